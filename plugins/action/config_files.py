@@ -1,0 +1,100 @@
+"""Control-node half of `config_files`: renders templates, sends one call, notifies the handlers of what changed."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.plugins.action import ActionBase
+from ansible.template import trust_as_template
+
+DEFAULTS: dict[str, Any] = {
+    "state": "file", "owner": "root", "group": "root", "mode": None, "secret": False, "initial": False,
+    "validate": None, "target": None,
+}  # fmt: skip
+CONTENT_KEYS = ("template", "source", "content")
+KNOWN_KEYS = {"path", "notify", "vars", "when", *DEFAULTS, *CONTENT_KEYS}
+STATES = ("file", "directory", "link", "absent")
+
+
+def normalise(raw: Any) -> dict[str, Any]:
+    """Return an entry with every key set; raises AnsibleActionFail for one that makes no sense."""
+    if not isinstance(raw, dict) or not str(raw.get("path", "")).startswith("/"):
+        raise AnsibleActionFail(f"config_files: an entry needs an absolute `path`: {raw!r}")
+    path = raw["path"]
+    unknown = set(raw) - KNOWN_KEYS
+    if unknown:
+        raise AnsibleActionFail(f"config_files: {path}: unknown keys {sorted(unknown)}")
+    entry = {**DEFAULTS, **raw}
+    if entry["state"] not in STATES:
+        raise AnsibleActionFail(f"config_files: {path}: state is one of {', '.join(STATES)}, not {entry['state']!r}")
+    if entry["mode"] is not None and not isinstance(entry["mode"], str):
+        raise AnsibleActionFail(f"config_files: {path}: write the mode as a quoted string of octal digits")
+    contents = [key for key in CONTENT_KEYS if raw.get(key) is not None]
+    if len(contents) != (1 if entry["state"] == "file" else 0):
+        raise AnsibleActionFail(f"config_files: {path}: a file has exactly one of {', '.join(CONTENT_KEYS)}")
+    if (entry["state"] == "link") != (entry["target"] is not None):
+        raise AnsibleActionFail(f"config_files: {path}: a link, and nothing else, has a `target`")
+    entry["secret"] = boolean(entry["secret"])
+    entry["initial"] = boolean(entry["initial"])
+    notify = entry.pop("notify", None) or []
+    entry["notify"] = [notify] if isinstance(notify, str) else list(notify)
+    return entry
+
+
+class ActionModule(ActionBase):
+    """Renders the entries on the control node and applies them with one remote call."""
+
+    TRANSFERS_FILES = True
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Run the action; the result is the module's, without the file contents."""
+        super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        entries = [
+            self._with_data(normalise(raw), task_vars)
+            for raw in self._task.args.get("files") or []
+            if boolean(raw.get("when", True))
+        ]
+        result: dict[str, Any] = self._execute_module(
+            module_name="config_files", module_args={"files": entries}, task_vars=task_vars
+        )
+        # The contents would otherwise be printed with -vvv, secrets among them.
+        result.pop("invocation", None)
+        # A handler runs for the entries that name it, not for every change of the task.
+        self._task.notify = result.pop("notify_handlers", [])
+        return result
+
+    def _with_data(self, entry: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Replace the entry's content key by `data` (base64)."""
+        content: bytes | None = None
+        if entry.get("template"):
+            content = self._render(entry["template"], task_vars | (entry.get("vars") or {})).encode()
+        elif entry.get("source"):
+            content = Path(self._find("files", entry["source"])).read_bytes()
+        elif entry.get("content") is not None:
+            content = str(entry["content"]).encode()
+        cleaned = {key: value for key, value in entry.items() if key not in (*CONTENT_KEYS, "vars", "when")}
+        return cleaned | {"data": base64.b64encode(content).decode() if content is not None else None}
+
+    def _find(self, folder: str, name: str) -> str:
+        try:
+            return str(self._find_needle(folder, name))
+        except AnsibleError as error:
+            raise AnsibleActionFail(f"config_files: {error}") from error
+
+    def _render(self, name: str, task_vars: dict[str, Any]) -> str:
+        """Render a template as ansible.builtin.template does, block trimming included."""
+        source = Path(self._find("templates", name))
+        text = trust_as_template(self._loader.get_text_file_contents(str(source)))
+        search = [str(Path(folder) / "templates") for folder in task_vars.get("ansible_search_path", [])]
+        # Whoever finds the file on a server learns where it is made; the absolute path would differ between laptops.
+        made_from = "/".join(source.parts[-4:])
+        managed = {"ansible_managed": f"Made by Samestack from {made_from}; changes made here are overwritten."}
+        templar = self._templar.copy_with_new_env(
+            searchpath=[str(source.parent), *search], available_variables=task_vars | managed
+        )
+        return str(templar.template(text, escape_backslashes=False, overrides={"trim_blocks": True}) or "")

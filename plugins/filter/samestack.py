@@ -1,0 +1,188 @@
+"""Filters that turn decisions into what roles need: file entries, sizes, environment files, addresses."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from ansible.errors import AnsibleFilterError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+MIB = 1024 * 1024
+SIZE_UNITS = {"": 1, "k": 1024, "m": MIB, "g": 1024 * MIB, "t": 1024 * 1024 * MIB}
+DURATION_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def _quantity(value: str | int, units: Mapping[str, int], what: str, example: str) -> int:
+    match = re.fullmatch(r"(\d+)\s*([a-z]?)b?", str(value).strip().lower())
+    if not match or match[2] not in units:
+        raise AnsibleFilterError(f"{value!r} is not a {what}; write it like {example}")
+    return int(match[1]) * units[match[2]]
+
+
+def size_bytes(value: str | int) -> int:
+    """Return a size such as `25m` or `1g` (powers of 1024) in bytes; raises AnsibleFilterError."""
+    return _quantity(value, SIZE_UNITS, "size", "25m or 1g")
+
+
+def duration_seconds(value: str | int) -> int:
+    """Return a duration such as `30s`, `5m` or `365d` in seconds; raises AnsibleFilterError."""
+    return _quantity(value, DURATION_UNITS, "duration", "30s, 5m or 365d")
+
+
+def ca_files(paths: Iterable[str]) -> list[dict[str, Any]]:
+    """Return `config_files` entries that make certificate files of the control node trusted on the host.
+
+    update-ca-certificates reads only names that end in `.crt`.
+    """
+    return [
+        {
+            "path": f"/usr/local/share/ca-certificates/{PurePosixPath(path).stem}.crt",
+            "source": path,
+            "notify": "Update the trusted certificates",
+        }
+        for path in sorted(set(paths))
+    ]
+
+
+def admin_files(admins: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return `config_files` entries for administrators' keys and their right to use sudo without a password."""
+    entries: list[dict[str, Any]] = []
+    for admin in admins:
+        name = admin["name"]
+        owned = {"owner": name, "group": name}
+        folder = f"/home/{name}/.ssh"
+        keys = "".join(f"{key.strip()}\n" for key in admin["keys"])
+        entries += [
+            {"path": folder, "state": "directory", "mode": "0700", **owned},
+            {"path": f"{folder}/authorized_keys", "content": keys, "mode": "0600", **owned},
+            {
+                "path": f"/etc/sudoers.d/samestack-{name}",
+                "content": f"{name} ALL=(ALL:ALL) NOPASSWD: ALL\n",
+                "mode": "0440",
+                "validate": "visudo --check --quiet",
+            },
+        ]
+    return entries
+
+
+def addresses(values: Iterable[str], family: str) -> list[str]:
+    """Return those addresses or networks that belong to the family `ipv4` or `ipv6`; raises AnsibleFilterError."""
+    version = {"ipv4": 4, "ipv6": 6}[family]
+    found = []
+    for value in values:
+        try:
+            network = ipaddress.ip_network(value, strict=False)
+        except ValueError as error:
+            raise AnsibleFilterError(f"{value!r} is not an IP address or network") from error
+        if network.version == version:
+            found.append(str(value))
+    return found
+
+
+def systemd_environment(values: Mapping[str, Any]) -> str:
+    """Return an environment file for systemd's `EnvironmentFile=`, one quoted assignment a line.
+
+    Inside double quotes systemd.exec(5) takes a backslash before `"`, `\\`, `` ` `` and `$`; everything else, line
+    breaks included, stands for itself. Booleans are written true and false.
+    """
+    lines = []
+    for name, value in values.items():
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        quoted = re.sub(r'(["\\`$])', r"\\\1", text)
+        lines.append(f'{name}="{quoted}"\n')
+    return "".join(lines)
+
+
+def postgresql_settings(memory_mb: int, shared_with_app: bool, connections: int = 100) -> dict[str, str]:
+    """Return server settings sized from the machine's memory.
+
+    Args:
+        memory_mb: memory of the machine in MiB.
+        shared_with_app: true when the application runs on the same machine: then half of the memory counts.
+        connections: the server's max_connections.
+
+    The rule: `shared_buffers` is a quarter of the memory, as the PostgreSQL manual's chapter on resource consumption
+    recommends for a dedicated server; `effective_cache_size`, `maintenance_work_mem` and `work_mem` follow PGTune's
+    formulae for web applications: three quarters, a sixteenth (2 GiB at most), and what shared_buffers leaves divided by
+    three operations for each connection (never below the server's default of 4 MiB).
+    """
+    memory = memory_mb // 2 if shared_with_app else memory_mb
+    shared = max(memory // 4, 32)
+    work_kb = max((memory - shared) * 1024 // (connections * 3), 4096)
+    return {
+        "max_connections": str(connections),
+        "shared_buffers": f"{shared}MB",
+        "effective_cache_size": f"{max(memory * 3 // 4, 64)}MB",
+        "maintenance_work_mem": f"{min(max(memory // 16, 64), 2048)}MB",
+        "work_mem": f"{work_kb}kB",
+        "random_page_cost": "1.1",
+        "wal_compression": "on",
+    }
+
+
+def postgresql_value(value: Any) -> str:
+    """Return a value as postgresql.conf takes it: quoted, quotes doubled."""
+    text = {True: "on", False: "off"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+    return "'" + text.replace("'", "''") + "'"
+
+
+def systemd_argument(text: str) -> str:
+    """Return one argument for `ExecStart=`: quoted, and safe from systemd's own expansions.
+
+    systemd.service(5): `%` and `$` are doubled, and inside double quotes a backslash stands before `"` and `\\`.
+    """
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{escaped}"'
+
+
+def process_units(processes: Mapping[str, Mapping[str, Any]], app: str, kind: str) -> list[dict[str, Any]]:
+    """Return `config_files` entries for the units of the application's workers or timers.
+
+    Args:
+        processes: the processes by name, each with `command` and, for timers, `schedule`.
+        app: name of the application.
+        kind: `worker` (a template unit, one instance a release) or `timer` (a service and its timer).
+    """
+    entries: list[dict[str, Any]] = []
+    for name, process in processes.items():
+        unit = f"/etc/systemd/system/{app}-{kind}-{name}"
+        values = {"process_name": name, "process_command": process["command"]}
+        if kind == "worker":
+            restart = ["Reload systemd", "Restart the application"]
+            entries.append({"path": f"{unit}@.service", "template": "worker.service.j2", "vars": values, "notify": restart})
+            continue
+        values["process_schedule"] = process["schedule"]
+        for suffix in ("service", "timer"):
+            entries.append(
+                {
+                    "path": f"{unit}.{suffix}",
+                    "template": f"timer.{suffix}.j2",
+                    "vars": values,
+                    "notify": "Reload systemd",
+                }
+            )
+    return entries
+
+
+class FilterModule:
+    """The filters, by the names that templates use."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filters by name."""
+        return {
+            "addresses": addresses,
+            "admin_files": admin_files,
+            "ca_files": ca_files,
+            "duration_seconds": duration_seconds,
+            "postgresql_settings": postgresql_settings,
+            "postgresql_value": postgresql_value,
+            "size_bytes": size_bytes,
+            "process_units": process_units,
+            "systemd_argument": systemd_argument,
+            "systemd_environment": systemd_environment,
+        }

@@ -1,0 +1,114 @@
+#!/usr/bin/python
+"""Facts of a machine that our roles decide by, in one quick call."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: machine_facts
+short_description: What this machine is, and which versions it has
+description:
+  - Returns C(ansible_facts.machine). Much faster than a full C(setup), and it knows the installed versions that
+    templates branch on (capability, never a distribution's name).
+options:
+  packages:
+    description: Packages to report on. Installed ones get their upstream version, others are missing from the answer.
+    type: list
+    elements: str
+    default: []
+author: Samestack
+"""
+
+EXAMPLES = r"""
+- name: The machine is known
+  machine_facts:
+    packages: [nginx, postgresql]
+"""
+
+RETURN = r"""
+ansible_facts:
+  description: One fact, C(machine).
+  returned: always
+  type: dict
+  sample:
+    machine: {os: debian, release: "13", codename: trixie, python: "3.13.5", architecture: x86_64, memory_mb: 2000,
+      processors: 2, systemd: 257, container: true, swap_mb: 0, ipv6: true, packages: {nginx: "1.26.3"}, candidates: {}}
+"""
+
+import os
+import platform
+import re
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def os_release(path="/etc/os-release"):
+    """Return the file's assignments as a dictionary."""
+    with open(path, encoding="utf-8") as handle:
+        pairs = (line.strip().split("=", 1) for line in handle if "=" in line)
+        return {key: value.strip("\"'") for key, value in pairs}
+
+
+def memory(path="/proc/meminfo"):
+    """Return (memory, swap) in MiB."""
+    with open(path, encoding="utf-8") as handle:
+        values = {line.split(":")[0]: int(line.split()[1]) for line in handle if ":" in line}
+    return values["MemTotal"] // 1024, values["SwapTotal"] // 1024
+
+
+def upstream(version):
+    """Return a Debian version without epoch and revision: `1:1.26.3-3+deb13u1` is 1.26.3."""
+    return re.match(r"(?:\d+:)?(\d+(?:\.\d+)*)", version).group(1)
+
+
+def installed(module, packages):
+    """Return {package: upstream version} of those that are fully installed."""
+    if not packages:
+        return {}
+    query = ["dpkg-query", "-W", "-f", "${db:Status-Abbrev} ${Package} ${Version}\\n", *packages]
+    lines = module.run_command(query)[1].splitlines()
+    rows = [line.split() for line in lines if line.startswith("ii ")]
+    return {name: upstream(version) for _status, name, version in rows}
+
+
+def candidates(module, packages):
+    """Return {package: upstream version} that apt would install now; what apt does not know is left out."""
+    if not packages:
+        return {}
+    answer, name = {}, ""
+    for line in module.run_command(["apt-cache", "policy", *packages])[1].splitlines():
+        if not line.startswith(" "):
+            name = line.rstrip(":")
+        elif "Candidate:" in line and "(none)" not in line:
+            answer[name] = upstream(line.split()[1])
+    return answer
+
+
+def main():
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={"packages": {"type": "list", "elements": "str", "default": []}}, supports_check_mode=True
+    )
+    release = os_release()
+    found = installed(module, module.params["packages"])
+    memory_mb, swap_mb = memory()
+    systemd = module.run_command(["systemctl", "--version"])[1]
+    machine = {
+        "os": release.get("ID", ""),
+        "release": release.get("VERSION_ID", ""),
+        "codename": release.get("VERSION_CODENAME", ""),
+        "python": platform.python_version(),
+        "architecture": platform.machine(),
+        "memory_mb": memory_mb,
+        "swap_mb": swap_mb,
+        "processors": len(os.sched_getaffinity(0)),
+        "systemd": int(systemd.split()[1]) if systemd else 0,
+        "container": os.path.exists("/run/systemd/container"),
+        "ipv6": os.path.exists("/proc/net/if_inet6"),
+        "packages": found,
+        "candidates": candidates(module, [name for name in module.params["packages"] if name not in found]),
+    }
+    module.exit_json(changed=False, ansible_facts={"machine": machine})
+
+
+if __name__ == "__main__":
+    main()

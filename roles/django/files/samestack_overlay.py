@@ -1,0 +1,94 @@
+"""What a machine sets over an application's settings, so that a project with hard-coded ones runs unmodified.
+
+Pure functions of the application's settings and the process's environment; Django is not imported.
+"""
+
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+POSTGRESQL = "django.db.backends.postgresql"
+# Django's documentation ("Persistent connections") leaves the number open; a minute spares nearly every request a new
+# connection, and the health check spares it a dead one.
+CONNECTION_AGE = 60
+# Without this, Django logs a failed request nowhere but in a mail to ADMINS once DEBUG is off.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"journal": {"class": "logging.StreamHandler"}},
+    "loggers": {"django": {"handlers": ["journal"], "level": "INFO", "propagate": False}},
+}
+
+
+def words(text):
+    """Return the comma-separated words of a string, empty ones left out."""
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def database(url, own):
+    """Return a DATABASES entry for a PostgreSQL URL over the application's own entry (a dict, possibly empty).
+
+    A PostgreSQL back end of the application's choice (PostGIS, for one) stays, and so do its options.
+    """
+    parts = urlsplit(url)
+    engine = own.get("ENGINE", "")
+    keep = "postg" in engine or "psqlextra" in engine
+    options = dict(own.get("OPTIONS", {})) if keep else {}
+    options.update(parse_qsl(parts.query))
+    kept = {name: value for name, value in own.items() if name in ("TEST", "ATOMIC_REQUESTS", "AUTOCOMMIT", "TIME_ZONE")}
+    if keep:
+        kept = dict(own)
+    return {
+        **kept,
+        "ENGINE": engine if keep else POSTGRESQL,
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": parts.hostname or "",
+        "PORT": str(parts.port or ""),
+        "OPTIONS": options,
+    }
+
+
+def persistent(entry, interface):
+    """Keep connections open between requests, where that is safe.
+
+    Under ASGI every request has a thread of its own, so that an open connection would never be used again; with
+    psycopg's pool Django refuses a connection age.
+    """
+    if interface == "asgi" or entry["OPTIONS"].get("pool") or entry.get("CONN_MAX_AGE", 0):
+        return entry
+    return {**entry, "CONN_MAX_AGE": CONNECTION_AGE, "CONN_HEALTH_CHECKS": True}
+
+
+def overlay(own, environment):
+    """Return the settings to set over the application's own.
+
+    Args:
+        own: the application's settings, by name.
+        environment: the process's environment; only what it holds is set.
+    """
+    settings = {
+        "SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https"),
+        "SESSION_COOKIE_SECURE": True,
+        "CSRF_COOKIE_SECURE": True,
+    }
+    for name in ("SECRET_KEY", "STATIC_ROOT", "MEDIA_ROOT"):
+        if environment.get(name):
+            settings[name] = environment[name]
+    if "DEBUG" in environment:
+        settings["DEBUG"] = environment["DEBUG"].lower() in ("1", "true", "yes", "on")
+    if environment.get("ALLOWED_HOSTS"):
+        settings["ALLOWED_HOSTS"] = words(environment["ALLOWED_HOSTS"])
+    if environment.get("CSRF_TRUSTED_ORIGINS"):
+        origins = [*own.get("CSRF_TRUSTED_ORIGINS", []), *words(environment["CSRF_TRUSTED_ORIGINS"])]
+        settings["CSRF_TRUSTED_ORIGINS"] = list(dict.fromkeys(origins))
+    if environment.get("DATABASE_URL"):
+        databases = dict(own.get("DATABASES", {}))
+        entry = database(environment["DATABASE_URL"], databases.get("default", {}))
+        databases["default"] = persistent(entry, environment.get("SAMESTACK_INTERFACE", "wsgi"))
+        settings["DATABASES"] = databases
+    if environment.get("SAMESTACK_MAIL_FOLDER"):
+        settings["EMAIL_BACKEND"] = "django.core.mail.backends.filebased.EmailBackend"
+        settings["EMAIL_FILE_PATH"] = environment["SAMESTACK_MAIL_FOLDER"]
+    if not own.get("LOGGING"):
+        settings["LOGGING"] = LOGGING
+    return settings
