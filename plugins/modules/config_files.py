@@ -34,7 +34,7 @@ options:
       group: {description: Group name., type: str, default: root}
       mode: {description: Permission bits in octal; 0644 for files and 0755 for directories when left out., type: str}
       secret: {description: The content never appears in a diff., type: bool, default: false}
-      initial: {description: Only the absence is repaired; an existing file keeps its content., type: bool, default: false}
+      initial: {description: Only a missing file is written; an existing one is kept., type: bool, default: false}
       notify: {description: Handler (or list of them) to run when this entry changed., type: raw}
       validate: {description: Command that must succeed once the transaction is in place., type: str}
       when: {description: Leave the entry out when false., type: bool, default: true}
@@ -62,8 +62,12 @@ import shutil
 import stat
 import subprocess
 import tempfile
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
+Entry = dict[str, Any]
+Diff = dict[str, str]
 
 # A diff of more than this many bytes helps nobody.
 DIFF_LIMIT = 64 * 1024
@@ -76,11 +80,11 @@ class EntryError(Exception):
 class Transaction:
     """What was changed so far, and how to take it back."""
 
-    def __init__(self):
-        self._undo = []
-        self._rubbish = []
+    def __init__(self) -> None:
+        self._undo: list[tuple[str, str | None]] = []
+        self._rubbish: list[str] = []
 
-    def replaced(self, path):
+    def replaced(self, path: str) -> None:
         """Keep what is at path (a file, a link or nothing) so that `roll_back` restores it."""
         if not os.path.lexists(path):
             self._undo.append((path, None))
@@ -96,7 +100,7 @@ class Transaction:
         self._undo.append((path, kept))
         self._rubbish.append(kept)
 
-    def roll_back(self):
+    def roll_back(self) -> None:
         """Put everything back, the last change first."""
         for path, kept in reversed(self._undo):
             if kept is None:
@@ -107,22 +111,22 @@ class Transaction:
             else:
                 os.rename(kept, path)
 
-    def finish(self):
+    def finish(self) -> None:
         """Forget the kept copies."""
         for kept in self._rubbish:
             if os.path.lexists(kept):
                 os.unlink(kept)
 
 
-def identity(entry):
+def identity(entry: Entry) -> tuple[int, int]:
     """Numeric (uid, gid) of an entry; raises EntryError for an unknown name."""
     try:
         return pwd.getpwnam(entry["owner"]).pw_uid, grp.getgrnam(entry["group"]).gr_gid
     except KeyError as error:
-        raise EntryError("{0}: no such user or group: {1}".format(entry["path"], error)) from error
+        raise EntryError("{}: no such user or group: {}".format(entry["path"], error)) from error
 
 
-def read(path):
+def read(path: str) -> bytes | None:
     """Content of a regular file as bytes, or None when there is none."""
     if os.path.islink(path) or not os.path.isfile(path):
         return None
@@ -130,36 +134,36 @@ def read(path):
         return handle.read()
 
 
-def attributes_differ(path, uid, gid, mode):
+def attributes_differ(path: str, uid: int, gid: int, mode: int) -> bool:
     """True when owner, group or permission bits are not the wanted ones."""
     status = os.lstat(path)
     return (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) != (uid, gid, mode)
 
 
-def set_attributes(path, uid, gid, mode):
+def set_attributes(path: str, uid: int, gid: int, mode: int) -> None:
     """Set owner, group and permission bits; ownership first, because chown may clear bits."""
     os.chown(path, uid, gid)
     os.chmod(path, mode)
 
 
-def show(content, entry):
+def show(content: bytes | None, entry: Entry) -> str:
     """Text for a diff."""
     if content is None:
         return ""
     if entry["secret"]:
         return "(secret)\n"
     if len(content) > DIFF_LIMIT or b"\0" in content:
-        return "({0} bytes)\n".format(len(content))
+        return f"({len(content)} bytes)\n"
     return content.decode("utf-8", "replace")
 
 
-def put_file(entry, transaction, check):
+def put_file(entry: Entry, transaction: Transaction, check: bool) -> Diff | None:
     """Bring a regular file to its state; returns a diff, or None when nothing differs."""
     path = entry["path"]
     wanted = base64.b64decode(entry["data"])
     mode = int(entry["mode"] or "0644", 8)
     if os.path.isdir(path) and not os.path.islink(path):
-        raise EntryError("{0} is a directory, and shall be a file".format(path))
+        raise EntryError(f"{path} is a directory, and shall be a file")
     before = read(path)
     same_content = before is not None and (entry["initial"] or before == wanted)
     try:
@@ -173,14 +177,14 @@ def put_file(entry, transaction, check):
         return None
     diff = {"before_header": path, "after_header": path, "before": show(before, entry), "after": show(wanted, entry)}
     if same_content:
-        diff.update(before="owner or mode\n", after="{0}:{1} {2:04o}\n".format(entry["owner"], entry["group"], mode))
+        diff.update(before="owner or mode\n", after="{}:{} {:04o}\n".format(entry["owner"], entry["group"], mode))
     elif entry["secret"]:
         diff.update(before="(secret)\n" if before is not None else "", after="(secret, changed)\n")
     if check:
         return diff
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
-        raise EntryError("{0}: the directory {1} does not exist".format(path, folder))
+        raise EntryError(f"{path}: the directory {folder} does not exist")
     if same_content:
         set_attributes(path, uid, gid, mode)
         return diff
@@ -197,15 +201,19 @@ def put_file(entry, transaction, check):
     return diff
 
 
-def put_directory(entry, transaction, check):
+def put_directory(entry: Entry, transaction: Transaction, check: bool) -> Diff | None:
     """Bring a directory to its state; returns a diff, or None when nothing differs."""
     path = entry["path"]
     mode = int(entry["mode"] or "0755", 8)
     exists = os.path.isdir(path)
     if not exists and os.path.lexists(path):
-        raise EntryError("{0} exists and is not a directory".format(path))
-    diff = {"before_header": path, "after_header": path, "before": "directory\n" if exists else "",
-            "after": "directory {0}:{1} {2:04o}\n".format(entry["owner"], entry["group"], mode)}
+        raise EntryError(f"{path} exists and is not a directory")
+    diff = {
+        "before_header": path,
+        "after_header": path,
+        "before": "directory\n" if exists else "",
+        "after": "directory {}:{} {:04o}\n".format(entry["owner"], entry["group"], mode),
+    }
     if check and not exists:
         return diff
     try:
@@ -228,30 +236,34 @@ def put_directory(entry, transaction, check):
     return diff
 
 
-def put_link(entry, transaction, check):
+def put_link(entry: Entry, transaction: Transaction, check: bool) -> Diff | None:
     """Bring a symbolic link to its state; returns a diff, or None when nothing differs."""
     path, target = entry["path"], entry["target"]
     before = os.readlink(path) if os.path.islink(path) else None
     if before == target:
         return None
     if before is None and os.path.isdir(path):
-        raise EntryError("{0} is a directory, and shall be a link".format(path))
+        raise EntryError(f"{path} is a directory, and shall be a link")
     if not check:
         transaction.replaced(path)
-        staged = tempfile.mktemp(prefix=".samestack-new-", dir=os.path.dirname(path))
+        staged = f"{path}.samestack-{os.getpid()}"
         os.symlink(target, staged)
         os.rename(staged, path)
-    return {"before_header": path, "after_header": path, "before": "{0}\n".format(before) if before else "",
-            "after": "{0}\n".format(target)}
+    return {
+        "before_header": path,
+        "after_header": path,
+        "before": f"{before}\n" if before else "",
+        "after": f"{target}\n",
+    }
 
 
-def put_absent(entry, transaction, check):
+def put_absent(entry: Entry, transaction: Transaction, check: bool) -> Diff | None:
     """Remove a file or a link; returns a diff, or None when there is none."""
     path = entry["path"]
     if not os.path.lexists(path):
         return None
     if os.path.isdir(path) and not os.path.islink(path):
-        raise EntryError("{0} is a directory; directories are never removed".format(path))
+        raise EntryError(f"{path} is a directory; directories are never removed")
     diff = {"before_header": path, "after_header": path, "before": show(read(path), entry), "after": ""}
     if not check:
         transaction.replaced(path)
@@ -262,24 +274,27 @@ def put_absent(entry, transaction, check):
 PUT = {"file": put_file, "directory": put_directory, "link": put_link, "absent": put_absent}
 
 
-def validate(commands):
+def validate(commands: list[str]) -> str | None:
     """Run each command once; returns the first failure's text, or None."""
     for command in dict.fromkeys(commands):
         process = subprocess.run(shlex.split(command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         if process.returncode != 0:
             output = process.stdout.decode("utf-8", "replace").strip()
-            return "`{0}` refused the new files, the old ones are back: {1}".format(command, output)
+            return f"`{command}` refused the new files, the old ones are back: {output}"
     return None
 
 
-def main():
+def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={"files": {"type": "list", "elements": "dict", "required": True}},
         supports_check_mode=True,
     )
     transaction = Transaction()
-    diffs, changed, notify, commands = [], [], [], []
+    diffs: list[Diff] = []
+    changed: list[str] = []
+    notify: list[str] = []
+    commands: list[str] = []
     problem = None
     try:
         for entry in module.params["files"]:

@@ -41,26 +41,27 @@ import re
 from ansible.module_utils.basic import AnsibleModule
 
 
-def os_release(path="/etc/os-release"):
+def os_release(path: str = "/etc/os-release") -> dict[str, str]:
     """Return the file's assignments as a dictionary."""
     with open(path, encoding="utf-8") as handle:
         pairs = (line.strip().split("=", 1) for line in handle if "=" in line)
         return {key: value.strip("\"'") for key, value in pairs}
 
 
-def memory(path="/proc/meminfo"):
+def memory(path: str = "/proc/meminfo") -> tuple[int, int]:
     """Return (memory, swap) in MiB."""
     with open(path, encoding="utf-8") as handle:
         values = {line.split(":")[0]: int(line.split()[1]) for line in handle if ":" in line}
     return values["MemTotal"] // 1024, values["SwapTotal"] // 1024
 
 
-def upstream(version):
+def upstream(version: str) -> str:
     """Return a Debian version without epoch and revision: `1:1.26.3-3+deb13u1` is 1.26.3."""
-    return re.match(r"(?:\d+:)?(\d+(?:\.\d+)*)", version).group(1)
+    match = re.match(r"(?:\d+:)?(\d+(?:\.\d+)*)", version)
+    return match[1] if match else version
 
 
-def installed(module, packages):
+def installed(module: AnsibleModule, packages: list[str]) -> dict[str, str]:
     """Return {package: upstream version} of those that are fully installed."""
     if not packages:
         return {}
@@ -70,7 +71,7 @@ def installed(module, packages):
     return {name: upstream(version) for _status, name, version in rows}
 
 
-def candidates(module, packages):
+def candidates(module: AnsibleModule, packages: list[str]) -> dict[str, str]:
     """Return {package: upstream version} that apt would install now; what apt does not know is left out."""
     if not packages:
         return {}
@@ -83,7 +84,7 @@ def candidates(module, packages):
     return answer
 
 
-def main():
+def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={"packages": {"type": "list", "elements": "str", "default": []}}, supports_check_mode=True

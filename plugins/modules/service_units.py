@@ -34,6 +34,8 @@ RETURN = r"""
 changed_units: {description: What was done to which unit., type: list, elements: str, returned: always}
 """
 
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 
 PROPERTIES = ("Id", "Names", "LoadState", "ActiveState", "UnitFileState", "NeedDaemonReload", "ConditionResult")
@@ -41,13 +43,13 @@ FIXED = ("alias", "static", "indirect", "generated")
 RUNNING = ("active", "reloading", "activating", "refreshing")
 
 
-def parse(output):
+def parse(output: str) -> list[dict[str, str]]:
     """Parse `systemctl show` into a list of property dictionaries, one a unit, in the order asked."""
     blocks = [block for block in output.strip("\n").split("\n\n") if block.strip()]
     return [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in blocks]
 
 
-def wanted_changes(unit, shown):
+def wanted_changes(unit: dict[str, Any], shown: dict[str, str]) -> list[str]:
     """Return the systemctl verbs that bring one unit to its state, in order."""
     verbs = []
     enabled = shown.get("UnitFileState", "") in ("enabled", "enabled-runtime")
@@ -61,7 +63,7 @@ def wanted_changes(unit, shown):
     return verbs
 
 
-def main():
+def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
@@ -83,30 +85,30 @@ def main():
     names = [unit["name"] for unit in units]
     show = ["systemctl", "show", "--property", ",".join(PROPERTIES)]
 
-    def run(arguments, unit=None):
+    def run(arguments: list[str], unit: str = "") -> str:
         code, out, err = module.run_command(arguments)
         if code == 0:
-            return out
+            return str(out)
         log = ""
         if unit:
             log = module.run_command(["journalctl", "--no-pager", "-o", "cat", "-n", "12", "-u", unit])[1]
-        module.fail_json(msg="`{0}` failed: {1}\n{2}".format(" ".join(arguments), err.strip(), log).strip())
-        return None
+        module.fail_json(msg="`{}` failed: {}\n{}".format(" ".join(arguments), err.strip(), log).strip())
+        return ""
 
     shown = parse(run([*show, *names])) if names else []
     if any(state.get("NeedDaemonReload") == "yes" for state in shown) and not module.check_mode:
         run(["systemctl", "daemon-reload"])
         shown = parse(run([*show, *names]))
     done = []
-    for unit, state in zip(units, shown):
+    for unit, state in zip(units, shown, strict=False):
         if state.get("LoadState") == "not-found":
             if module.check_mode:
                 # An earlier step would have brought the unit.
                 done.append("start " + unit["name"])
                 continue
-            module.fail_json(msg="{0}: there is no such unit on this host".format(unit["name"]))
+            module.fail_json(msg="{}: there is no such unit on this host".format(unit["name"]))
         for verb in wanted_changes(unit, state):
-            done.append("{0} {1}".format(verb, unit["name"]))
+            done.append("{} {}".format(verb, unit["name"]))
             if not module.check_mode:
                 run(["systemctl", "--quiet", verb, unit["name"]], unit["name"])
     module.exit_json(

@@ -3,9 +3,13 @@
 Pure functions of the application's settings and the process's environment; Django is not imported.
 """
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 POSTGRESQL = "django.db.backends.postgresql"
+# Options of a database entry that mean the same for every back end
+NEUTRAL = ("ATOMIC_REQUESTS", "AUTOCOMMIT", "TEST", "TIME_ZONE")
 # Django's documentation ("Persistent connections") leaves the number open; a minute spares nearly every request a new
 # connection, and the health check spares it a dead one.
 CONNECTION_AGE = 60
@@ -18,12 +22,12 @@ LOGGING = {
 }
 
 
-def words(text):
+def words(text: str) -> list[str]:
     """Return the comma-separated words of a string, empty ones left out."""
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def database(url, own):
+def database(url: str, own: Mapping[str, Any]) -> dict[str, Any]:
     """Return a DATABASES entry for a PostgreSQL URL over the application's own entry (a dict, possibly empty).
 
     A PostgreSQL back end of the application's choice (PostGIS, for one) stays, and so do its options.
@@ -33,9 +37,7 @@ def database(url, own):
     keep = "postg" in engine or "psqlextra" in engine
     options = dict(own.get("OPTIONS", {})) if keep else {}
     options.update(parse_qsl(parts.query))
-    kept = {name: value for name, value in own.items() if name in ("TEST", "ATOMIC_REQUESTS", "AUTOCOMMIT", "TIME_ZONE")}
-    if keep:
-        kept = dict(own)
+    kept = {name: value for name, value in own.items() if keep or name in NEUTRAL}
     return {
         **kept,
         "ENGINE": engine if keep else POSTGRESQL,
@@ -48,7 +50,7 @@ def database(url, own):
     }
 
 
-def persistent(entry, interface):
+def persistent(entry: dict[str, Any], interface: str) -> dict[str, Any]:
     """Keep connections open between requests, where that is safe.
 
     Under ASGI every request has a thread of its own, so that an open connection would never be used again; with
@@ -59,14 +61,14 @@ def persistent(entry, interface):
     return {**entry, "CONN_MAX_AGE": CONNECTION_AGE, "CONN_HEALTH_CHECKS": True}
 
 
-def overlay(own, environment):
+def overlay(own: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
     """Return the settings to set over the application's own.
 
     Args:
         own: the application's settings, by name.
         environment: the process's environment; only what it holds is set.
     """
-    settings = {
+    settings: dict[str, Any] = {
         "SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https"),
         "SESSION_COOKIE_SECURE": True,
         "CSRF_COOKIE_SECURE": True,
@@ -86,6 +88,9 @@ def overlay(own, environment):
         entry = database(environment["DATABASE_URL"], databases.get("default", {}))
         databases["default"] = persistent(entry, environment.get("SAMESTACK_INTERFACE", "wsgi"))
         settings["DATABASES"] = databases
+        # Some apps (Wagtail's search) ask for it as soon as the database is PostgreSQL.
+        if "django.contrib.postgres" not in own.get("INSTALLED_APPS", []):
+            settings["INSTALLED_APPS"] = [*own.get("INSTALLED_APPS", []), "django.contrib.postgres"]
     if environment.get("SAMESTACK_MAIL_FOLDER"):
         settings["EMAIL_BACKEND"] = "django.core.mail.backends.filebased.EmailBackend"
         settings["EMAIL_FILE_PATH"] = environment["SAMESTACK_MAIL_FOLDER"]
