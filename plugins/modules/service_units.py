@@ -19,6 +19,11 @@ options:
       name: {description: Full unit name., type: str, required: true}
       enabled: {description: Started at boot; left alone when not given., type: bool}
       started: {description: Running now; left alone when not given., type: bool}
+      again:
+        description:
+          - For handlers. Let a running unit take up what changed; one that does not run stays so. Patterns are allowed.
+        type: str
+        choices: [reload, restart]
       when: {description: Leave the unit out when false., type: bool, default: true}
 author: Samestack
 """
@@ -28,6 +33,11 @@ EXAMPLES = r"""
   service_units:
     units:
       - {name: nginx.service, enabled: true, started: true}
+
+- name: Reload Nginx
+  service_units:
+    units:
+      - {name: nginx.service, again: reload}
 """
 
 RETURN = r"""
@@ -39,6 +49,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 PROPERTIES = ("Id", "Names", "LoadState", "ActiveState", "UnitFileState", "NeedDaemonReload", "ConditionResult")
+AGAIN = {"reload": "try-reload-or-restart", "restart": "try-restart"}
 FIXED = ("alias", "static", "indirect", "generated")
 RUNNING = ("active", "reloading", "activating", "refreshing")
 
@@ -75,6 +86,7 @@ def main() -> None:
                     "name": {"type": "str", "required": True},
                     "enabled": {"type": "bool"},
                     "started": {"type": "bool"},
+                    "again": {"type": "str", "choices": list(AGAIN)},
                     "when": {"type": "bool", "default": True},
                 },
             }
@@ -82,6 +94,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     units = [unit for unit in module.params["units"] if unit["when"]]
+    again = [unit for unit in units if unit["again"]]
+    units = [unit for unit in units if not unit["again"]]
     names = [unit["name"] for unit in units]
     show = ["systemctl", "show", "--property", ",".join(PROPERTIES)]
 
@@ -111,6 +125,12 @@ def main() -> None:
             done.append("{} {}".format(verb, unit["name"]))
             if not module.check_mode:
                 run(["systemctl", "--quiet", verb, unit["name"]], unit["name"])
+    for unit in again:
+        done.append("{} {}".format(unit["again"], unit["name"]))
+        if not module.check_mode:
+            # What a unit file says is part of what changed.
+            run(["systemctl", "daemon-reload"])
+            run(["systemctl", AGAIN[unit["again"]], unit["name"]], unit["name"])
     module.exit_json(
         changed=bool(done),
         changed_units=done,
