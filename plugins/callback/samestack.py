@@ -69,7 +69,8 @@ extends_documentation_fragment:
 options:
   timings_dir:
     description: Folder of the timings of earlier runs, from which the time left is judged.
-    type: path
+    # Not a path: Ansible would make the current folder of an empty one.
+    type: str
     default: ""
     env:
       - name: SAMESTACK_TIMINGS_DIR

@@ -35,7 +35,7 @@ def duration_seconds(value: str | int) -> int:
 
 
 def ca_files(paths: Iterable[str]) -> list[dict[str, Any]]:
-    """Return `config_files` entries that make certificate files of the control node trusted on the host.
+    """Return `system_state` entries that make certificate files of the control node trusted on the host.
 
     update-ca-certificates reads only names that end in `.crt`.
     """
@@ -43,14 +43,14 @@ def ca_files(paths: Iterable[str]) -> list[dict[str, Any]]:
         {
             "path": f"/usr/local/share/ca-certificates/{PurePosixPath(path).stem}.crt",
             "source": path,
-            "notify": "Update the trusted certificates",
+            "apply": "update-ca-certificates",
         }
         for path in sorted(set(paths))
     ]
 
 
 def admin_files(admins: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return `config_files` entries for administrators' keys and their right to use sudo without a password."""
+    """Return `system_state` entries for administrators' keys and their right to use sudo without a password."""
     entries: list[dict[str, Any]] = []
     for admin in admins:
         name = admin["name"]
@@ -108,8 +108,8 @@ def postgresql_settings(memory_mb: int, shared_with_app: bool, connections: int 
 
     The rule: `shared_buffers` is a quarter of the memory, as the PostgreSQL manual's chapter on resource consumption
     recommends for a dedicated server; `effective_cache_size`, `maintenance_work_mem` and `work_mem` follow PGTune's
-    formulae for web applications: three quarters, a sixteenth (2 GiB at most), and what shared_buffers leaves divided by
-    three operations for each connection (never below the server's default of 4 MiB).
+    formulae for web applications: three quarters, a sixteenth (2 GiB at most), and what shared_buffers leaves divided
+    by three operations for each connection (never below the server's default of 4 MiB).
     """
     memory = memory_mb // 2 if shared_with_app else memory_mb
     shared = max(memory // 4, 32)
@@ -141,7 +141,7 @@ def systemd_argument(text: str) -> str:
 
 
 def process_units(processes: Mapping[str, Mapping[str, Any]], app: str, kind: str) -> list[dict[str, Any]]:
-    """Return `config_files` entries for the units of the application's workers or timers.
+    """Return `system_state` entries for the units of the application's workers or timers.
 
     Args:
         processes: the processes by name, each with `command` and, for timers, `schedule`.
@@ -153,19 +153,14 @@ def process_units(processes: Mapping[str, Mapping[str, Any]], app: str, kind: st
         unit = f"/etc/systemd/system/{app}-{kind}-{name}"
         values = {"process_name": name, "process_command": process["command"]}
         if kind == "worker":
-            restart = ["Reload systemd", "Restart the application"]
-            entries.append({"path": f"{unit}@.service", "template": "worker.service.j2", "vars": values, "notify": restart})
+            worker = {"path": f"{unit}@.service", "template": "worker.service.j2"}
+            entries.append({**worker, "vars": values, "restart": f"{app}-{kind}-{name}@*"})
             continue
         values["process_schedule"] = process["schedule"]
         for suffix in ("service", "timer"):
-            entries.append(
-                {
-                    "path": f"{unit}.{suffix}",
-                    "template": f"timer.{suffix}.j2",
-                    "vars": values,
-                    "notify": "Reload systemd",
-                }
-            )
+            entries.append({"path": f"{unit}.{suffix}", "template": f"timer.{suffix}.j2", "vars": values})
+        # A timer that runs takes up another schedule; one that does not is started with the first release.
+        entries[-1]["restart"] = f"{app}-{kind}-{name}.timer"
     return entries
 
 

@@ -1,23 +1,29 @@
 #!/usr/bin/python
-"""Bring a list of files, directories and links on a host to their declared state, as one transaction."""
+"""Bring a role's files, directories, links and systemd units to their declared state, as one transaction."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: config_files
-short_description: A role's files, directories and links, in one step
+module: system_state
+short_description: A role's files and units, in one step
 description:
-  - Compares every entry with what is on the host and replaces, atomically, what differs. One remote call serves a whole
-    role, because nearly all of a task's cost is the start of Python on the host.
-  - The entries form a transaction. When a validation command of a changed entry fails, everything that this call
-    wrote is put back, so that a service never meets a configuration that it would refuse.
+  - Compares every entry with what is on the host and replaces, atomically, what differs; then sees to the units. One
+    remote call serves a whole role, because nearly all of a task's cost is the start of Python on the host.
+  - The files form a transaction. When a validation command of a changed entry fails, everything that this call wrote is
+    put back, so that a service never meets a configuration that it would refuse.
+  - Units that have to take up a change are restarted or reloaded at the end, once, and only where they run. What is
+    still to be done is written down before the first change, so that the next run finishes what a cut-off run began.
   - Templates and local files are read on the control node by the action plugin of the same name.
 options:
+  owner:
+    description: Whose state this is; the action plugin fills in the role's name.
+    type: str
+    required: true
   files:
     description: The entries, in order. Missing parent directories of files and links are an error.
     type: list
     elements: dict
-    required: true
+    default: []
     suboptions:
       path: {description: Absolute path on the host., type: path, required: true}
       state:
@@ -35,26 +41,42 @@ options:
       mode: {description: Permission bits in octal; 0644 for files and 0755 for directories when left out., type: str}
       secret: {description: The content never appears in a diff., type: bool, default: false}
       initial: {description: Only a missing file is written; an existing one is kept., type: bool, default: false}
-      notify: {description: Handler (or list of them) to run when this entry changed., type: raw}
-      validate: {description: Command that must succeed once the transaction is in place., type: str}
+      apply: {description: Command that runs right after this entry changed; later entries may rely on it., type: str}
+      validate: {description: Command that must succeed once all files are in place., type: str}
+      restart: {description: Running units (or patterns) to restart when this entry changed., type: list, elements: str}
+      reload: {description: Running units (or patterns) to reload when this entry changed., type: list, elements: str}
       when: {description: Leave the entry out when false., type: bool, default: true}
+  units:
+    description: The units, seen to after the files.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name: {description: Full unit name., type: str, required: true}
+      enabled: {description: Started at boot; left alone when not given., type: bool}
+      started: {description: Running now; left alone when not given., type: bool}
+      when: {description: Leave the unit out when false., type: bool, default: true}
 author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The web server's files are in place
-  config_files:
+- name: The web server is configured and runs
+  system_state:
     files:
-      - {path: /etc/nginx/nginx.conf, template: nginx.conf.j2, validate: nginx -t, notify: Reload nginx}
-      - {path: /etc/nginx/sites-enabled/default, state: absent, notify: Reload nginx}
+      - {path: /etc/nginx/nginx.conf, template: nginx.conf.j2, validate: nginx -t, reload: [nginx.service]}
+      - {path: /etc/nginx/sites-enabled/default, state: absent, reload: [nginx.service]}
+    units:
+      - {name: nginx.service, enabled: true, started: true}
 """
 
 RETURN = r"""
 changed_paths: {description: Paths whose state changed., type: list, elements: str, returned: always}
+actions: {description: What was done to units and by commands., type: list, elements: str, returned: always}
 """
 
 import base64
 import grp
+import json
 import os
 import pwd
 import shlex
@@ -65,10 +87,14 @@ import tempfile
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.systemd_units import UnitError, Units, run
 
 Entry = dict[str, Any]
 Diff = dict[str, str]
 
+# Where calls write down what they still have to do
+PENDING = "/var/lib/samestack/pending"
+KINDS = ("apply", "restart", "reload")
 # A diff of more than this many bytes helps nobody.
 DIFF_LIMIT = 64 * 1024
 
@@ -274,47 +300,152 @@ def put_absent(entry: Entry, transaction: Transaction, check: bool) -> Diff | No
 PUT = {"file": put_file, "directory": put_directory, "link": put_link, "absent": put_absent}
 
 
-def validate(commands: list[str]) -> str | None:
-    """Run each command once; returns the first failure's text, or None."""
+def validate(commands: list[str]) -> None:
+    """Run each command once; raises EntryError when one refuses."""
     for command in dict.fromkeys(commands):
         process = subprocess.run(shlex.split(command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         if process.returncode != 0:
             output = process.stdout.decode("utf-8", "replace").strip()
-            return f"`{command}` refused the new files, the old ones are back: {output}"
-    return None
+            raise EntryError(f"`{command}` refused the new files, the old ones are back: {output}")
+
+
+class Pending:
+    """What has to happen after the files: kept in a file, so that the next run finishes what a cut-off run began."""
+
+    def __init__(self, owner: str) -> None:
+        self._path = os.path.join(PENDING, f"{owner}.json")
+        self.before: dict[str, list[str]] = {kind: [] for kind in KINDS}
+        if os.path.exists(self._path):
+            with open(self._path, encoding="utf-8") as stream:
+                self.before.update(json.load(stream))
+        self.todo = {kind: list(self.before[kind]) for kind in KINDS}
+
+    def add(self, entry: Entry) -> None:
+        """Note what a changing entry asks for."""
+        for kind in KINDS:
+            self.todo[kind] += [item for item in entry[kind] if item not in self.todo[kind]]
+
+    def save(self, todo: dict[str, list[str]]) -> None:
+        """Write down what is to be done; nothing to do leaves no file."""
+        if not any(todo.values()):
+            if os.path.exists(self._path):
+                os.unlink(self._path)
+            return
+        os.makedirs(PENDING, mode=0o755, exist_ok=True)
+        staged = f"{self._path}.{os.getpid()}"
+        with open(staged, "w", encoding="utf-8") as stream:
+            json.dump(todo, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.rename(staged, self._path)
+
+
+class State:
+    """One call: files, then units."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.module = module
+        self.check: bool = module.check_mode
+        self.files: list[Entry] = module.params["files"]
+        self.pending = Pending(module.params["owner"])
+        self.diffs: list[Diff] = []
+        self.changed: list[str] = []
+        self.actions: list[str] = []
+
+    def plan(self) -> list[Entry]:
+        """Look at everything, change nothing; return the entries that differ and note what they ask for."""
+        differing = []
+        for entry in self.files:
+            diff = PUT[entry["state"]](entry, Transaction(), True)
+            if diff is not None:
+                differing.append(entry)
+                self.diffs.append(diff)
+                self.changed.append(entry["path"])
+                self.pending.add(entry)
+        return differing
+
+    def put(self, entries: list[Entry]) -> None:
+        """Put the entries in place; raises EntryError or OSError after everything is back as it was."""
+        transaction = Transaction()
+        self.pending.save(self.pending.todo)
+        try:
+            for entry in entries:
+                PUT[entry["state"]](entry, transaction, False)
+                self.run_commands(entry["apply"])
+            validate([entry["validate"] for entry in entries if entry["validate"]])
+        except (EntryError, OSError):
+            transaction.roll_back()
+            self.pending.save(self.pending.before)
+            raise
+        transaction.finish()
+        # Commands that a cut-off run still owed
+        self.run_commands([command for command in self.pending.before["apply"] if command not in self.actions])
+
+    def run_commands(self, commands: list[str]) -> None:
+        """Run each command that did not run yet in this call."""
+        for command in commands:
+            process = subprocess.run(
+                shlex.split(command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+            )
+            if process.returncode != 0:
+                raise EntryError(f"`{command}` failed: {process.stdout.decode('utf-8', 'replace').strip()}")
+            self.actions.append(command)
+
+    def see_to_units(self) -> None:
+        """Bring the units to their state and let those that run take up what changed."""
+        units = Units([unit for unit in self.module.params["units"] if unit["when"]], self.check)
+        touched = any(path.startswith("/etc/systemd/system/") for path in self.changed)
+        fresh = units.settle(reload_manager=touched or bool(self.pending.todo["restart"]))
+        self.actions += units.done
+        restart, reload = self.pending.todo["restart"], self.pending.todo["reload"]
+        for verb, names in (("try-restart", restart), ("try-reload-or-restart", reload)):
+            for name in names:
+                # What has just been started has the new files already.
+                if name in fresh or (verb != "try-restart" and name in restart):
+                    continue
+                self.actions.append(f"{verb} {name}")
+                if not self.check:
+                    run(["systemctl", verb, name], name)
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={"files": {"type": "list", "elements": "dict", "required": True}},
+        argument_spec={
+            "owner": {"type": "str", "required": True},
+            "files": {"type": "list", "elements": "dict", "default": []},
+            "units": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "enabled": {"type": "bool"},
+                    "started": {"type": "bool"},
+                    "when": {"type": "bool", "default": True},
+                },
+            },
+        },
         supports_check_mode=True,
     )
-    transaction = Transaction()
-    diffs: list[Diff] = []
-    changed: list[str] = []
-    notify: list[str] = []
-    commands: list[str] = []
-    problem = None
+    state = State(module)
     try:
-        for entry in module.params["files"]:
-            diff = PUT[entry["state"]](entry, transaction, module.check_mode)
-            if diff is None:
-                continue
-            diffs.append(diff)
-            changed.append(entry["path"])
-            notify.extend(name for name in entry["notify"] if name not in notify)
-            if entry["validate"]:
-                commands.append(entry["validate"])
-        if not module.check_mode:
-            problem = validate(commands)
-    except (EntryError, OSError) as error:
-        problem = str(error)
-    if problem:
-        transaction.roll_back()
-        module.fail_json(msg=problem)
-    transaction.finish()
-    module.exit_json(changed=bool(changed), changed_paths=changed, notify_handlers=notify, diff=diffs)
+        differing = state.plan()
+        if not state.check and (differing or any(state.pending.before.values())):
+            state.put(differing)
+        state.see_to_units()
+        if not state.check:
+            state.pending.save({})
+    except (EntryError, UnitError, OSError) as error:
+        module.fail_json(msg=str(error))
+    if state.actions:
+        state.diffs.append({"before": "", "after": "".join(f"{action}\n" for action in state.actions)})
+    module.exit_json(
+        changed=bool(state.changed or state.actions),
+        changed_paths=state.changed,
+        actions=state.actions,
+        diff=state.diffs,
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Control-node half of `config_files`: renders templates, sends one call, notifies the handlers of what changed."""
+"""Control-node half of `system_state`: renders templates and sends one call."""
 
 from __future__ import annotations
 
@@ -16,32 +16,34 @@ DEFAULTS: dict[str, Any] = {
     "validate": None, "target": None,
 }  # fmt: skip
 CONTENT_KEYS = ("template", "source", "content")
-KNOWN_KEYS = {"path", "notify", "vars", "when", *DEFAULTS, *CONTENT_KEYS}
+LIST_KEYS = ("apply", "restart", "reload")
+KNOWN_KEYS = {"path", "vars", "when", *DEFAULTS, *CONTENT_KEYS, *LIST_KEYS}
 STATES = ("file", "directory", "link", "absent")
 
 
 def normalise(raw: Any) -> dict[str, Any]:
     """Return an entry with every key set; raises AnsibleActionFail for one that makes no sense."""
     if not isinstance(raw, dict) or not str(raw.get("path", "")).startswith("/"):
-        raise AnsibleActionFail(f"config_files: an entry needs an absolute `path`: {raw!r}")
+        raise AnsibleActionFail(f"system_state: an entry needs an absolute `path`: {raw!r}")
     path = raw["path"]
     unknown = set(raw) - KNOWN_KEYS
     if unknown:
-        raise AnsibleActionFail(f"config_files: {path}: unknown keys {sorted(unknown)}")
+        raise AnsibleActionFail(f"system_state: {path}: unknown keys {sorted(unknown)}")
     entry = {**DEFAULTS, **raw}
     if entry["state"] not in STATES:
-        raise AnsibleActionFail(f"config_files: {path}: state is one of {', '.join(STATES)}, not {entry['state']!r}")
+        raise AnsibleActionFail(f"system_state: {path}: state is one of {', '.join(STATES)}, not {entry['state']!r}")
     if entry["mode"] is not None and not isinstance(entry["mode"], str):
-        raise AnsibleActionFail(f"config_files: {path}: write the mode as a quoted string of octal digits")
+        raise AnsibleActionFail(f"system_state: {path}: write the mode as a quoted string of octal digits")
     contents = [key for key in CONTENT_KEYS if raw.get(key) is not None]
     if len(contents) != (1 if entry["state"] == "file" else 0):
-        raise AnsibleActionFail(f"config_files: {path}: a file has exactly one of {', '.join(CONTENT_KEYS)}")
+        raise AnsibleActionFail(f"system_state: {path}: a file has exactly one of {', '.join(CONTENT_KEYS)}")
     if (entry["state"] == "link") != (entry["target"] is not None):
-        raise AnsibleActionFail(f"config_files: {path}: a link, and nothing else, has a `target`")
+        raise AnsibleActionFail(f"system_state: {path}: a link, and nothing else, has a `target`")
     entry["secret"] = boolean(entry["secret"])
     entry["initial"] = boolean(entry["initial"])
-    notify = entry.pop("notify", None) or []
-    entry["notify"] = [notify] if isinstance(notify, str) else list(notify)
+    for key in LIST_KEYS:
+        value = raw.get(key) or []
+        entry[key] = [value] if isinstance(value, str) else list(value)
     return entry
 
 
@@ -59,13 +61,16 @@ class ActionModule(ActionBase):
             for raw in self._task.args.get("files") or []
             if boolean(raw.get("when", True))
         ]
+        arguments = {
+            "owner": self._task._role.get_name() if self._task._role else "play",
+            "files": entries,
+            "units": self._task.args.get("units") or [],
+        }
         result: dict[str, Any] = self._execute_module(
-            module_name="config_files", module_args={"files": entries}, task_vars=task_vars
+            module_name="system_state", module_args=arguments, task_vars=task_vars
         )
         # The contents would otherwise be printed with -vvv, secrets among them.
         result.pop("invocation", None)
-        # A handler runs for the entries that name it, not for every change of the task.
-        self._task.notify = result.pop("notify_handlers", [])
         return result
 
     def _with_data(self, entry: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +89,7 @@ class ActionModule(ActionBase):
         try:
             return str(self._find_needle(folder, name))
         except AnsibleError as error:
-            raise AnsibleActionFail(f"config_files: {error}") from error
+            raise AnsibleActionFail(f"system_state: {error}") from error
 
     def _render(self, name: str, task_vars: dict[str, Any]) -> str:
         """Render a template as ansible.builtin.template does, block trimming included."""

@@ -1,0 +1,95 @@
+# The front door: one target a verb, nothing decided here. `make help` lists them.
+# ENV=dev|staging|production   REHEARSAL=1 (the local stand-ins of staging and production)
+# REF=<git ref>   TO=<release>   CMD=<manage.py command>   ARGS=<passed on to Ansible>
+
+ENV ?= dev
+export REF TO CMD
+
+ENVIRONMENTS := dev staging production
+ifeq ($(filter $(ENV),$(ENVIRONMENTS)),)
+$(error ENV = $(ENV) (on the command line): there is no such environment. Write one of: $(ENVIRONMENTS))
+endif
+ifneq ($(REHEARSAL),)
+ifeq ($(ENV),dev)
+$(error REHEARSAL = $(REHEARSAL) (on the command line): dev is a local machine already. Write ENV=staging or ENV=production with it)
+endif
+endif
+
+INVENTORY := inventories/$(if $(REHEARSAL),rehearsal,$(ENV)).yml
+PLAY := .venv/bin/ansible-playbook -i $(INVENTORY) $(if $(REHEARSAL),--limit $(ENV))
+HOST := box/on $(INVENTORY) $(ENV)
+AGAIN := $(MAKE) --no-print-directory
+
+# The environment of a local machine, by its name (dev1, staging1, production1).
+MACHINE_ENV = ENV=$(MACHINE:%1=%) $(if $(filter dev1,$(MACHINE)),,REHEARSAL=1)
+
+.DEFAULT_GOAL := help
+
+##@ Local machines
+.PHONY: up down destroy rehearse
+up: ## Everything, from a bare computer to the running site
+	@box/setup
+	@box/machines up dev1
+	@$(AGAIN) _after-up MACHINE=dev1
+
+down: ## Halt the local machines
+	@box/machines down
+
+destroy: ## Take the local machines away
+	@box/machines destroy
+
+rehearse: ## Staging and production as local machines, provisioned and deployed
+	@box/setup
+	@box/machines up staging1 production1
+	@$(AGAIN) _after-up MACHINE=staging1
+	@$(AGAIN) _after-up MACHINE=production1
+
+##@ Any environment (ENV=, REHEARSAL=1)
+.PHONY: provision deploy manage secrets logs shell dbshell
+provision: _tools ## Build the machines of ENV, or bring them up to date
+	@$(PLAY) playbooks/site.yml $(ARGS)
+
+deploy: _tools ## Deploy the application to ENV (REF= for another branch, tag or commit)
+	@$(PLAY) playbooks/deploy.yml $(if $(REF),-e "$$(box/extra release_ref REF)") $(ARGS)
+
+manage: _tools ## Run a manage.py command: make manage CMD="createsuperuser"
+	@$(PLAY) playbooks/manage.yml -e "$$(box/extra manage_command CMD)" $(ARGS)
+
+secrets: _tools ## Make the encrypted secrets of ENV
+	@$(PLAY) playbooks/secrets.yml $(ARGS)
+
+logs: _tools ## Follow what the application and its services write
+	@$(HOST) logs
+
+shell: _tools ## A shell on the first machine of ENV
+	@$(HOST) shell
+
+dbshell: _tools ## A PostgreSQL prompt on the application's database
+	@$(HOST) dbshell
+
+##@ This repository
+.PHONY: check test soak bench help
+check: _tools ## Linters, unit tests, templates, inventory laws: under a minute
+	@tests/run check
+
+test: _tools ## Everything, on real machines: about 20 minutes
+	@tests/run test
+
+soak: _tools ## The long tests
+	@tests/run soak
+
+bench: _tools ## What is fast, measured against the plain way
+	@bench/run
+
+help: ## This list
+	@awk -f box/help.awk $(MAKEFILE_LIST)
+
+.PHONY: _tools _after-up
+_tools:
+	@box/setup tools
+
+_after-up: _tools
+	@box/machines connect $(MACHINE)
+	@$(AGAIN) provision $(MACHINE_ENV)
+	@$(AGAIN) deploy $(MACHINE_ENV)
+	@box/machines welcome $(MACHINE)

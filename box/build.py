@@ -1,0 +1,268 @@
+#!/usr/bin/env python3
+"""Build the base box of the local machines from a distribution's archive: `box/build [RELEASE]`.
+
+RELEASE (or SAMESTACK_BOX_RELEASE) is noble, jammy, trixie or bookworm. Without one it is Ubuntu 24.04 where its
+archive answers and its signing keys are at hand, otherwise Debian 13. The result is kept in
+`.samestack/box/<release>-<hash of the inputs>/` and printed as the last line:
+
+    rootfs/        the tree that machines start from
+    machine.box    the same for Vagrant: the tree's address and how to copy it
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tarfile
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from common import BOXES, SSH_KEY, SetupError, note, run, say, stop
+from network import wanted_address
+
+HERE = Path(__file__).resolve().parent
+PROBE_SECONDS = 4
+UBUNTU_KEYS = Path("/usr/share/keyrings/ubuntu-archive-keyring.gpg")
+DEBIAN_KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+
+#: A server as a provider hands it over, and what Ansible's apt needs, so that it has nothing to install for itself.
+PACKAGES = (
+    "systemd",
+    "systemd-sysv",
+    "dbus",
+    "iproute2",
+    "openssh-server",
+    "sudo",
+    "python3",
+    "python3-apt",
+    "ca-certificates",
+    "acl",
+)
+
+#: What makes no sense without a kernel, terminals and a network card of one's own.
+MASKED = (
+    "console-getty.service",
+    "getty@tty1.service",
+    "systemd-networkd-wait-online.service",
+    "systemd-firstboot.service",
+    "systemd-modules-load.service",
+    "systemd-udevd.service",
+    "systemd-remount-fs.service",
+    "e2scrub_reap.service",
+    "sys-kernel-config.mount",
+    "sys-kernel-debug.mount",
+    "sys-kernel-tracing.mount",
+)
+
+
+@dataclass(frozen=True)
+class Release:
+    """One release that a box can be made of."""
+
+    suite: str
+    title: str
+    mirror: str
+    security: str
+    keys: Path
+    components: str
+
+    def sources(self) -> list[str]:
+        """The lines of the box's own sources.list."""
+        return [
+            f"deb {self.mirror} {self.suite} {self.components}",
+            f"deb {self.mirror} {self.suite}-updates {self.components}",
+            f"deb {self.security} {self.suite}-security {self.components}",
+        ]
+
+
+def debian(suite: str, title: str) -> Release:
+    """A Debian release, from the mirror in SAMESTACK_BOX_MIRROR or Debian's own."""
+    mirror = os.environ.get("SAMESTACK_BOX_MIRROR", "http://deb.debian.org/debian")
+    return Release(suite, title, mirror, f"{mirror.rstrip('/')}-security", DEBIAN_KEYS, "main")
+
+
+def ubuntu(suite: str, title: str, architecture: str) -> Release:
+    """An Ubuntu release; other processors than Intel's have an archive of their own."""
+    host = "archive.ubuntu.com/ubuntu" if architecture in {"amd64", "i386"} else "ports.ubuntu.com/ubuntu-ports"
+    mirror = os.environ.get("SAMESTACK_BOX_MIRROR", f"http://{host}")
+    return Release(suite, title, mirror, mirror, UBUNTU_KEYS, "main universe")
+
+
+def releases() -> dict[str, Release]:
+    """Every release that may be asked for, by its suite."""
+    architecture = run(["dpkg", "--print-architecture"]).strip()
+    known = (
+        ubuntu("noble", "Ubuntu 24.04", architecture),
+        ubuntu("jammy", "Ubuntu 22.04", architecture),
+        debian("trixie", "Debian 13"),
+        debian("bookworm", "Debian 12"),
+    )
+    return {release.suite: release for release in known}
+
+
+def trouble_with(release: Release) -> str | None:
+    """Why `release` cannot be built here, or None when its keys are present and its archive answers."""
+    if not release.keys.exists():
+        return f"{release.title}'s signing keys are not on this computer"
+    address = f"{release.mirror.rstrip('/')}/dists/{release.suite}/Release"
+    with tempfile.TemporaryDirectory() as folder:
+        got = Path(folder) / "Release"
+        # apt's own client: it knows this computer's proxies.
+        limits = ["-oAcquire::Retries=0", *(f"-oAcquire::{by}::Timeout={PROBE_SECONDS}" for by in ("http", "https"))]
+        try:
+            run(["/usr/lib/apt/apt-helper", *limits, "download-file", address, str(got)])
+        except SetupError:
+            return f"{release.title}'s archive ({release.mirror}) does not answer"
+        if f"Codename: {release.suite}\n" not in got.read_text(errors="replace"):
+            return f"{release.title}'s archive ({release.mirror}) gives something else than a release file"
+    return None
+
+
+def choose(asked: str) -> tuple[Release, str]:
+    """The release to build and the reason for it.
+
+    Raises `SetupError` when the one asked for is unknown.
+    """
+    known = releases()
+    if asked:
+        if asked not in known:
+            raise SetupError(
+                f"SAMESTACK_BOX_RELEASE = {asked} (in the environment): no box can be built of this release. "
+                f"Write one of {', '.join(known)}."
+            )
+        return known[asked], "asked for"
+    trouble = trouble_with(known["noble"])
+    if trouble is None:
+        return known["noble"], "its archive answers"
+    return known["trixie"], trouble
+
+
+def folder_of(release: Release) -> Path:
+    """Where the box of `release` belongs, named after everything that it is made from."""
+    digest = hashlib.sha256()
+    for name in ("prepare", "lxc-template", "lxc-config"):
+        digest.update((HERE / name).read_bytes())
+    digest.update("\n".join(command_for(release, Path("tree"))).encode())
+    digest.update(wanted_address().encode())
+    return BOXES / f"{release.suite}-{digest.hexdigest()[:10]}"
+
+
+def hooks() -> list[str]:
+    """What is done inside the new tree, as mmdebstrap's hooks ($1 is the tree)."""
+    masks = " ".join(f'"$1/etc/systemd/system/{unit}"' for unit in MASKED)
+    lines = (
+        'chroot "$1" useradd --create-home --shell /bin/bash vagrant',
+        'echo "vagrant ALL=(ALL) NOPASSWD: ALL" > "$1/etc/sudoers.d/vagrant"',
+        'chmod 0440 "$1/etc/sudoers.d/vagrant"',
+        f'for unit in {masks}; do ln -sf /dev/null "$unit"; done',
+        'ln -sf /lib/systemd/system/multi-user.target "$1/etc/systemd/system/default.target"',
+        # Each machine makes its own host keys, and sets up apt and dpkg as a server has them.
+        'rm -f "$1"/etc/ssh/ssh_host_* "$1/etc/apt/apt.conf.d/99mmdebstrap" "$1/etc/dpkg/dpkg.cfg.d/99mmdebstrap"',
+    )
+    return [f"--customize-hook={line}" for line in lines]
+
+
+def command_for(release: Release, tree: Path) -> list[str]:
+    """The whole recipe of the box: the command that installs `release` into `tree`."""
+    options = [
+        "--mode=root",
+        "--format=directory",
+        "--variant=apt",
+        f"--include={','.join(PACKAGES)}",
+        f"--keyring={release.keys}",
+        '--aptopt=Apt::Install-Recommends "false"',
+        # The tree is thrown away when a build is cut off: nothing needs to be on the disk early.
+        "--dpkgopt=force-unsafe-io",
+        *(f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("doc", "man", "info", "locale")),
+        *hooks(),
+    ]
+    return ["mmdebstrap", *options, release.suite, str(tree), *release.sources()]
+
+
+def pack_box(folder: Path) -> None:
+    """Write Vagrant's view of the tree: it copies, so the archive that it insists on is empty."""
+    folder.joinpath("ssh_key.pub").write_text(SSH_KEY.with_suffix(".pub").read_text())
+    shutil.copy(HERE / "prepare", folder / "prepare")
+    options = {
+        "--tree": str(folder / "rootfs"),
+        "--prepare": str(folder / "prepare"),
+        "--nameserver": wanted_address(),
+        "--key": str(folder / "ssh_key.pub"),
+    }
+    parts = folder / "parts"
+    parts.mkdir(exist_ok=True)
+    metadata = {"provider": "lxc", "version": "1.0.0", "template-opts": options}
+    (parts / "metadata.json").write_text(json.dumps(metadata))
+    shutil.copy(HERE / "lxc-config", parts / "lxc-config")
+    shutil.copy(HERE / "lxc-template", parts / "lxc-template")
+    with tarfile.open(parts / "rootfs.tar.gz", "w:gz"):
+        pass
+    with tarfile.open(folder / "machine.box", "w") as box:
+        for part in sorted(parts.iterdir()):
+            box.add(part, part.name)
+    shutil.rmtree(parts)
+
+
+def ensure_key() -> None:
+    """Make this clone's key: whoever may read it (only its user) reaches the local machines."""
+    if not SSH_KEY.exists():
+        SSH_KEY.parent.mkdir(parents=True, exist_ok=True)
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "samestack", "-f", str(SSH_KEY)])
+
+
+def remove_older(release: Release, keep: Path) -> None:
+    """Take away the boxes that earlier inputs gave, except those that a machine still lies on."""
+    in_use = run(["sh", "-c", "cat /var/lib/lxc/*/config 2>/dev/null || true"], root=True)
+    for old in BOXES.glob(f"{release.suite}-*"):
+        if old != keep and f"{old}/" not in in_use:
+            run(["rm", "-rf", "--one-file-system", str(old)], root=True)
+
+
+def build(release: Release, why: str) -> Path:
+    """Build the box of `release` unless it is there already, and return its folder."""
+    folder = folder_of(release)
+    ensure_key()
+    with (BOXES / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (folder / "machine.box").exists():
+            note(f"Base box: {release.title} ({why}), built before.")
+            return folder
+        note(f"Base box: {release.title} ({why}), being built …")
+        started = time.monotonic()
+        unfinished = BOXES / f"unfinished-{release.suite}"
+        run(["rm", "-rf", "--one-file-system", str(unfinished)], root=True)
+        run(["rm", "-rf", "--one-file-system", str(folder)], root=True)
+        run(command_for(release, unfinished), root=True)
+        folder.mkdir()
+        run(["mv", str(unfinished), str(folder / "rootfs")], root=True)
+        pack_box(folder)
+        remove_older(release, folder)
+        note(f"Base box built in {time.monotonic() - started:.0f} s.")
+    return folder
+
+
+def main() -> None:
+    """Build what is asked for, or the best that is possible here."""
+    asked = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("SAMESTACK_BOX_RELEASE", "")
+    release, why = choose(asked)
+    try:
+        folder = build(release, why)
+    except SetupError:
+        # An archive that answers may still fail halfway (a proxy, an old key); nobody asked for this release.
+        if asked or release.suite == "trixie":
+            raise
+        folder = build(releases()["trixie"], f"{release.title} could not be built")
+    say(str(folder))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except SetupError as problem:
+        stop(str(problem))

@@ -1,0 +1,150 @@
+"""How this computer reaches the local machines: `.samestack/ssh_config` and the marked lines in /etc/hosts."""
+
+from __future__ import annotations
+
+import functools
+import json
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from common import REPO, STATE, SetupError, run
+
+HOSTS = Path("/etc/hosts")
+SSH_CONFIG = STATE / "ssh_config"
+KNOWN_HOSTS = STATE / "known_hosts"
+#: One file a machine, as Vagrant gave it; ssh_config is all of them together.
+PARTS = STATE / "ssh"
+KEPT = ("HostName", "User", "Port", "IdentityFile", "IdentitiesOnly")
+REFUSAL = "%h is none of the local machines, and .samestack/ssh_config leads to no other. Run: make up"
+
+
+def inventory_of(name: str) -> str:
+    """The inventory that the machine `name` belongs to, relative to the repository."""
+    return "inventories/dev.yml" if name == "dev1" else "inventories/rehearsal.yml"
+
+
+@functools.cache
+def names_of(name: str) -> list[str]:
+    """The site's names on the machine `name`, from the inventory. Raises `SetupError` when they do not resolve."""
+    python = str(REPO / ".venv" / "bin" / "python")
+    command = [python, "box/resolve.py", inventory_of(name), name]
+    answer = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
+    if answer.returncode != 0:
+        # Its last words are the message for the user already.
+        raise SetupError(answer.stderr.strip())
+    names: list[str] = json.loads(answer.stdout)
+    return names
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Replace the content of `path` in one step."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as new:
+        new.write(text)
+    Path(new.name).replace(path)
+
+
+def part_of(name: str, given: str) -> str:
+    """The lines for ssh about `name`, from what `vagrant ssh-config` printed."""
+    lines = [f"Host {name}"]
+    for line in given.splitlines():
+        key = line.strip().split(" ", 1)[0]
+        if key in KEPT:
+            lines.append(f"  {line.strip()}")
+    lines += [
+        f"  HostKeyAlias {name}",
+        f'  UserKnownHostsFile "{KNOWN_HOSTS}"',
+        "  GlobalKnownHostsFile none",
+        # Its key is new each time the machine is made, and only this computer can be at that address.
+        "  StrictHostKeyChecking accept-new",
+        "  PasswordAuthentication no",
+        "  LogLevel ERROR",
+        "  ProxyCommand none",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def assemble() -> None:
+    """Write ssh_config from its parts; without any, take it away."""
+    parts = sorted(PARTS.glob("*")) if PARTS.exists() else []
+    if not parts:
+        for path in (SSH_CONFIG, KNOWN_HOSTS, KNOWN_HOSTS.with_suffix(".old")):
+            path.unlink(missing_ok=True)
+        shutil.rmtree(PARTS, ignore_errors=True)
+        return
+    refuse = f"Host *\n  ProxyCommand sh -c 'echo \"{REFUSAL}\" >&2; exit 1'\n"
+    head = "# Written by `make up`: the local machines, and no other host.\n"
+    write_whole(SSH_CONFIG, "\n".join([head, *(part.read_text() for part in parts), refuse]))
+
+
+def has_connection(name: str) -> bool:
+    """Whether ssh_config leads to `name` already."""
+    return SSH_CONFIG.exists() and (PARTS / name).exists()
+
+
+def write_connection(name: str, given: str) -> None:
+    """Take what `vagrant ssh-config` printed about `name` into ssh_config."""
+    PARTS.mkdir(exist_ok=True)
+    write_whole(PARTS / name, part_of(name, given))
+    forget_host_key(name)
+    assemble()
+
+
+def forget_host_key(name: str) -> None:
+    """Drop the host key that was seen on an earlier machine of this name."""
+    if KNOWN_HOSTS.exists():
+        command = ["ssh-keygen", "-f", str(KNOWN_HOSTS), "-R", name]
+        subprocess.run(command, capture_output=True, check=False)
+
+
+def mark_of(name: str) -> str:
+    """The comment that tells our lines in /etc/hosts from all others."""
+    return f"# samestack: {name} of {REPO}"
+
+
+def check_hosts_names(name: str) -> None:
+    """Raise `SetupError` when a line in /etc/hosts that is not ours already gives one of the site's names away."""
+    names = names_of(name)
+    for number, line in enumerate(HOSTS.read_text().splitlines(), 1):
+        if line.endswith(mark_of(name)):
+            continue
+        words = line.split("#")[0].split()
+        for domain in sorted(set(words[1:]).intersection(names)):
+            raise SetupError(
+                f"app_domains = {domain} (for {name}, in {inventory_of(name)}): line {number} of {HOSTS} gives this "
+                f"name to {words[0]} already. Take that line out (`make destroy` in the clone that wrote it), or "
+                f"choose another name."
+            )
+
+
+def save_hosts(text: str) -> None:
+    """Write /etc/hosts as root; in place, because in a container it may be a mount that cannot be replaced."""
+    run(["tee", str(HOSTS)], root=True, stdin=text)
+
+
+def hosts_without(name: str) -> str:
+    """The text of /etc/hosts without our line for `name`."""
+    lines = HOSTS.read_text().splitlines(keepends=True)
+    return "".join(line for line in lines if not line.rstrip("\n").endswith(mark_of(name)))
+
+
+def add_hosts_lines(name: str, address: str) -> None:
+    """Give the site's names on `name` to `address` in /etc/hosts; nothing is written when that is so already."""
+    check_hosts_names(name)
+    text = hosts_without(name)
+    if text and not text.endswith("\n"):
+        text += "\n"
+    wanted = f"{text}{address} {' '.join(names_of(name))} {mark_of(name)}\n"
+    if sorted(wanted.splitlines()) != sorted(HOSTS.read_text().splitlines()):
+        save_hosts(wanted)
+
+
+def forget(name: str, *, hosts_file: bool = True) -> None:
+    """Take `name` out of ssh_config and, unless told otherwise, out of /etc/hosts."""
+    (PARTS / name).unlink(missing_ok=True)
+    forget_host_key(name)
+    assemble()
+    text = hosts_without(name)
+    if hosts_file and text != HOSTS.read_text():
+        save_hosts(text)

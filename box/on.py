@@ -1,0 +1,66 @@
+"""Log, shell and database prompt on the first host of an environment: `box/on INVENTORY ENVIRONMENT VERB`."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from common import SetupError, stop
+from resolve import Inventory
+
+
+def ssh_to(host: str, variables: dict[str, Any]) -> list[str]:
+    """The ssh command to `host`, with the connection that Ansible itself would take."""
+    command = ["ssh"]
+    for name in ("ansible_ssh_common_args", "ansible_ssh_extra_args"):
+        command += shlex.split(str(variables.get(name, "")))
+    if variables.get("ansible_port"):
+        command += ["-p", str(variables["ansible_port"])]
+    if variables.get("ansible_ssh_private_key_file"):
+        command += ["-i", str(Path(str(variables["ansible_ssh_private_key_file"])).expanduser())]
+    if variables.get("ansible_user"):
+        command += ["-l", str(variables["ansible_user"])]
+    if sys.stdin.isatty():
+        command.append("-t")
+    return [*command, "--", str(variables.get("ansible_host", host))]
+
+
+def remote_command(verb: str, variables: dict[str, Any]) -> list[str]:
+    """What runs on the host for `verb`, before quoting."""
+    app = str(variables["app_name"])
+    if verb == "logs":
+        units = [f"{app}-*", "nginx.service", "postgresql*", "redis*"]
+        return ["sudo", "journalctl", "--follow", "--lines=100", *(f"--unit={unit}" for unit in units)]
+    if verb == "dbshell":
+        # As the application's own role, on the machine that has the database, wherever the application runs.
+        role = f"PGOPTIONS=-c role={variables['database_user']}"
+        return ["sudo", "-u", "postgres", "env", role, "psql", f"--dbname={variables['database_name']}"]
+    return []
+
+
+def main(inventory_file: str, environment: str, verb: str) -> int:
+    """Run the ssh command and return its status. Raises `SetupError` when the environment has no host for it."""
+    inventory = Inventory(inventory_file)
+    function = "db" if verb == "dbshell" else "web"
+    hosts = inventory.hosts(f"{environment}:&{function}") or inventory.hosts(environment)
+    if not hosts:
+        raise SetupError(f"{environment} (in {inventory_file}): there is no host in it. Add one under `hosts:`.")
+    variables = inventory.variables(hosts[0], "app_name", "database_name", "database_user")
+    command = ssh_to(hosts[0], variables)
+    remote = remote_command(verb, variables)
+    if remote:
+        command.append(shlex.join(remote))
+    try:
+        return subprocess.run(command, check=False).returncode
+    except KeyboardInterrupt:
+        return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(*sys.argv[1:4]))
+    except SetupError as problem:
+        stop(str(problem))

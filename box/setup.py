@@ -1,0 +1,117 @@
+"""Install what this computer lacks: the control node's tools, then a Vagrant provider and its base box.
+
+Every step first looks whether it is done. What was installed by apt stays; everything else is in the clone's own
+`.samestack/` and `.venv/`.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from common import REPO, STATE, SetupError, as_root, note, run, stop
+from providers import choose_provider, prepare_provider
+
+UV_VERSION = "0.13.9"
+UV = STATE / "uv" / "bin" / "uv"
+VENV = REPO / ".venv"
+INPUTS = ("uv.lock", "pyproject.toml")
+SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+def missing_packages(names: list[str]) -> list[str]:
+    """Those of `names` that dpkg does not have installed."""
+    query = ["dpkg-query", "-W", "-f=${Package} ${db:Status-Status}\n", *names]
+    shown = subprocess.run(query, capture_output=True, text=True, check=False).stdout
+    there = {line.split()[0] for line in shown.splitlines() if line.endswith(" installed")}
+    return [name for name in names if name not in there]
+
+
+def install_packages(names: list[str]) -> None:
+    """Install by apt what is missing of `names`. Raises `SetupError` where apt fails or there is none."""
+    missing = missing_packages(names) if shutil.which("dpkg-query") else names
+    if not missing:
+        return
+    if not shutil.which("apt-get"):
+        raise SetupError(
+            f"This computer has no apt. Install these by its own means and start again: {' '.join(missing)}"
+        )
+    note(f"Installing {' '.join(missing)} …")
+    environment = ["env", "DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_MODE=l"]
+    run([*environment, "apt-get", "-q", "update"], root=True)
+    options = ["-q", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"]
+    run([*environment, "apt-get", *options, "install", *missing], root=True)
+
+
+def certificates() -> dict[str, str]:
+    """The environment in which pip and uv trust what this computer trusts (an office's own CA, for example)."""
+    given = dict(os.environ)
+    if SYSTEM_CERTIFICATES.exists():
+        given.setdefault("PIP_CERT", str(SYSTEM_CERTIFICATES))
+        given.setdefault("SSL_CERT_FILE", str(SYSTEM_CERTIFICATES))
+    return given
+
+
+def install_uv() -> None:
+    """Put the pinned uv into `.samestack/uv`. Raises `SetupError` when Python or the package index does not help."""
+    marker = STATE / "uv" / f"version-{UV_VERSION}"
+    if marker.exists() and UV.exists():
+        return
+    note(f"Installing uv {UV_VERSION} …")
+    make = [sys.executable, "-m", "venv", "--clear", str(STATE / "uv")]
+    try:
+        run(make)
+    except SetupError:
+        # Debian's python3 comes without the part that makes environments.
+        if not shutil.which("apt-get"):
+            raise
+        install_packages(["python3-venv"])
+        run(make)
+    pip = [str(STATE / "uv" / "bin" / "python"), "-m", "pip", "install", "-q", "--only-binary", ":all:"]
+    run([*pip, "--disable-pip-version-check", f"uv=={UV_VERSION}"], env=certificates())
+    marker.touch()
+
+
+def tools_are_current() -> bool:
+    """Whether `.venv` was made from the lock file as it is now."""
+    done = STATE / "tools"
+    same = all((done / name).exists() and filecmp.cmp(REPO / name, done / name, shallow=False) for name in INPUTS)
+    return same and (VENV / "bin" / "ansible-playbook").exists()
+
+
+def install_tools() -> None:
+    """Make `.venv` what uv.lock says. Raises `SetupError` with uv's own words when it cannot."""
+    if tools_are_current():
+        return
+    install_uv()
+    note("Installing the control node's tools (uv.lock) …")
+    settings = {"UV_NATIVE_TLS": "true", "UV_PROJECT_ENVIRONMENT": str(VENV)}
+    run([str(UV), "sync", "--locked", "--quiet", "--project", str(REPO)], env=certificates() | settings)
+    done = STATE / "tools"
+    done.mkdir(parents=True, exist_ok=True)
+    for name in INPUTS:
+        shutil.copy(REPO / name, done / name)
+
+
+def main(arguments: list[str]) -> None:
+    """Do the part that the first argument names, or all."""
+    if arguments not in ([], ["tools"], ["provider"]):
+        stop("Usage: box/setup [tools|provider]")
+    if sys.platform.startswith("linux") and os.geteuid() != 0 and not shutil.which(as_root([""])[0]):
+        raise SetupError("sudo is missing. Run this as root, or have sudo installed and this user allowed to use it.")
+    STATE.mkdir(exist_ok=True)
+    if arguments != ["provider"]:
+        install_tools()
+    if arguments != ["tools"]:
+        prepare_provider(choose_provider(), install_packages)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except SetupError as problem:
+        stop(str(problem))
