@@ -53,7 +53,7 @@ deploy: _tools ## Deploy the application to ENV (REF= for another branch, tag or
 	@$(PLAY) playbooks/deploy.yml $(if $(REF),-e "$$(box/extra release_ref REF)") $(ARGS)
 
 manage: _tools ## Run a manage.py command: make manage CMD="createsuperuser"
-	@$(PLAY) playbooks/manage.yml -e "$$(box/extra manage_command CMD)" $(ARGS)
+	@$(HOST) manage
 
 secrets: _tools ## Make the encrypted secrets of ENV
 	@$(PLAY) playbooks/secrets.yml $(ARGS)

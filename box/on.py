@@ -1,7 +1,8 @@
-"""Log, shell and database prompt on the first host of an environment: `box/on INVENTORY ENVIRONMENT VERB`."""
+"""Log, shell, manage.py and database prompt on an environment: `box/on INVENTORY ENVIRONMENT VERB`."""
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -29,11 +30,16 @@ def ssh_to(host: str, variables: dict[str, Any]) -> list[str]:
 
 
 def remote_command(verb: str, variables: dict[str, Any]) -> list[str]:
-    """What runs on the host for `verb`, before quoting."""
+    """What runs on the host for `verb`, before quoting. Raises `SetupError` when `manage` has no command."""
     app = str(variables["app_name"])
     if verb == "logs":
         units = [f"{app}-*", "nginx.service", "postgresql*", "redis*"]
         return ["sudo", "journalctl", "--follow", "--lines=100", *(f"--unit={unit}" for unit in units)]
+    if verb == "manage":
+        command = os.environ.get("CMD", "")
+        if not command:
+            raise SetupError('CMD is empty (on the command line): write the command: make manage CMD="createsuperuser"')
+        return ["sudo", f"/usr/local/bin/{app}-manage", *shlex.split(command)]
     if verb == "dbshell":
         # As the application's own role, on the machine that has the database, wherever the application runs.
         role = f"PGOPTIONS=-c role={variables['database_user']}"

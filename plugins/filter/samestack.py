@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from pathlib import PurePosixPath
+import sys
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from ansible.errors import AnsibleFilterError
@@ -12,26 +13,32 @@ from ansible.errors import AnsibleFilterError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-MIB = 1024 * 1024
-SIZE_UNITS = {"": 1, "k": 1024, "m": MIB, "g": 1024 * MIB, "t": 1024 * 1024 * MIB}
-DURATION_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+# Ansible puts module_utils on no import path of the control node.
+sys.path.append(str(Path(__file__).resolve().parents[1] / "module_utils"))
+
+from value_formats import parse_duration, parse_size
 
 
-def _quantity(value: str | int, units: Mapping[str, int], what: str, example: str) -> int:
-    match = re.fullmatch(r"(\d+)\s*([a-z]?)b?", str(value).strip().lower())
-    if not match or match[2] not in units:
-        raise AnsibleFilterError(f"{value!r} is not a {what}; write it like {example}")
-    return int(match[1]) * units[match[2]]
+def _parsed(parse: Callable[[object], int], value: object) -> int:
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise AnsibleFilterError(f"{value!r} {error}") from error
 
 
 def size_bytes(value: str | int) -> int:
     """Return a size such as `25m` or `1g` (powers of 1024) in bytes; raises AnsibleFilterError."""
-    return _quantity(value, SIZE_UNITS, "size", "25m or 1g")
+    return _parsed(parse_size, value)
 
 
 def duration_seconds(value: str | int) -> int:
     """Return a duration such as `30s`, `5m` or `365d` in seconds; raises AnsibleFilterError."""
-    return _quantity(value, DURATION_UNITS, "duration", "30s, 5m or 365d")
+    return _parsed(parse_duration, value)
+
+
+def repository_path(path: str) -> str:
+    """Return a path of the control node as an absolute one; a relative one starts at the root of this repository."""
+    return str(Path(__file__).resolve().parents[2] / Path(path).expanduser()) if path else ""
 
 
 def ca_files(paths: Iterable[str]) -> list[dict[str, Any]]:
@@ -176,6 +183,7 @@ class FilterModule:
             "duration_seconds": duration_seconds,
             "postgresql_settings": postgresql_settings,
             "postgresql_value": postgresql_value,
+            "repository_path": repository_path,
             "size_bytes": size_bytes,
             "process_units": process_units,
             "systemd_argument": systemd_argument,

@@ -10,18 +10,17 @@ description:
   - Returns C(ansible_facts.machine). Much faster than a full C(setup), and it knows the installed versions that
     templates branch on (capability, never a distribution's name).
 options:
-  packages:
-    description: Packages to report on. Installed ones get their upstream version, others are missing from the answer.
+  candidates:
+    description: Packages whose version matters before they are installed; asked of apt only while they are missing.
     type: list
     elements: str
-    default: []
+    default: [nginx, postgresql]
 author: Samestack
 """
 
 EXAMPLES = r"""
 - name: The machine is known
   machine_facts:
-    packages: [nginx, postgresql]
 """
 
 RETURN = r"""
@@ -31,7 +30,8 @@ ansible_facts:
   type: dict
   sample:
     machine: {os: debian, release: "13", codename: trixie, python: "3.13.5", architecture: x86_64, memory_mb: 2000,
-      processors: 2, systemd: 257, container: true, swap_mb: 0, ipv6: true, packages: {nginx: "1.26.3"}, candidates: {}}
+      processors: 2, systemd: 257, container: true, swap_mb: 0, ipv6: true,
+      uv: "0.13.9", packages: {nginx: "1.26.3"}, candidates: {}}
 """
 
 import os
@@ -61,13 +61,20 @@ def upstream(version: str) -> str:
     return match[1] if match else version
 
 
-def installed(module: AnsibleModule, packages: list[str]) -> dict[str, str]:
-    """Return {package: upstream version} of those that are fully installed."""
-    if not packages:
-        return {}
-    query = ["dpkg-query", "-W", "-f", "${db:Status-Abbrev} ${Package} ${Version}\\n", *packages]
-    lines = module.run_command(query)[1].splitlines()
-    rows = [line.split() for line in lines if line.startswith("ii ")]
+def uv_version(folder: str = "/opt/samestack/uv") -> str:
+    """Return the version of the installer of Python packages that role host keeps here; empty when there is none."""
+    marks = (
+        [name[1:] for name in os.listdir(folder) if re.fullmatch(r"\.\d+\.\d+\.\d+", name)]
+        if os.path.isdir(folder)
+        else []
+    )
+    return marks[0] if len(marks) == 1 else ""
+
+
+def installed(module: AnsibleModule) -> dict[str, str]:
+    """Return {package: upstream version} of everything that is fully installed."""
+    lines = module.run_command(["dpkg-query", "-W", "-f", "${db:Status-Abbrev} ${Package} ${Version}\\n"])[1]
+    rows = [line.split() for line in lines.splitlines() if line.startswith("ii ")]
     return {name: upstream(version) for _status, name, version in rows}
 
 
@@ -87,10 +94,11 @@ def candidates(module: AnsibleModule, packages: list[str]) -> dict[str, str]:
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={"packages": {"type": "list", "elements": "str", "default": []}}, supports_check_mode=True
+        argument_spec={"candidates": {"type": "list", "elements": "str", "default": ["nginx", "postgresql"]}},
+        supports_check_mode=True,
     )
     release = os_release()
-    found = installed(module, module.params["packages"])
+    found = installed(module)
     memory_mb, swap_mb = memory()
     systemd = module.run_command(["systemctl", "--version"])[1]
     machine = {
@@ -105,8 +113,9 @@ def main() -> None:
         "systemd": int(systemd.split()[1]) if systemd else 0,
         "container": os.path.exists("/run/systemd/container"),
         "ipv6": os.path.exists("/proc/net/if_inet6"),
+        "uv": uv_version(),
         "packages": found,
-        "candidates": candidates(module, [name for name in module.params["packages"] if name not in found]),
+        "candidates": candidates(module, [name for name in module.params["candidates"] if name not in found]),
     }
     module.exit_json(changed=False, ansible_facts={"machine": machine})
 
