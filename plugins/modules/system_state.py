@@ -369,9 +369,11 @@ class State:
         transaction = Transaction()
         self.pending.save(self.pending.todo)
         try:
-            for entry in entries:
+            for entry, following in zip(entries, [*entries[1:], None], strict=False):
                 PUT[entry["state"]](entry, transaction, False)
-                self.run_commands(entry["apply"])
+                # Neighbours that ask for the same command share one run of it, after the last of them.
+                shared = following["apply"] if following else []
+                self.run_commands([command for command in entry["apply"] if command not in shared])
             validate([entry["validate"] for entry in entries if entry["validate"]])
         except (EntryError, OSError):
             transaction.roll_back()
@@ -382,7 +384,7 @@ class State:
         self.run_commands([command for command in self.pending.before["apply"] if command not in self.actions])
 
     def run_commands(self, commands: list[str]) -> None:
-        """Run each command that did not run yet in this call."""
+        """Run the commands; raises EntryError when one fails."""
         for command in commands:
             process = subprocess.run(
                 shlex.split(command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False

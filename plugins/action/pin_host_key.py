@@ -1,0 +1,85 @@
+"""First contact, part one: the key of a new server is shown, confirmed, and pinned."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsiblePromptInterrupt, AnsiblePromptNoninteractive
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+# Ansible puts module_utils on no import path of the control node.
+sys.path.append(str(Path(__file__).resolve().parents[1] / "module_utils"))
+
+import environment_in_hand as in_hand
+import first_contact as contact
+from host_messages import host_name, unreachable
+
+COMPARE = "`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the server's own console, or your provider's page"
+
+
+class ActionModule(ActionBase):
+    """Pin the host key of one server in `known_hosts` beside its inventory."""
+
+    _VALID_ARGS = frozenset({"fingerprint", "accept"})
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the fingerprint of a newly pinned key; fails where nobody confirmed it."""
+        result: dict[str, Any] = super().run(tmp, task_vars) | {"changed": False}
+        _, arguments = self.validate_argument_spec(
+            {"fingerprint": {"type": "str", "default": ""}, "accept": {"type": "bool", "default": False}}
+        )
+        task_vars = task_vars or {}
+        folder = in_hand.main_folder(task_vars.get("ansible_inventory_sources") or [])
+        if folder is None:
+            return result | {"failed": True, "msg": "there are no decisions beside this inventory"}
+        known_hosts = folder / "known_hosts"
+        target = contact.Target.of({**task_vars, **self._connection_arguments()})
+        if contact.is_pinned(target.known_hosts_name(), known_hosts):
+            return result
+        host = host_name(task_vars)
+        line, said = contact.offered_key(target)
+        if not line:
+            return result | {"unreachable": True, "msg": unreachable(said, "anybody", task_vars)}
+        shown, kind = contact.fingerprint(line)
+        if refusal := self._refusal(host, f"{shown} ({kind})", shown, arguments):
+            return result | {"failed": True, "msg": refusal}
+        with known_hosts.open("a", encoding="utf-8") as file:
+            file.write(line)
+        self._display.display(f"{host}: host key {shown} ({kind}) is pinned in {known_hosts.name}; commit that file.")
+        return result | {"changed": True, "fingerprint": shown}
+
+    def _connection_arguments(self) -> dict[str, Any]:
+        """Return the connection's arguments with their templates resolved."""
+        options = {"ansible_ssh_common_args": "ssh_common_args", "ansible_ssh_extra_args": "ssh_extra_args"}
+        return {name: self._connection.get_option(option) for name, option in options.items()}
+
+    @staticmethod
+    def _refusal(host: str, text: str, shown: str, arguments: dict[str, Any]) -> str | None:
+        """Return why the key is not to be trusted, or None: it is the expected one, or somebody said yes."""
+        expected = arguments["fingerprint"].replace(",", " ").split()
+        if expected:
+            if shown in expected:
+                return None
+            return (
+                f"preflight_host_key_fingerprint = {' '.join(expected)} (in the command line, -e): the host shows "
+                f"another key, {text} ({host}). Compare it with {COMPARE}; if they differ, do not connect."
+            )
+        if arguments["accept"]:
+            return None
+        try:
+            answer = Display().prompt_until(
+                f"{host} shows the host key\n    {text}\nCompare it with {COMPARE}.\n"
+                "Is it the same? Type yes to pin it: "
+            )
+        except (AnsiblePromptNoninteractive, AnsiblePromptInterrupt):
+            answer = None
+        if isinstance(answer, bytes) and answer.strip().lower() == b"yes":
+            return None
+        return (
+            f"{host}: its host key is not known yet; it is {text}. Compare it with {COMPARE}, then give it with "
+            f"-e preflight_host_key_fingerprint={shown} (make: ARGS='-e preflight_host_key_fingerprint={shown}')."
+        )

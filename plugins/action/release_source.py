@@ -1,0 +1,164 @@
+"""Gets the source of a release on the control node, finds out what it is, and gives the release its id."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import shutil
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Ansible puts module_utils on no import path of the control node.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "module_utils"))
+
+from project import Given, Project, detect
+from project_archive import keep_newest, pack
+from project_errors import ProjectError
+from project_repository import FIXED_TIME, Request, Source
+from project_source import fetch
+
+# A change of what a release contains, by our own doing, changes every id.
+LAYOUT = 1
+ARCHIVES_KEPT = 10
+LIVE = "live-code"
+KINDS = ("git", "hg", "path")
+
+
+class ActionModule(ActionBase):
+    """Runs on the control node only; the host is known from its facts."""
+
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return `release` (what the other steps need) and `say` (what people want to know)."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        args = dict(self._task.args)
+        base = Path(self._loader.get_basedir()).resolve()
+        base = next((folder for folder in (base, *base.parents) if (folder / "ansible.cfg").is_file()), base)
+        try:
+            release = prepare(args, base)
+        except ProjectError as error:
+            raise AnsibleActionFail(str(error)) from error
+        return {**result, "changed": False, "release": release, "say": describe(release)}
+
+
+def prepare(args: dict[str, Any], base: Path) -> dict[str, Any]:
+    """Fetch, detect, and pack the source below `base`/.samestack/sources; raises ProjectError."""
+    request = request_of(args, base)
+    given = Given(**{key: args.get(key) or "" for key in ("directory", "settings", "wsgi", "asgi", "requirements")},
+                  server=args.get("server") or "gunicorn")  # fmt: skip
+    machine = args["machine"]
+    cache = base / ".samestack" / "sources"
+    live = args.get("live_path") or ""
+    with locked(cache), tempfile.TemporaryDirectory(dir=cache, prefix="tree-") as scratch:
+        tree = Path(scratch) / "source"
+        tree.mkdir()
+        source = fetch(request, tree, cache)
+        project = detect(tree, given, args["pins"], machine["python"])
+        inputs = inputs_of(args, source, project, tree)
+        identity = LIVE if live else digest(inputs)[:12]
+        archive = cache / f"{args['app']}-{identity}.tar.gz"
+        if not live:
+            if not archive.is_file():
+                pack(tree, archive, source.time)
+            archive.touch()
+            keep_newest(cache, f"{args['app']}-*.tar.gz", ARCHIVES_KEPT)
+    return {
+        "app": args["app"],
+        "id": identity,
+        "archive": "" if live else str(archive),
+        "live_path": live,
+        "label": source.label,
+        "time": source.time if source.time != FIXED_TIME else None,
+        "inputs": inputs,
+        "build_commands": args.get("build_commands") or [],
+        "collectstatic": bool(args.get("collectstatic", True)) and not live,
+        "requirements": [*project.added, *(args.get("extra_requirements") or [])],
+        **project.as_dict(),
+    }
+
+
+def request_of(args: dict[str, Any], base: Path) -> Request:
+    """Return what app_source asks for; raises ProjectError."""
+    source = args.get("source") or {}
+    kind = source.get("type")
+    if kind not in KINDS:
+        raise ProjectError("app_source.type", kind, "that is no kind of source", f"Write one of {', '.join(KINDS)}")
+    location = str(source.get("path" if kind == "path" else "url") or "")
+    if not location:
+        name = "path" if kind == "path" else "url"
+        raise ProjectError(f"app_source.{name}", "", f"a source of type {kind} needs it", f"Add {name} to app_source")
+    if args.get("live_path") and kind != "path":
+        raise ProjectError("app_source.type", kind, "live code (app_live_path) is a folder of this computer",
+                           "Use type path where app_live_path is set")  # fmt: skip
+    ref = str(args.get("ref") or source.get("ref") or "")
+    return Request(
+        kind=kind, location=location, base=base, ref=ref, deploy_key=str(source.get("deploy_key") or ""),
+        known_hosts=[str(line) for line in source.get("known_hosts") or []],
+        ref_of_this_run=bool(args.get("ref")),
+    )  # fmt: skip
+
+
+def inputs_of(args: dict[str, Any], source: Source, project: Project, tree: Path) -> dict[str, Any]:
+    """Return everything that decides what the release contains, with no secret and no environment's value in it."""
+    packages = {name: hashlib.sha256((tree / name).read_bytes()).hexdigest() for name in project.packages.inputs}
+    machine = args["machine"]
+    build_env = args.get("build_env") or {}
+    return {
+        "layout": LAYOUT,
+        "source": source.identity,
+        "packages": packages,
+        "requirements": [*project.added, *(args.get("extra_requirements") or [])],
+        "extras": [*project.packages.extras, *project.packages.groups],
+        "build_commands": args.get("build_commands") or [],
+        # Values may be tokens: only their digest is kept.
+        "build_env": digest(build_env) if build_env else "",
+        "collectstatic": bool(args.get("collectstatic", True)),
+        "directory": project.directory,
+        "settings": project.settings,
+        "application": project.application,
+        "interface": project.interface,
+        "overlay": bool(args.get("overlay", True)),
+        "python": ".".join(machine["python"].split(".")[:2]),
+        "architecture": machine["architecture"],
+    }
+
+
+def digest(value: Any) -> str:
+    """Return the sha256 of plain data."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode()).hexdigest()
+
+
+def describe(release: dict[str, Any]) -> list[str]:
+    """Return what was found, in words."""
+    packages = release["packages"]
+    kind = "ASGI" if release["interface"] == "asgi" else "WSGI"
+    lines = [
+        f"Release {release['id']} of {release['app']}: {release['label']}",
+        f"Found: {kind} {release['application']}, settings {release['settings']}, "
+        f"manage.py in {release['directory'] or 'the top folder'}",
+        f"Packages: {len(packages['versions'])} from {packages['file']}"
+        + (f"; added {', '.join(release['requirements'])}" if release["requirements"] else ""),
+    ]
+    return [*lines, *release["notes"]]
+
+
+@contextmanager
+def locked(cache: Path) -> Iterator[None]:
+    """Hold the cache: two runs on one computer must not write the same mirror. Clears what a killed run left."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in cache.glob("tree-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        yield

@@ -1,0 +1,184 @@
+"""Reads inventory files as they were written: every variable with its raw value, its file and its line.
+
+Ansible's own loader answers what a variable is; here the question is who said so. Runs on the control node.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    KeyPath = tuple[str | int, ...]
+
+VAULT_HEADER = "$ANSIBLE_VAULT"
+SUFFIXES = {".yml", ".yaml", ".json", ""}
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """PyYAML's safe loader; Ansible's own tags (`!vault`, `!unsafe`) are read as plain text."""
+
+
+_Loader.add_multi_constructor("!", lambda loader, _suffix, node: loader.construct_scalar(node))
+
+
+class FileError(ValueError):
+    """A file that is no YAML, or not of the shape that an inventory has. `place` is its `file:line`."""
+
+    def __init__(self, place: str, what: str) -> None:
+        """Remember the place beside the message."""
+        super().__init__(what)
+        self.place = place
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One variable, where somebody set it."""
+
+    name: str
+    value: Any
+    file: str
+    line: int
+    # "all" (group_vars/all), "group" or "host"; whose it is; and whether it stands in an inventory file itself
+    kind: str
+    owner: str
+    inline: bool = False
+    # Lines of what is inside the value, by path of keys and indexes; values are the last that was written
+    lines: dict[KeyPath, int] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def everywhere(self) -> bool:
+        """True where the variable holds for every environment alike."""
+        return self.kind == "all"
+
+    def place(self, path: KeyPath = ()) -> str:
+        """Return `file:line` of the variable, or of what is at `path` inside it as far as that was written there."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return f"{self.file}:{self.lines.get(path, self.line)}"
+
+
+def _lines(node: yaml.Node, prefix: KeyPath = ()) -> Iterator[tuple[KeyPath, int]]:
+    yield prefix, node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                yield from _lines(value, (*prefix, key.value))
+                yield (*prefix, key.value), key.start_mark.line + 1
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            yield from _lines(value, (*prefix, index))
+
+
+def read_mapping(path: Path, label: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
+    """Return the mapping in a YAML file, and the line of everything in it; a vault-encrypted file is empty.
+
+    `label` names the file in errors. Raises FileError where it is no YAML, no mapping, or says a thing twice.
+    """
+    text = path.read_text(encoding="utf-8")
+    if text.startswith(VAULT_HEADER):
+        return {}, {}
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None or node.tag == "tag:yaml.org,2002:null":
+            return {}, {}
+        if not isinstance(node, yaml.MappingNode):
+            raise FileError(f"{label}:1", "holds no variables (lines of `name: value`)")
+        _refuse_doubles(node, label)
+        return loader.construct_document(node), dict(_lines(node))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise FileError(f"{label}:{line}", f"is no YAML: {error.problem}") from error
+    finally:
+        loader.dispose()
+
+
+def _refuse_doubles(node: yaml.Node, label: str) -> None:
+    """Raise FileError where a mapping holds a key twice; YAML would silently keep the last."""
+    children = node.value if isinstance(node, yaml.SequenceNode) else []
+    if isinstance(node, yaml.MappingNode):
+        seen: dict[str, int] = {}
+        for key, _ in node.value:
+            line = key.start_mark.line + 1
+            if key.value in seen:
+                raise FileError(f"{label}:{line}", f"sets `{key.value}` a second time, after line {seen[key.value]}")
+            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                seen[key.value] = line
+        children = [value for _, value in node.value]
+    for child in children:
+        _refuse_doubles(child, label)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A file while it is being read: what it holds, where each thing in it stands, and how it is named."""
+
+    values: dict[str, Any]
+    lines: dict[KeyPath, int]
+    label: str
+
+    def settings(self, at: KeyPath, kind: str, owner: str, *, inline: bool) -> Iterator[Setting]:
+        """Yield the variables that the mapping at a path sets for a group or a host."""
+        values: Any = self.values
+        for key in at:
+            values = values.get(key) or {}
+        for name, value in values.items() if isinstance(values, dict) else ():
+            start = (*at, name)
+            inner = {path[len(start) :]: line for path, line in self.lines.items() if path[: len(start)] == start}
+            yield Setting(str(name), value, self.label, self.lines.get(start, 1), kind, owner, inline, inner)
+
+    def groups(self, name: str, group: object, at: KeyPath) -> Iterator[Setting]:
+        """Yield the variables of one group of an inventory file, of its hosts, and of the groups inside it."""
+        if not isinstance(group, dict):
+            return
+        for host in group.get("hosts") or {}:
+            yield from self.settings((*at, "hosts", host), "host", str(host), inline=True)
+        yield from self.settings((*at, "vars"), "group", name, inline=True)
+        for child, content in (group.get("children") or {}).items():
+            yield from self.groups(str(child), content, (*at, "children", child))
+
+
+def variable_files(folder: Path) -> Iterator[tuple[Path, str, str]]:
+    """Yield (file, kind, owner) of every file in group_vars and host_vars under `folder`, in Ansible's order."""
+    for sort, kind in (("group_vars", "group"), ("host_vars", "host")):
+        for entry in sorted((folder / sort).glob("*")):
+            owner = entry.stem if entry.is_file() else entry.name
+            files = [entry] if entry.is_file() else sorted(item for item in entry.rglob("*") if item.is_file())
+            for file in files:
+                if file.suffix in SUFFIXES and not file.name.startswith(".") and not file.name.endswith("~"):
+                    yield file, "all" if (kind, owner) == ("group", "all") else kind, owner
+
+
+def read_settings(folder: Path, root: Path) -> tuple[list[Setting], list[FileError]]:
+    """Return every variable that the inventory files in `folder` set, and the files that could not be read.
+
+    Files are named relative to `root` where they are inside it.
+    """
+    settings: list[Setting] = []
+    errors: list[FileError] = []
+    for path, kind, owner in variable_files(folder):
+        try:
+            settings += _Source(*read_mapping(path, label(path, root)), label(path, root)).settings(
+                (), kind, owner, inline=False
+            )
+        except FileError as error:
+            errors.append(error)
+    for path in sorted(folder.glob("*.y*ml")):
+        try:
+            source = _Source(*read_mapping(path, label(path, root)), label(path, root))
+            for name, group in source.values.items():
+                settings += source.groups(str(name), group, (name,))
+        except FileError as error:
+            errors.append(error)
+    return settings, errors
+
+
+def label(path: Path, root: Path) -> str:
+    """Return how a file is named to people: relative to the project where it is inside it."""
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)

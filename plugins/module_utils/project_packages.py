@@ -1,0 +1,268 @@
+"""Which file lists a project's packages, what it lists, which Python it wants, and what has to be added to serve it."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+# In the order of preference: what pins every package, hash-checked, comes first.
+LOCKS = {"uv.lock": "uv", "pylock.toml": "pylock", "poetry.lock": "poetry", "Pipfile.lock": "pipenv"}
+# A file for production knows more than a general one; both are what people write by hand.
+REQUIREMENTS = [
+    *(f"requirements{mark}{name}.txt" for name in ("production", "prod", "deploy") for mark in "/-_."),
+    "requirements.txt",
+    *(f"requirements/{name}.txt" for name in ("requirements", "base", "common", "main", "default")),
+]
+# Optional groups of pyproject.toml that are meant for servers
+GROUPS = ("production", "prod", "deploy")
+# Servers and drivers that come in one of these forms
+PSYCOPG_FORMS = {"psycopg-binary", "psycopg-c", "psycopg2", "psycopg2-binary"}
+
+
+@dataclass(frozen=True)
+class Packages:
+    """The file that lists a project's packages.
+
+    `kind` is uv, pylock, poetry, pipenv, requirements or pyproject; `file` is relative to the source; `versions` maps
+    the packages that a server gets to their versions, None where the file leaves the version open; `python` is the
+    version specifier that the project gives, or ""; `extras` and `groups` are the optional ones for servers; `indexes`
+    are the names of the package indexes that the project declares itself.
+    """
+
+    kind: str
+    file: str
+    versions: dict[str, str | None] = field(default_factory=dict)
+    python: str = ""
+    extras: list[str] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
+    indexes: list[str] = field(default_factory=list)
+    inputs: list[str] = field(default_factory=list)
+
+
+def find_file(root: Path, directory: str) -> tuple[str, str] | None:
+    """Return (kind, path relative to the source) of the file that lists the packages: nearest to manage.py first."""
+    start = root / directory
+    for folder in [start, *(parent for parent in start.parents if parent == root or root in parent.parents)]:
+        for name in [*LOCKS, *REQUIREMENTS, "pyproject.toml"]:
+            path = folder / name
+            if path.is_file() and (name != "pyproject.toml" or "dependencies" in _toml(path).get("project", {})):
+                return kind_of(name), path.relative_to(root).as_posix()
+    return None
+
+
+def kind_of(name: str) -> str:
+    """Return the kind of a file by its name."""
+    base = name.rsplit("/", 1)[-1]
+    if re.fullmatch(r"pylock(\..+)?\.toml", base):
+        return "pylock"
+    return LOCKS.get(base, "pyproject" if base == "pyproject.toml" else "requirements")
+
+
+def read_packages(root: Path, kind: str, file: str) -> Packages:
+    """Read the file; raises ValueError (its text says where and what) when it does not parse."""
+    path = root / file
+    project = _toml(path.parent / "pyproject.toml")
+    readers: dict[str, Callable[[Path, Any, list[str]], dict[str, str | None]]] = {
+        "uv": _uv, "pylock": _pylock, "poetry": _poetry, "pipenv": _pipenv, "requirements": _requirements,
+        "pyproject": lambda _path, content, _groups: _listed(content["project"].get("dependencies", [])),
+    }  # fmt: skip
+    if kind == "pyproject" and "project" not in project:
+        raise ValueError(f"{file} has no [project] table")
+    extras = [name for name in GROUPS if name in project.get("project", {}).get("optional-dependencies", {})]
+    groups = [name for name in GROUPS if name in project.get("dependency-groups", {})] if kind == "uv" else []
+    try:
+        versions = readers[kind](path, project, extras + groups)
+    except (KeyError, TypeError, tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{file} cannot be read: {error}") from error
+    declared = project.get("tool", {}).get("uv", {}).get("index", [])
+    inputs = [file] + [name for name in _companions(root, kind, file) if name != file]
+    return Packages(
+        kind=kind,
+        file=file,
+        versions=versions,
+        python=_python(path, kind, project),
+        extras=extras if kind in ("uv", "pyproject") else [],
+        groups=groups,
+        indexes=[index["name"] for index in declared if "name" in index],
+        inputs=inputs,
+    )
+
+
+def _companions(root: Path, kind: str, file: str) -> list[str]:
+    """Return the other files that decide what gets installed, relative to the source."""
+    folder = (root / file).parent
+    if kind == "requirements":
+        return [path.relative_to(root).as_posix() for path in _included(root / file) if root in path.parents]
+    names = ["pyproject.toml", "Pipfile"]
+    return [(folder / name).relative_to(root).as_posix() for name in names if (folder / name).is_file()]
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    """Return the content of a TOML file, {} without one; raises ValueError naming the file."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path.name} cannot be read: {error}") from error
+
+
+def _uv(path: Path, _project: Any, wanted: list[str]) -> dict[str, str | None]:
+    """Follow uv.lock from the project itself to what a server gets: no development groups."""
+    by_name: dict[str, list[dict[str, Any]]] = {}
+    roots = []
+    for package in _toml(path)["package"]:
+        by_name.setdefault(package["name"], []).append(package)
+        if package.get("source", {}).keys() & {"virtual", "editable"}:
+            roots.append(package)
+    waiting: list[tuple[str, str]] = [(root["name"], mark) for root in roots for mark in ["", *wanted]]
+    seen: set[tuple[str, str]] = set()
+    found: dict[str, str | None] = {}
+    while waiting:
+        name, extra = waiting.pop()
+        if (name, extra) in seen:
+            continue
+        seen.add((name, extra))
+        for package in by_name.get(name, []):
+            found[name] = package.get("version")
+            groups = {**package.get("optional-dependencies", {}), **package.get("dev-dependencies", {})}
+            for needed in groups.get(extra, []) if extra else package.get("dependencies", []):
+                waiting += [(needed["name"], mark) for mark in ["", *needed.get("extra", [])]]
+    return {name: version for name, version in found.items() if name not in {root["name"] for root in roots}}
+
+
+def _pylock(path: Path, _project: Any, _wanted: list[str]) -> dict[str, str | None]:
+    return {canonicalize_name(one["name"]): one.get("version") for one in _toml(path)["packages"]}
+
+
+def _poetry(path: Path, _project: Any, _wanted: list[str]) -> dict[str, str | None]:
+    packages = [one for one in _toml(path)["package"] if "main" in one.get("groups", [one.get("category", "main")])]
+    return {canonicalize_name(one["name"]): one.get("version") for one in packages}
+
+
+def _pipenv(path: Path, _project: Any, _wanted: list[str]) -> dict[str, str | None]:
+    default = json.loads(path.read_text(encoding="utf-8"))["default"]
+    return {canonicalize_name(name): str(one.get("version", "")).removeprefix("==") or None
+            for name, one in default.items()}  # fmt: skip
+
+
+def _included(path: Path) -> list[Path]:
+    """Return a requirements file and those that it includes with -r or -c."""
+    found: list[Path] = []
+    waiting = [path]
+    while waiting:
+        current = waiting.pop(0).resolve()
+        if current in found or not current.is_file():
+            continue
+        found.append(current)
+        text = current.read_text(encoding="utf-8", errors="replace")
+        names = re.findall(r"^\s*(?:-r|--requirement|-c|--constraint)[ =]\s*(\S+)", text, re.MULTILINE)
+        waiting += [current.parent / name for name in names]
+    return found
+
+
+def _requirements(path: Path, _project: Any, _wanted: list[str]) -> dict[str, str | None]:
+    lines = [
+        line for file in _included(path) for line in file.read_text(encoding="utf-8", errors="replace").splitlines()
+    ]
+    found: dict[str, str | None] = {}
+    for line in lines:
+        egg = re.search(r"#egg=([\w.-]+)", line)
+        text = re.sub(r"(^|\s)#.*$", "", line).split(" --hash", 1)[0].rstrip("\\ ").strip()
+        if egg:
+            found[canonicalize_name(egg[1])] = None
+        elif text and not text.startswith("-"):
+            found.update(_listed([text]))
+    return found
+
+
+def _listed(requirements: Iterable[str]) -> dict[str, str | None]:
+    """Return the packages of PEP 508 requirements; an extra of psycopg counts as the package that it stands for."""
+    found: dict[str, str | None] = {}
+    for text in requirements:
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:
+            continue
+        exact = [
+            one.version for one in requirement.specifier if one.operator in ("==", "===") and "*" not in one.version
+        ]
+        name = canonicalize_name(requirement.name)
+        found[name] = exact[0] if exact else None
+        if name == "psycopg":
+            found.update({f"psycopg-{extra}": found[name] for extra in requirement.extras & {"binary", "c"}})
+    return found
+
+
+def _python(path: Path, kind: str, project: Mapping[str, Any]) -> str:
+    """Return the Python version specifier of the project, "" when it gives none."""
+    if kind == "pipenv":
+        meta = json.loads(path.read_text(encoding="utf-8")).get("_meta", {}).get("requires", {})
+        wanted = meta.get("python_full_version") or meta.get("python_version", "")
+        return f"=={wanted}" if meta.get("python_full_version") else f"=={wanted}.*" if wanted else ""
+    lock = _toml(path).get("requires-python", "") if kind in ("uv", "pylock") else ""
+    declared = project.get("project", {}).get("requires-python", "")
+    poetry = project.get("tool", {}).get("poetry", {}).get("dependencies", {}).get("python", "")
+    return str(lock or declared or _caret(str(poetry)))
+
+
+def _caret(text: str) -> str:
+    """Translate Poetry's `^3.11`, `~3.11` and `3.11` to standard specifiers; "" for what has no translation."""
+    parts = []
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        mark = re.fullmatch(r"(\^|~)?(\d+)((?:\.\d+)*)", part)
+        if mark and mark[1] == "^":
+            parts.append(f">={mark[2]}{mark[3]},<{int(mark[2]) + 1}")
+        elif mark:
+            parts.append(f"=={'.'.join((mark[2] + mark[3]).split('.')[:2])}.*")
+        else:
+            parts.append(part)
+    return ",".join(parts) if "||" not in text else ""
+
+
+def python_problem(specifier: str, version: str) -> str:
+    """Return why the host's Python does not fit the specifier, "" when it does or the specifier is not understood."""
+    try:
+        fits = SpecifierSet(specifier).contains(Version(version), prereleases=True)
+    except (InvalidSpecifier, InvalidVersion):
+        return ""
+    return "" if fits else f"the project wants Python {specifier}, the host has {version}"
+
+
+def additions(versions: Mapping[str, str | None], interface: str, server: str, pins: Mapping[str, str]) -> list[str]:
+    """Return the pinned requirements that serve the project and are not among its packages.
+
+    Args:
+        versions: the project's packages.
+        interface: wsgi or asgi.
+        server: gunicorn or granian.
+        pins: name → version of what may be added.
+    """
+    names = ["granian"] if server == "granian" else ["gunicorn"]
+    if interface == "asgi" and server == "gunicorn":
+        names += ["uvicorn", "uvicorn-worker"]
+    added = [f"{name}=={pins[name]}" for name in names if name not in versions]
+    return added + _driver(versions, pins)
+
+
+def _driver(versions: Mapping[str, str | None], pins: Mapping[str, str]) -> list[str]:
+    """Return the PostgreSQL driver to add: Django takes psycopg 3 since 4.2."""
+    if PSYCOPG_FORMS & versions.keys():
+        return []
+    if "psycopg" in versions:
+        # Without its binary part psycopg needs libpq from the system; the two parts must have the same version.
+        return [f"psycopg-binary=={versions['psycopg']}" if versions["psycopg"] else "psycopg[binary]"]
+    django = versions.get("django")
+    if django and Version(django) < Version("4.2"):
+        return [f"psycopg2-binary=={pins['psycopg2-binary']}"]
+    return [f"psycopg[binary]=={pins['psycopg']}"]

@@ -1,0 +1,87 @@
+"""Makes what programs print short enough to read: an application's own traceback, the last lines of a tool."""
+
+from __future__ import annotations
+
+import re
+
+FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+)(, in (?P<name>.+))?$')
+START = "Traceback (most recent call last):"
+# What systemd and servers say about themselves
+ROUTINE = re.compile(
+    r"\[INFO\]|\.service: |^(Starting|Started|Stopping|Stopped|Failed to start|Scheduled) "
+    r"|^\[[^]]+\] \[\d+\] \[ERROR\] (Worker|Reason|Shutting)"
+)
+# Frames that are not the application's: packages, Python itself, our own wrapper
+FOREIGN = ("/site-packages/", "/lib/python3", "<frozen", "<stdin>", "<string>", "/samestack/python/")
+OWN_FRAMES = 3
+
+
+def short_traceback(output: str, prefix: str = "") -> str:
+    """Return the last traceback in a text with the application's own frames only, "" when there is none.
+
+    `prefix` is a folder that is cut off the file names. What is left is at most three frames with their source line,
+    then the exception as Python prints it.
+    """
+    position = output.rfind(START)
+    if position < 0:
+        return ""
+    lines = output[position:].splitlines()[1:]
+    frames: list[tuple[str, str, str]] = []
+    end = len(lines)
+    for index, line in enumerate(lines):
+        if line and not line.startswith(" "):
+            end = index
+            break
+        match = FRAME.match(line)
+        if match:
+            source = lines[index + 1].strip() if index + 1 < len(lines) and lines[index + 1].startswith("    ") else ""
+            frames.append((match["file"], match["line"], source if not FRAME.match(source) else ""))
+    own = [frame for frame in frames if not any(mark in frame[0] for mark in FOREIGN)]
+    # Every traceback of a command begins in manage.py; only one that ends there is about it.
+    inner = [frame for frame in own if not frame[0].endswith("/manage.py")]
+    shown = (inner or own or frames[-1:])[-OWN_FRAMES:]
+    text: list[str] = []
+    for file, number, source in shown:
+        name = file[len(prefix) :].lstrip("/") if prefix and file.startswith(prefix) else file
+        text.append(f"  {name}:{number}: {source}".rstrip(": "))
+    return "\n".join(text + _exception(lines[end:]))
+
+
+def _exception(lines: list[str]) -> list[str]:
+    """Return the exception's own lines: up to an empty one or the next log line, six at most."""
+    kept: list[str] = []
+    for line in lines[:6]:
+        if kept and (not line.strip() or line.startswith(("[", "Traceback")) or line.strip() in kept[0]):
+            break
+        kept.append(line[:400])
+    return kept
+
+
+def last_lines(output: str, count: int = 10) -> str:
+    """Return the last lines that say something."""
+    return "\n".join([line[:400] for line in output.strip().splitlines() if line.strip()][-count:])
+
+
+def excerpt(output: str, prefix: str = "", count: int = 10) -> str:
+    """Return the application's own traceback if there is one, else the last lines."""
+    return short_traceback(output, prefix) or last_lines(output, count)
+
+
+def journal_excerpt(output: str, prefix: str = "") -> str:
+    """Return what a unit's journal says about its failure, without what servers and systemd say about themselves."""
+    telling = [line for line in output.splitlines() if not ROUTINE.search(line)]
+    return excerpt("\n".join(telling), prefix) or "It wrote nothing about it to its journal."
+
+
+def missing_name(text: str) -> str:
+    """Return the environment variable that an exception says is missing, "" when it names none."""
+    for pattern in (
+        r"KeyError: '([A-Z][A-Z0-9_]+)'",
+        r"Set the ([A-Z][A-Z0-9_]+) environment variable",
+        r"UndefinedValueError: ([A-Z][A-Z0-9_]+) not found",
+        r'EnvError: Environment variable "([A-Z][A-Z0-9_]+)" not set',
+    ):
+        found = re.search(pattern, text)
+        if found:
+            return found[1]
+    return ""

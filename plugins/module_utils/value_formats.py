@@ -1,0 +1,251 @@
+"""Formats of the values that people write into the inventory: parsers that say what is wrong, and how to write it.
+
+Runs on the control node. Every parser takes the value as written and raises ValueError with the rest of a sentence that
+begins with the value: "is not a size".
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Parser = Callable[[object], object]
+
+KIB = 1024
+SIZE_UNITS = {"": 1, "k": KIB, "m": KIB**2, "g": KIB**3, "t": KIB**4}
+DURATION_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+LAST_PORT = 65535
+# RFC 1035: 253 characters without the dot at the end, labels of 63. The second label onwards is what makes it a domain.
+LONGEST_DOMAIN = 253
+DOMAIN_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+# useradd's own limit is 32; the longest name that is made of it is `<app>-build`, and unit names stay readable.
+LONGEST_APP_NAME = 24
+# PostgreSQL cuts identifiers at NAMEDATALEN - 1.
+LONGEST_IDENTIFIER = 63
+
+
+class Format(NamedTuple):
+    """How a value is parsed, and the sentence that tells a person how to write it."""
+
+    parse: Parser
+    advice: str
+
+
+def _quantity(value: object, units: Mapping[str, int], what: str) -> int:
+    match = re.fullmatch(r"(\d+)\s*([a-z]?)b?", str(value).strip().lower())
+    if isinstance(value, bool) or not match or match[2] not in units:
+        raise ValueError(f"is not a {what}")
+    return int(match[1]) * units[match[2]]
+
+
+def parse_size(value: object) -> int:
+    """Return a size such as `25m` or `1g` in bytes (units are powers of 1024, a bare number is bytes)."""
+    return _quantity(value, SIZE_UNITS, "size")
+
+
+def parse_duration(value: object) -> int:
+    """Return a duration such as `30s`, `5m` or `365d` in seconds (a bare number is seconds)."""
+    if str(value).lower().endswith("b"):
+        raise ValueError("is not a duration")
+    return _quantity(value, DURATION_UNITS, "duration")
+
+
+def parse_port(value: object) -> int:
+    """Return a TCP port, 1 to 65535."""
+    if isinstance(value, bool) or not re.fullmatch(r"\d{1,5}", str(value)) or not 1 <= int(str(value)) <= LAST_PORT:
+        raise ValueError("is not a port")
+    return int(str(value))
+
+
+def parse_domain(value: object) -> str:
+    """Return a fully qualified domain name: at least two labels of a-z, 0-9 and hyphens, no scheme, port or wildcard.
+
+    Internationalised names are written in their `xn--` form: certificates, Nginx and Django want it so.
+    """
+    text = str(value)
+    if "://" in text:
+        raise ValueError("is a URL, not a domain name")
+    if ":" in text:
+        raise ValueError("has a port, which a domain name has not")
+    labels = text.split(".")
+    well_formed = all(DOMAIN_LABEL.fullmatch(label) for label in labels)
+    if len(labels) == 1 or len(text) > LONGEST_DOMAIN or not well_formed or labels[-1].isdigit():
+        raise ValueError("is not a domain name")
+    return text
+
+
+def parse_app_name(value: object) -> str:
+    """Return a name that serves as user, group, unit, folder and (with underscores) database."""
+    text = str(value)
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", text):
+        raise ValueError("cannot be the name of a user and of systemd units")
+    if len(text) > LONGEST_APP_NAME:
+        raise ValueError(f"has {len(text)} characters, {LONGEST_APP_NAME} are possible")
+    return text
+
+
+def parse_network(value: object) -> str:
+    """Return an IPv4 or IPv6 address, or a network with its prefix length."""
+    try:
+        ipaddress.ip_network(str(value), strict=True)
+    except ValueError as error:
+        raise ValueError(f"is not an address or a network ({error})") from error
+    return str(value)
+
+
+def parse_host(value: object) -> str:
+    """Return an address, or the name of a host (which, unlike a domain, may have one label)."""
+    text = str(value)
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        if len(text) > LONGEST_DOMAIN or not all(DOMAIN_LABEL.fullmatch(label) for label in text.lower().split(".")):
+            raise ValueError("is neither an address nor the name of a host") from None
+    return text
+
+
+CALENDAR_WORDS = re.compile(
+    "minutely|hourly|daily|weekly|monthly|quarterly|semiannually|yearly|annually", re.IGNORECASE
+)
+_DAY = "mon(day)?|tue(sday)?|wed(nesday)?|thu(rsday)?|fri(day)?|sat(urday)?|sun(day)?"
+WEEKDAYS = re.compile(rf"({_DAY})((\.\.|,|-)({_DAY}))*,?", re.IGNORECASE)
+# Lowest and highest value of each part, in the order in which they are written.
+DATE_RANGES = {3: ((1970, 2199), (1, 12), (1, 31)), 2: ((1, 12), (1, 31))}
+TIME_RANGES = ((0, 23), (0, 59), (0, 59))
+
+
+def _calendar_part(part: str, low: int, high: int) -> bool:
+    """Tell whether one component (`*`, `5`, `1,15`, `1..5`, `0/15`) is well formed and inside its range."""
+    for item in part.split(","):
+        match = re.fullmatch(r"(\*|(\d+)(?:\.\.(\d+))?)(?:/(\d+))?", item)
+        numbers = [int(number) for number in match.groups()[1:3] if number] if match else []
+        if not match or any(not low <= number <= high for number in numbers) or match[4] == "0":
+            return False
+    return True
+
+
+def _calendar_date(text: str) -> bool:
+    parts = re.split("[-~]", text)
+    ranges = DATE_RANGES.get(len(parts), ())
+    return bool(ranges) and all(_calendar_part(part, *limits) for part, limits in zip(parts, ranges, strict=True))
+
+
+def _calendar_time(text: str) -> bool:
+    parts = re.sub(r"\.\d+$", "", text).split(":")
+    return 1 < len(parts) <= len(TIME_RANGES) and all(
+        _calendar_part(part, *limits) for part, limits in zip(parts, TIME_RANGES, strict=False)
+    )
+
+
+def parse_calendar(value: object) -> str:
+    """Return a systemd calendar event (systemd.time(7), CALENDAR EVENTS): `hourly`, `*:0/15`, `Mon..Fri 07:30 UTC`.
+
+    systemd-analyze would know best, but a control node need not be Linux.
+    """
+    words = str(value).split()
+    if len(words) == 1 and CALENDAR_WORDS.fullmatch(words[0]):
+        return str(value)
+    rest = list(words)
+    if rest and WEEKDAYS.fullmatch(rest[0]):
+        rest.pop(0)
+    if rest and _calendar_date(rest[0]):
+        rest.pop(0)
+    if rest and _calendar_time(rest[0]):
+        rest.pop(0)
+    if rest and len(rest) < len(words) and re.fullmatch(r"UTC|[A-Z][A-Za-z_]+(/[A-Za-z_+-]+)+", rest[0]):
+        rest.pop(0)
+    if rest or not words:
+        raise ValueError("is not a time that systemd understands (OnCalendar)")
+    return str(value)
+
+
+def _matching(pattern: str, what: str, longest: int = 4096) -> Parser:
+    """Return a parser for text that one pattern describes."""
+    compiled = re.compile(pattern)
+
+    def parse(value: object) -> str:
+        if not compiled.fullmatch(str(value)) or len(str(value)) > longest:
+            raise ValueError(f"is not {what}")
+        return str(value)
+
+    return parse
+
+
+FORMATS: dict[str, Format] = {
+    "size": Format(parse_size, "Write a whole number with k, m or g, such as 25m or 1g"),
+    "duration": Format(parse_duration, "Write a whole number with s, m, h, d or w, such as 30s or 365d"),
+    "port": Format(parse_port, "Write a number from 1 to 65535"),
+    "domain": Format(
+        parse_domain, "Write the bare name in lower case, such as www.noticeboard.net, without https:// and port"
+    ),
+    "app_name": Format(
+        parse_app_name, f"Write at most {LONGEST_APP_NAME} lowercase letters, digits and single hyphens, a letter first"
+    ),
+    "calendar": Format(parse_calendar, "Write a systemd calendar event, such as hourly, *:0/15 or Mon..Fri 07:30"),
+    "network": Format(parse_network, "Write an address or a network, such as 203.0.113.7 or 203.0.113.0/24"),
+    "host": Format(parse_host, "Write an address such as 203.0.113.7, or the name of a host"),
+    "email": Format(
+        _matching(r"[^@\s,;<>]+@[^@\s,;<>]+\.[a-zA-Z0-9-]+", "an e-mail address"), "Write one address, name@domain"
+    ),
+    "module": Format(
+        _matching(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", "a Python module"),
+        "Write the dotted name that Python imports, such as mysite.settings.production, without .py",
+    ),
+    "entry_point": Format(
+        _matching(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", "a module and the object in it"),
+        "Write module:object, such as mysite.wsgi:application",
+    ),
+    "env_name": Format(
+        _matching(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable"),
+        "Use letters, digits and underscores, no digit first, such as EMAIL_HOST",
+    ),
+    "unit_word": Format(
+        _matching(r"[a-z0-9]+([-_][a-z0-9]+)*", "usable in the name of a systemd unit", 40),
+        "Use lowercase letters, digits and single hyphens",
+    ),
+    "identifier": Format(
+        _matching(r"[a-z_][a-z0-9_]*", "a name that PostgreSQL takes without quotes", LONGEST_IDENTIFIER),
+        "Use lowercase letters, digits and underscores, no digit first",
+    ),
+    "extension": Format(
+        _matching(r"[a-z_][a-z0-9_-]*", "the name of a PostgreSQL extension", LONGEST_IDENTIFIER),
+        "Write the name as CREATE EXTENSION takes it, such as pg_trgm",
+    ),
+    "url_path": Format(_matching(r"/[^\s?#]*", "a path on the site"), "Begin with a slash, such as /health/"),
+    "url_folder": Format(
+        _matching(r"/([^\s/?#]+/)+", "a folder on the site"), "Begin and end with a slash, such as /static/"
+    ),
+    "inside": Format(
+        _matching(r"(?!/)(?!(.*/)?\.\.(/|$))[^\s]+", "a path inside the source"),
+        "Write it relative to the top of the source, such as src/mysite",
+    ),
+    "absolute_path": Format(_matching(r"/[^\s]*[^\s/]", "an absolute path"), "Write a path that begins with a slash"),
+    "url": Format(
+        _matching(r"(https?|ssh|git|file)://\S+|[\w.-]+@[\w.-]+:\S+|/\S+", "an address of a repository or index"),
+        "Write it as git or pip takes it, such as git@github.com:you/yours.git or https://host/path",
+    ),
+    "ref": Format(
+        _matching(r"(?!-)(?!.*\.\.)[^\s~^:?*\[\\]+", "a branch, tag or commit"), "Write a name such as main or v1.2"
+    ),
+    "package": Format(
+        _matching(r"[a-z0-9][a-z0-9+.-]+", "the name of an apt package"), "Write a name such as libpq-dev, nothing else"
+    ),
+    "login": Format(
+        _matching(r"[a-z_][a-z0-9_-]{0,31}", "a login name"), "Use lowercase letters, digits, hyphens and underscores"
+    ),
+    "timezone": Format(
+        _matching(r"[A-Za-z]+([/_+-][A-Za-z0-9_+-]+)*", "a time zone"), "Write its tz name, such as Europe/Vienna"
+    ),
+    "locale": Format(
+        _matching(r"(C|POSIX|[a-z]{2,3}(_[A-Z]{2})?)\.(UTF-8|utf8)", "a UTF-8 locale"),
+        "Write C.UTF-8, or a name such as de_AT.UTF-8",
+    ),
+    "setting": Format(
+        _matching(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?", "the name of a PostgreSQL setting"),
+        "Write it as in postgresql.conf, such as work_mem",
+    ),
+}

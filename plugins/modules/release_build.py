@@ -1,0 +1,95 @@
+#!/usr/bin/python
+"""Build a release on the host: unpack, install its packages, collect static files, seal."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: release_build
+short_description: A release is built and complete on the host
+description:
+  - Runs every step of a build in one call, as a user of its own and without any environment's secrets.
+  - Does nothing when the release is there and complete; removes and rebuilds what an interrupted run left.
+  - The action plugin of the same name ships the archive when it is needed.
+options:
+  release: {description: What C(release_source) returned., type: dict, required: true}
+  root: {description: The application's folder., type: path, required: true}
+  build_user: {description: User that builds., type: str, required: true}
+  uv: {description: The program uv., type: path, required: true}
+  uv_cache: {description: Folder in which uv keeps packages., type: path, required: true}
+  overlay: {description: Whether the machine's settings are laid over the application's., type: bool, default: true}
+  overlay_path: {description: Folder of the overlay's modules., type: path, required: true}
+  build_env: {description: Environment of the build., type: dict, default: {}}
+  tools: {description: Versions of poetry and pipenv that read their own locks., type: dict, default: {}}
+  indexes: {description: "Private package indexes: name to url and user.", type: dict, default: {}}
+  index_passwords: {description: Passwords of the indexes by name., type: dict, default: {}}
+  min_free: {description: Least free space in bytes before anything is built., type: int, default: 0}
+  static_url: {description: Path under which static files are served., type: str, default: /static/}
+  media_url: {description: Path under which media is served., type: str, default: /media/}
+  archive: {description: The shipped source on this host; "" asks whether it is needed., type: str, default: ""}
+author: Samestack
+"""
+
+EXAMPLES = r"""
+- name: The release is built
+  release_build:
+    release: "{{ __release.release }}"
+    root: /srv/noticeboard
+    build_user: noticeboard-build
+    uv: /opt/samestack/uv/bin/uv
+    uv_cache: /var/cache/samestack/uv
+    overlay_path: /usr/local/lib/samestack/python
+"""
+
+RETURN = r"""
+needs_archive: {description: The archive has to be shipped and the module called again., type: bool, returned: success}
+current: {description: The release that was live before., type: str, returned: success}
+steps: {description: Seconds of each step., type: list, elements: dict, returned: success}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.release_builder import Builder
+from ansible.module_utils.release_host import ReleaseError, one_at_a_time
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "release": {"type": "dict", "required": True},
+            "root": {"type": "path", "required": True},
+            "build_user": {"type": "str", "required": True},
+            "uv": {"type": "path", "required": True},
+            "uv_cache": {"type": "path", "required": True},
+            "overlay": {"type": "bool", "default": True},
+            "overlay_path": {"type": "path", "required": True},
+            "build_env": {"type": "dict", "default": {}},
+            "tools": {"type": "dict", "default": {}},
+            "indexes": {"type": "dict", "default": {}},
+            "index_passwords": {"type": "dict", "default": {}, "no_log": True},
+            "min_free": {"type": "int", "default": 0},
+            "static_url": {"type": "str", "default": "/static/"},
+            "media_url": {"type": "str", "default": "/media/"},
+            "archive": {"type": "str", "default": ""},
+        },
+        supports_check_mode=True,
+    )
+    builder = Builder(module.params)
+    current = builder.place.current
+    answer = {"changed": False, "needs_archive": False, "current": current, "steps": []}
+    try:
+        if builder.complete():
+            module.exit_json(**answer)
+        if module.check_mode:
+            module.exit_json(**{**answer, "changed": True})
+        builder.check_space()
+        if not module.params["archive"] and not builder.live_path:
+            module.exit_json(**{**answer, "needs_archive": True})
+        with one_at_a_time(module.params["release"]["app"]):
+            builder.build()
+    except ReleaseError as error:
+        module.fail_json(msg=str(error), hint=error.hint, steps=builder.steps.done)
+    module.exit_json(**{**answer, "changed": True, "steps": builder.steps.done})
+
+
+if __name__ == "__main__":
+    main()

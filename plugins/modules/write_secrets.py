@@ -1,0 +1,39 @@
+#!/usr/bin/python
+"""Documentation of the action plugin `write_secrets`."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: write_secrets
+short_description: The environment in hand has its secrets
+description:
+  - Makes C(inventories/vault/<environment>.yml) with strong random values and encrypts it with the vault password of
+    the run; without one, a password is made and kept in C(.samestack/vault-password-<environment>). What is there
+    already stays as it is. No value is shown.
+  - For local machines the file is C(.samestack/secrets/<environment>.yml), not encrypted.
+  - Runs on the control node and touches no host.
+author: Samestack
+"""
+
+EXAMPLES = r"""
+- name: The environment has its secrets
+  write_secrets:
+  run_once: true
+"""
+
+RETURN = r"""
+file:
+  description: The file with the secrets.
+  returned: success
+  type: str
+added:
+  description: Names of the secrets that were added.
+  returned: success
+  type: list
+  elements: str
+notes:
+  description: What is left for people to do.
+  returned: success
+  type: list
+  elements: str
+"""
