@@ -21,11 +21,14 @@ SSH_PORT = 22
 def host_name(task_vars: Mapping[str, Any]) -> str:
     """Return the name of a host; with its address and where that is set, where it has one of its own."""
     name = str(task_vars["inventory_hostname"])
-    folder = in_hand.main_folder(task_vars.get("ansible_inventory_sources") or [])
+    sources = task_vars.get("ansible_inventory_sources") or []
+    folder = in_hand.main_folder(sources)
     if folder is None or "ansible_host" not in task_vars:
         return name
     settings, _ = read_settings(folder, folder.parent)
-    places = [s.place() for s in settings if s.name == "ansible_host" and s.owner in (name, *task_vars["group_names"])]
+    files = {label(Path(source), folder.parent) for source in sources}
+    mine = [s for s in settings if s.name == "ansible_host" and s.owner in (name, *task_vars["group_names"])]
+    places = [s.place() for s in mine if not s.inline or s.file in files]
     return f"{name}, ansible_host = {task_vars['ansible_host']} (in {', '.join(places)})" if places else name
 
 

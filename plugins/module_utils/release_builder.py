@@ -24,7 +24,7 @@ except ImportError:
 
 ReleaseError = release_host.ReleaseError
 SETTINGS_FILE = "inventories/group_vars/all/app.yml"
-RELEASE_FILE = "inventories/group_vars/all/release.yml"
+RELEASE_FILE = release_host.RELEASE_FILE
 # What stands in for values that only an environment has
 STAND_INS = {
     "SECRET_KEY": "build-only-not-a-secret",
@@ -48,6 +48,7 @@ class Builder:
         self.live_path = self.release.get("live_path") or ""
         self.steps = release_host.Steps()
         self.home = os.path.join(os.path.dirname(params["uv_cache"]), "build", self.release["app"])
+        self.scratch = os.path.join(self.home, "tmp")
 
     def record(self) -> dict[str, Any]:
         """Return what release.json holds: the inputs, and what the other steps read from them."""
@@ -99,7 +100,8 @@ class Builder:
         """Make an empty release folder that the build user may fill."""
         place, cache = self.place, self.params["uv_cache"]
         account = self.account()
-        for folder in (cache, self.home):
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        for folder in (cache, self.home, self.scratch):
             os.makedirs(folder, exist_ok=True)
             os.chown(folder, account.pw_uid, account.pw_gid)
         if os.path.lexists(place.path("release.json")):
@@ -151,7 +153,7 @@ class Builder:
         values.update(self.release_environment())
         values["MEDIA_ROOT"] = os.path.join(self.params["root"], "shared", "media")
         values.update({name: text(value) for name, value in self.params["build_env"].items()})
-        return {**values, "HOME": self.home, "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", "TMPDIR": self.home}
+        return {**values, "HOME": self.home, "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", "TMPDIR": self.scratch}
 
     def release_environment(self) -> dict[str, str]:
         """Return what release.env holds."""
@@ -270,6 +272,7 @@ class Builder:
             "steps": self.steps.done,
         }
         release_host.write_atomic(self.place.path("build.json"), json.dumps(built, indent=1) + "\n")
+        shutil.rmtree(self.scratch, ignore_errors=True)
         os.sync()
         record = json.dumps(self.record(), indent=1, sort_keys=True) + "\n"
         release_host.write_atomic(self.place.path("release.json"), record)

@@ -19,7 +19,7 @@ try:
 except ImportError:
     import release_inside
 
-LIVE = "live-code"
+RELEASE_FILE = "inventories/group_vars/all/release.yml"
 
 
 class ReleaseError(Exception):

@@ -84,7 +84,7 @@ def install(builder: Builder) -> None:
 def export(uv: Uv, kind: str) -> str:
     """Have the lock's own tool write it as a requirements file in the release's folder; returns that file's path."""
     tools = uv.builder.params["tools"]
-    target = os.path.join(uv.builder.home, f"{uv.builder.place.id}.requirements.txt")
+    target = os.path.join(uv.builder.scratch, "requirements.txt")
     if kind == "poetry":
         with_plugin = ["--with", f"poetry-plugin-export=={tools['poetry-plugin-export']}"]
         poetry = ["tool", "run", "--from", f"poetry=={tools['poetry']}", *with_plugin, "poetry"]
@@ -94,7 +94,7 @@ def export(uv: Uv, kind: str) -> str:
     if os.path.isfile(os.path.join(uv.folder, "Pipfile")):
         uv.run(*pipenv, "verify", kind=kind)
     listed = uv.run(*pipenv, "requirements", "--hash", kind=kind)
-    uv.builder.attempt(["tee", target], cwd=uv.builder.home, input=listed)
+    uv.builder.attempt(["tee", target], cwd=uv.builder.scratch, input=listed)
     return target
 
 
@@ -129,10 +129,16 @@ class Uv:
                 "asks for.",
                 f"Run `{command}` in the project, commit {os.path.basename(file)}, and deploy again.",
             )
+        if re.search(r"40[13] (Unauthorized|Forbidden)|authentication credentials", output):
+            error = builder.failure("uv " + " ".join(arguments[:2]), output)
+            error.hint = (
+                f"Check user and password in release_package_indexes (in {release_host.RELEASE_FILE}) and the vault."
+            )
+            raise error
         if re.search(r"pg_config|libpq-fe\.h", output):
             raise release_host.ReleaseError(
                 "psycopg2 has to be compiled here and cannot be: PostgreSQL's headers are missing.",
                 "Let the project ask for psycopg2-binary or psycopg[binary], or set app_system_packages: "
                 "[build-essential, libpq-dev, python3-dev].",
             )
-        raise builder.failure("uv " + " ".join(arguments[:3]), output)
+        raise builder.failure("uv " + " ".join(arguments[:2]), output)

@@ -51,7 +51,8 @@ TROUBLES: tuple[tuple[str, Trouble], ...] = (
         Trouble("it does not answer", "Check that the machine runs and that a firewall lets your address in"),
     ),
     (
-        "can't open user config file|no such file or directory.*ssh_config",
+        # The second is what the catch-all of .samestack/ssh_config says.
+        "can't open user config file|none of the local machines",
         Trouble("the machine has not been made yet", "Run `make up` (or `make rehearse` for a rehearsal) first"),
     ),
 )
@@ -60,7 +61,9 @@ UNKNOWN = Trouble("it cannot be reached", "Try `ssh {user}@{address}` by hand")
 LOCAL = Trouble("the local machine does not answer", "Run `make up` (or `make rehearse` for a rehearsal) first")
 # Lines that are decoration.
 NOISE = re.compile(
-    r"(warning: permanently added|debug\d|@+|failed to connect to the host via ssh:?\s*$|\s*$)", re.IGNORECASE
+    r"warning: permanently added|connection closed by unknown port|debug\d|@+|"
+    r"failed to connect to the host via ssh:?\s*$|\s*$",
+    re.IGNORECASE,
 )
 
 

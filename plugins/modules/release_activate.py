@@ -18,6 +18,7 @@ options:
   host: {description: Host name to ask for., type: str, required: true}
   path: {description: Page to ask for., type: str, default: /}
   timeout: {description: Seconds that the release has to become healthy., type: int, default: 60}
+  web_user: {description: The web server's user; the page is asked for as this one., type: str, default: ""}
   workers: {description: Names of the long-running processes., type: list, elements: str, default: []}
   timers: {description: Names of what runs by the clock., type: list, elements: str, default: []}
   serves: {description: Whether this host runs the web server., type: bool, default: true}
@@ -57,6 +58,7 @@ def main() -> None:
             "host": {"type": "str", "required": True},
             "path": {"type": "str", "default": "/"},
             "timeout": {"type": "int", "default": 60},
+            "web_user": {"type": "str", "default": ""},
             "workers": {"type": "list", "elements": "str", "default": []},
             "timers": {"type": "list", "elements": "str", "default": []},
             "serves": {"type": "bool", "default": True},

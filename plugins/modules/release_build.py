@@ -85,7 +85,9 @@ def main() -> None:
         if not module.params["archive"] and not builder.live_path:
             module.exit_json(**{**answer, "needs_archive": True})
         with one_at_a_time(module.params["release"]["app"]):
-            builder.build()
+            # Another run may have built it while this one waited.
+            if not builder.complete():
+                builder.build()
     except ReleaseError as error:
         module.fail_json(msg=str(error), hint=error.hint, steps=builder.steps.done)
     module.exit_json(**{**answer, "changed": True, "steps": builder.steps.done})

@@ -1,0 +1,57 @@
+"""For all tests: where modules find our module_utils, and what came of the tests, in a file that `tests/run` reads."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import ansible.module_utils
+
+if TYPE_CHECKING:
+    import pytest
+
+# On a host, Ansible puts them there.
+ansible.module_utils.__path__.append(str(Path(__file__).resolve().parents[1] / "plugins" / "module_utils"))
+
+
+class Results:
+    """Counts tests, and keeps why some were left out. A test fails once, however many of its steps do."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._outcomes: dict[str, str] = {}
+        self._reasons: dict[str, str] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        known = self._outcomes.get(report.nodeid)
+        if report.failed:
+            self._outcomes[report.nodeid] = "failed"
+        elif report.skipped:
+            self._outcomes[report.nodeid] = "skipped"
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+            self._reasons[report.nodeid] = reason.removeprefix("Skipped: ")
+        elif report.when == "call" and known is None:
+            self._outcomes[report.nodeid] = "passed"
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self._outcomes[report.nodeid] = "failed"
+
+    def pytest_sessionfinish(self) -> None:
+        found = list(self._outcomes.values())
+        line = {
+            "passed": found.count("passed"),
+            "failed": found.count("failed"),
+            "skipped": [f"{name.split('::')[-1]}: {reason}" for name, reason in self._reasons.items()],
+        }
+        # Appended, because one part may start pytest several times.
+        with self._file.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    file = os.environ.get("SAMESTACK_TEST_RESULTS")
+    if file:
+        config.pluginmanager.register(Results(Path(file)), "samestack-results")

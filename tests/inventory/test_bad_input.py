@@ -1,0 +1,317 @@
+"""Every kind of bad input in the inventory gets one error that names variable, value, file and fix."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from project_copy import Project
+
+APP, WEB = "group_vars/all/app.yml", "group_vars/all/web.yml"
+DEV = "group_vars/dev/differences.yml"
+
+
+class Broken(NamedTuple):
+    """One thing broken: the text that replaces another in a file, and what the error must say."""
+
+    file: str
+    old: str
+    new: str
+    says: tuple[str, ...]
+
+
+# A development inventory with exactly one mistake; `old` empty: the text is added at the end.
+CASES = {
+    "required variable missing": Broken(
+        APP,
+        "app_name: noticeboard\n",
+        "",
+        ("app_name (in inventories/group_vars/all/app.yml)", "required", "app_name: "),
+    ),
+    "required variable empty": Broken(
+        DEV,
+        'app_domains:\n  - "{{ app_name }}.test"',
+        "app_domains: []",
+        (
+            "app_domains (in inventories/group_vars/dev/differences.yml:",
+            "required",
+            "app_domains: [www.noticeboard.net]",
+        ),
+    ),
+    "required key missing": Broken(
+        DEV,
+        "provider: local_ca",
+        "email: you@noticeboard.net",
+        ("web_tls.provider (in inventories/group_vars/dev/differences.yml:", "required", "provider: acme"),
+    ),
+    "path of the source missing": Broken(
+        APP, "  path: examples/noticeboard", '  path: ""', ("app_source.path", "required where type is path", "Write")
+    ),
+    "url of the source missing": Broken(
+        APP, "  type: path", "  type: git", ("app_source.url", "required where type is git", "git@github.com")
+    ),
+    "source that is not there": Broken(
+        APP,
+        "  path: examples/noticeboard",
+        "  path: examples/notice",
+        ("app_source.path = examples/notice (in inventories/group_vars/all/app.yml:", "no such folder"),
+    ),
+    "unknown variable": Broken(
+        APP, "app_wsgi:", "app_wsg1:", ("app_wsg1", "(in inventories/group_vars/all/app.yml:", "no such", "app_wsgi")
+    ),
+    "unknown variable of a role": Broken(
+        WEB, "", "nginx_upload_limitt: 3", ("nginx_upload_limitt = 3", "web.yml:", "Write nginx_upload_limit,")
+    ),
+    "misspelt prefix": Broken(WEB, "", "wev_processes: 3", ("wev_processes = 3", "no such", "Write web_processes")),
+    "unknown key": Broken(
+        APP,
+        "  type: path\n",
+        "  type: path\n  pth: x\n",
+        ("app_source.pth = x", "app.yml:", "no such key", "Write path"),
+    ),
+    "unknown key of a worker": Broken(
+        APP,
+        "  queue:\n    command:",
+        "  queue:\n    comand:",
+        ("app_workers.queue.comand", "app_workers.queue has no such key", "Write command"),
+    ),
+    "name of a worker": Broken(
+        APP, "  queue:\n", "  Queue One:\n", ("app_workers.Queue One", "systemd unit", "Use lowercase letters")
+    ),
+    "undeclared difference": Broken(
+        DEV,
+        "",
+        "web_upload_limit: 1g",
+        ("web_upload_limit = 1g", "dev/differences.yml:", "same in every", "all/web.yml", "all/differences.yml"),
+    ),
+    "undeclared difference in an inventory": Broken(
+        "dev.yml",
+        "    ansible_user: vagrant",
+        "    ansible_user: vagrant\n    app_server: granian",
+        ("app_server = granian (in inventories/dev.yml:", "same in every environment", "all/app.yml"),
+    ),
+    "undeclared difference of a host": Broken(
+        "host_vars/dev1.yml", "", "app_redis: false", ("app_redis = false (in inventories/host_vars/dev1.yml:2)",)
+    ),
+    "undeclared difference of a function group": Broken(
+        "group_vars/web.yml", "", "app_redis: false", ("app_redis = false (in inventories/group_vars/web.yml:2)",)
+    ),
+    "role variable in an environment": Broken(
+        DEV, "", "nginx_hsts: 3", ("nginx_hsts = 3", "dev/differences.yml:", "same in every environment", "wiring.yml")
+    ),
+    "own variable in an environment": Broken(
+        DEV, "", "my_host: 3", ("my_host = 3", "same in every environment", "declare it")
+    ),
+    "undeclared difference in another environment": Broken(
+        "group_vars/production/differences.yml",
+        "",
+        "release_keep: 9",
+        ("release_keep = 9", "production/differences.yml:"),
+    ),
+    "unknown declared difference": Broken(
+        "group_vars/all/differences.yml",
+        "  - machine_swap_size",
+        "  - machine_swap_siz",
+        ("allowed_differences = machine_swap_siz", "all/differences.yml", "Write machine_swap_size"),
+    ),
+    "set twice": Broken(WEB, "", "app_redis: false", ("app_redis = false", "web.yml:", "app.yml:", "sets it too")),
+    "set twice in one file": Broken(WEB, "", "web_hsts: 1d", ("web.yml:", "`web_hsts` a second time, after line")),
+    "domain": Broken(
+        DEV, '"{{ app_name }}.test"', "https://x.test/", ("app_domains[0] = https://x.test/", "is a URL", "Write")
+    ),
+    "domain with a port": Broken(
+        DEV, '"{{ app_name }}.test"', "x.test:8443", ("app_domains[0] = x.test:8443", "a port")
+    ),
+    "domain made of a wrong name": Broken(
+        DEV, '"{{ app_name }}.test"', '"{{ app_name }}_a.test"', ("noticeboard_a.test",)
+    ),
+    "one domain without a list": Broken(
+        DEV, 'app_domains:\n  - "{{ app_name }}.test"', "app_domains: x.test", ("app_domains = x.test", "[x.test]")
+    ),
+    "size": Broken(
+        WEB, "web_upload_limit: 25m", "web_upload_limit: 25 megs", ("web_upload_limit = 25 megs", "not a size", "25m")
+    ),
+    "duration": Broken(
+        WEB,
+        "web_request_timeout: 30s",
+        "web_request_timeout: 1y",
+        ("web_request_timeout = 1y", "not a duration", "30s"),
+    ),
+    "port": Broken(
+        "group_vars/all/database.yml",
+        "database_port: 5432",
+        "database_port: 543200",
+        ("database_port = 543200", "not a port", "1 to 65535"),
+    ),
+    "port in a list": Broken(
+        "group_vars/all/security.yml",
+        "security_open_ports: []",
+        "security_open_ports:\n  - port: 0",
+        ("security_open_ports[0].port = 0 (in inventories/group_vars/all/security.yml:", "not a port"),
+    ),
+    "calendar": Broken(
+        APP, "schedule: hourly", "schedule: every hour", ("app_timers.tidy.schedule = every hour", "OnCalendar")
+    ),
+    "app name": Broken(
+        APP, "app_name: noticeboard", "app_name: Notice_Board", ("app_name = Notice_Board", "lowercase letters")
+    ),
+    "long app name": Broken(APP, "app_name: noticeboard", f"app_name: {'a' * 25}", ("25 characters, 24 are possible",)),
+    "settings module": Broken(
+        APP,
+        'app_settings_module: ""',
+        "app_settings_module: board/settings.py",
+        ("app_settings_module = board/settings.py", "not a Python module", "without .py"),
+    ),
+    "environment variable": Broken(APP, "app_env: {}", "app_env:\n  MAIL-HOST: x", ("app_env.MAIL-HOST", "EMAIL_HOST")),
+    "choice": Broken(
+        DEV, "provider: local_ca", "provider: localca", ("web_tls.provider = localca", "not one of", "Write local_ca")
+    ),
+    "boolean as text": Broken(
+        APP, "app_redis: true", 'app_redis: "yes"', ("app_redis = yes", "true or false", "without quotes")
+    ),
+    "number as text": Broken(
+        WEB, "web_processes: 0", 'web_processes: "three"', ("web_processes = three", "whole number")
+    ),
+    "no value": Broken(APP, "app_redis: true", "app_redis:", ("app_redis (in", "missing")),
+    "broken template": Broken(
+        APP, 'app_directory: ""', 'app_directory: "{{ nowhere }}"', ("app_directory = {{ nowhere }}", "undefined")
+    ),
+    "secret that nobody wrote down": Broken(
+        APP,
+        "app_secret_env: {}",
+        'app_secret_env:\n  MAIL_PASSWORD: "{{ vault_mail_password }}"',
+        ("vault_mail_password (in .samestack/secrets/dev.yml)", "no value", "app.yml:", "Write a line"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_one_mistake_is_one_clear_error(project: Project, name: str) -> None:
+    broken = CASES[name]
+    if broken.old:
+        project.replace(broken.file, broken.old, broken.new)
+    else:
+        project.add(broken.file, broken.new)
+    problems = project.check("dev")
+    assert len(problems) == 1, "\n".join(problems)
+    for words in broken.says:
+        assert words in problems[0]
+    assert problems[0].endswith(".")
+
+
+def test_all_mistakes_are_reported_at_once(project: Project) -> None:
+    project.replace(APP, "app_redis: true", "app_redis: maybe")
+    project.replace(WEB, "web_processes: 0", "web_processes: 1.5")
+    project.add(DEV, "release_keep: 1")
+    assert len(project.check("dev")) == 3
+
+
+def test_no_secret_is_shown(project: Project) -> None:
+    project.replace(
+        "group_vars/all/release.yml",
+        "release_package_indexes: {}",
+        "release_package_indexes:\n  company: {url: 'https://x.net', password: [hunter2]}",
+    )
+    (problem,) = project.check("dev")
+    assert "release_package_indexes.company.password = (hidden)" in problem
+    assert "hunter2" not in problem
+
+
+def test_an_unknown_name_on_the_command_line(project: Project) -> None:
+    (problem,) = project.check("dev", extra={"app_debugg": True})
+    assert problem.startswith("app_debugg = true (in the command line, -e")
+    assert "Write app_debug," in problem
+
+
+def test_a_value_on_the_command_line_is_checked(project: Project) -> None:
+    (problem,) = project.check("dev", extra={"web_processes": "many"})
+    assert problem.startswith("web_processes = many (in the command line, -e)")
+
+
+def test_no_decision_about_real_servers_on_a_command_line(project: Project) -> None:
+    project.make_real()
+    problems = project.check("staging", extra={"web_upload_limit": "1g"})
+    assert "web_upload_limit = 1g (in the command line, -e): a decision about real servers" in problems[0]
+    assert "Set it in inventories/group_vars/all/web.yml:" in problems[0]
+    assert project.check("rehearsal", limit="staging", extra={"web_upload_limit": "1g"}) == []
+
+
+def test_two_environments_at_once(project: Project) -> None:
+    (problem,) = project.check("rehearsal")
+    assert "production and staging at once" in problem
+    assert "--limit staging" in problem
+    assert project.check("rehearsal", several=True) == []
+
+
+def test_an_inventory_without_hosts(project: Project) -> None:
+    project.file("staging.yml").write_text("staging: {hosts: {}}\n", encoding="utf-8")
+    problems = project.check("staging")
+    assert problems == [
+        "hosts (in staging.yml): the inventory has no hosts. Write your servers under `hosts:` there, or name the right"
+        " inventory: -i inventories/dev.yml."
+    ]
+
+
+def test_a_host_of_no_environment(project: Project) -> None:
+    project.file("dev.yml").write_text("web: {hosts: {lost1: }}\n", encoding="utf-8")
+    (problem,) = project.check("dev")
+    assert problem.startswith("lost1 (in dev.yml): the host is in no environment. Put it into exactly one")
+
+
+def test_a_host_of_two_environments(project: Project) -> None:
+    project.replace("dev.yml", "web:\n", "staging: {hosts: {dev1: }}\nweb:\n")
+    assert "dev1 (in dev.yml): the host is in dev and staging" in project.check("dev")[0]
+
+
+def test_rehearsal_beside_real_servers(project: Project) -> None:
+    project.make_real()
+    problems = project.check("rehearsal", "production", limit="production")
+    assert any("rehearsal and real servers are in one run" in problem for problem in problems)
+    assert any(problem.startswith("ansible_host = www.noticeboard.net (in inventories/prod") for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("new", "says"),
+    [
+        (
+            "ansible_user: vagrant\n    ansible_host: 203.0.113.7",
+            "ansible_host = 203.0.113.7 (in inventories/rehearsal.yml:",
+        ),
+        (
+            "ansible_user: vagrant\n    ansible_connection: local",
+            "ansible_connection = local (in inventories/rehearsal",
+        ),
+    ],
+)
+def test_a_rehearsal_goes_to_local_machines_only(project: Project, new: str, says: str) -> None:
+    project.replace("rehearsal.yml", "ansible_user: vagrant", new)
+    (problem,) = project.check("rehearsal", limit="staging")
+    assert problem.startswith(says)
+
+
+@pytest.mark.parametrize("arguments", ["-F /etc/ssh/ssh_config", "-o User=x", '""'])
+def test_a_rehearsal_uses_vagrants_connections(project: Project, arguments: str) -> None:
+    project.replace("rehearsal.yml", "-F {{ inventory_dir }}/../.samestack/ssh_config", arguments)
+    (problem,) = project.check("rehearsal", limit="staging")
+    assert problem.startswith("ansible_ssh_common_args = ")
+    assert "which leads to local machines only" in problem
+
+
+def test_a_file_that_is_no_yaml_is_named(project: Project) -> None:
+    project.add("group_vars/production/more.yml", "app_domains: [a\nb: c")
+    problems = project.check("dev")
+    assert problems[0].startswith("file (in inventories/group_vars/production/more.yml:3): it is no YAML")
+
+
+def test_no_variables_beside_the_playbooks(project: Project) -> None:
+    (project.root / "playbooks" / "group_vars").mkdir(parents=True)
+    (problem,) = project.check("dev")
+    assert problem.startswith("folder (in playbooks/group_vars): variables beside the playbooks")
+    assert problem.endswith("Move them to inventories/group_vars/.")
+
+
+def test_an_inventory_elsewhere(project: Project) -> None:
+    project.file("group_vars/all/differences.yml").unlink()
+    assert "there are no decisions beside it" in project.check("dev")[0]

@@ -1,0 +1,89 @@
+"""argument_specs are what the files say: the roles' defaults, and the decisions in group_vars/all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from inventory_values import example, format_of
+from value_formats import FORMATS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROJECT = Path(__file__).resolve().parents[2]
+ROLES = sorted(path.name for path in (PROJECT / "roles").iterdir() if (path / "tasks").is_dir())
+ALL = PROJECT / "inventories" / "group_vars" / "all"
+
+
+def load(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def entry_points(role: str) -> dict[str, dict[str, Any]]:
+    specs = load(PROJECT / "roles" / role / "meta" / "argument_specs.yml") or {}
+    return {name: point.get("options") or {} for name, point in specs.get("argument_specs", {}).items()}
+
+
+DECISIONS = entry_points("preflight")["decisions"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_specs_and_defaults_name_the_same_variables(role: str) -> None:
+    points = entry_points(role)
+    assert points, f"roles/{role}/meta/argument_specs.yml is missing"
+    options = {name for point, found in points.items() if point != "decisions" for name in found}
+    assert set(load(PROJECT / "roles" / role / "defaults" / "main.yml") or {}) == options
+    assert all(name.startswith(f"{role}_") for name in options)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_choices_hold_the_default(role: str) -> None:
+    defaults = load(PROJECT / "roles" / role / "defaults" / "main.yml") or {}
+    options = {name: option for found in entry_points(role).values() for name, option in found.items()}
+    for name, value in defaults.items():
+        assert options[name].get("required") or value in options[name].get("choices", [value]), name
+
+
+def test_every_decision_has_a_spec() -> None:
+    decided = {name for file in ALL.glob("*.yml") if file.name != "wiring.yml" for name in load(file)}
+    declared = set(load(ALL / "differences.yml")["allowed_differences"])
+    assert decided <= set(DECISIONS)
+    # What only single hosts can know (an address) has no line in group_vars/all.
+    assert set(DECISIONS) - decided <= declared
+
+
+def test_what_is_handed_through_has_the_same_keys_on_both_sides() -> None:
+    """Where wiring.yml gives a decision to a role as it is, both specs describe the same thing."""
+    options = {
+        name: option for role in ROLES for point in entry_points(role).values() for name, option in point.items()
+    }
+    compared = 0
+    for name, value in load(ALL / "wiring.yml").items():
+        decision = DECISIONS.get(str(value).strip("{} "))
+        if decision and "options" in decision and "options" in options.get(name, {}):
+            assert set(decision["options"]) == set(options[name]["options"]), name
+            compared += 1
+    assert compared
+
+
+def walk(name: str, spec: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield name, spec
+    for key, option in spec.get("options", {}).items():
+        yield from walk(f"{name}.{key}", option)
+
+
+EVERY_OPTION = dict(pair for name, spec in DECISIONS.items() for pair in walk(name, spec))
+
+
+@pytest.mark.parametrize("name", EVERY_OPTION)
+def test_a_spec_describes_itself(name: str) -> None:
+    spec = EVERY_OPTION[name]
+    assert spec["description"]
+    assert {form for form in (format_of(spec), format_of(spec, "Name format")) if form} <= {*FORMATS, "file", "folder"}
+    assert (spec["type"] == "list") == ("elements" in spec)
+    if spec.get("required"):
+        assert "example" in spec
+        assert name.rsplit(".", maxsplit=1)[-1] in example(name.rsplit(".", maxsplit=1)[-1], spec)

@@ -1,0 +1,188 @@
+"""Formats and laws, one by one, without Ansible."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from inventory_files import FileError, Setting, read_mapping, read_settings
+from inventory_laws import dotted, nearest, set_twice, show, undeclared_differences, unknown_names
+from inventory_values import check_values
+from value_formats import FORMATS, parse_calendar, parse_duration, parse_port, parse_size
+
+GOOD: dict[str, list[object]] = {
+    "size": ["25m", "1g", "500M", 0, "1024", "2 GB"],
+    "duration": ["30s", "365d", "2w", 0, "90"],
+    "port": [1, 65535, "443"],
+    "domain": ["example.com", "a.b.c.example", "xn--bcher-kva.example", "noticeboard.test", "x1.co"],
+    "app_name": ["a", "noticeboard", "my-site-2", "a" * 24],
+    "calendar": [
+        "hourly",
+        "Daily",
+        "*:0/15",
+        "Mon..Fri 07:30",
+        "Mon,Wed 2026-*-01 00:00:00",
+        "*-*-* 04:00 Europe/Vienna",
+        "Sun 03:00 UTC",
+        "*-*~1",
+        "2026-12-24",
+    ],
+    "network": ["203.0.113.7", "203.0.113.0/24", "2001:db8::/32"],
+    "host": ["203.0.113.7", "db1", "db1.internal.example", "2001:db8::1"],
+    "email": ["you@noticeboard.net"],
+    "module": ["settings", "mysite.settings.production"],
+    "entry_point": ["wsgi:application", "mysite.asgi:app"],
+    "env_name": ["EMAIL_HOST", "_x1"],
+    "unit_word": ["queue", "mail-out", "q2", "a_b"],
+    "identifier": ["noticeboard", "_x", "a1"],
+    "extension": ["pg_trgm", "uuid-ossp"],
+    "url_path": ["/", "/health/", "/a/b.html"],
+    "url_folder": ["/static/", "/a/b/"],
+    "inside": ["src", "src/mysite", "requirements/prod.txt"],
+    "absolute_path": ["/srv/live"],
+    "url": ["git@github.com:you/yours.git", "https://x.net/simple", "ssh://git@x.net:22/a", "/srv/git/a.git"],
+    "ref": ["main", "v1.2", "feature/x", "0f3a9c"],
+    "package": ["libpq-dev", "g++", "python3.13"],
+    "login": ["ada", "deploy_1"],
+    "timezone": ["Etc/UTC", "Europe/Vienna", "UTC", "America/Port-au-Prince", "Etc/GMT+5"],
+    "locale": ["C.UTF-8", "de_AT.UTF-8"],
+    "setting": ["work_mem", "pg_stat_statements.max"],
+}
+BAD: dict[str, list[object]] = {
+    "size": ["", "many", "1.5g", "-1", "25x", True],
+    "duration": ["", "1y", "soon", "1.5h", "3b", True],
+    "port": [0, 65536, "http", -1, True],
+    "domain": ["localhost", "https://a.b", "a.b:80", "a_b.com", "-a.com", "a..b", "*.a.com", "1.2.3.4", "A.com", ""],
+    "app_name": ["", "Site", "my_site", "1a", "a-", "a--b", "a b", "a" * 25],
+    "calendar": ["", "every day", "25:00", "*:60", "13-40", "hourly daily", "Funday", "*:0/0", "UTC"],
+    "network": ["203.0.113.7/24", "here", "300.1.1.1"],
+    "host": ["", "a b", "x_y", "https://a"],
+    "email": ["you", "you@host", "a b@c.de"],
+    "module": ["a/b.py", "a-b", "", ".a", "a."],
+    "entry_point": ["mysite.wsgi", "a:b:c", "a.py:b!"],
+    "env_name": ["A-B", "1A", "", "A B"],
+    "unit_word": ["Queue", "a b", "", "a@b", "-a"],
+    "identifier": ["a-b", "1a", "A", "a" * 64],
+    "extension": ["a b", "1a"],
+    "url_path": ["health", "/a b", "/a?b"],
+    "url_folder": ["/", "/static", "static/", "/a b/", "//a/"],
+    "inside": ["/abs", "../up", "a/../b", ""],
+    "absolute_path": ["live", "/a b", "/a/"],
+    "url": ["github.com/you", "yours", "-oProxyCommand=x"],
+    "ref": ["-x", "a b", "a..b", "a~1", "a:b", ""],
+    "package": ["A", "a b", "-y", "x;y"],
+    "login": ["Ada", "1a", "a b", "a" * 33],
+    "timezone": ["Europe Vienna", "", "+2"],
+    "locale": ["C", "en_US", "en_US.ISO-8859-1"],
+    "setting": ["work mem", "1a", "a.b.c"],
+}
+
+
+def test_every_format_is_tested_both_ways() -> None:
+    assert set(FORMATS) == set(GOOD) == set(BAD)
+
+
+@pytest.mark.parametrize(("form", "value"), [(form, value) for form, values in GOOD.items() for value in values])
+def test_good_values(form: str, value: object) -> None:
+    FORMATS[form].parse(value)
+
+
+@pytest.mark.parametrize(("form", "value"), [(form, value) for form, values in BAD.items() for value in values])
+def test_bad_values(form: str, value: object) -> None:
+    with pytest.raises(ValueError, match=r"^(is|has|cannot) "):
+        FORMATS[form].parse(value)
+
+
+def test_units() -> None:
+    assert (parse_size("25m"), parse_size("1g"), parse_size(7)) == (26214400, 1073741824, 7)
+    assert (parse_duration("30s"), parse_duration("365d"), parse_duration("2w")) == (30, 31536000, 1209600)
+    assert parse_port("443") == 443
+    assert parse_calendar("*:0/15") == "*:0/15"
+
+
+def setting(name: str, value: Any = 1, kind: str = "all", owner: str = "all", file: str = "all/app.yml") -> Setting:
+    return Setting(name, value, file, 3, kind, owner)
+
+
+def test_unknown_names_only_in_our_namespaces() -> None:
+    known, prefixes = {"app_name", "web_hsts"}, {"app_", "web_"}
+    found = list(unknown_names([setting("app_nme"), setting("mine"), setting("vault_x")], known, prefixes))
+    assert [problem.variable for problem in found] == ["app_nme"]
+    assert "Write app_name" in str(found[0])
+
+
+def test_a_helper_of_ones_own_is_no_typo_where_something_reads_it() -> None:
+    known, prefixes = {"web_processes"}, {"app_", "web_"}
+    helper, reader = setting("wev_processes"), setting("web_processes", "{{ wev_processes }}")
+    assert [problem.variable for problem in unknown_names([helper], known, prefixes)] == ["wev_processes"]
+    assert list(unknown_names([helper, reader], known, prefixes)) == []
+
+
+def test_differences_must_be_declared() -> None:
+    settings = [
+        setting("app_debug", kind="group", owner="dev"),
+        setting("app_name", kind="group", owner="dev", file="dev.yml"),
+        setting("ansible_user", kind="host", owner="x"),
+        setting("vault_x", kind="group", owner="dev"),
+        setting("app_name"),
+    ]
+    (problem,) = undeclared_differences(settings, {"app_debug"}, "differences.yml")
+    assert str(problem) == (
+        "app_name = 1 (in dev.yml:3): this must be the same in every environment. "
+        "Set it in all/app.yml, or declare it as a difference in differences.yml."
+    )
+
+
+def test_a_decision_stands_in_one_place() -> None:
+    (problem,) = set_twice([setting("a"), setting("a", file="all/web.yml"), setting("a", kind="group", owner="dev")])
+    assert problem.place == "all/web.yml:3"
+
+
+def test_words() -> None:
+    assert nearest("app_nme", {"app_name", "web_hsts"}) == "app_name"
+    assert nearest("zzzzzz", {"app_name"}) is None
+    assert dotted("app_workers", ("queue", "command", 0)) == "app_workers.queue.command[0]"
+    assert show("x", "a\nb") == "a b"
+    assert show("x", "") == '""'
+    assert show("vault_x", "s") == show("my_password", "s") == "(hidden)"
+    assert len(show("x", "y" * 200)) == 72
+
+
+def test_what_waits_for_a_secret_is_not_judged() -> None:
+    specs = {"x": {"type": "str", "description": ["d", "Format: size"]}}
+    assert not list(check_values({"x": "{{ vault_x }}"}, specs, lambda *_: "f:1", lambda _: "f", Path()))
+
+
+def test_lines_of_nested_values(tmp_path: Path) -> None:
+    folder = tmp_path / "inventories" / "group_vars" / "all"
+    folder.mkdir(parents=True)
+    (folder / "app.yml").write_text(
+        "---\na: 1\n\nb:\n  c:\n    - x\n    - d: !vault |\n        secret\n", encoding="utf-8"
+    )
+    settings, errors = read_settings(tmp_path / "inventories", tmp_path)
+    assert not errors
+    b = next(found for found in settings if found.name == "b")
+    assert b.place() == "inventories/group_vars/all/app.yml:4"
+    assert b.place(("c",)).endswith(":5")
+    assert b.place(("c", 0)).endswith(":6")
+    assert b.place(("c", 1, "d")).endswith(":7")
+    assert b.place(("c", 9)).endswith(":5")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "what"),
+    [("a: [1\n", 2, "no YAML"), ("- a\n", 1, "no variables"), ("a: 1\nb: 2\na: 3\n", 3, "line 1")],
+)
+def test_broken_files(tmp_path: Path, text: str, line: int, what: str) -> None:
+    path = tmp_path / "x.yml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(FileError, match=what) as error:
+        read_mapping(path, "x.yml")
+    assert error.value.place == f"x.yml:{line}"
+
+
+def test_encrypted_and_empty_files_hold_nothing(tmp_path: Path) -> None:
+    for text in ("$ANSIBLE_VAULT;1.1;AES256\n61\n", "---\n", ""):
+        (tmp_path / "x.yml").write_text(text, encoding="utf-8")
+        assert read_mapping(tmp_path / "x.yml", "x.yml") == ({}, {})

@@ -1,0 +1,109 @@
+"""The authority of local sites and of connections between machines."""
+
+from __future__ import annotations
+
+import datetime
+import stat
+from typing import TYPE_CHECKING
+
+import local_authority
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from local_authority import authority_pem, issue, kept_authority, kept_pair, new_authority, parse_authority
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def certificates(pem: str) -> list[x509.Certificate]:
+    return x509.load_pem_x509_certificates(pem.encode())
+
+
+def names(certificate: x509.Certificate) -> list[str]:
+    found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return [str(name.value) for name in found]
+
+
+def test_a_pair_is_signed_by_the_authority_and_fits_its_key(tmp_path: Path) -> None:
+    pair = kept_pair(["site.test", "www.site.test"], tmp_path)
+    leaf, authority = certificates(pair["certificate"])
+    leaf.verify_directly_issued_by(authority)
+    assert authority == certificates((tmp_path / "ca.crt").read_text())[0]
+    key = serialization.load_pem_private_key(pair["key"].encode(), None)
+    assert key.public_key() == leaf.public_key()
+    assert names(leaf) == ["site.test", "www.site.test"]
+
+
+def test_browsers_take_it(tmp_path: Path) -> None:
+    leaf, authority = certificates(kept_pair(["site.test"], tmp_path)["certificate"])
+    assert leaf.not_valid_after_utc - leaf.not_valid_before_utc <= datetime.timedelta(days=825)
+    usage = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert ExtendedKeyUsageOID.SERVER_AUTH in usage
+    assert authority.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    assert not leaf.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    assert authority.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
+
+
+def test_addresses_are_addresses(tmp_path: Path) -> None:
+    (leaf, _authority) = certificates(kept_pair(["10.0.3.30", "fd00::1"], tmp_path)["certificate"])
+    found = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert [str(value) for value in found.get_values_for_type(x509.IPAddress)] == ["10.0.3.30", "fd00::1"]
+
+
+def test_a_kept_pair_stays(tmp_path: Path) -> None:
+    assert kept_pair(["site.test"], tmp_path) == kept_pair(["site.test"], tmp_path)
+
+
+def test_new_names_make_a_new_certificate_of_the_same_authority(tmp_path: Path) -> None:
+    kept_pair(["site.test"], tmp_path)
+    authority = (tmp_path / "ca.crt").read_text()
+    second = kept_pair(["site.test", "static.site.test"], tmp_path)
+    assert (tmp_path / "ca.crt").read_text() == authority
+    assert names(certificates(second["certificate"])[0]) == ["site.test", "static.site.test"]
+
+
+def test_a_certificate_that_soon_ends_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = kept_pair(["site.test"], tmp_path)
+    authority = (tmp_path / "ca.crt").read_text()
+    later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=780)
+    monkeypatch.setattr(local_authority, "_now", lambda: later)
+    second = kept_pair(["site.test"], tmp_path)
+    assert first["certificate"] != second["certificate"]
+    assert (tmp_path / "ca.crt").read_text() == authority
+
+
+def test_another_authority_makes_new_certificates(tmp_path: Path) -> None:
+    kept_pair(["site.test"], tmp_path)
+    authority = (tmp_path / "ca.crt").read_text()
+    (tmp_path / "ca.crt").unlink()
+    second = kept_pair(["site.test"], tmp_path)
+    leaf, signer = certificates(second["certificate"])
+    leaf.verify_directly_issued_by(signer)
+    assert (tmp_path / "ca.crt").read_text() != authority
+
+
+def test_keys_are_readable_by_their_owner_only(tmp_path: Path) -> None:
+    kept_pair(["site.test"], tmp_path)
+    keys = list(tmp_path.rglob("*.key"))
+    assert len(keys) == 2
+    assert {stat.S_IMODE(key.stat().st_mode) for key in keys} == {0o600}
+
+
+def test_an_authority_from_the_vault(tmp_path: Path) -> None:
+    pem = authority_pem(new_authority())
+    leaf, authority = certificates(issue(["10.0.3.30"], parse_authority(pem["certificate"], pem["key"]))["certificate"])
+    leaf.verify_directly_issued_by(authority)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_key_of_another_kind_is_refused(tmp_path: Path) -> None:
+    certificate, _key = kept_authority(tmp_path)
+    with pytest.raises(ValueError, match=r"."):
+        parse_authority(certificate.public_bytes(serialization.Encoding.PEM).decode(), "not a key")
+
+
+def test_keys_are_elliptic(tmp_path: Path) -> None:
+    assert isinstance(kept_authority(tmp_path)[1].curve, ec.SECP256R1)

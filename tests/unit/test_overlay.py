@@ -1,0 +1,172 @@
+"""Hard-coded settings of a project, and what a machine sets over them."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FILES = Path(__file__).resolve().parents[2] / "roles/django/files"
+
+
+def module() -> Any:
+    spec = importlib.util.spec_from_file_location("samestack_overlay", FILES / "samestack_overlay.py")
+    assert spec
+    assert spec.loader
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
+OVERLAY = module()
+SQLITE = {
+    "DATABASES": {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3", "OPTIONS": {"timeout": 5}}}
+}
+POSTGIS = {
+    "DATABASES": {
+        "default": {
+            "ENGINE": "django.contrib.gis.db.backends.postgis",
+            "NAME": "x",
+            "OPTIONS": {"application_name": "mine"},
+            "ATOMIC_REQUESTS": True,
+            "DISABLE_SERVER_SIDE_CURSORS": True,
+        },
+        "other": {"ENGINE": "django.db.backends.sqlite3", "NAME": "other"},
+    }
+}
+SOCKET = {"DATABASE_URL": "postgresql://site@/site"}
+
+
+def overlay(own: dict[str, Any], **environment: str) -> dict[str, Any]:
+    found: dict[str, Any] = OVERLAY.overlay(own, environment)
+    return found
+
+
+def test_sqlite_becomes_postgresql_over_the_socket() -> None:
+    entry = overlay(SQLITE, **SOCKET)["DATABASES"]["default"]
+    assert entry["ENGINE"] == "django.db.backends.postgresql"
+    assert (entry["NAME"], entry["USER"], entry["HOST"], entry["PORT"]) == ("site", "site", "", "")
+    assert entry["OPTIONS"] == {}
+
+
+def test_a_remote_database_with_an_awkward_password_over_tls() -> None:
+    url = "postgresql://site:p%40s%2Fw%25d@10.0.3.30:5433/my_db?sslmode=verify-full&sslrootcert=/etc/site/ca.crt"
+    entry = overlay({}, DATABASE_URL=url)["DATABASES"]["default"]
+    assert (entry["PASSWORD"], entry["HOST"], entry["PORT"], entry["NAME"]) == ("p@s/w%d", "10.0.3.30", "5433", "my_db")
+    assert entry["OPTIONS"] == {"sslmode": "verify-full", "sslrootcert": "/etc/site/ca.crt"}
+
+
+def test_the_apps_own_postgresql_back_end_and_options_stay() -> None:
+    databases = overlay(POSTGIS, **SOCKET)["DATABASES"]
+    entry = databases["default"]
+    assert entry["ENGINE"] == "django.contrib.gis.db.backends.postgis"
+    assert entry["OPTIONS"] == {"application_name": "mine"}
+    assert entry["ATOMIC_REQUESTS"] is True
+    assert entry["DISABLE_SERVER_SIDE_CURSORS"] is True
+    assert databases["other"]["NAME"] == "other"
+
+
+def test_the_apps_settings_are_not_changed_in_place() -> None:
+    before = repr(POSTGIS)
+    overlay(POSTGIS, **SOCKET)
+    assert repr(POSTGIS) == before
+
+
+def test_connections_persist_under_wsgi() -> None:
+    entry = overlay(SQLITE, **SOCKET)["DATABASES"]["default"]
+    assert (entry["CONN_MAX_AGE"], entry["CONN_HEALTH_CHECKS"]) == (60, True)
+
+
+@pytest.mark.parametrize(
+    ("own", "environment"),
+    [
+        ({}, {"SAMESTACK_INTERFACE": "asgi"}),
+        ({"DATABASES": {"default": {"ENGINE": "django.db.backends.postgresql", "OPTIONS": {"pool": True}}}}, {}),
+    ],
+)
+def test_connections_do_not_persist_where_that_is_harmful(own: dict[str, Any], environment: dict[str, str]) -> None:
+    assert "CONN_MAX_AGE" not in overlay(own, **SOCKET, **environment)["DATABASES"]["default"]
+
+
+def test_the_apps_own_connection_age_stays() -> None:
+    own = {"DATABASES": {"default": {"ENGINE": "django.db.backends.postgresql", "CONN_MAX_AGE": 300}}}
+    assert overlay(own, **SOCKET)["DATABASES"]["default"]["CONN_MAX_AGE"] == 300
+
+
+def test_without_a_database_url_the_apps_databases_stay() -> None:
+    assert "DATABASES" not in overlay(SQLITE)
+
+
+def test_hosts_and_origins() -> None:
+    own = {"ALLOWED_HOSTS": ["*"], "CSRF_TRUSTED_ORIGINS": ["https://partner.example"]}
+    found = overlay(
+        own, ALLOWED_HOSTS="a.example, b.example,", CSRF_TRUSTED_ORIGINS="https://a.example,https://partner.example"
+    )
+    assert found["ALLOWED_HOSTS"] == ["a.example", "b.example"]
+    assert found["CSRF_TRUSTED_ORIGINS"] == ["https://partner.example", "https://a.example"]
+
+
+@pytest.mark.parametrize(
+    ("text", "debug"), [("true", True), ("false", False), ("1", True), ("0", False), ("False", False), ("", False)]
+)
+def test_debug(text: str, debug: bool) -> None:
+    assert overlay({"DEBUG": not debug}, DEBUG=text)["DEBUG"] is debug
+
+
+def test_mail_is_caught_where_there_is_a_folder_for_it() -> None:
+    found = overlay({}, SAMESTACK_MAIL_FOLDER="/srv/site/shared/mail")
+    assert found["EMAIL_BACKEND"].endswith("filebased.EmailBackend")
+    assert found["EMAIL_FILE_PATH"] == "/srv/site/shared/mail"
+    assert "EMAIL_BACKEND" not in overlay({})
+
+
+def test_the_proxy_is_believed_and_cookies_are_secure() -> None:
+    found = overlay({})
+    assert found["SECURE_PROXY_SSL_HEADER"] == ("HTTP_X_FORWARDED_PROTO", "https")
+    assert found["SESSION_COOKIE_SECURE"] is True
+    assert found["CSRF_COOKIE_SECURE"] is True
+
+
+def test_the_apps_own_logging_stays() -> None:
+    assert "LOGGING" not in overlay({"LOGGING": {"version": 1}})
+    assert "LOGGING" in overlay({"LOGGING": {}})
+
+
+def test_folders_and_key_come_from_the_machine() -> None:
+    given = {"SECRET_KEY": "real", "STATIC_ROOT": "/s", "MEDIA_ROOT": "/m"}
+    found = overlay({"SECRET_KEY": "insecure"}, **given)
+    assert (found["SECRET_KEY"], found["STATIC_ROOT"], found["MEDIA_ROOT"]) == ("real", "/s", "/m")
+    assert "SECRET_KEY" not in overlay({}, **{"SECRET_KEY": ""})
+
+
+def django_prints(tmp_path: Path, expression: str, settings: str, given: dict[str, str]) -> str:
+    (tmp_path / "mysettings.py").write_text(settings)
+    program = f"from django.conf import settings; print({expression})"
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": f"{FILES}:{tmp_path}",
+        "DJANGO_SETTINGS_MODULE": "samestack_settings",
+        "SAMESTACK_BASE_SETTINGS": "mysettings",
+    }
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment | given)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_django_reads_the_settings_through_the_overlay(tmp_path: Path) -> None:
+    settings = "DEBUG = True\nALLOWED_HOSTS = []\nSECRET_KEY = 'django-insecure-x'\nLANGUAGE_CODE = 'de'\n"
+    shown = "settings.DEBUG, settings.ALLOWED_HOSTS, settings.SECRET_KEY, settings.LANGUAGE_CODE"
+    given = {"DEBUG": "false", "ALLOWED_HOSTS": "site.test", "SECRET_KEY": "real"}
+    assert django_prints(tmp_path, shown, settings, given) == "False ['site.test'] real de"
+
+
+def test_importing_needs_no_database(tmp_path: Path) -> None:
+    shown = "settings.DATABASES['default']['NAME']"
+    given = {"DATABASE_URL": "postgresql:///build"}
+    assert django_prints(tmp_path, shown, "DEBUG = True\n", given) == "build"

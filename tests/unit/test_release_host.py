@@ -1,0 +1,382 @@
+"""What the release engine does on a host, as far as it can be seen without one."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from socketserver import UnixStreamServer
+from typing import Any
+
+import pytest
+import release_check_steps
+import release_inside
+import release_install
+from release_builder import Builder, stand_in
+from release_host import (
+    Place,
+    app_command,
+    environment_file_names,
+    inside_answer,
+    inside_source,
+    point,
+    removable,
+    write_atomic,
+)
+from release_host import ReleaseError as Error
+from release_switch import ask, stale
+from release_text import excerpt, journal_excerpt, missing_name, short_traceback
+
+TRACEBACK = """Watching for file changes
+Traceback (most recent call last):
+  File "/srv/shop/releases/0a/source/manage.py", line 9, in main
+    execute_from_command_line(sys.argv)
+  File "/srv/shop/releases/0a/venv/lib/python3.13/site-packages/django/core/management/__init__.py", line 4, in x
+    utility.execute()
+    ~~~~~~~~~~~~~~~^^
+  File "/srv/shop/releases/0a/source/shop/settings.py", line 12, in <module>
+    SECRET_KEY = os.environ["DJANGO_KEY"]
+                 ~~~~~~~~~~^^^^^^^^^^^^^^
+  File "<frozen os>", line 714, in __getitem__
+KeyError: 'DJANGO_KEY'
+"""
+
+
+def test_tracebacks_are_cut_to_the_applications_own_frames() -> None:
+    assert short_traceback(TRACEBACK, "/srv/shop/releases/0a/source") == (
+        "  shop/settings.py:12: SECRET_KEY = os.environ[\"DJANGO_KEY\"]\nKeyError: 'DJANGO_KEY'"
+    )
+
+
+def test_the_last_traceback_counts_and_messages_may_have_several_lines() -> None:
+    text = TRACEBACK + (
+        "\nDuring handling of the above exception, another exception occurred:\n\n"
+        'Traceback (most recent call last):\n  File "/srv/shop/a.py", line 1, in x\n    go()\n'
+        "django.core.exceptions.ImproperlyConfigured: first\nsecond\n[2026-11-22] more log\n"
+    )
+    assert short_traceback(text) == (
+        "  /srv/shop/a.py:1: go()\ndjango.core.exceptions.ImproperlyConfigured: first\nsecond"
+    )
+
+
+def test_without_a_traceback_the_last_lines_are_shown() -> None:
+    assert excerpt("one\n\ntwo\nthree\n", count=2) == "two\nthree"
+    assert short_traceback("nothing of the kind") == ""
+
+
+def test_a_journal_is_read_for_what_it_tells() -> None:
+    routine = (
+        "Starting shop-web@0a.service - shop web server...\n[2026-11-22 13:37:43 +0000] [7] [INFO] Starting gunicorn\n"
+        "shop-web@0a.service: Main process exited, code=exited, status=1/FAILURE\n"
+    )
+    assert journal_excerpt(routine) == "It wrote nothing about it to its journal."
+    assert journal_excerpt(routine + "no such table\n" + routine) == "no such table"
+    assert journal_excerpt(TRACEBACK + "'DJANGO_KEY'\n" + routine).endswith("\nKeyError: 'DJANGO_KEY'")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "KeyError: 'DJANGO_KEY'",
+        "django.core.exceptions.ImproperlyConfigured: Set the DJANGO_KEY environment variable",
+        "decouple.UndefinedValueError: DJANGO_KEY not found. Declare it as envvar or define a default value.",
+        'environs.exceptions.EnvError: Environment variable "DJANGO_KEY" not set',
+    ],
+)
+def test_missing_variables_are_recognised(text: str) -> None:
+    assert missing_name(text) == "DJANGO_KEY"
+
+
+def params(tmp_path: Path, **more: Any) -> dict[str, Any]:
+    release = {
+        "id": "0a1b2c3d4e5f", "app": "shop", "inputs": {"layout": 1}, "directory": "web", "settings": "shop.settings",
+        "interface": "wsgi", "application": "shop.wsgi:application", "environment": {"API_KEY": True, "X": False},
+        "python_path": ["src"], "live_path": "", "collectstatic": True,
+        "packages": {"indexes": ["known"], "file": "uv.lock", "kind": "uv"},
+    }  # fmt: skip
+    return {
+        "release": {**release, **more}, "root": str(tmp_path), "uv_cache": "/var/cache/samestack/uv", "overlay": True,
+        "overlay_path": "/overlay", "build_env": {"NODE_ENV": "production", "FLAG": True}, "min_free": 0,
+        "static_url": "/static/", "media_url": "/media/", "indexes": {}, "index_passwords": {}, "build_user": "x",
+    }  # fmt: skip
+
+
+def test_the_build_has_no_secret_and_stand_ins_for_what_the_settings_insist_on(tmp_path: Path) -> None:
+    values = Builder(params(tmp_path)).environment()
+    assert values["DJANGO_SETTINGS_MODULE"] == "samestack_settings"
+    assert values["SAMESTACK_BASE_SETTINGS"] == "shop.settings"
+    assert values["API_KEY"] == "build"
+    assert "X" not in values
+    assert values["DATABASE_URL"] == "postgresql:///build"
+    assert (values["NODE_ENV"], values["FLAG"]) == ("production", "true")
+    folder = f"{tmp_path}/releases/0a1b2c3d4e5f"
+    assert values["STATIC_ROOT"] == f"{folder}/static"
+    assert values["PYTHONPATH"] == f"/overlay:{folder}/app:{folder}/source/src"
+    assert values["PATH"].startswith(f"{folder}/venv/bin:")
+
+
+def test_live_code_runs_by_the_machines_entry_point(tmp_path: Path) -> None:
+    values = Builder(params(tmp_path, live_path="/srv/live")).release_environment()
+    assert values["SAMESTACK_APPLICATION"] == "samestack_live:application"
+    assert values["SAMESTACK_BASE_APPLICATION"] == "shop.wsgi:application"
+    assert values["PYTHONDONTWRITEBYTECODE"] == "1"
+
+
+def test_stand_ins_by_name() -> None:
+    assert stand_in("DJANGO_SECRET_KEY") == "build-only-not-a-secret"
+    assert stand_in("MY_DATABASE_URL") == "postgresql:///build"
+    assert stand_in("EMAIL_PORT") == "1"
+    assert stand_in("ANYTHING_ELSE") == "build"
+
+
+def test_a_release_is_complete_only_with_its_record(tmp_path: Path) -> None:
+    builder = Builder(params(tmp_path))
+    folder = Path(builder.place.folder)
+    folder.mkdir(parents=True)
+    assert not builder.complete()
+    (folder / "release.json").write_text(json.dumps(builder.record()))
+    assert builder.complete()
+    (folder / "release.json").write_text('{"id": "0a1b2c')
+    assert not builder.complete()
+
+
+def test_a_full_disk_is_refused_with_figures(tmp_path: Path) -> None:
+    values = params(tmp_path)
+    values["min_free"] = 1 << 60
+    with pytest.raises(Error, match=r"release_min_free = 1099511627776m .* has only \d+m free"):
+        Builder(values).check_space()
+
+
+ANSWER = {"static_url": "/static/", "media_url": "", "static_root": "", "staticfiles": True, "compressed": 0}
+
+
+@pytest.mark.parametrize(
+    "answer", [{}, {"static_url": "https://cdn.example.org/static/"}, {"static_url": "/x/", "staticfiles": False}]
+)
+def test_addresses_of_files_that_nginx_serves_are_accepted(tmp_path: Path, answer: dict[str, Any]) -> None:
+    builder = Builder(params(tmp_path))
+    Path(builder.place.path("static")).mkdir(parents=True)
+    builder.check_answer({**ANSWER, **answer})
+
+
+@pytest.mark.parametrize(
+    ("answer", "message", "hint"),
+    [
+        ({"static_url": "/assets/"}, r"release_static_url = /static/ .*STATIC_URL = '/assets/'", "/assets/"),
+        ({"media_url": "/files/"}, r"release_media_url = /media/ .*MEDIA_URL = '/files/'", "/files/"),
+        ({"static_root": "/elsewhere"}, r"app_settings_overlay = false .*went to /elsewhere", "STATIC_ROOT"),
+    ],
+)
+def test_files_that_nginx_would_not_find_are_refused(
+    tmp_path: Path, answer: dict[str, Any], message: str, hint: str
+) -> None:
+    builder = Builder(params(tmp_path))
+    Path(builder.place.path("static")).mkdir(parents=True)
+    with pytest.raises(Error, match=message) as caught:
+        builder.check_answer({**ANSWER, **answer})
+    assert hint in caught.value.hint
+
+
+def test_passwords_of_indexes_travel_in_the_environment(tmp_path: Path) -> None:
+    values = params(tmp_path)
+    values["indexes"] = {
+        "my-company": {"url": "https://pypi.example/simple", "user": "ada"},
+        "known": {"url": "https://other.example/simple", "user": "bob"},
+    }
+    values["index_passwords"] = {"my-company": "hunter2", "known": ""}
+    found = release_install.environment(Builder(values))
+    # The project's own lock already names the index `known`.
+    assert found["UV_INDEX"] == "my-company=https://pypi.example/simple"
+    assert found["UV_INDEX_MY_COMPANY_USERNAME"] == "ada"
+    assert "hunter2" in found.values()
+    assert found["UV_INDEX_KNOWN_USERNAME"] == "bob"
+
+
+class Uv(release_install.Uv):
+    def __init__(self, builder: Builder, output: str) -> None:
+        super().__init__(builder, "/")
+        self.output = output
+
+    def run(self, *arguments: str, kind: str = "") -> str:
+        return self.explain(arguments, self.output, kind)
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        (
+            "error: The lockfile at `uv.lock` needs to be updated, but `--locked` was provided.",
+            "uv.lock does not match",
+        ),
+        ("hint: could not be queried (401 Unauthorized)", "401 Unauthorized"),
+        ("Error: pg_config executable not found.", "psycopg2 has to be compiled"),
+        ("  x No solution found\n  you require nosuchpackage", "you require nosuchpackage"),
+    ],
+)
+def test_installation_failures_say_what_to_do(tmp_path: Path, output: str, message: str) -> None:
+    with pytest.raises(Error, match=message) as caught:
+        Uv(Builder(params(tmp_path)), output).run("sync")
+    assert caught.value.hint
+
+
+def test_links_are_renamed_over(tmp_path: Path) -> None:
+    link = tmp_path / "live.sock"
+    (tmp_path / "live.sock.new").symlink_to("left-by-a-killed-run")
+    assert point(str(link), "a.sock")
+    assert not point(str(link), "a.sock")
+    assert point(str(link), "b.sock")
+    assert os.readlink(link) == "b.sock"
+    assert [path.name for path in tmp_path.iterdir()] == ["live.sock"]
+
+
+def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "release.env"
+    assert write_atomic(str(path), "A=1\n")
+    assert not write_atomic(str(path), "A=1\n")
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+ACCOUNT = {"user": "shop", "groups": ["redis"], "env_file": "/etc/shop/env"}
+
+
+def test_commands_get_their_secrets_from_files_and_the_releases_own_file_wins(tmp_path: Path) -> None:
+    place = Place(str(tmp_path), "0a")
+    command = app_command(place, ACCOUNT, ["/bin/sh", "-ec", "echo $HOME"])
+    files = [part for part in command if part.startswith("EnvironmentFile=")]
+    assert files == ["EnvironmentFile=/etc/shop/env", f"EnvironmentFile={tmp_path}/releases/0a/release.env"]
+    assert command[-3:] == ["/bin/sh", "-ec", "echo $$HOME"]
+    assert "User=shop" in command
+    assert "SupplementaryGroups=redis" in command
+    assert not any("Capabilities" in part for part in command)
+
+
+def test_live_code_may_be_written_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "live").mkdir()
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "releases/live-code").mkdir(parents=True)
+    (tmp_path / "releases/live-code/source").symlink_to(tmp_path / "live")
+    command = app_command(Place(str(tmp_path), "live-code"), ACCOUNT, ["true"])
+    assert f"ReadWritePaths={tmp_path}/live {tmp_path}/shared" in command
+    assert "ProtectSystem=strict" in command
+
+
+def test_advice_names_what_the_environment_lacks(tmp_path: Path) -> None:
+    env = tmp_path / "env"
+    env.write_text('# comment\nSECRET_KEY="x"\nAPI_KEY="y"\n')
+    place = Place(str(tmp_path), "0a")
+    Path(place.folder).mkdir(parents=True)
+    required = {"environment": {"API_KEY": True, "MAIL_KEY": True, "OTHER": False}}
+    Path(place.path("release.json")).write_text(json.dumps(required))
+    account = {**ACCOUNT, "env_file": str(env)}
+    assert environment_file_names(str(env)) == {"SECRET_KEY", "API_KEY"}
+    advice = release_check_steps.advice(place, account, "KeyError: 'PAY_KEY'")
+    assert advice.startswith("Set PAY_KEY, MAIL_KEY in app_env or app_secret_env (in ")
+    assert "database" in release_check_steps.advice(place, account, "OperationalError: no")
+    assert "was not touched" in release_check_steps.advice(place, account, "SyntaxError: invalid syntax")
+
+
+def test_units_of_other_releases() -> None:
+    units = [
+        "shop-web@old.service", "shop-web@new.service", "shop-worker-queue@old.service", "shop-two-web@old.service",
+        "shop-timer-tidy.service",
+    ]  # fmt: skip
+    assert stale(units, "shop", "new") == ["shop-web@old.service", "shop-worker-queue@old.service"]
+
+
+def test_asking_over_a_socket_sends_what_nginx_would(tmp_path: Path) -> None:
+    seen: dict[str, str] = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.update({"path": self.path, "host": self.headers["Host"], "proto": self.headers["X-Forwarded-Proto"]})
+            self.send_response(302)
+            self.end_headers()
+
+        def address_string(self) -> str:
+            return "socket"
+
+        def log_message(self, *_arguments: object) -> None:
+            pass
+
+    path = str(tmp_path / "a.sock")
+    with UnixStreamServer(path, Handler) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        assert ask(path, "shop.test", "/healthz", 5) == 302
+    assert seen == {"path": "/healthz", "host": "shop.test", "proto": "https"}
+    with pytest.raises(OSError):
+        ask(str(tmp_path / "none.sock"), "shop.test", "/", 1)
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "silent.sock"))
+        silent.listen()
+        with pytest.raises(OSError):
+            ask(str(tmp_path / "silent.sock"), "shop.test", "/", 0.1)
+
+
+def test_old_releases_are_chosen_by_when_they_were_built(tmp_path: Path) -> None:
+    for number, name in enumerate(["e", "d", "c", "b", "a"]):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "release.json").write_text('{"id": 1}')
+        (tmp_path / name / "build.json").write_text(json.dumps({"built": f"2026-01-0{number + 1}T00:00:00Z"}))
+    (tmp_path / "unfinished").mkdir()
+    assert removable(str(tmp_path), "e", 3) == ["c", "d", "unfinished"]
+    assert removable(str(tmp_path), "a", 1) == ["b", "c", "d", "e", "unfinished"]
+
+
+def test_compressed_files_keep_their_time_and_are_worth_it(tmp_path: Path) -> None:
+    big, small, picture, noise = (tmp_path / name for name in ("a.css", "b.css", "c.png", "d.js"))
+    big.write_text("x" * 5000)
+    small.write_text("x")
+    picture.write_text("x" * 5000)
+    noise.write_bytes(os.urandom(3000))
+    (tmp_path / "link.css").symlink_to(big)
+    os.utime(big, (1_000_000_000, 1_000_000_000))
+    assert release_inside.compress_all(str(tmp_path)) == 1
+    assert [path.name for path in tmp_path.glob("*.gz")] == ["a.css.gz"]
+    assert (tmp_path / "a.css.gz").stat().st_mtime == 1_000_000_000
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    command = [sys.executable, "-m", "django", "startproject", "shop", str(tmp_path)]
+    subprocess.run(command, check=True)
+    return tmp_path
+
+
+def inside(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    values = {"PATH": os.environ["PATH"], "STATIC_ROOT": str(folder / "static"), **env}
+    return subprocess.run(
+        [sys.executable, "-", *arguments], cwd=folder, env=values, input=inside_source(), text=True,
+        capture_output=True, check=False,
+    )  # fmt: skip
+
+
+def test_checks_and_migration_plan_in_the_applications_own_python(project: Path) -> None:
+    answer = inside_answer(inside(project, "check").stdout)
+    assert answer is not None
+    assert "contenttypes.0001_initial" in answer["pending"]
+
+
+def test_build_collects_compresses_and_compiles(project: Path) -> None:
+    settings = project / "shop/settings.py"
+    settings.write_text(settings.read_text() + "\nimport os\nSTATIC_ROOT = os.environ['STATIC_ROOT']\n")
+    done = inside(project, "build", str(project), "collect")
+    answer = inside_answer(done.stdout)
+    assert answer is not None, done.stderr
+    assert (answer["static_url"], answer["static_root"]) == ("/static/", str(project / "static"))
+    assert answer["compressed"] > 10
+    assert (project / "static/admin/css/base.css.gz").is_file()
+    assert list(project.glob("shop/__pycache__/urls.*.pyc"))
+
+
+def test_settings_that_do_not_import_give_their_own_traceback(project: Path) -> None:
+    (project / "shop/settings.py").write_text("import nosuchmodule\n")
+    done = inside(project, "check")
+    assert done.returncode
+    assert short_traceback(done.stderr, str(project)).endswith(
+        "shop/settings.py:1: import nosuchmodule\nModuleNotFoundError: No module named 'nosuchmodule'"
+    )

@@ -1,0 +1,108 @@
+"""Secrets: which there must be, how new ones come about, who can read the file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from local_authority import parse_authority
+from project_secrets import (
+    BASE,
+    invented_secrets,
+    is_readable_by_others,
+    local_secrets,
+    missing_secrets,
+    names_to_invent,
+    needed_secrets,
+    read_secrets,
+    with_new_secrets,
+    write_private,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "inventories"
+    (path / "group_vars" / "all").mkdir(parents=True)
+    (path / "group_vars" / "all" / "wiring.yml").write_text('---\nx: "{{ vault_backup_key }}"\n', encoding="utf-8")
+    (path / "group_vars" / "all" / "app.yml").write_text(
+        '---\n# y: "{{ vault_in_a_comment }}"\ny: "{{ vault_mail_password }}"  # not vault_this\n', encoding="utf-8"
+    )
+    return path
+
+
+def test_needed_are_the_projects_own_and_every_reference(folder: Path) -> None:
+    needed = needed_secrets(folder)
+    assert set(needed) == {*BASE, "vault_backup_key", "vault_mail_password"}
+    assert needed.items() >= {"vault_mail_password": "inventories/group_vars/all/app.yml:3"}.items()
+
+
+def test_only_ones_own_are_invented(folder: Path) -> None:
+    assert invented_secrets(folder) == {*BASE, "vault_backup_key"}
+
+
+def test_local_secrets_are_made_once(folder: Path) -> None:
+    first = local_secrets(folder, "dev")
+    file = folder.parent / ".samestack" / "secrets" / "dev.yml"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+    assert local_secrets(folder, "dev") == first
+    assert local_secrets(folder, "staging") != first
+
+
+def test_local_secrets_grow_and_keep_what_people_wrote(folder: Path) -> None:
+    before = local_secrets(folder, "dev")
+    file = folder.parent / ".samestack" / "secrets" / "dev.yml"
+    file.write_text(file.read_text(encoding="utf-8") + "vault_mail_password: mine", encoding="utf-8")
+    (folder / "group_vars" / "all" / "wiring.yml").write_text('---\nx: "{{ vault_new_key }}"\n', encoding="utf-8")
+    after = local_secrets(folder, "dev")
+    assert after.items() > {**before, "vault_mail_password": "mine"}.items()
+    assert after["vault_new_key"]
+
+
+def test_new_values_are_long_and_all_different() -> None:
+    values = read_secrets(with_new_secrets("", [f"vault_{number}" for number in range(50)]))
+    assert len(set(values.values())) == 50
+    assert {len(value) for value in values.values()} == {64}
+
+
+def test_an_authority_is_a_certificate_and_its_key(folder: Path) -> None:
+    wiring = folder / "group_vars" / "all" / "wiring.yml"
+    wiring.write_text('---\nx: "{{ vault_ca_certificate }}{{ vault_ca_key }}"\n', encoding="utf-8")
+    values = local_secrets(folder, "dev")
+    certificate, key = parse_authority(values["vault_ca_certificate"], values["vault_ca_key"])
+    assert certificate.public_key() == key.public_key()
+    assert local_secrets(folder, "dev") == values
+
+
+def test_no_new_key_for_a_certificate_that_is_there(folder: Path) -> None:
+    wiring = folder / "group_vars" / "all" / "wiring.yml"
+    wiring.write_text('---\nx: "{{ vault_ca_certificate }}{{ vault_ca_key }}"\n', encoding="utf-8")
+    assert {"vault_ca_certificate", "vault_ca_key"} <= set(names_to_invent({}, folder))
+    assert "vault_ca_key" not in names_to_invent({"vault_ca_certificate": "x"}, folder)
+
+
+def test_empty_is_missing() -> None:
+    assert missing_secrets({"a": "", "b": None, "c": "x"}, ["c", "b", "a", "d"]) == ["a", "b", "d"]
+
+
+@pytest.mark.parametrize("text", ["a: [hunter2", "- hunter2\n"])
+def test_errors_do_not_show_the_text(text: str) -> None:
+    with pytest.raises(ValueError, match="holds no") as error:
+        read_secrets(text)
+    assert "hunter2" not in repr(error.value)
+    assert error.value.__cause__ is None
+
+
+def test_private_files_are_never_half_written(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    write_private(path, "one")
+    write_private(path, b"two")
+    assert path.read_text(encoding="utf-8") == "two"
+    assert not is_readable_by_others(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["x"]
+    path.chmod(0o644)
+    assert is_readable_by_others(path)

@@ -1,0 +1,274 @@
+"""Files, directories, links and what follows from them: as one transaction, and only what differs."""
+
+from __future__ import annotations
+
+import base64
+import grp
+import json
+import os
+import pwd
+import stat
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from action.system_state import normalise
+from ansible.errors import AnsibleActionFail
+from modules import system_state
+from modules.system_state import EntryError, State
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OWN = {"owner": pwd.getpwuid(os.getuid()).pw_name, "group": grp.getgrgid(os.getgid()).gr_name}
+
+
+@pytest.fixture(autouse=True)
+def pending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "pending"
+    monkeypatch.setattr(system_state, "PENDING", str(folder))
+    return folder
+
+
+def entry(path: Path, text: str | None = None, **given: Any) -> dict[str, Any]:
+    found = normalise({"path": str(path), **OWN, **({"content": text} if text is not None else {}), **given})
+    return found | {"data": base64.b64encode(text.encode()).decode() if text is not None else None}
+
+
+def state(*files: dict[str, Any], check: bool = False) -> State:
+    return State(SimpleNamespace(check_mode=check, params={"owner": "role", "files": list(files), "units": []}))
+
+
+def apply(*files: dict[str, Any], check: bool = False) -> list[str]:
+    call = state(*files, check=check)
+    differing = call.plan()
+    if not check:
+        call.put(differing)
+        call.pending.save({})
+    return call.changed
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+def leftovers(folder: Path) -> list[str]:
+    return [path.name for path in folder.rglob(".samestack-*")]
+
+
+def test_everything_is_made_once(tmp_path: Path) -> None:
+    files = [
+        entry(tmp_path / "a/b", state="directory", mode="0750"),
+        entry(tmp_path / "a/b/file", "hello\n", mode="0600"),
+        entry(tmp_path / "a/link", state="link", target="b/file"),
+    ]
+    assert len(apply(*files)) == 3
+    assert (tmp_path / "a/link").read_text() == "hello\n"
+    assert mode(tmp_path / "a/b") == 0o750
+    assert mode(tmp_path / "a/b/file") == 0o600
+    assert apply(*files) == []
+    assert leftovers(tmp_path) == []
+
+
+def test_check_mode_finds_the_same_and_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "old").write_text("old")
+    files = [
+        entry(tmp_path / "new", "x"),
+        entry(tmp_path / "folder", state="directory"),
+        entry(tmp_path / "folder/inside", "x"),
+        entry(tmp_path / "old", state="absent"),
+        entry(tmp_path / "link", state="link", target="new"),
+    ]
+    assert len(apply(*files, check=True)) == 5
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_check_mode_on_a_host_without_the_users(tmp_path: Path) -> None:
+    absent = {"owner": "nobody-of-this-name", "group": "nobody-of-this-name"}
+    files = [entry(tmp_path / "f", "x", **absent), entry(tmp_path / "d", state="directory", **absent)]
+    assert len(apply(*files, check=True)) == 2
+    with pytest.raises(EntryError, match="no such user or group"):
+        apply(*files)
+
+
+def test_only_the_mode_differs(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("x")
+    file.chmod(0o666)
+    inode = file.stat().st_ino
+    assert apply(entry(file, "x", mode="0640")) == [str(file)]
+    assert mode(file) == 0o640
+    assert file.stat().st_ino == inode
+
+
+def test_an_initial_file_keeps_what_people_wrote(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    assert apply(entry(file, "first", initial=True)) == [str(file)]
+    file.write_text("edited")
+    assert apply(entry(file, "second", initial=True)) == []
+    assert file.read_text() == "edited"
+
+
+def test_a_refusal_puts_everything_back(tmp_path: Path) -> None:
+    kept, gone, link = tmp_path / "kept", tmp_path / "gone", tmp_path / "link"
+    kept.write_text("before")
+    kept.chmod(0o600)
+    gone.write_text("still here")
+    link.symlink_to("kept")
+    with pytest.raises(EntryError, match="refused the new files, the old ones are back: no good"):
+        apply(
+            entry(kept, "after"),
+            entry(gone, state="absent"),
+            entry(link, state="link", target="elsewhere"),
+            entry(tmp_path / "deep/er", state="directory"),
+            entry(tmp_path / "new", "x", validate="sh -c 'echo no good; exit 1'"),
+        )
+    assert kept.read_text() == "before"
+    assert mode(kept) == 0o600
+    assert gone.read_text() == "still here"
+    assert link.readlink().name == "kept"
+    assert not (tmp_path / "deep").exists()
+    assert not (tmp_path / "new").exists()
+    assert leftovers(tmp_path) == []
+
+
+def test_validation_sees_all_new_files_and_runs_once(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    command = f"sh -c 'cat {tmp_path}/one {tmp_path}/two >> {log}'"
+    apply(entry(tmp_path / "one", "1", validate=command), entry(tmp_path / "two", "2", validate=command))
+    assert log.read_text() == "12"
+
+
+def test_nothing_is_validated_when_nothing_differs(tmp_path: Path) -> None:
+    file = entry(tmp_path / "file", "x")
+    apply(file)
+    assert apply(file | {"validate": "false"}) == []
+
+
+def test_secrets_never_reach_a_diff(tmp_path: Path) -> None:
+    file = tmp_path / "env"
+    file.write_text("OLD=hunter1")
+    call = state(entry(file, "NEW=hunter2", secret=True, mode="0640"), check=True)
+    call.plan()
+    assert call.changed
+    assert "hunter" not in json.dumps(call.diffs)
+
+
+def test_a_diff_shows_ordinary_files(tmp_path: Path) -> None:
+    file = tmp_path / "conf"
+    file.write_text("a\n")
+    call = state(entry(file, "b\n"), check=True)
+    call.plan()
+    assert (call.diffs[0]["before"], call.diffs[0]["after"]) == ("a\n", "b\n")
+
+
+def test_a_link_takes_a_files_place_but_never_a_folders(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    apply(entry(tmp_path / "file", state="link", target="/elsewhere"))
+    assert (tmp_path / "file").is_symlink()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(EntryError, match="is a directory"):
+        apply(entry(tmp_path / "folder", state="link", target="/elsewhere"))
+    with pytest.raises(EntryError, match="directories are never removed"):
+        apply(entry(tmp_path / "folder", state="absent"))
+    with pytest.raises(EntryError, match="is a directory"):
+        apply(entry(tmp_path / "folder", "text"))
+
+
+def test_a_file_takes_a_links_place_and_leaves_its_target(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.write_text("precious")
+    (tmp_path / "link").symlink_to("target")
+    apply(entry(tmp_path / "link", "new"))
+    assert target.read_text() == "precious"
+    assert not (tmp_path / "link").is_symlink()
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(EntryError, match=r"the directory .*nowhere does not exist"):
+        apply(entry(tmp_path / "nowhere/file", "x"))
+
+
+def test_commands_see_every_file_that_asks_for_them(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    command = f"sh -c 'ls {tmp_path}/[ab] > {log}'"
+    files = [entry(tmp_path / "a", "1", apply=command), entry(tmp_path / "b", "2", apply=[command])]
+    apply(*files)
+    assert log.read_text() == f"{tmp_path}/a\n{tmp_path}/b\n"
+    log.unlink()
+    apply(*files)
+    assert not log.exists()
+
+
+def test_a_command_runs_before_the_files_that_need_it(tmp_path: Path) -> None:
+    made = tmp_path / "made-by-the-command"
+    apply(entry(tmp_path / "a", "1", apply=f"mkdir {made}"), entry(made / "b", "2"))
+    assert (made / "b").read_text() == "2"
+
+
+def test_a_cut_off_run_is_finished_by_the_next(tmp_path: Path, pending: Path) -> None:
+    file = entry(tmp_path / "conf", "x", restart="nginx.service", apply=f"touch {tmp_path}/applied")
+    first = state(file)
+    first.pending.add(file)
+    first.pending.save(first.pending.todo)
+    # The run dies here, after the file was written and before anything took it up.
+    (tmp_path / "conf").write_text("x")
+    (tmp_path / "conf").chmod(0o644)
+    second = state(file)
+    assert second.plan() == []
+    assert second.pending.todo["restart"] == ["nginx.service"]
+    second.put([])
+    assert (tmp_path / "applied").exists()
+    second.pending.save({})
+    assert list(pending.iterdir()) == []
+
+
+def test_what_a_failed_run_owed_before_is_still_owed(tmp_path: Path, pending: Path) -> None:
+    pending.mkdir()
+    (pending / "role.json").write_text(json.dumps({"restart": ["redis-server.service"]}))
+    with pytest.raises(EntryError):
+        apply(entry(tmp_path / "conf", "x", validate="false", restart="nginx.service"))
+    assert json.loads((pending / "role.json").read_text())["restart"] == ["redis-server.service"]
+
+
+def test_what_has_just_started_is_not_restarted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[list[str]] = []
+
+    class Fresh:
+        done = ("start nginx.service",)
+
+        def __init__(self, *_given: Any) -> None:
+            pass
+
+        def settle(self, reload_manager: bool) -> list[str]:
+            return ["nginx.service"]
+
+    monkeypatch.setattr(system_state, "Units", Fresh)
+    monkeypatch.setattr(system_state, "run", lambda command, _unit: ran.append(command))
+    call = state(
+        entry(tmp_path / "a", "1", restart=["nginx.service", "ssh.service"]),
+        entry(tmp_path / "b", "2", reload=["nginx.service", "ssh.service", "other.service"]),
+    )
+    call.plan()
+    call.see_to_units()
+    assert ran == [["systemctl", "try-restart", "ssh.service"], ["systemctl", "try-reload-or-restart", "other.service"]]
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        ({"path": "relative", "content": ""}, "absolute `path`"),
+        ({"path": "/x", "content": "", "owned": "me"}, r"unknown keys \['owned'\]"),
+        ({"path": "/x"}, "exactly one of"),
+        ({"path": "/x", "content": "", "template": "y"}, "exactly one of"),
+        ({"path": "/x", "state": "directory", "content": ""}, "exactly one of"),
+        ({"path": "/x", "state": "link"}, "has a `target`"),
+        ({"path": "/x", "content": "", "target": "/y"}, "has a `target`"),
+        ({"path": "/x", "content": "", "mode": 0o644}, "quoted string"),
+        ({"path": "/x", "state": "folder"}, "state is one of"),
+        ("/x", "absolute `path`"),
+    ],
+)
+def test_entries_that_make_no_sense(raw: Any, message: str) -> None:
+    with pytest.raises(AnsibleActionFail, match=message):
+        normalise(raw)
