@@ -12,11 +12,16 @@ from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 
 DEFAULTS: dict[str, Any] = {
-    "state": "file", "owner": "root", "group": "root", "mode": None, "secret": False, "initial": False,
-    "validate": None, "target": None,
-}  # fmt: skip
+    "state": "file",
+    "owner": "root",
+    "group": "root",
+    "mode": None,
+    "secret": False,
+    "initial": False,
+    "target": None,
+}
 CONTENT_KEYS = ("template", "source", "content")
-LIST_KEYS = ("apply", "restart", "reload")
+LIST_KEYS = ("apply", "validate", "restart", "reload")
 KNOWN_KEYS = {"path", "vars", "when", *DEFAULTS, *CONTENT_KEYS, *LIST_KEYS}
 STATES = ("file", "directory", "link", "absent")
 

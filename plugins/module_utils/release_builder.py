@@ -12,18 +12,14 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from ansible.module_utils import release_host, release_install, release_text
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-try:
-    from ansible.module_utils import release_host, release_install, release_text
-except ImportError:
-    import release_host
-    import release_install
-    import release_text
-
 ReleaseError = release_host.ReleaseError
 SETTINGS_FILE = "inventories/group_vars/all/app.yml"
+WEB_FILE = "inventories/group_vars/all/web.yml"
 RELEASE_FILE = release_host.RELEASE_FILE
 # What stands in for values that only an environment has
 STAND_INS = {
@@ -52,7 +48,7 @@ class Builder:
 
     def record(self) -> dict[str, Any]:
         """Return what release.json holds: the inputs, and what the other steps read from them."""
-        keys = ("id", "app", "inputs", "directory", "settings", "interface", "application", "environment")
+        keys = ("id", "app", "inputs", "server", "directory", "settings", "interface", "application", "environment")
         record = {key: self.release[key] for key in keys}
         if self.live_path:
             # Live code changes all the time; what was installed for it is what counts.
@@ -169,6 +165,7 @@ class Builder:
             "SAMESTACK_INTERFACE": self.release["interface"],
             # Django speaks no lifespan protocol: granian's `nl`.
             "SAMESTACK_GRANIAN_INTERFACE": {"asgi": "asginl"}.get(self.release["interface"], "wsgi"),
+            "SAMESTACK_SERVER": self.release["server"],
             "SAMESTACK_RELEASE": place.id,
             "PYTHONPATH": ":".join(paths),
             "STATIC_ROOT": place.path("static"),
@@ -241,9 +238,9 @@ class Builder:
             # Django's own default for media is the empty string: no media.
             if used and path not in ("", "/", served):
                 raise ReleaseError(
-                    f"release_{name} = {served} (in {RELEASE_FILE}): the settings say {name.upper()} = {said!r}, so "
+                    f"web_{name} = {served} (in {WEB_FILE}): the settings say {name.upper()} = {said!r}, so "
                     "these files would not be found.",
-                    f"Set release_{name}: {path}",
+                    f"Set web_{name}: {path}",
                 )
         static = self.place.path("static")
         elsewhere = answer["static_root"] and answer["static_root"] != static

@@ -5,14 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from ansible.module_utils import release_host, release_text
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-try:
-    from ansible.module_utils import release_host, release_text
-except ImportError:
-    import release_host
-    import release_text
 
 SETTINGS_FILE = "inventories/group_vars/all/app.yml"
 

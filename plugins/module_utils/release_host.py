@@ -11,13 +11,10 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ansible.module_utils import release_inside
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-try:
-    from ansible.module_utils import release_inside
-except ImportError:
-    import release_inside
 
 RELEASE_FILE = "inventories/group_vars/all/release.yml"
 

@@ -6,16 +6,10 @@ import os
 import re
 from typing import TYPE_CHECKING, NoReturn
 
-if TYPE_CHECKING:
-    try:
-        from ansible.module_utils.release_builder import Builder
-    except ImportError:
-        from release_builder import Builder
+from ansible.module_utils import release_host
 
-try:
-    from ansible.module_utils import release_host
-except ImportError:
-    import release_host
+if TYPE_CHECKING:
+    from ansible.module_utils.release_builder import Builder
 
 PYTHON = "/usr/bin/python3"
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"

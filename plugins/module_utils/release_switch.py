@@ -16,14 +16,10 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ansible.module_utils import release_host, release_text
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-
-try:
-    from ansible.module_utils import release_host, release_text
-except ImportError:
-    import release_host
-    import release_text
 
 ReleaseError = release_host.ReleaseError
 APP_FILE = "inventories/group_vars/all/app.yml"
@@ -250,6 +246,8 @@ class Switch:
         try:
             with identity(self.params["web_user"]):
                 status = ask(self.socket, self.params["host"], self.params["path"], max(1.0, min(remaining, 30.0)))
+        except PermissionError:
+            return SERVER_ERROR, f"the user {self.params['web_user']} may not use its socket"
         except (OSError, http.client.HTTPException) as error:
             return None, f"no answer ({error})"
         return status, f"it answers {status}"

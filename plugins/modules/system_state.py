@@ -41,8 +41,8 @@ options:
       mode: {description: Permission bits in octal; 0644 for files and 0755 for directories when left out., type: str}
       secret: {description: The content never appears in a diff., type: bool, default: false}
       initial: {description: Only a missing file is written; an existing one is kept., type: bool, default: false}
-      apply: {description: Command that runs right after this entry changed; later entries may rely on it., type: str}
-      validate: {description: Command that must succeed once all files are in place., type: str}
+      apply: {description: Commands that run after a change; later entries may rely on it., type: list, elements: str}
+      validate: {description: Commands that must succeed once all files are in place., type: list, elements: str}
       restart: {description: Running units (or patterns) to restart when this entry changed., type: list, elements: str}
       reload: {description: Running units (or patterns) to reload when this entry changed., type: list, elements: str}
       when: {description: Leave the entry out when false., type: bool, default: true}
@@ -83,7 +83,6 @@ import shlex
 import shutil
 import stat
 import subprocess
-import tempfile
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -94,13 +93,25 @@ Diff = dict[str, str]
 
 # Where calls write down what they still have to do
 PENDING = "/var/lib/samestack/pending"
-KINDS = ("apply", "restart", "reload")
+KINDS = ("apply", "validate", "restart", "reload")
 # A diff of more than this many bytes helps nobody.
 DIFF_LIMIT = 64 * 1024
 
 
 class EntryError(Exception):
     """One entry cannot be brought to its state; the text is for the user."""
+
+
+def beside(path: str, what: str) -> str:
+    """Return the name of a passing neighbour of a path: always the same, so that what a cut-off run left is found."""
+    return os.path.join(os.path.dirname(path), f".samestack-{what}-{os.path.basename(path)}")
+
+
+def sweep(path: str) -> None:
+    """Remove the passing neighbours that a cut-off run left."""
+    for what in ("old", "new"):
+        if os.path.lexists(beside(path, what)):
+            os.unlink(beside(path, what))
 
 
 class Transaction:
@@ -115,10 +126,7 @@ class Transaction:
         if not os.path.lexists(path):
             self._undo.append((path, None))
             return
-        folder = os.path.dirname(path)
-        handle, kept = tempfile.mkstemp(prefix=".samestack-old-", dir=folder)
-        os.close(handle)
-        os.unlink(kept)
+        kept = beside(path, "old")
         if os.path.islink(path):
             os.symlink(os.readlink(path), kept)
         else:
@@ -215,9 +223,10 @@ def put_file(entry: Entry, transaction: Transaction, check: bool) -> Diff | None
         set_attributes(path, uid, gid, mode)
         return diff
     transaction.replaced(path)
-    handle, staged = tempfile.mkstemp(prefix=".samestack-new-", dir=folder)
+    staged = beside(path, "new")
     try:
-        with os.fdopen(handle, "wb") as stream:
+        descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
             stream.write(wanted)
         set_attributes(staged, uid, gid, mode)
         os.rename(staged, path)
@@ -272,7 +281,7 @@ def put_link(entry: Entry, transaction: Transaction, check: bool) -> Diff | None
         raise EntryError(f"{path} is a directory, and shall be a link")
     if not check:
         transaction.replaced(path)
-        staged = f"{path}.samestack-{os.getpid()}"
+        staged = beside(path, "new")
         os.symlink(target, staged)
         os.rename(staged, path)
     return {
@@ -356,6 +365,8 @@ class State:
         """Look at everything, change nothing; return the entries that differ and note what they ask for."""
         differing = []
         for entry in self.files:
+            if not self.check:
+                sweep(entry["path"])
             diff = PUT[entry["state"]](entry, Transaction(), True)
             if diff is not None:
                 differing.append(entry)
@@ -374,7 +385,7 @@ class State:
                 # Neighbours that ask for the same command share one run of it, after the last of them.
                 shared = following["apply"] if following else []
                 self.run_commands([command for command in entry["apply"] if command not in shared])
-            validate([entry["validate"] for entry in entries if entry["validate"]])
+            validate(self.pending.todo["validate"])
         except (EntryError, OSError):
             transaction.roll_back()
             self.pending.save(self.pending.before)

@@ -56,7 +56,7 @@ def persistent(entry: dict[str, Any], interface: str) -> dict[str, Any]:
     Under ASGI every request has a thread of its own, so that an open connection would never be used again; with
     psycopg's pool Django refuses a connection age.
     """
-    if interface == "asgi" or entry["OPTIONS"].get("pool") or entry.get("CONN_MAX_AGE", 0):
+    if interface == "asgi" or entry["OPTIONS"].get("pool") or entry.get("CONN_MAX_AGE", 0) != 0:
         return entry
     return {**entry, "CONN_MAX_AGE": CONNECTION_AGE, "CONN_HEALTH_CHECKS": True}
 
