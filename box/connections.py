@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from common import REPO, STATE, SetupError, run
 
@@ -26,16 +27,28 @@ def inventory_of(name: str) -> str:
 
 
 @functools.cache
-def names_of(name: str) -> list[str]:
-    """The site's names on the machine `name`, from the inventory. Raises `SetupError` when they do not resolve."""
+def resolved(name: str) -> dict[str, Any]:
+    """What box/resolve.py says of the machine `name`. Raises `SetupError` when the inventory does not resolve."""
     python = str(REPO / ".venv" / "bin" / "python")
     command = [python, "box/resolve.py", inventory_of(name), name]
     answer = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
     if answer.returncode != 0:
         # Its last words are the message for the user already.
         raise SetupError(answer.stderr.strip())
-    names: list[str] = json.loads(answer.stdout)
+    known: dict[str, Any] = json.loads(answer.stdout)
+    return known
+
+
+def names_of(name: str) -> list[str]:
+    """The site's names on the machine `name`."""
+    names: list[str] = resolved(name)["names"]
     return names
+
+
+def live_folder_of(name: str) -> str:
+    """The absolute path of the folder that the machine `name` is to serve live; "" for none."""
+    given = resolved(name)["live"]
+    return str((REPO / given).resolve()) if given and name == "dev1" else ""
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -1,6 +1,7 @@
 """Values of the inventory as Ansible itself resolves them, for what happens beside Ansible.
 
-    .venv/bin/python box/resolve.py INVENTORY HOST     the site's names on HOST, as a JSON list
+    .venv/bin/python box/resolve.py INVENTORY HOST     `names`, the site's on HOST, and `live`, the folder that
+                                                       development serves live ("": none), as JSON
 
 Start it in the repository's root: Ansible looks for its settings in the folder that it is imported in.
 """
@@ -78,10 +79,16 @@ class Inventory:
             )
         return domains
 
+    def live_folder(self, host: str) -> str:
+        """The folder on this computer whose code `host` serves live, as it was written; "" for none."""
+        source = self.variables(host, "app_source").get("app_source") or {}
+        return str(source.get("path" if source.get("type") == "path" else "live_checkout") or "")
+
 
 if __name__ == "__main__":
     try:
-        print(json.dumps(Inventory(sys.argv[1]).domains(sys.argv[2])))
+        known = Inventory(sys.argv[1])
+        print(json.dumps({"names": known.domains(sys.argv[2]), "live": known.live_folder(sys.argv[2])}))
     except SetupError as problem:
         stop(str(problem))
     except AnsibleError as error:

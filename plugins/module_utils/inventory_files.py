@@ -5,10 +5,12 @@ Ansible's own loader answers what a variable is; here the question is who said s
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from ansible import constants
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,7 +160,8 @@ def variable_files(folder: Path) -> Iterator[tuple[Path, str, str]]:
 def read_settings(folder: Path, root: Path) -> tuple[list[Setting], list[FileError]]:
     """Return every variable that the inventory files in `folder` set, and the files that could not be read.
 
-    Files are named relative to `root` where they are inside it.
+    What Ansible is told to pass over (`inventory_ignore_patterns`) is passed over here too. Files are named relative to
+    `root` where they are inside it.
     """
     settings: list[Setting] = []
     errors: list[FileError] = []
@@ -170,6 +173,8 @@ def read_settings(folder: Path, root: Path) -> tuple[list[Setting], list[FileErr
         except FileError as error:
             errors.append(error)
     for path in sorted(folder.glob("*.y*ml")):
+        if any(re.search(pattern, path.name) for pattern in constants.INVENTORY_IGNORE_PATTERNS):
+            continue
         try:
             source = _Source(*read_mapping(path, label(path, root)), label(path, root))
             for name, group in source.values.items():

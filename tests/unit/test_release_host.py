@@ -14,11 +14,9 @@ from socketserver import UnixStreamServer
 from typing import Any
 
 import pytest
-import release_check_steps
-import release_inside
-import release_install
-from release_builder import Builder, stand_in
-from release_host import (
+from ansible.module_utils import release_check_steps, release_inside, release_install
+from ansible.module_utils.release_builder import Builder, stand_in
+from ansible.module_utils.release_host import (
     Place,
     app_command,
     environment_file_names,
@@ -28,9 +26,9 @@ from release_host import (
     removable,
     write_atomic,
 )
-from release_host import ReleaseError as Error
-from release_switch import ask, stale
-from release_text import excerpt, journal_excerpt, missing_name, short_traceback
+from ansible.module_utils.release_host import ReleaseError as Error
+from ansible.module_utils.release_switch import ask, stale
+from ansible.module_utils.release_text import excerpt, journal_excerpt, missing_name, short_traceback
 
 TRACEBACK = """Watching for file changes
 Traceback (most recent call last):
@@ -96,7 +94,7 @@ def params(tmp_path: Path, **more: Any) -> dict[str, Any]:
     release = {
         "id": "0a1b2c3d4e5f", "app": "shop", "inputs": {"layout": 1}, "directory": "web", "settings": "shop.settings",
         "interface": "wsgi", "application": "shop.wsgi:application", "environment": {"API_KEY": True, "X": False},
-        "python_path": ["src"], "live_path": "", "collectstatic": True,
+        "python_path": ["src"], "server": "gunicorn", "live_path": "", "collectstatic": True,
         "packages": {"indexes": ["known"], "file": "uv.lock", "kind": "uv"},
     }  # fmt: skip
     return {
@@ -167,8 +165,8 @@ def test_addresses_of_files_that_nginx_serves_are_accepted(tmp_path: Path, answe
 @pytest.mark.parametrize(
     ("answer", "message", "hint"),
     [
-        ({"static_url": "/assets/"}, r"release_static_url = /static/ .*STATIC_URL = '/assets/'", "/assets/"),
-        ({"media_url": "/files/"}, r"release_media_url = /media/ .*MEDIA_URL = '/files/'", "/files/"),
+        ({"static_url": "/assets/"}, r"web_static_url = /static/ .*STATIC_URL = '/assets/'", "/assets/"),
+        ({"media_url": "/files/"}, r"web_media_url = /media/ .*MEDIA_URL = '/files/'", "/files/"),
         ({"static_root": "/elsewhere"}, r"app_settings_overlay = false .*went to /elsewhere", "STATIC_ROOT"),
     ],
 )

@@ -1,0 +1,160 @@
+"""What README and docs/ say exists, exists: verbs, paths, links, variables. The reference is what the roles say."""
+
+from __future__ import annotations
+
+import re
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import yaml
+
+REPO = Path(__file__).resolve().parents[2]
+sys.path.append(str(REPO / "docs"))
+
+reference = import_module("reference")
+
+PAGES = [REPO / "README.md", *sorted((REPO / "docs").glob("*.md"))]
+WRITTEN = [page for page in PAGES if page != reference.PAGE]
+NAMES = [page.relative_to(REPO).as_posix() for page in PAGES]
+BY_HAND = [page.relative_to(REPO).as_posix() for page in WRITTEN]
+
+LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
+SPAN = re.compile(r"`([^`\n]+)`")
+FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
+VERB = re.compile(r"\bmake ([a-z][a-z-]*)")
+# Words that begin a path of this repository
+TOPS = ("inventories", "roles", "playbooks", "plugins", "box", "docs", "tests", "examples", "bench", "molecule", ".ci")
+PATH = re.compile(rf"(?<![\w/.~-])((?:{'|'.join(map(re.escape, TOPS))})/[\w./<>*-]*)")
+# What a clone has only after a verb has made it; the pages say which verb.
+MADE_LATER = re.compile(r"inventories/(vault/(<env>|staging|production)\.yml|known_hosts)")
+LONGEST_PAGE, LONGEST_README = 80, 120
+
+
+def code_of(page: str) -> str:
+    """Return everything on a page that is code: fenced blocks and spans."""
+    text = (REPO / page).read_text(encoding="utf-8")
+    return "\n".join([*FENCE.findall(text), *SPAN.findall(FENCE.sub("", text))])
+
+
+def makefile_verbs() -> set[str]:
+    text = (REPO / "Makefile").read_text(encoding="utf-8")
+    return set(re.findall(r"^([a-z][a-z-]*):.*## ", text, re.MULTILINE))
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the names of a page's headings as links spell them."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", NAMES)
+def test_every_verb_exists(page: str) -> None:
+    named = set(VERB.findall(code_of(page)))
+    assert named <= makefile_verbs(), f"{page} names verbs that the Makefile has not"
+
+
+def test_the_readme_names_every_verb() -> None:
+    assert makefile_verbs() == set(VERB.findall(code_of("README.md")))
+
+
+@pytest.mark.parametrize("page", NAMES)
+def test_every_path_exists(page: str) -> None:
+    for path in PATH.findall(code_of(page)):
+        if MADE_LATER.fullmatch(path):
+            continue
+        pattern = re.sub(r"<[a-z]+>", "*", path.rstrip("/."))
+        assert list(REPO.glob(pattern)), f"{page}: there is no {path}"
+
+
+@pytest.mark.parametrize("page", NAMES)
+def test_every_link_leads_somewhere(page: str) -> None:
+    here = REPO / page
+    for link in LINK.findall(FENCE.sub("", here.read_text(encoding="utf-8"))):
+        if "://" in link:
+            continue
+        file, _, anchor = link.partition("#")
+        target = (here.parent / file).resolve() if file else here
+        assert target.is_file(), f"{page}: {link} leads nowhere"
+        assert not anchor or anchor in anchors(target), f"{page}: {link}: there is no such heading"
+
+
+@pytest.mark.parametrize("page", BY_HAND)
+def test_every_variable_exists(page: str) -> None:
+    """A name with one of the prefixes of decisions or roles, in code, is a variable that something reads."""
+    prefixes = ("app", "web", "database", "machine", "security", "vault_app", *reference.ROLES)
+    roles = {name for role in reference.ROLES for name in reference.options_of(role, "main")}
+    known = roles | set(reference.options_of("preflight", "decisions")) | set(reference.homes())
+    # Secrets have names, and values elsewhere.
+    wiring = (reference.DECIDED / "wiring.yml").read_text(encoding="utf-8")
+    known |= set(re.findall(r"\bvault_\w+", wiring))
+    for name in re.findall(rf"\b(?:{'|'.join(prefixes)})_[a-z_]+[a-z]\b(?!/|\.py)", code_of(page)):
+        assert name in known, f"{page}: there is no variable {name}"
+
+
+@pytest.mark.parametrize("page", BY_HAND)
+def test_pages_are_short(page: str) -> None:
+    lines = (REPO / page).read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= (LONGEST_README if page == "README.md" else LONGEST_PAGE)
+
+
+@pytest.mark.parametrize("page", NAMES)
+def test_yaml_in_the_pages_parses(page: str) -> None:
+    text = (REPO / page).read_text(encoding="utf-8")
+    for block in re.findall(r"^( *)```yaml\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL):
+        list(yaml.safe_load_all(block[1]))
+
+
+def test_every_page_is_linked() -> None:
+    """Every page can be reached from the README."""
+    seen, waiting = set(), [REPO / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in seen or page.suffix != ".md" or not page.is_file():
+            continue
+        seen.add(page)
+        links = [link.partition("#")[0] for link in LINK.findall(page.read_text(encoding="utf-8"))]
+        waiting += [(page.parent / link).resolve() for link in links if link and "://" not in link]
+    assert set(PAGES) <= seen
+
+
+def test_the_reference_is_what_the_roles_say() -> None:
+    written = reference.PAGE.read_text(encoding="utf-8")
+    assert written == reference.page(), "run: .venv/bin/python docs/generate"
+
+
+def test_the_reference_has_every_variable() -> None:
+    text = reference.page()
+    for role in reference.ROLES:
+        for name in reference.options_of(role, "main"):
+            assert f"| `{name}` |" in text
+    for name in reference.options_of("preflight", "decisions"):
+        assert f"| `{name}` |" in text
+
+
+def test_a_cell_stays_one_cell() -> None:
+    assert reference.cell("a | b\n C(x <y>)") == r"a \| b `x &lt;y>`"
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        (None, ""),
+        ([], ""),
+        (0, "`0`"),
+        (False, "`false`"),
+        ("25m", "`25m`"),
+        ({"a": 1}, "`{a: 1}`"),
+        ("x" * 99, "see the file"),
+    ],
+)
+def test_values_read_as_people_write_them(content: object, shown: str) -> None:
+    assert reference.value(content) == shown
+
+
+def test_keys_inside_of_a_variable_have_rows() -> None:
+    spec = {"type": "list", "elements": "dict", "options": {"port": {"type": "int", "required": True}}}
+    found = list(reference.rows("open", spec))
+    assert [(row.name, row.type) for row in found] == [("open", "list of dict"), ("open[].port", "int")]
+    assert "Required." in found[1].text
