@@ -69,24 +69,27 @@ dbshell: _tools ## A PostgreSQL prompt on the application's database
 
 ##@ This repository
 .PHONY: check test soak bench help
-check: _tools ## Linters, unit tests, templates, inventory laws: under a minute
+check: _dev-tools ## Linters, unit tests, templates, inventory laws: under a minute
 	@tests/run check
 
-test: _tools ## Everything, on real machines: about 20 minutes
+test: _dev-tools ## Everything, on real machines: about 20 minutes
 	@tests/run test
 
-soak: _tools ## The long tests
+soak: _dev-tools ## The long tests
 	@tests/run soak
 
-bench: _tools ## What is fast, measured against the plain way
+bench: _dev-tools ## What is fast, measured against the plain way
 	@bench/run
 
 help: ## This list
 	@awk -f box/help.awk $(MAKEFILE_LIST)
 
-.PHONY: _tools _after-up
+.PHONY: _tools _dev-tools _after-up
 _tools:
 	@box/setup tools
+
+_dev-tools:
+	@box/setup dev
 
 _after-up: _tools
 	@box/machines connect $(MACHINE)

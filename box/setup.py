@@ -76,37 +76,42 @@ def install_uv() -> None:
     marker.touch()
 
 
-def tools_are_current() -> bool:
-    """Whether `.venv` was made from the lock file as it is now."""
-    done = STATE / "tools"
+def tools_are_current(which: str) -> bool:
+    """Whether `.venv` holds the set `which` of tools from the lock file as it is now."""
+    done = STATE / which
     same = all((done / name).exists() and filecmp.cmp(REPO / name, done / name, shallow=False) for name in INPUTS)
     return same and (VENV / "bin" / "ansible-playbook").exists()
 
 
-def install_tools() -> None:
-    """Make `.venv` what uv.lock says. Raises `SetupError` with uv's own words when it cannot."""
-    if tools_are_current():
+def install_tools(which: str = "tools") -> None:
+    """Put a set of tools into `.venv`: `tools`, what the verbs use, or `dev`, what the tests use as well.
+
+    Raises `SetupError` with uv's own words when it cannot.
+    """
+    if tools_are_current(which):
         return
     install_uv()
-    note("Installing the control node's tools (uv.lock) …")
+    note("Installing the control node's tools (uv.lock) …" if which == "tools" else "Installing what the tests use …")
     settings = {"UV_NATIVE_TLS": "true", "UV_PROJECT_ENVIRONMENT": str(VENV)}
-    run([str(UV), "sync", "--locked", "--quiet", "--project", str(REPO)], env=certificates() | settings)
-    done = STATE / "tools"
-    done.mkdir(parents=True, exist_ok=True)
-    for name in INPUTS:
-        shutil.copy(REPO / name, done / name)
+    # Neither set takes away what the other has brought.
+    groups = ["--no-dev", "--inexact"] if which == "tools" else []
+    run([str(UV), "sync", "--locked", "--quiet", "--project", str(REPO), *groups], env=certificates() | settings)
+    for done in {STATE / "tools", STATE / which}:
+        done.mkdir(parents=True, exist_ok=True)
+        for name in INPUTS:
+            shutil.copy(REPO / name, done / name)
 
 
 def main(arguments: list[str]) -> None:
     """Do the part that the first argument names, or all."""
-    if arguments not in ([], ["tools"], ["provider"]):
-        stop("Usage: box/setup [tools|provider]")
+    if arguments not in ([], ["tools"], ["dev"], ["provider"]):
+        stop("Usage: box/setup [tools|dev|provider]")
     if sys.platform.startswith("linux") and os.geteuid() != 0 and not shutil.which(as_root([""])[0]):
         raise SetupError("sudo is missing. Run this as root, or have sudo installed and this user allowed to use it.")
     STATE.mkdir(exist_ok=True)
     if arguments != ["provider"]:
-        install_tools()
-    if arguments != ["tools"]:
+        install_tools("dev" if arguments == ["dev"] else "tools")
+    if arguments not in (["tools"], ["dev"]):
         prepare_provider(choose_provider(), install_packages)
 
 
