@@ -61,14 +61,12 @@ def upstream(version: str) -> str:
     return match[1] if match else version
 
 
-def uv_version(folder: str = "/opt/samestack/uv") -> str:
+def uv_version(module: AnsibleModule, program: str = "/opt/samestack/uv/bin/uv") -> str:
     """Return the version of the installer of Python packages that role host keeps here; empty when there is none."""
-    marks = (
-        [name[1:] for name in os.listdir(folder) if re.fullmatch(r"\.\d+\.\d+\.\d+", name)]
-        if os.path.isdir(folder)
-        else []
-    )
-    return marks[0] if len(marks) == 1 else ""
+    if not os.access(program, os.X_OK):
+        return ""
+    words = module.run_command([program, "--version"])[1].split()
+    return words[1] if len(words) > 1 else ""
 
 
 def installed(module: AnsibleModule) -> dict[str, str]:
@@ -113,7 +111,7 @@ def main() -> None:
         "systemd": int(systemd.split()[1]) if systemd else 0,
         "container": os.path.exists("/run/systemd/container"),
         "ipv6": os.path.exists("/proc/net/if_inet6"),
-        "uv": uv_version(),
+        "uv": uv_version(module),
         "packages": found,
         "candidates": candidates(module, [name for name in module.params["candidates"] if name not in found]),
     }
