@@ -51,6 +51,15 @@ class Results:
             stream.write(json.dumps(line) + "\n")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--repeat", type=int, default=1, help="how often tests are done that take a `turn`")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "turn" in metafunc.fixturenames:
+        metafunc.parametrize("turn", range(metafunc.config.getoption("--repeat")))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     file = os.environ.get("SAMESTACK_TEST_RESULTS")
     if file:

@@ -32,6 +32,7 @@ _raw:
   type: dict
 """
 
+import functools
 import sys
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,12 @@ from local_authority import AUTHORITY_LIFE, issue, kept_pair, parse_authority
 STATE = Path(__file__).resolve().parents[2] / ".samestack"
 
 
+@functools.cache
+def issue_once(names: tuple[str, ...], certificate: str, key: str) -> dict[str, str]:
+    """Return one and the same pair however often a task asks: Ansible resolves a variable anew each time it is named."""
+    return issue(list(names), parse_authority(certificate, key), AUTHORITY_LIFE)
+
+
 class LookupModule(LookupBase):
     """`lookup('local_ca', name, …)`."""
 
@@ -59,8 +66,7 @@ class LookupModule(LookupBase):
         given = self.get_option("authority")
         try:
             if given:
-                authority = parse_authority(given["certificate"], given["key"])
-                return [issue(names, authority, AUTHORITY_LIFE)]
+                return [issue_once(tuple(names), given["certificate"], given["key"])]
             return [kept_pair(names, STATE)]
         except (OSError, ValueError) as error:
             raise AnsibleError(f"local_ca: {error}") from error
