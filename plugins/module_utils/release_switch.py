@@ -6,6 +6,7 @@ looks whether it is done, so that a run that was cut off anywhere can be repeate
 
 from __future__ import annotations
 
+import glob
 import http.client
 import os
 import pwd
@@ -100,6 +101,16 @@ def journal(unit: str, since: float) -> str:
     return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False).stdout
 
 
+def former_apps(app: str, folder: str = "/etc/systemd/system") -> list[str]:
+    """Return the other applications whose units this project put on the host: a machine serves one, its name may change."""
+    names = []
+    for path in glob.glob(os.path.join(folder, "*-web@.service")):
+        with open(path, encoding="utf-8") as unit:
+            if "Made by Samestack" in unit.readline():
+                names.append(os.path.basename(path)[: -len("-web@.service")])
+    return sorted(set(names) - {app})
+
+
 def stale(units: Iterable[str], app: str, release: str) -> list[str]:
     """Return those of the units that are instances of other releases of the application."""
     pattern = re.compile(rf"{re.escape(app)}-(web|worker-.+)@(.+)\.service")
@@ -145,7 +156,20 @@ class Switch:
                 and os.path.islink(self.live_socket)
                 and (os.readlink(self.live_socket) == os.path.basename(self.socket))
             )
-        return running and pointed and not self.params["restart"] and not self.others()
+        settled = running and pointed and not self.params["restart"]
+        return settled and not self.others() and not self.former_units()
+
+    def former_units(self) -> list[str]:
+        """Return the units of other applications that run, or would at the next boot."""
+        patterns = [
+            app + end
+            for app in former_apps(self.params["app"])
+            for end in (".service", "-web@*", "-worker-*@*", "-timer-*")
+        ]
+        if not patterns:
+            return []
+        listed = systemctl("list-units", "--all", "--plain", "--no-legend", *patterns)[1].splitlines()
+        return [line.split()[0] for line in listed if line.split() and " inactive " not in line]
 
     def run(self) -> list[str]:
         """Make the release live; returns what happened in words. Raises ReleaseError."""
@@ -168,6 +192,7 @@ class Switch:
             self.start_timers()
         with self.steps.step("drain"):
             self.stop_others()
+            self.retire_former()
         self.check_workers()
         came = f" (before: {before})" if before and before != self.params["release"] else ""
         return [f"Release {self.place.id} is live{came}"]
@@ -270,6 +295,13 @@ class Switch:
                 )
                 if os.path.exists(socket_file):
                     os.unlink(socket_file)
+
+    def retire_former(self) -> None:
+        """Stop what served before the application got its name; its data stays."""
+        for unit in self.former_units():
+            systemctl("stop", unit)
+        for app in former_apps(self.params["app"]):
+            systemctl("disable", "--quiet", app + ".service")
 
     def check_workers(self) -> None:
         """Raise a ReleaseError for a worker that does not stay up."""
