@@ -161,11 +161,8 @@ class Switch:
 
     def former_units(self) -> list[str]:
         """Return the units of other applications that run, or would at the next boot."""
-        patterns = [
-            app + end
-            for app in former_apps(self.params["app"])
-            for end in (".service", "-web@*", "-worker-*@*", "-timer-*")
-        ]
+        ends = (".service", "-web@*", "-worker-*@*", "-timer-*")
+        patterns = [app + end for app in former_apps(self.params["app"]) for end in ends]
         if not patterns:
             return []
         listed = systemctl("list-units", "--all", "--plain", "--no-legend", *patterns)[1].splitlines()
