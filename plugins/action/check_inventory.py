@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import shlex
 import sys
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     HostVars = Mapping[str, Any]
 
+# What ssh reads beside `ansible_ssh_common_args`: a second -F or another host name there would win.
+OTHER_WAYS = ("ansible_ssh_host", "ansible_ssh_args", "ansible_ssh_extra_args", "ansible_ssh_executable")
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 
 
@@ -136,13 +139,41 @@ def connection_problems(inventory: Inventory, host: str, host_vars: HostVars) ->
         yield Problem(
             "ansible_connection", inventory.place("ansible_connection", (), host), what, "Take the line out", value
         )
+    for name in OTHER_WAYS:
+        if plain(host_vars.get(name, "")):
+            what = "a rehearsal connects with the settings that Vagrant gave; this could lead past them"
+            fix = "Move it to your ~/.ssh/config, for the real server's address"
+            yield Problem(name, inventory.place(name, (), host), what, fix, str(plain(host_vars[name])))
     words = shlex.split(str(plain(host_vars.get("ansible_ssh_common_args", ""))))
-    config = next((words[number + 1] for number, word in enumerate(words[:-1]) if word == "-F"), "")
+    config = words[1] if len(words) == len(["-F", "file"]) and words[0] == "-F" else ""
     if not Path(config).resolve().is_relative_to(state) or not config:
         name = "ansible_ssh_common_args"
         what = "a rehearsal must connect with .samestack/ssh_config, which leads to local machines only"
         fix = "Write -F {{ inventory_dir }}/../.samestack/ssh_config"
         yield Problem(name, inventory.place(name, (), host), what, fix, " ".join(words) or "(nothing)")
+
+
+def address_problems(inventory: Inventory, host: str, host_vars: HostVars) -> Iterator[Problem]:
+    """Yield an address that firewalls cannot be told: machines that talk to each other need numbers, not names."""
+    environment = inventory.environment(host)
+
+    def members(*functions: str) -> set[str]:
+        named = {name for function in functions for name in inventory.groups.get(function, [])}
+        return {name for name in named if inventory.environment(name) == environment}
+
+    servers, clients = members("db", "cache"), members("web", "worker")
+    if host not in servers | clients or len(servers | clients) == 1 or "machine_address" not in host_vars:
+        return
+    value = str(plain(host_vars["machine_address"]))
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        setting = inventory.written("machine_address", host)
+        written = setting and Path(setting.file).name != WIRING
+        place = inventory.place("machine_address", (), host) if written else f"nowhere set for {host}"
+        what = "is no IP address, and the firewalls of the other machines have to name this one"
+        fix = f"Write the address at which they reach it beside {host} in the inventory: machine_address: 10.0.0.5"
+        yield Problem("machine_address", place, what, fix, value)
 
 
 def all_problems(
@@ -163,6 +194,7 @@ def all_problems(
         host_vars = task_vars["hostvars"][host]
         yield from value_problems(inventory, host, host_vars)
         yield from connection_problems(inventory, host, host_vars)
+        yield from address_problems(inventory, host, host_vars)
     local = {inventory.environment(host): in_hand.is_local(host, inventory.groups) for host in hosts}
     for environment, is_local in sorted(local.items()):
         yield from secret_problems(loader, folder, environment, local=is_local)

@@ -69,6 +69,8 @@ class ActionModule(ActionBase):
         arguments = {
             "owner": self._task._role.get_name() if self._task._role else "play",
             "files": entries,
+            # Apart from the rest, because the host's journal gets to know a module's arguments.
+            "contents": {entry["path"]: entry.pop("data") for entry in entries},
             "units": self._task.args.get("units") or [],
         }
         result: dict[str, Any] = self._execute_module(

@@ -56,6 +56,19 @@ def ca_files(paths: Iterable[str]) -> list[dict[str, Any]]:
     ]
 
 
+def public_key(key: str) -> str:
+    """Return a public key: the text itself (kind, key, comment), or what is in the file of that path.
+
+    Raises AnsibleFilterError where there is no such file.
+    """
+    if " " in key.strip() and not key.strip().startswith(("/", "~", ".")):
+        return key.strip()
+    try:
+        return Path(repository_path(key.strip())).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise AnsibleFilterError(f"security_admins: the key {key!r} cannot be read: {error.strerror}") from error
+
+
 def admin_files(admins: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return `system_state` entries for administrators' keys and their right to use sudo without a password."""
     entries: list[dict[str, Any]] = []
@@ -63,7 +76,7 @@ def admin_files(admins: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         name = admin["name"]
         owned = {"owner": name, "group": name}
         folder = f"/home/{name}/.ssh"
-        keys = "".join(f"{key.strip()}\n" for key in admin["keys"])
+        keys = "".join(f"{public_key(key)}\n" for key in admin["keys"])
         entries += [
             {"path": folder, "state": "directory", "mode": "0700", **owned},
             {"path": f"{folder}/authorized_keys", "content": keys, "mode": "0600", **owned},
@@ -71,7 +84,7 @@ def admin_files(admins: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "path": f"/etc/sudoers.d/samestack-{name}",
                 "content": f"{name} ALL=(ALL:ALL) NOPASSWD: ALL\n",
                 "mode": "0440",
-                "validate": "visudo --check --quiet",
+                "validate": "visudo --check",
             },
         ]
     return entries

@@ -50,7 +50,7 @@ STATE = Path(__file__).resolve().parents[2] / ".samestack"
 
 @functools.cache
 def issue_once(names: tuple[str, ...], certificate: str, key: str) -> dict[str, str]:
-    """Return one and the same pair however often a task asks: Ansible resolves a variable anew each time it is named."""
+    """Return one and the same pair however often a task asks: Ansible resolves a variable anew at each mention."""
     return issue(list(names), parse_authority(certificate, key), AUTHORITY_LIFE)
 
 

@@ -154,7 +154,7 @@ chown "$user:$group" "$home/.ssh/authorized_keys"
 chmod 0600 "$home/.ssh/authorized_keys"
 rule=$(mktemp)
 printf '%s ALL=(ALL:ALL) NOPASSWD: ALL\n' "$user" >"$rule"
-visudo -cqf "$rule"
+visudo -c -f "$rule" >/dev/null
 install -m 0440 -o root -g root "$rule" "/etc/sudoers.d/50-$user"
 rm -f "$rule"
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -74,7 +75,7 @@ def ssh_environment(request: Request, scratch: Path) -> dict[str, str]:
         options += ["-o", "StrictHostKeyChecking=yes"]
     return {
         **os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true", "SSH_ASKPASS": "true", "HGPLAIN": "1",
-        "GIT_SSH_COMMAND": " ".join(["ssh", *options]), "LC_ALL": "C.UTF-8",
+        "GIT_SSH_COMMAND": shlex.join(["ssh", *options]), "LC_ALL": "C.UTF-8",
     }  # fmt: skip
 
 

@@ -46,6 +46,10 @@ options:
       restart: {description: Running units (or patterns) to restart when this entry changed., type: list, elements: str}
       reload: {description: Running units (or patterns) to reload when this entry changed., type: list, elements: str}
       when: {description: Leave the entry out when false., type: bool, default: true}
+  contents:
+    description: Content of the files by path, base64; the action plugin fills it in. Kept out of every log.
+    type: dict
+    default: {}
   units:
     description: The units, seen to after the files.
     type: list
@@ -427,6 +431,7 @@ def main() -> None:
         argument_spec={
             "owner": {"type": "str", "required": True},
             "files": {"type": "list", "elements": "dict", "default": []},
+            "contents": {"type": "dict", "default": {}, "no_log": True},
             "units": {
                 "type": "list",
                 "elements": "dict",
@@ -441,6 +446,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    for entry in module.params["files"]:
+        entry["data"] = module.params["contents"].get(entry["path"])
     state = State(module)
     try:
         differing = state.plan()

@@ -315,3 +315,11 @@ def test_no_variables_beside_the_playbooks(project: Project) -> None:
 def test_an_inventory_elsewhere(project: Project) -> None:
     project.file("group_vars/all/differences.yml").unlink()
     assert "there are no decisions beside it" in project.check("dev")[0]
+
+
+def test_machines_that_talk_to_each_other_have_numbers(project: Project) -> None:
+    project.replace("dev.yml", "db:\n  hosts:\n    dev1:\n", "db:\n  hosts:\n    dev2:\n")
+    project.replace("dev.yml", "dev:\n  hosts:\n    dev1:\n", "dev:\n  hosts:\n    dev1:\n    dev2:\n")
+    problems = project.check("dev")
+    assert [problem.split(" (")[0] for problem in problems] == ["machine_address = dev1", "machine_address = dev2"]
+    assert "machine_address: 10.0.0.5" in problems[0]
