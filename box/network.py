@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import ipaddress
+import os
 import re
 import socket
 import time
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from common import BRIDGE, SetupError, bridge_address, note, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SCRIPT = Path("/usr/libexec/lxc/lxc-net")
 SETTINGS = Path("/etc/default/lxc-net")
@@ -69,10 +76,27 @@ def check_free(address: str) -> None:
         )
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """Keep other clones on this computer from starting or stopping the bridge meanwhile."""
+    # The script itself: every user may read it, and so lock it.
+    descriptor = os.open(SCRIPT, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def start_bridge() -> None:
     """Make sure that the bridge is up. Raises `SetupError` with what stands in its way."""
-    if bridge_address():
-        return
+    with alone():
+        if not bridge_address():
+            start_alone()
+
+
+def start_alone() -> None:
+    """Start the bridge, which is down."""
     check_free(wanted_address())
     # A stale mark of a start that was cut off makes lxc-net believe that it is done.
     run(["rm", "-f", "/run/lxc/network_up"], root=True)
@@ -90,11 +114,12 @@ def start_bridge() -> None:
 
 def stop_bridge() -> bool:
     """Stop the bridge if this project started it and no container is on it any more; say whether it did."""
-    if not MARK.exists() or run(["lxc-ls", "--running", "-1"], root=True).strip():
-        return False
-    lxc_net("stop")
-    run(["rm", "-f", str(MARK)], root=True)
-    return True
+    with alone():
+        if not MARK.exists() or run(["lxc-ls", "--running", "-1"], root=True).strip():
+            return False
+        lxc_net("stop")
+        run(["rm", "-f", str(MARK)], root=True)
+        return True
 
 
 def answers(address: str) -> bool:
