@@ -44,7 +44,8 @@ class Builder:
         self.live_path = self.release.get("live_path") or ""
         self.steps = release_host.Steps()
         self.home = os.path.join(os.path.dirname(params["uv_cache"]), "build", self.release["app"])
-        self.scratch = os.path.join(self.home, "tmp")
+        # Beside the home, whose owner could put a link to somewhere else in its place.
+        self.scratch = self.home + ".tmp"
 
     def record(self) -> dict[str, Any]:
         """Return what release.json holds: the inputs, and what the other steps read from them."""

@@ -109,7 +109,7 @@ def point(link: str, target: str) -> bool:
 @contextmanager
 def one_at_a_time(app: str, patience: float = 30) -> Iterator[None]:
     """Hold the application's lock on this host; raises ReleaseError when another run keeps it for longer (seconds)."""
-    with open(f"/run/lock/samestack-release-{app}", "a", encoding="utf-8") as lock:
+    with open(f"/run/samestack-release-{app}", "a", encoding="utf-8") as lock:
         deadline = time.monotonic() + patience
         while True:
             try:

@@ -102,7 +102,7 @@ def journal(unit: str, since: float) -> str:
 
 
 def former_apps(app: str, folder: str = "/etc/systemd/system") -> list[str]:
-    """Return the other applications whose units this project put on the host: a machine serves one, its name may change."""
+    """Return the other applications whose units this project put here: a machine serves one, its name may change."""
     names = []
     for path in glob.glob(os.path.join(folder, "*-web@.service")):
         with open(path, encoding="utf-8") as unit:
@@ -140,10 +140,14 @@ class Switch:
         return ([self.web] if self.params["serves"] else []) + self.workers + self.timers
 
     def others(self) -> list[str]:
-        """Return the running or failed instances of other releases."""
-        app = self.params["app"]
-        listed = systemctl("list-units", "--all", "--plain", "--no-legend", app + "-web@*", app + "-worker-*@*")[1]
-        return stale([line.split()[0] for line in listed.splitlines() if line.split()], app, self.params["release"])
+        """Return what runs or failed and shall not: other releases, workers and timers that are named no more."""
+        app, release = self.params["app"], self.params["release"]
+        patterns = [app + end for end in ("-web@*", "-worker-*@*", "-timer-*.timer")]
+        listed = systemctl("list-units", "--all", "--plain", "--no-legend", *patterns)[1].splitlines()
+        units = [line.split()[0] for line in listed if line.split() and " inactive " not in line]
+        kept = self.wanted()
+        dropped = [unit for unit in units if unit not in kept and (unit.endswith(".timer") or f"@{release}." in unit)]
+        return stale(units, app, release) + dropped
 
     def is_done(self) -> bool:
         """Return whether everything is as it shall be, the health of the server left aside."""
@@ -287,6 +291,8 @@ class Switch:
             systemctl("stop", *others)
             systemctl("reset-failed", *others)
             for unit in others:
+                if "-web@" not in unit:
+                    continue
                 socket_file = os.path.join(
                     self.params["run_directory"], unit.split("@")[1][: -len(".service")] + ".sock"
                 )

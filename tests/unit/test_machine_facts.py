@@ -71,11 +71,13 @@ def test_nothing_is_asked_about_nothing() -> None:
     assert module.calls == []
 
 
-def test_version_of_uv_comes_from_its_mark(tmp_path: Path) -> None:
-    assert uv_version(str(tmp_path / "absent")) == ""
-    (tmp_path / ".0.13.9").touch()
-    (tmp_path / "bin").mkdir()
-    assert uv_version(str(tmp_path)) == "0.13.9"
-    # Two marks mean that an upgrade was cut off: it has to be done again.
-    (tmp_path / ".0.13.8").touch()
-    assert uv_version(str(tmp_path)) == ""
+def test_version_of_uv_is_what_it_says(tmp_path: Path) -> None:
+    program = tmp_path / "uv"
+    module = Module("uv 0.13.9 (x86_64-unknown-linux-gnu)\n")
+    assert uv_version(module, str(program)) == ""
+    program.touch()
+    # An upgrade that was cut off leaves a file that cannot be run.
+    assert uv_version(module, str(program)) == ""
+    assert module.calls == []
+    program.chmod(0o755)
+    assert uv_version(module, str(program)) == "0.13.9"

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 LOOK_SECONDS = 1.0
 STOP_SECONDS = 10
@@ -33,12 +34,13 @@ def times(top: str) -> dict[str, float]:
 
 
 def stop(child: subprocess.Popen[bytes]) -> None:
-    """Ask the command to end, and insist when it does not."""
-    child.terminate()
+    """Ask the command, and what it started, to end; insist when it does not."""
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGTERM)
     try:
         child.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
-        child.kill()
+        os.killpg(child.pid, signal.SIGKILL)
         child.wait()
 
 
@@ -48,7 +50,7 @@ def main(command: str) -> int:
     top = os.path.realpath(os.getcwd())
     while True:
         seen = times(top)
-        child = subprocess.Popen(["/bin/sh", "-c", f"exec {command}"])
+        child = subprocess.Popen(["/bin/sh", "-c", command], start_new_session=True)
         try:
             while times(top) == seen:
                 # Broken code is being edited: wait for the next change. A clean end is systemd's to start again.
