@@ -149,7 +149,7 @@ def connection_problems(inventory: Inventory, host: str, host_vars: HostVars) ->
     if not Path(config).resolve().is_relative_to(state) or not config:
         name = "ansible_ssh_common_args"
         what = "a rehearsal must connect with .samestack/ssh_config, which leads to local machines only"
-        fix = "Write -F {{ inventory_dir }}/../.samestack/ssh_config"
+        fix = "Write -F '{{ inventory_dir }}/../.samestack/ssh_config'"
         yield Problem(name, inventory.place(name, (), host), what, fix, " ".join(words) or "(nothing)")
 
 

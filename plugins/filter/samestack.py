@@ -131,7 +131,10 @@ def postgresql_settings(memory_mb: int, shared_with_app: bool, connections: int 
     formulae for web applications: three quarters, a sixteenth (2 GiB at most), and what shared_buffers leaves divided
     by three operations for each connection (never below the server's default of 4 MiB).
     """
-    memory = memory_mb // 2 if shared_with_app else memory_mb
+    # In steps: a new kernel leaves a few MiB more or less, which is no reason to restart a database.
+    memory = memory_mb // 64 * 64
+    if shared_with_app:
+        memory //= 2
     shared = max(memory // 4, 32)
     work_kb = max((memory - shared) * 1024 // (connections * 3), 4096)
     return {

@@ -28,11 +28,14 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: C(certificate) with its chain and C(key), each PEM.
+  description: >-
+    C(certificate) with its chain and C(key), each PEM. With C(authority) also C(identity), the same for the same names
+    and authority, by which a machine tells whether the pair that it has is still the right one.
   type: dict
 """
 
 import functools
+import hashlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -51,7 +54,8 @@ STATE = Path(__file__).resolve().parents[2] / ".samestack"
 @functools.cache
 def issue_once(names: tuple[str, ...], certificate: str, key: str) -> dict[str, str]:
     """Return one and the same pair however often a task asks: Ansible resolves a variable anew at each mention."""
-    return issue(list(names), parse_authority(certificate, key), AUTHORITY_LIFE)
+    identity = hashlib.sha256("\n".join([*names, certificate]).encode()).hexdigest()[:8]
+    return issue(list(names), parse_authority(certificate, key), AUTHORITY_LIFE) | {"identity": identity}
 
 
 class LookupModule(LookupBase):

@@ -30,7 +30,7 @@ ansible_facts:
   type: dict
   sample:
     machine: {os: debian, release: "13", codename: trixie, python: "3.13.5", architecture: x86_64, memory_mb: 2000,
-      processors: 2, systemd: 257, container: true, swap_mb: 0, ipv6: true,
+      processors: 2, systemd: 257, container: true, swap_mb: 0, ipv6: true, dpkg_interrupted: false,
       uv: "0.13.9", packages: {nginx: "1.26.3"}, candidates: {}}
 """
 
@@ -111,6 +111,7 @@ def main() -> None:
         "systemd": int(systemd.split()[1]) if systemd else 0,
         "container": os.path.exists("/run/systemd/container"),
         "ipv6": os.path.exists("/proc/net/if_inet6"),
+        "dpkg_interrupted": bool(os.listdir("/var/lib/dpkg/updates")),
         "uv": uv_version(module),
         "packages": found,
         "candidates": candidates(module, [name for name in module.params["candidates"] if name not in found]),

@@ -293,7 +293,7 @@ def test_a_rehearsal_goes_to_local_machines_only(project: Project, new: str, say
 
 @pytest.mark.parametrize("arguments", ["-F /etc/ssh/ssh_config", "-o User=x", '""'])
 def test_a_rehearsal_uses_vagrants_connections(project: Project, arguments: str) -> None:
-    project.replace("rehearsal.yml", "-F {{ inventory_dir }}/../.samestack/ssh_config", arguments)
+    project.replace("rehearsal.yml", "-F '{{ inventory_dir }}/../.samestack/ssh_config'", arguments)
     (problem,) = project.check("rehearsal", limit="staging")
     assert problem.startswith("ansible_ssh_common_args = ")
     assert "which leads to local machines only" in problem
