@@ -43,7 +43,8 @@ def remote_command(verb: str, variables: dict[str, Any]) -> list[str]:
     if verb == "dbshell":
         # As the application's own role, on the machine that has the database, wherever the application runs.
         role = f"PGOPTIONS=-c role={variables['database_user']}"
-        return ["sudo", "-u", "postgres", "env", role, "psql", f"--dbname={variables['database_name']}"]
+        where = [f"--port={variables['database_port']}", f"--dbname={variables['database_name']}"]
+        return ["sudo", "-u", "postgres", "env", role, "psql", *where]
     return []
 
 
@@ -54,7 +55,7 @@ def main(inventory_file: str, environment: str, verb: str) -> int:
     hosts = inventory.hosts(f"{environment}:&{function}") or inventory.hosts(environment)
     if not hosts:
         raise SetupError(f"{environment} (in {inventory_file}): there is no host in it. Add one under `hosts:`.")
-    variables = inventory.variables(hosts[0], "app_name", "database_name", "database_user")
+    variables = inventory.variables(hosts[0], "app_name", "database_name", "database_port", "database_user")
     command = ssh_to(hosts[0], variables)
     remote = remote_command(verb, variables)
     if remote:

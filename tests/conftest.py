@@ -53,6 +53,12 @@ class Results:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--repeat", type=int, default=1, help="how often tests are done that take a `turn`")
+    parser.addoption("--all-variants", action="store_true", help="render every variant for every release")
+    parser.addoption(
+        "--accept-on",
+        metavar="SSH_ARGUMENTS",
+        help="ask the programs of that machine about rendered files, e.g. '-F .samestack/ssh_config dev1'",
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

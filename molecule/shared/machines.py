@@ -1,0 +1,95 @@
+"""Machines of a scenario, and the copy of the project that leads to them: `machines.py create`, `machines.py destroy`.
+
+Read from Molecule's environment: SAMESTACK_MACHINES (`name=release …`) and, where the scenario has machines in other
+roles than the project's rehearsal inventory, SAMESTACK_INVENTORY (a file). The copy has a `.samestack/` of its own:
+connections, secrets and certificates of tests never meet those of the machines that people use.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import yaml
+from support.project import copy_project
+
+PROJECT = Path(__file__).resolve().parents[2]
+COPY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "project"
+SCENARIO = os.environ["MOLECULE_SCENARIO_NAME"]
+HOST = PROJECT / "box" / "host"
+KEY = PROJECT / ".samestack" / "box" / "ssh_key"
+MACHINE = """Host {name}
+  HostName {address}
+  User vagrant
+  IdentityFile "{key}"
+  IdentitiesOnly yes
+  HostKeyAlias {name}
+  UserKnownHostsFile "{known}"
+  GlobalKnownHostsFile none
+  StrictHostKeyChecking accept-new
+  LogLevel ERROR
+  ProxyCommand none
+"""
+NOBODY_ELSE = "Host *\n  ProxyCommand false\n"
+
+
+def machines() -> dict[str, str]:
+    """Return the release of each machine, by its inventory name."""
+    return dict(word.split("=", 1) for word in os.environ["SAMESTACK_MACHINES"].split())
+
+
+def box_name(name: str) -> str:
+    """Return the name of a machine among those of `box/host`."""
+    return f"{SCENARIO}-{name}"
+
+
+def up(name: str, release: str) -> str:
+    """Make a machine anew and return its address."""
+    subprocess.run([str(HOST), "down", box_name(name)], check=True)
+    done = subprocess.run([str(HOST), "up", box_name(name), release], check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout.strip()
+
+
+def write_inventory(addresses: dict[str, str]) -> None:
+    """Write the copy's rehearsal: the scenario's own, or the project's with the machines that there are.
+
+    Where there are several, each is told where the others find it.
+    """
+    file = COPY / "inventories" / "rehearsal.yml"
+    groups = yaml.safe_load(file.read_text(encoding="utf-8"))
+    own = os.environ.get("SAMESTACK_INVENTORY")
+    wanted = yaml.safe_load(Path(own).read_text(encoding="utf-8")) if own else groups
+    for name, group in groups.items():
+        hosts = wanted.get(name, {}).get("hosts") or {}
+        group["hosts"] = {host: values for host, values in hosts.items() if host in machines()}
+    if len(addresses) > 1:
+        groups["rehearsal"]["hosts"] = {name: {"machine_address": address} for name, address in addresses.items()}
+    file.write_text(yaml.safe_dump(groups, sort_keys=False), encoding="utf-8")
+
+
+def create() -> None:
+    """Make the copy, with changes that are not committed yet, and the machines."""
+    copy_project(PROJECT, COPY)
+    with ThreadPoolExecutor() as pool:
+        addresses = dict(zip(machines(), pool.map(up, machines(), machines().values()), strict=True))
+    write_inventory(addresses)
+    state = COPY / ".samestack"
+    state.mkdir(mode=0o700)
+    known = state / "known_hosts"
+    parts = [MACHINE.format(name=name, address=addresses[name], key=KEY, known=known) for name in addresses]
+    (state / "ssh_config").write_text("\n".join([*parts, NOBODY_ELSE]), encoding="utf-8")
+
+
+def destroy() -> None:
+    """Take machines and copy away."""
+    for name in machines():
+        subprocess.run([str(HOST), "down", box_name(name)], check=True)
+    shutil.rmtree(COPY, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    {"create": create, "destroy": destroy}[sys.argv[1]]()

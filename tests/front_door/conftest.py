@@ -1,0 +1,37 @@
+"""A clone for these tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support.clone import PROJECT, Clone
+from support.project import clone_project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def clone() -> Iterator[Clone]:
+    """A clone in a folder of its own; nothing of it is left in the end, whatever went wrong."""
+    folder = Path(tempfile.mkdtemp(prefix="samestack-clone-"))
+    found = Clone(folder / "samestack")
+    try:
+        clone_project(PROJECT, found.folder)
+        yield found
+    finally:
+        if (found.folder / ".samestack").exists():
+            found.run("make", "destroy")
+        # The base box in it is root's.
+        subprocess.run([*([] if os.geteuid() == 0 else ["sudo"]), "rm", "-rf", str(folder)], check=True)
+
+
+@pytest.fixture(scope="module")
+def up(clone: Clone) -> str:
+    """What the first `make up` printed."""
+    return clone.make("up")

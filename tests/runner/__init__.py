@@ -1,0 +1,1 @@
+"""How the tests are run: parts, what they count, what they print."""

@@ -1,0 +1,39 @@
+"""The parts of `make check`: everything that needs no machine."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from .parts import REPO, Part, tool
+
+if TYPE_CHECKING:
+    from .parts import Report
+
+
+def parts() -> list[Part]:
+    """Return the parts, the longest first, so that two processors are busy to the end."""
+    pytest = [tool("pytest"), "-q", "-p", "no:cacheprovider"]
+    uv = str(REPO / ".samestack" / "uv" / "bin" / "uv")
+    own = {"UV_PROJECT_ENVIRONMENT": str(REPO / ".samestack" / "example"), "UV_NATIVE_TLS": "true", "DEBUG": "true"}
+    return [
+        Part("templates", [*pytest, "tests/templates"]),
+        Part("ansible-lint (production)", [tool("ansible-lint"), "--strict", "-q"]),
+        Part("unit tests", [*pytest, "tests/unit"]),
+        Part("inventory laws", [*pytest, "tests/inventory"]),
+        Part(
+            "example's own tests",
+            [uv, "run", "--locked", "--quiet", "manage.py", "test", "--verbosity=0"],
+            folder=REPO / "examples" / "noticeboard",
+            environment=own,
+        ),
+        Part("mypy", [tool("mypy"), "plugins", "box", "tests/runner"]),
+        Part("yamllint", [tool("yamllint"), "--strict", "."]),
+        Part("ruff check", [tool("ruff"), "check"]),
+        Part("ruff format", [tool("ruff"), "format", "--check"]),
+    ]
+
+
+def run(report: Report) -> bool:
+    """Run all checks; returns whether they passed."""
+    return report.run(parts(), side_by_side=max(2, os.cpu_count() or 1))

@@ -1,0 +1,144 @@
+"""A part is one command; several run side by side, and each is counted and reported in one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parents[2]
+#: Seconds that an interrupted part gets to take its machines away.
+GRACE = 60
+
+
+@dataclass
+class Part:
+    """One command of the tests. Where it starts pytest, every test counts; otherwise the command is one test."""
+
+    name: str
+    command: list[str]
+    folder: Path = REPO
+    environment: dict[str, str] = field(default_factory=dict)
+    seconds: int = 600
+
+
+@dataclass
+class Outcome:
+    """What came of a part."""
+
+    part: Part
+    passed: int
+    failed: int
+    skipped: list[str]
+    seconds: float
+    output: str
+
+
+def tool(name: str) -> str:
+    """Return a program of the locked tools."""
+    return str(REPO / ".venv" / "bin" / name)
+
+
+def environment(part: Part) -> dict[str, str]:
+    """Return a part's environment: the locked tools first, no colours, nothing of the caller's that changes Ansible."""
+    own = {
+        name: text
+        for name, text in os.environ.items()
+        if not name.startswith(("ANSIBLE_", "MOLECULE_", "MAKE", "MFLAGS"))
+    }
+    own["PATH"] = f"{REPO / '.venv' / 'bin'}:{own.get('PATH', '')}:/usr/sbin:/sbin"
+    own.update(NO_COLOR="1", PY_COLORS="0", TERM="dumb", PYTHONDONTWRITEBYTECODE="1")
+    return own | part.environment
+
+
+def run(part: Part) -> Outcome:
+    """Run a part to its end, or to the end of its time; whatever it started ends with it."""
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="samestack-tests-") as folder:
+        results = Path(folder) / "results"
+        process = subprocess.Popen(
+            part.command,
+            cwd=part.folder,
+            env=environment(part) | {"SAMESTACK_TEST_RESULTS": str(results)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        try:
+            output, _ = process.communicate(timeout=part.seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGINT)
+            try:
+                output, _ = process.communicate(timeout=GRACE)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                output, _ = process.communicate()
+            output += f"\nThis took longer than {part.seconds} s and was stopped."
+        passed, failed, skipped = counts(results)
+    if process.returncode and not failed:
+        failed = 1
+    if not passed and not failed:
+        passed = 1
+    return Outcome(part, passed, failed, skipped, time.monotonic() - start, output)
+
+
+def counts(results: Path) -> tuple[int, int, list[str]]:
+    """Return passed, failed and the reasons of what was left out, as `tests/conftest.py` wrote them."""
+    lines = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()] if results.exists() else []
+    skipped = [reason for line in lines for reason in line["skipped"]]
+    return sum(line["passed"] for line in lines), sum(line["failed"] for line in lines), skipped
+
+
+class Report:
+    """Collects outcomes, prints them as they come."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+        self._outcomes: list[Outcome] = []
+        self._interrupted = False
+
+    def run(self, parts: list[Part], side_by_side: int = 1) -> bool:
+        """Run parts, so many at a time; returns whether all passed."""
+        with ThreadPoolExecutor(max_workers=side_by_side) as pool:
+            outcomes = []
+            for future in as_completed([pool.submit(run, part) for part in parts]):
+                self.add(future.result())
+                outcomes.append(future.result())
+        return all(not outcome.failed for outcome in outcomes)
+
+    def add(self, outcome: Outcome) -> None:
+        """Print one line for a part, its output when it failed, and what it left out."""
+        self._outcomes.append(outcome)
+        word = "FAILED" if outcome.failed else "passed"
+        tests = f"{outcome.passed:4} passed, {outcome.failed} failed"
+        print(f"{word}  {outcome.part.name:<28} {outcome.seconds:6.1f} s  {tests}", flush=True)
+        for reason in outcome.skipped:
+            print(f"        left out: {reason}", flush=True)
+        if outcome.failed:
+            width = min(shutil.get_terminal_size().columns, 120)
+            print("-" * width, outcome.output.rstrip(), "-" * width, sep="\n", flush=True)
+
+    def interrupted(self) -> None:
+        """Note that the run was stopped."""
+        self._interrupted = True
+        print("Interrupted.", file=sys.stderr)
+
+    def finish(self) -> int:
+        """Print the sum; returns the exit status."""
+        failed = [outcome.part.name for outcome in self._outcomes if outcome.failed]
+        if failed:
+            print(f"Failed: {', '.join(failed)}")
+        print(f"{time.monotonic() - self._start:.0f} s in all")
+        print(f"{sum(o.passed for o in self._outcomes)} passed, {sum(o.failed for o in self._outcomes)} failed")
+        return 1 if failed or self._interrupted or not self._outcomes else 0

@@ -1,0 +1,85 @@
+"""A clone of this project, as a person gets it, and the commands that a person types there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import yaml
+
+from support.browser import Browser
+
+PROJECT = Path(__file__).resolve().parents[2]
+#: Longer than any command of the front door takes, the building of a base box included
+LIMIT = 600
+
+
+class Clone:
+    """A clone and what its commands said."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.output = ""
+        self.seconds: dict[str, float] = {}
+
+    def run(self, *command: str, stdin: str = "", **environment: str) -> int:
+        """Run a command as from a shell without a terminal; its output is kept. Returns the exit status."""
+        own = {name: text for name, text in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
+        tools = str(Path(sys.executable).parent)
+        own["PATH"] = ":".join(part for part in own["PATH"].split(":") if part != tools)
+        start = time.monotonic()
+        done = subprocess.run(
+            command, cwd=self.folder, input=stdin, env=own | environment, timeout=LIMIT, text=True, errors="replace",
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+        )  # fmt: skip
+        self.seconds[" ".join(command)] = time.monotonic() - start
+        self.output = done.stdout
+        return done.returncode
+
+    def make(self, *arguments: str, **environment: str) -> str:
+        """Run make; fails with its output when that fails."""
+        status = self.run("make", *arguments, **environment)
+        assert status == 0, f"make {' '.join(arguments)}: {status}\n{self.output[-6000:]}"
+        return self.output
+
+    def refuses(self, *arguments: str, **environment: str) -> str:
+        """Run make, which must fail; returns what it said in one line of single spaces."""
+        status = self.run("make", *arguments, **environment)
+        assert status != 0, f"make {' '.join(arguments)} went well:\n{self.output[-3000:]}"
+        return re.sub(r"\s+", " ", self.output)
+
+    def decide(self, file: str = "all/app.yml", **variables: object) -> None:
+        """Change variables in a file of group_vars: app.yml is the one that a person edits first."""
+        path = self.folder / "inventories/group_vars" / file
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        path.write_text(yaml.safe_dump(values | variables, sort_keys=False), encoding="utf-8")
+
+    def undo(self) -> None:
+        """Take back what `decide` did."""
+        subprocess.run(["git", "checkout", "--quiet", "inventories"], cwd=self.folder, check=True)
+
+    def browser(self, printed: str) -> Browser:
+        """Return a browser with the address and the authority that `make up` printed."""
+        found = re.search(r"curl --cacert (\S+) https://(\S+)", printed)
+        assert found, printed[-3000:]
+        return Browser(found[2], found[2], Path(found[1]))
+
+
+def suite(clone: Clone, folder: str) -> subprocess.CompletedProcess[str]:
+    """Run other tests of the clone against its machine."""
+    command = [sys.executable, "-m", "pytest", "-q", folder, "--ansible-inventory", "inventories/dev.yml"]
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment.pop("SAMESTACK_TEST_RESULTS", None)
+    return subprocess.run(
+        command,
+        cwd=clone.folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )

@@ -1,0 +1,203 @@
+"""Machines of an inventory: what is expected of them, a connection, and the site that they serve.
+
+Options: `--ansible-inventory` (default inventories/dev.yml) and `--hosts` (names, comma-separated; default all).
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import testinfra
+
+from support.browser import Browser
+from support.expected import Expected, Site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from testinfra.host import Host
+
+__all__ = ["Environment", "Machine", "environment", "machine", "machine_names", "site", "wait_for"]
+
+
+@functools.cache
+def connections() -> str:
+    """Return a folder for the shared connections of this run; they end 20 s after their last use."""
+    folder = tempfile.mkdtemp(prefix="samestack-ssh-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+@functools.cache
+def the_site() -> Site:
+    """Return the list of roles, read once."""
+    return Site()
+
+
+class Machine:
+    """One machine of the environment."""
+
+    def __init__(self, environment: Environment, name: str) -> None:
+        self.environment = environment
+        self.name = name
+        self._values = environment.site.values(environment.inventory, environment.variables, name)
+        user = self.variable("ansible_user", "")
+        host = self.variable("ansible_host", name)
+        port = self.variable("ansible_port", "")
+        self._target = f"{user}@{host}" if user else host
+        options = shlex.split(self.variable("ansible_ssh_common_args", ""))
+        if key := self.variable("ansible_ssh_private_key_file", ""):
+            options += ["-i", key]
+        self.ssh_options = [*options, *(["-p", str(port)] if port else [])]
+        self.host: Host = testinfra.get_host(
+            f"ssh://{self._target}{f':{port}' if port else ''}",
+            sudo=True,
+            ssh_extra_args=shlex.join(options),
+            controlpath=f"{connections()}/{name}",
+            controlpersist=20,
+        )
+
+    def variable(self, name: str, default: Any = None) -> Any:
+        """Return a variable of the inventory, resolved; the default when nothing sets it."""
+        if name not in self._values.available_variables:
+            return default
+        return self._values.template(self._values.available_variables[name])
+
+    @functools.cached_property
+    def facts(self) -> dict[str, Any]:
+        """Return what our facts module says of the machine."""
+        return self.environment.facts[self.name]
+
+    @functools.cached_property
+    def expected(self) -> Expected:
+        """Return what the roles put on it."""
+        own = self.environment
+        return own.site.expected(own.inventory, own.variables, self.name, self.facts)
+
+    def value(self, name: str) -> Any:
+        """Return a role's variable, defaults included."""
+        return self.expected.value(name)
+
+    @property
+    def app(self) -> str:
+        """Return the application's name."""
+        return str(self.variable("app_name"))
+
+    @functools.cached_property
+    def address(self) -> str:
+        """Return where ssh finds the machine."""
+        shown = subprocess.run(
+            ["ssh", *self.ssh_options, "-G", self._target], stdout=subprocess.PIPE, text=True, check=True
+        )
+        return next(line.split()[1] for line in shown.stdout.splitlines() if line.startswith("hostname "))
+
+    def has(self, group: str) -> bool:
+        """Tell whether the machine is in a group."""
+        return group in self.variable("group_names")
+
+    def run(self, script: str) -> str:
+        """Return the output of a shell script that must succeed, run as root."""
+        done = self.host.run("set -e\n" + script)
+        assert done.rc == 0, f"{self.name}: {script}\n{done.stdout}{done.stderr}"
+        return str(done.stdout)
+
+    def manage(self, command: str) -> str:
+        """Return the output of a management command of the application."""
+        return self.run(f"{self.app}-manage {command} </dev/null")
+
+    def browser(self) -> Browser:
+        """Return a new browser for the site on this machine."""
+        local = self.variable("web_tls")["provider"] == "local_ca"
+        authority = self.environment.site.root / ".samestack" / "ca.crt" if local else None
+        return Browser(self.variable("app_domains")[0], self.address, authority)
+
+
+class Environment:
+    """An inventory and its machines."""
+
+    def __init__(self, inventory: Path) -> None:
+        self.site = the_site()
+        self.source = inventory
+        self.inventory, self.variables = self.site.inventory(inventory, {})
+        self._machines: dict[str, Machine] = {}
+
+    def machine(self, name: str) -> Machine:
+        """Return a machine by its name."""
+        return self._machines.setdefault(name, Machine(self, name))
+
+    def machines(self, group: str = "all") -> list[Machine]:
+        """Return the machines of a group."""
+        return [self.machine(host.name) for host in self.inventory.get_hosts(group)]
+
+    @functools.cached_property
+    def facts(self) -> dict[str, dict[str, Any]]:
+        """Return every machine's facts, read in one go."""
+        ansible = Path(sys.executable).with_name("ansible")
+        done = subprocess.run(
+            [str(ansible), "-i", str(self.source), "all", "-o", "-m", "machine_facts"],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd=self.site.root,
+        )  # fmt: skip
+        found = {}
+        for line in done.stdout.splitlines():
+            name, separator, answer = line.partition(" | SUCCESS => ")
+            if separator:
+                found[name] = json.loads(answer)["ansible_facts"]["machine"]
+        assert found, done.stdout + done.stderr
+        return found
+
+
+def machine_names(config: pytest.Config) -> list[str]:
+    """Return the names that the options choose."""
+    inventory, _variables = the_site().inventory(inventory_of(config), {})
+    return [host.name for host in inventory.get_hosts(config.getoption("hosts") or "all")]
+
+
+def inventory_of(config: pytest.Config) -> Path:
+    """Return the inventory that the options choose."""
+    return Path(config.getoption("ansible_inventory") or "inventories/dev.yml").resolve()
+
+
+@pytest.fixture(scope="session")
+def environment(pytestconfig: pytest.Config) -> Environment:
+    """The inventory in hand."""
+    return Environment(inventory_of(pytestconfig))
+
+
+@pytest.fixture(scope="session")
+def machine(environment: Environment, request: pytest.FixtureRequest) -> Machine:
+    """Each machine in turn."""
+    return environment.machine(request.param)
+
+
+@pytest.fixture(scope="session")
+def site(environment: Environment) -> Machine:
+    """The machine that serves the site."""
+    return environment.machines("web")[0]
+
+
+def wait_for(what: str, condition: Callable[[], Any], seconds: float = 20) -> Any:
+    """Return a condition's answer as soon as it is true; fails with `what` and the last state after some seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            found = condition()
+            last = f"last: {found!r}"
+            if found:
+                return found
+        # ssh says RuntimeError when nobody is there.
+        except (OSError, AssertionError, RuntimeError, ValueError) as error:
+            last = repr(error)
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what}: not within {seconds} s; {last}")
+        time.sleep(0.1)

@@ -1,0 +1,289 @@
+"""What must hold of the rendered files, on every release and in every variant."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from support.expected import Expected
+
+    Render = Callable[[str, str], list[Expected]]
+
+NGINX_SITE = r"/etc/nginx/conf\.d/(?!samestack-acme).*"
+SECRETS = ("vault_app_secret_key", "vault_database_password", "vault_redis_password", "vault_ca_key")
+
+
+def version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("."))
+
+
+def environment(text: str) -> dict[str, str]:
+    """Read an environment file by the rules of systemd.exec(5) for double quotes."""
+    found = re.findall(r'^(\w+)="((?:\\.|[^"\\])*)"$', text, re.MULTILINE | re.DOTALL)
+    return {name: re.sub(r'\\(["\\`$])', r"\1", quoted) for name, quoted in found}
+
+
+def unit_values(text: str, key: str) -> list[str]:
+    return re.findall(rf"^{key}=(.*)$", text, re.MULTILINE)
+
+
+def test_nothing_is_left_unrendered(hosts: list[Expected]) -> None:
+    for rendered in hosts:
+        for path in rendered.matching(r".*\.(conf|service|timer|py|sh|html)|.*-(manage|start)|.*/env"):
+            text = rendered.text(path)
+            assert "{%" not in text, path
+            assert not re.search(r"\{\{|AnsibleUndefined|\bNone\b.*#", text), path
+
+
+def test_every_file_says_where_it_is_made(hosts: list[Expected]) -> None:
+    for rendered in hosts:
+        for path in rendered.matching(
+            r"/etc/(nginx|systemd|redis|postgresql|ssh|tmpfiles\.d|sysusers\.d)/.*\.(conf|service|timer)"
+        ):
+            first = "\n".join(rendered.text(path).splitlines()[:3])
+            assert re.search(
+                r"Made by Samestack from roles/\w+/templates/[\w.-]+; changes made here are overwritten", first
+            ), path
+
+
+def test_secrets_stand_only_in_files_that_others_cannot_read(hosts: list[Expected]) -> None:
+    for rendered in hosts:
+        for path in rendered.matching(".*"):
+            entry = rendered.entries[path]
+            text = rendered.text(path)
+            for name in SECRETS:
+                secret = rendered.value(name)
+                if secret in text or secret.replace("$", "\\$").replace('"', '\\"') in text:
+                    assert int(entry["mode"] or "0644", 8) & 0o007 == 0, f"{path} shows {name} to everyone"
+                    assert entry["secret"], f"a diff of {path} would show {name}"
+            if "PRIVATE KEY" in text:
+                assert (entry["mode"], entry["secret"]) == ("0600", True), path
+
+
+def test_env_file_is_roots_and_gives_back_what_was_put_in(hosts: list[Expected]) -> None:
+    for rendered in hosts:
+        app = rendered.value("app_name")
+        path = f"/etc/{app}/env"
+        if path not in rendered.entries:
+            continue
+        entry = rendered.entries[path]
+        assert (entry["owner"], entry["mode"]) == ("root", "0640")
+        found = environment(rendered.text(path))
+        wanted = {**rendered.value("django_env"), **rendered.value("django_secret_env")}
+        assert found == {
+            name: str(item).lower() if isinstance(item, bool) else str(item) for name, item in wanted.items()
+        }
+
+
+def test_http2_is_written_as_the_installed_nginx_knows_it(hosts: list[Expected]) -> None:
+    for rendered in hosts:
+        directive = version(rendered.machine["packages"]["nginx"]) >= (1, 25, 1)
+        for path in rendered.matching(NGINX_SITE):
+            text = rendered.text(path)
+            assert ("http2 on;" in text) == directive
+            assert bool(re.search(r"listen 443 ssl http2;", text)) != directive
+
+
+def test_unknown_names_get_no_answer_on_any_nginx(hosts: list[Expected]) -> None:
+    for rendered in hosts:
+        rejects = version(rendered.machine["packages"]["nginx"]) >= (1, 19, 4)
+        for path in rendered.matching(NGINX_SITE):
+            text = rendered.text(path)
+            assert ("ssl_reject_handshake on;" in text) == rejects
+            assert text.count("return 444;") == 2
+
+
+def test_nginx_listens_on_ipv6_where_there_is_any(hosts: list[Expected]) -> None:
+    for rendered in hosts:
+        for path in rendered.matching(NGINX_SITE):
+            assert ("[::]:443" in rendered.text(path)) == rendered.machine["ipv6"]
+
+
+def test_nginx_overwrites_what_the_application_trusts(hosts: list[Expected]) -> None:
+    for rendered in hosts:
+        for path in rendered.matching(NGINX_SITE):
+            text = rendered.text(path)
+            for header, wanted in (
+                ("X-Forwarded-For", "$remote_addr"),
+                ("X-Forwarded-Proto", "$scheme"),
+                ("Host", "$host"),
+            ):
+                assert f"proxy_set_header {header} {wanted};" in text
+
+
+def test_hsts_follows_its_variable(hosts: list[Expected]) -> None:
+    for rendered in hosts:
+        seconds = rendered.value("nginx_hsts")
+        for path in rendered.matching(NGINX_SITE):
+            found = set(re.findall(r'Strict-Transport-Security "max-age=(\d+)"', rendered.text(path)))
+            assert found == ({str(seconds)} if seconds else set())
+
+
+def test_upload_limit_follows_its_variable(hosts: list[Expected]) -> None:
+    for rendered in hosts:
+        for path in rendered.matching(r"/etc/nginx/nginx\.conf"):
+            assert f"client_max_body_size {rendered.value('nginx_upload_limit')};" in rendered.text(path)
+
+
+def test_units_run_as_the_application_in_a_sandbox(hosts: list[Expected]) -> None:
+    for rendered in hosts:
+        app = rendered.value("app_name")
+        units = rendered.matching(rf"/etc/systemd/system/{app}-(web|worker|timer)[^/]*\.service")
+        assert units or f"/etc/{app}/env" not in rendered.entries
+        for path in units:
+            text = rendered.text(path)
+            assert unit_values(text, "User") == [app], path
+            assert unit_values(text, "NoNewPrivileges") == ["true"], path
+            assert unit_values(text, "ProtectSystem") == ["strict"], path
+            assert unit_values(text, "CapabilityBoundingSet") == [""], path
+            files = unit_values(text, "EnvironmentFile")
+            assert files[0] == f"/etc/{app}/env", f"{path}: the release's file comes second, because the later one wins"
+            assert files[1].endswith("/release.env"), path
+            assert "RuntimeDirectory" not in text, "the first instance that stops would take it away from the others"
+
+
+def test_what_serves_comes_back_after_a_crash(hosts: list[Expected]) -> None:
+    for rendered in hosts:
+        app = rendered.value("app_name")
+        for path in rendered.matching(rf"/etc/systemd/system/{app}-(web|worker)[^/]*\.service"):
+            text = rendered.text(path)
+            assert unit_values(text, "Restart") == ["always"], path
+            assert unit_values(text, "StartLimitIntervalSec") == ["0"], path
+            stop = int(unit_values(text, "TimeoutStopSec")[0])
+            assert stop > rendered.value("django_stop_timeout"), "systemd would kill what still finishes its requests"
+
+
+def test_every_process_has_its_units(hosts: list[Expected]) -> None:
+    for rendered in hosts:
+        app = rendered.value("app_name")
+        workers = {f"/etc/systemd/system/{app}-worker-{name}@.service" for name in rendered.value("django_workers")}
+        assert set(rendered.matching(rf"/etc/systemd/system/{app}-worker-.*")) == workers
+        timers = {f"/etc/systemd/system/{app}-timer-{name}.timer" for name in rendered.value("django_timers")}
+        assert set(rendered.matching(rf"/etc/systemd/system/{app}-timer-.*\.timer")) == timers
+
+
+def test_ports_are_open_for_those_who_need_them(hosts: list[Expected]) -> None:
+    for rendered in hosts:
+        text = rendered.text("/etc/nftables.conf")
+        assert "policy drop;" in text
+        anyone = {int(port) for port in re.findall(r"^\s*tcp dport (\d+) accept", text, re.MULTILINE)}
+        rules = rendered.value("host_open_ports")
+        assert anyone == {rule["port"] for rule in rules if not rule.get("from")}
+        wanted = {rule["port"]: rule["from"] for rule in rules if rule.get("from")}
+        found: dict[int, list[str]] = {}
+        for sources, port in re.findall(r"saddr \{ (.*) \} tcp dport (\d+) accept", text):
+            found.setdefault(int(port), []).extend(sources.split(", "))
+        assert found == wanted
+
+
+def test_database_listens_only_where_there_are_clients(hosts: list[Expected]) -> None:
+    for rendered in hosts:
+        major = rendered.machine["packages"]["postgresql"]
+        path = f"/etc/postgresql/{major}/main/conf.d/samestack.conf"
+        if path not in rendered.entries:
+            continue
+        text = rendered.text(path)
+        clients = rendered.value("postgresql_clients")
+        assert f"listen_addresses = '{'*' if clients else ''}'" in text
+        rules = rendered.text(f"/etc/postgresql/{major}/main/pg_hba.conf")
+        assert re.findall(r"^hostssl .*?(\S+)/32\s+scram-sha-256$", rules, re.MULTILINE) == clients
+        assert not re.search(
+            r"\b(trust|md5|password)\b", "\n".join(line for line in rules.splitlines() if line[:1] != "#")
+        )
+
+
+def test_gunicorns_settings_are_python_that_old_hosts_read(hosts: list[Expected]) -> None:
+    for rendered in hosts:
+        for path in rendered.matching(r".*\.py"):
+            ast.parse(rendered.text(path), path, feature_version=(3, 10))
+
+
+def test_redis_needs_nothing_that_the_oldest_lacks(hosts: list[Expected]) -> None:
+    # Redis 6.0 (Ubuntu 22.04) takes no `-` before an address; without a `bind`, every version listens everywhere.
+    for rendered in hosts:
+        if "/etc/redis/redis.conf" in rendered.entries:
+            assert not re.search(r"^bind .* -", rendered.text("/etc/redis/redis.conf"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("release", ["debian-13", "ubuntu-22.04"])
+def test_two_machines_talk_over_tls_only(render: Render, release: str) -> None:
+    web, database = render(release, "two machines")
+    assert "postgresql" not in web.templars
+    assert "nginx" not in database.templars
+    major = database.machine["packages"]["postgresql"]
+    settings = database.text(f"/etc/postgresql/{major}/main/conf.d/samestack.conf")
+    assert "ssl = 'on'" in settings
+    redis = database.text("/etc/redis/redis.conf")
+    assert re.search(r"^port 0$", redis, re.MULTILINE)
+    assert re.search(r"^tls-port 6379$", redis, re.MULTILINE)
+    variables = environment(web.text(f"/etc/{web.value('app_name')}/env"))
+    assert "@10.0.3.32:5432/" in variables["DATABASE_URL"]
+    assert "sslmode=verify-full" in variables["DATABASE_URL"]
+    assert variables["REDIS_URL"].startswith("rediss://")
+
+
+def test_certificates_fit_their_keys(hosts: list[Expected]) -> None:
+    for rendered in hosts:
+        for path in rendered.matching(r".*\.key"):
+            key = serialization.load_pem_private_key(rendered.text(path).encode(), None)
+            certificate = x509.load_pem_x509_certificate(rendered.text(path.replace(".key", ".crt")).encode())
+            assert key.public_key() == certificate.public_key(), path
+
+
+def test_one_machine_uses_sockets_only(render: Render) -> None:
+    (rendered,) = render("debian-13", "release")
+    variables = environment(rendered.text("/etc/noticeboard/env"))
+    assert "@/" in variables["DATABASE_URL"]
+    assert variables["REDIS_URL"].startswith("unix:///run/redis/")
+    assert "listen_addresses = ''" in rendered.text("/etc/postgresql/17/main/conf.d/samestack.conf")
+
+
+def test_without_redis_nothing_of_it_is_left(render: Render) -> None:
+    (rendered,) = render("ubuntu-22.04", "without redis")
+    assert not [path for path in rendered.entries if "redis" in path]
+    assert "REDIS_URL" not in rendered.text("/etc/noticeboard/env")
+    assert not any("redis" in package for package in rendered.value("host_packages"))
+
+
+def test_static_domain_serves_files_and_nothing_else(render: Render) -> None:
+    for rendered in render("debian-12", "static domain"):
+        text = rendered.text("/etc/nginx/conf.d/samestack.conf")
+        blocks = re.split(r"^server \{", text, flags=re.MULTILINE)
+        (block,) = [block for block in blocks if "server_name static.example.com;" in block]
+        assert "proxy_pass" not in block
+        assert "location /static/" in block
+
+
+def test_development_shows_live_code_and_releases_do_not(render: Render) -> None:
+    (live,) = render("debian-13", "live")
+    (release,) = render("debian-13", "release")
+    path = "/etc/noticeboard/gunicorn.conf.py"
+    assert "reload = True" in live.text(path)
+    assert "reload" not in release.text(path)
+    for rendered, debug in ((live, "true"), (release, "false")):
+        assert f'DEBUG="{debug}"' in rendered.text("/etc/noticeboard/env")
+
+
+def test_staging_and_production_get_the_same_but_for_their_names(render: Render) -> None:
+    (staging,) = render("debian-13", "staging")
+    (production,) = render("debian-13", "release")
+    assert set(staging.entries) == set(production.entries)
+    for path in staging.matching(".*"):
+        if not path.startswith("/etc/nginx/tls/"):
+            assert staging.text(path).replace("staging.", "production.") == production.text(path), path
+
+
+def test_memory_rule_reaches_the_server(render: Render) -> None:
+    (small,) = render("debian-13", "small container without ipv6")
+    (large,) = render("debian-13", "large machine")
+    name = "/etc/postgresql/17/main/conf.d/samestack.conf"
+    assert "shared_buffers = '56MB'" in small.text(name)
+    assert "shared_buffers = '16056MB'" in large.text(name)
