@@ -153,6 +153,23 @@ def connection_problems(inventory: Inventory, host: str, host_vars: HostVars) ->
         yield Problem(name, inventory.place(name, (), host), what, fix, " ".join(words) or "(nothing)")
 
 
+def topology_problems(inventory: Inventory, environment: str, host_vars: HostVars) -> Iterator[Problem]:
+    """Yield the functions that an environment needs and no machine of it has."""
+    file = sorted(inventory.in_hand)[0] if inventory.in_hand else "the inventory"
+    needed = {"web": "serves the site", "db": "has the database"}
+    if host_vars.get("app_redis") is True:
+        needed["cache"] = "has Redis, for which app_redis asks"
+    for function, what in needed.items():
+        members = [name for name in inventory.groups.get(function, []) if inventory.environment(name) == environment]
+        if not members:
+            fix = f"Name one of its machines under `{function}: hosts:`; it may be in several groups"
+            yield Problem(f"group {function}", file, f"no machine of {environment} {what}", fix, "empty")
+        elif function in ("db", "cache") and len(members) > 1:
+            fix = "Leave one of them: the others would stay empty"
+            several = f"{environment} has one machine for this, not several"
+            yield Problem(f"group {function}", file, several, fix, ", ".join(sorted(members)))
+
+
 def address_problems(inventory: Inventory, host: str, host_vars: HostVars) -> Iterator[Problem]:
     """Yield an address that firewalls cannot be told: machines that talk to each other need numbers, not names."""
     environment = inventory.environment(host)
@@ -195,6 +212,9 @@ def all_problems(
         yield from value_problems(inventory, host, host_vars)
         yield from connection_problems(inventory, host, host_vars)
         yield from address_problems(inventory, host, host_vars)
+    first = {inventory.environment(host): host for host in reversed(hosts)}
+    for environment, host in sorted(first.items()):
+        yield from topology_problems(inventory, environment, task_vars["hostvars"][host])
     local = {inventory.environment(host): in_hand.is_local(host, inventory.groups) for host in hosts}
     for environment, is_local in sorted(local.items()):
         yield from secret_problems(loader, folder, environment, local=is_local)

@@ -323,3 +323,16 @@ def test_machines_that_talk_to_each_other_have_numbers(project: Project) -> None
     problems = project.check("dev")
     assert [problem.split(" (")[0] for problem in problems] == ["machine_address = dev1", "machine_address = dev2"]
     assert "machine_address: 10.0.0.5" in problems[0]
+
+
+@pytest.mark.parametrize("function", ["web", "db", "cache"])
+def test_a_function_that_no_machine_has_is_named(project: Project, function: str) -> None:
+    project.replace("dev.yml", f"{function}:\n  hosts:\n    dev1:\n", "")
+    (problem,) = project.check("dev")
+    assert problem.startswith(f"group {function} = empty (in inventories/dev.yml): no machine of dev ")
+
+
+def test_one_machine_has_the_database(project: Project) -> None:
+    project.replace("dev.yml", "db:\n  hosts:\n    dev1:\n", "db:\n  hosts:\n    dev1:\n    dev2:\n")
+    project.replace("dev.yml", "dev:\n  hosts:\n    dev1:\n", "dev:\n  hosts:\n    dev1:\n    dev2:\n")
+    assert any(problem.startswith("group db = dev1, dev2 (") for problem in project.check("dev"))

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from .parts import Report
 
 
+TYPED = ("bench", "box", "docs", "molecule/shared", "plugins", "tests/runner", "tests/support")
+
+
 def parts() -> list[Part]:
     """Return the parts, the longest first, so that two processors are busy to the end."""
     pytest = [tool("pytest"), "-q", "-p", "no:cacheprovider"]
@@ -27,7 +30,7 @@ def parts() -> list[Part]:
             folder=REPO / "examples" / "noticeboard",
             environment=own,
         ),
-        Part("mypy", [tool("mypy"), "plugins", "box", "tests/runner"]),
+        Part("mypy", [tool("mypy"), *TYPED]),
         Part("yamllint", [tool("yamllint"), "--strict", "."]),
         Part("ruff check", [tool("ruff"), "check"]),
         Part("ruff format", [tool("ruff"), "format", "--check"]),

@@ -10,33 +10,37 @@ from .parts import Part, tool
 if TYPE_CHECKING:
     from .parts import Report
 
-PYTEST = [tool("pytest"), "-q", "-p", "no:cacheprovider"]
+PYTEST = [tool("pytest"), "-q"]
 SCENARIOS = ("two-machines", "bookworm", "trixie")
 
 
-def scenario(name: str, *, destroy: bool = False) -> Part:
-    """Return the part that plays a Molecule scenario to its end, or takes its machines away."""
-    if destroy:
-        return Part(f"{name} is taken away", [tool("molecule"), "destroy", "-s", name], seconds=120)
-    return Part(f"molecule {name}", [tool("molecule"), "test", "-s", name], seconds=900 if name != "soak" else 7200)
+def scenario(name: str, seconds: int = 900) -> Part:
+    """Return the part that plays a Molecule scenario to its end."""
+    return Part(f"molecule {name}", [tool("molecule"), "test", "-s", name], seconds=seconds)
+
+
+def taken_away(name: str) -> Part:
+    """Return the part that takes away what a scenario may have left that was stopped in the middle."""
+    return Part(f"{name} is taken away", [tool("molecule"), "destroy", "-s", name], seconds=120)
 
 
 def run(report: Report) -> bool:
-    """Run everything; returns whether it passed."""
+    """Run everything; returns whether it passed. Two parts run side by side, the longest begin."""
     passed = checks.run(report)
-    passed &= play(report, SCENARIOS)
-    front_door = Part("front door", [*PYTEST, "tests/front_door"], seconds=1200)
-    return report.run([front_door]) and passed
-
-
-def play(report: Report, names: tuple[str, ...]) -> bool:
-    """Play scenarios, two at a time; takes away what one that failed may have left."""
-    passed = report.run([scenario(name) for name in names], side_by_side=2)
+    parts = [
+        Part("front door", [*PYTEST, "tests/front_door"], seconds=1200),
+        *(scenario(name) for name in SCENARIOS),
+        Part("first contact", [*PYTEST, "tests/hosts"], seconds=300),
+    ]
+    passed &= report.run(parts, side_by_side=2)
     if not passed:
-        report.run([scenario(name, destroy=True) for name in names])
+        report.run([taken_away(name) for name in SCENARIOS])
     return passed
 
 
 def soak(report: Report) -> bool:
     """Run the long repetitions; returns whether they passed."""
-    return play(report, ("soak",))
+    passed = report.run([scenario("soak", seconds=7200)])
+    if not passed:
+        report.run([taken_away("soak")])
+    return passed
