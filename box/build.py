@@ -212,7 +212,6 @@ def pack_box(folder: Path) -> None:
 def ensure_key() -> None:
     """Make this clone's key: whoever may read it (only its user) reaches the local machines."""
     if not SSH_KEY.exists():
-        SSH_KEY.parent.mkdir(parents=True, exist_ok=True)
         run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "samestack", "-f", str(SSH_KEY)])
 
 
@@ -227,9 +226,10 @@ def remove_older(release: Release, keep: Path) -> None:
 def build(release: Release, why: str) -> Path:
     """Build the box of `release` unless it is there already, and return its folder."""
     folder = folder_of(release)
-    ensure_key()
+    BOXES.mkdir(parents=True, exist_ok=True)
     with (BOXES / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        ensure_key()
         if (folder / "machine.box").exists():
             note(f"Base box: {release.title} ({why}), built before.")
             return folder

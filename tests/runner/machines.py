@@ -24,9 +24,20 @@ def taken_away(name: str) -> Part:
     return Part(f"{name} is taken away", [tool("molecule"), "destroy", "-s", name], seconds=120)
 
 
+def computer() -> list[Part]:
+    """Return the parts that put on a bare computer what the machines need, and build their boxes."""
+    lxc = {"VAGRANT_DEFAULT_PROVIDER": "lxc", "SAMESTACK_BOX_RELEASE": "trixie"}
+    return [
+        Part("LXC, Vagrant, box of Debian 13", ["box/setup", "provider"], environment=lxc, seconds=900),
+        Part("box of Debian 12", ["box/build", "bookworm"], seconds=600),
+    ]
+
+
 def run(report: Report) -> bool:
     """Run everything; returns whether it passed. Two parts run side by side, the longest begin."""
     passed = checks.run(report)
+    if not report.run(computer()):
+        return False
     parts = [
         Part("front door", [*PYTEST, "tests/front_door"], seconds=1200),
         *(scenario(name) for name in SCENARIOS),
@@ -40,6 +51,8 @@ def run(report: Report) -> bool:
 
 def soak(report: Report) -> bool:
     """Run the long repetitions; returns whether they passed."""
+    if not report.run(computer()):
+        return False
     passed = report.run([scenario("soak", seconds=7200)])
     if not passed:
         report.run([taken_away("soak")])
