@@ -84,7 +84,13 @@ class Builder:
             else:
                 self.unpack()
         with self.steps.step("packages"):
-            release_install.install(self)
+            try:
+                release_install.install(self)
+            except ReleaseError:
+                # What serves from live code goes on, with the packages as they were.
+                if self.live_path:
+                    self.seal()
+                raise
         with self.steps.step("build commands"):
             self.run_build_commands()
         with self.steps.step("static files"):
@@ -94,7 +100,7 @@ class Builder:
         self.finish()
 
     def prepare_folders(self) -> None:
-        """Make an empty release folder that the build user may fill."""
+        """Make an empty release folder that the build user may fill; the packages of live code stay where they run."""
         place, cache = self.place, self.params["uv_cache"]
         account = self.account()
         shutil.rmtree(self.scratch, ignore_errors=True)
@@ -103,6 +109,9 @@ class Builder:
             os.chown(folder, account.pw_uid, account.pw_gid)
         if os.path.lexists(place.path("release.json")):
             os.unlink(place.path("release.json"))
+        if self.live_path and os.path.isfile(place.path("venv", "bin", "python")):
+            give_tree(place.path("venv"), account.pw_uid, account.pw_gid)
+            return
         if os.path.isdir(place.folder):
             shutil.rmtree(place.folder)
         os.makedirs(place.folder, mode=0o755)
@@ -126,12 +135,12 @@ class Builder:
                 f"{self.live_path}/{self.release['directory']}.",
                 "Check that the folder of app_source is synced to this place.",
             )
-        os.symlink(self.live_path, self.place.path("source"))
+        release_host.point(self.place.path("source"), self.live_path)
         self.link_app()
 
     def link_app(self) -> None:
         """Give the folder of manage.py a name that does not depend on the project."""
-        os.symlink(os.path.join("source", self.release["directory"]).rstrip("/"), self.place.path("app"))
+        release_host.point(self.place.path("app"), os.path.join("source", self.release["directory"]).rstrip("/"))
 
     def unpack(self) -> None:
         """Unpack the source as the build user."""
@@ -289,6 +298,14 @@ def stand_in(name: str) -> str:
     if name.endswith("PORT"):
         return "1"
     return STAND_INS["REDIS_URL"] if name.endswith(("CACHE_URL", "BROKER_URL")) else ANYTHING
+
+
+def give_tree(top: str, uid: int, gid: int) -> None:
+    """Give a folder and everything in it to somebody; links themselves, never what they point at."""
+    os.lchown(top, uid, gid)
+    for current, folders, files in os.walk(top):
+        for name in folders + files:
+            os.lchown(os.path.join(current, name), uid, gid)
 
 
 def seal_tree(top: str) -> None:

@@ -55,7 +55,9 @@ def install(builder: Builder) -> None:
     folder = os.path.dirname(os.path.join(source, packages["file"]))
     file = os.path.basename(packages["file"])
     uv = Uv(builder, folder)
-    uv.run("venv", "--quiet", "--clear", "--python", PYTHON, builder.place.path("venv"))
+    # Live code runs from the environment while it is brought up to date.
+    existing = "--allow-existing" if builder.live_path else "--clear"
+    uv.run("venv", "--quiet", existing, "--python", PYTHON, builder.place.path("venv"))
     added = builder.release["requirements"]
     kind = packages["kind"]
     if kind == "uv":

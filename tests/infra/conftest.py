@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from support.machines import app_machine, choose_machines, database, environment, machine, redis, site
 
-from support.machines import environment, machine, machine_names, site
+__all__ = ["app_machine", "database", "environment", "machine", "redis", "site"]
 
-if TYPE_CHECKING:
-    import pytest
-
-__all__ = ["environment", "machine", "site"]
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "machine" in metafunc.fixturenames:
-        metafunc.parametrize("machine", machine_names(metafunc.config), indirect=True)
+pytest_generate_tests = choose_machines

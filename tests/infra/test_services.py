@@ -5,8 +5,6 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-import pytest
-
 if TYPE_CHECKING:
     from support.machines import Environment, Machine
 
@@ -25,20 +23,6 @@ def query(
 def own(machine: Machine) -> dict[str, str]:
     """Return the names of the application's database and role."""
     return {"name": machine.variable("database_name"), "role": machine.variable("database_user")}
-
-
-@pytest.fixture
-def database(machine: Machine) -> Machine:
-    if not machine.has("db"):
-        pytest.skip("no database here")
-    return machine
-
-
-@pytest.fixture
-def redis(machine: Machine) -> Machine:
-    if not machine.has("cache") or not machine.variable("app_redis"):
-        pytest.skip("no Redis here")
-    return machine
 
 
 def test_the_settings_are_the_rules(database: Machine) -> None:

@@ -43,9 +43,17 @@ def run(report: Report) -> bool:
         *(scenario(name) for name in SCENARIOS),
         Part("first contact", [*PYTEST, "tests/hosts"], seconds=300),
     ]
-    passed &= report.run(parts, side_by_side=2)
-    if not passed:
-        report.run([taken_away(name) for name in SCENARIOS])
+    return play(report, parts, SCENARIOS, side_by_side=2) and passed
+
+
+def play(report: Report, parts: list[Part], scenarios: tuple[str, ...], side_by_side: int = 1) -> bool:
+    """Run parts; whatever happens, no machine of the scenarios is left."""
+    passed = False
+    try:
+        passed = report.run(parts, side_by_side)
+    finally:
+        if not passed:
+            report.run([taken_away(name) for name in scenarios])
     return passed
 
 
@@ -53,7 +61,4 @@ def soak(report: Report) -> bool:
     """Run the long repetitions; returns whether they passed."""
     if not report.run(computer()):
         return False
-    passed = report.run([scenario("soak", seconds=7200)])
-    if not passed:
-        report.run([taken_away("soak")])
-    return passed
+    return play(report, [scenario("soak", seconds=7200)], ("soak",))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -17,6 +18,10 @@ from pathlib import Path
 REPO = Path(__file__).resolve().parents[2]
 #: Seconds that an interrupted part gets to take its machines away.
 GRACE = 60
+
+
+#: What runs now; each has a session of its own, so a Ctrl-C here does not reach it by itself
+_running: set[subprocess.Popen[str]] = set()
 
 
 @dataclass
@@ -55,7 +60,8 @@ def environment(part: Part) -> dict[str, str]:
         if not name.startswith(("ANSIBLE_", "MOLECULE_", "MAKE", "MFLAGS"))
     }
     own["PATH"] = f"{REPO / '.venv' / 'bin'}:{own.get('PATH', '')}:/usr/sbin:/sbin"
-    own.update(NO_COLOR="1", PY_COLORS="0", TERM="dumb", PYTHONDONTWRITEBYTECODE="1")
+    # Byte-code is kept, or every start of a tool would compile it; but not between the sources, which are copied.
+    own.update(NO_COLOR="1", PY_COLORS="0", TERM="dumb", PYTHONPYCACHEPREFIX=str(REPO / ".samestack" / "pycache"))
     return own | part.environment
 
 
@@ -75,6 +81,7 @@ def run(part: Part) -> Outcome:
             errors="replace",
             start_new_session=True,
         )
+        _running.add(process)
         try:
             output, _ = process.communicate(timeout=part.seconds)
         except subprocess.TimeoutExpired:
@@ -85,12 +92,21 @@ def run(part: Part) -> Outcome:
                 os.killpg(process.pid, signal.SIGKILL)
                 output, _ = process.communicate()
             output += f"\nThis took longer than {part.seconds} s and was stopped."
+        finally:
+            _running.discard(process)
         passed, failed, skipped = counts(results)
     if process.returncode and not failed:
         failed = 1
     if not passed and not failed:
         passed = 1
     return Outcome(part, passed, failed, skipped, time.monotonic() - start, output)
+
+
+def stop_all() -> None:
+    """Ask every running part to stop, as Ctrl-C does."""
+    for process in list(_running):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
 
 
 def counts(results: Path) -> tuple[int, int, list[str]]:
@@ -110,11 +126,16 @@ class Report:
 
     def run(self, parts: list[Part], side_by_side: int = 1) -> bool:
         """Run parts, so many at a time; returns whether all passed."""
+        outcomes = []
         with ThreadPoolExecutor(max_workers=side_by_side) as pool:
-            outcomes = []
-            for future in as_completed([pool.submit(run, part) for part in parts]):
-                self.add(future.result())
-                outcomes.append(future.result())
+            try:
+                for future in as_completed([pool.submit(run, part) for part in parts]):
+                    self.add(future.result())
+                    outcomes.append(future.result())
+            except KeyboardInterrupt:
+                pool.shutdown(wait=False, cancel_futures=True)
+                stop_all()
+                raise
         return all(not outcome.failed for outcome in outcomes)
 
     def add(self, outcome: Outcome) -> None:

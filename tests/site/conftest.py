@@ -2,16 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from support.machines import environment, site
 
-from support.machines import environment, machine, machine_names, site
-
-if TYPE_CHECKING:
-    import pytest
-
-__all__ = ["environment", "machine", "site"]
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "machine" in metafunc.fixturenames:
-        metafunc.parametrize("machine", machine_names(metafunc.config), indirect=True)
+__all__ = ["environment", "site"]

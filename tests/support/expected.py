@@ -17,6 +17,7 @@ from ansible import constants
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook import Playbook
+from ansible.playbook.helpers import load_list_of_blocks
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.loader import action_loader, init_plugin_loader
 from ansible.template import Templar, trust_as_template
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ansible.playbook.task import Task
 
 ACTION = "system_state"
+INCLUDES = ("include_tasks", "ansible.builtin.include_tasks")
 #: The plugin asks its connection only for a folder that exists already.
 NO_CONNECTION = SimpleNamespace(_shell=SimpleNamespace(tmpdir="/nowhere"))
 CERTIFICATE_AUTHORITY = authority_pem(new_authority())
@@ -79,6 +81,11 @@ def flat(blocks: list[Any]) -> Iterator[Task]:
             yield block
 
 
+def telling(blocks: list[Any]) -> list[Task]:
+    """Return the tasks that put files on a host, and those that may bring more of them."""
+    return [task for task in flat(blocks) if task.action in (ACTION, *INCLUDES)]
+
+
 class Site:
     """The one list of roles, of the project whose ansible.cfg is in use."""
 
@@ -93,7 +100,7 @@ class Site:
         variables = VariableManager(self.loader, inventory)
         site = Playbook.load(str(self.root / "playbooks/site.yml"), variable_manager=variables, loader=self.loader)
         self._play = site.get_plays()[-1]
-        self._tasks = [task for task in flat(self._play.compile()) if task.action == ACTION]
+        self._tasks = telling(self._play.compile())
 
     def inventory(self, source: Path, extra: Mapping[str, Any]) -> tuple[InventoryManager, VariableManager]:
         """Return the hosts and variables of an inventory, with variables as if from the command line."""
@@ -113,18 +120,37 @@ class Site:
     ) -> Expected:
         """Return what a host gets that has these facts."""
         found = Expected(host, machine)
-        for task in self._tasks:
+        waiting = list(self._tasks)
+        while waiting:
+            task = waiting.pop(0)
             values = variables.get_vars(play=self._play, host=inventory.get_host(host), task=task)
             values["ansible_facts"] = {"machine": machine}
             values["ansible_search_path"] = task.get_search_path()
-            self._add(found, task, values)
+            templar = Templar(self.loader, variables=values)
+            if not all(templar.evaluate_conditional(condition) for condition in task.when):
+                continue
+            if task.action == ACTION:
+                self._add(found, task, values, templar)
+            elif task.action in INCLUDES:
+                waiting[:0] = self._included(task, templar, variables)
         return found
 
-    def _add(self, expected: Expected, task: Task, values: dict[str, Any]) -> None:
-        """Add what a task puts on the host, if its conditions hold."""
-        templar = Templar(self.loader, variables=values)
-        if not all(templar.evaluate_conditional(condition) for condition in task.when):
-            return
+    def _included(self, task: Task, templar: Templar, variables: VariableManager) -> list[Task]:
+        """Return the tasks of a file that a role includes under a condition."""
+        name = templar.template(task.args.get("file") or task.args["_raw_params"])
+        path = Path(task._role._role_path) / "tasks" / name
+        blocks = load_list_of_blocks(
+            self.loader.load_from_file(str(path), trusted_as_template=True),
+            play=self._play,
+            role=task._role,
+            task_include=task,
+            variable_manager=variables,
+            loader=self.loader,
+        )
+        return telling(blocks)
+
+    def _add(self, expected: Expected, task: Task, values: dict[str, Any], templar: Templar) -> None:
+        """Add what a task puts on the host."""
         task = task.copy()
         task.args = templar.template(task.args)
         action = action_loader.get(

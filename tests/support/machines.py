@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import functools
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -19,16 +20,32 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import testinfra
+import yaml
 
 from support.browser import Browser
-from support.expected import Expected, Site
+from support.expected import SECRETS, Expected, Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ansible.inventory.manager import InventoryManager
+    from ansible.vars.manager import VariableManager
     from testinfra.host import Host
 
-__all__ = ["Environment", "Machine", "environment", "machine", "machine_names", "site", "wait_for"]
+__all__ = [
+    "Environment",
+    "Machine",
+    "app_machine",
+    "choose_machines",
+    "database",
+    "environment",
+    "machine",
+    "redis",
+    "site",
+]
+
+
+ENVIRONMENTS = ("dev", "staging", "production")
 
 
 @functools.cache
@@ -51,7 +68,9 @@ class Machine:
     def __init__(self, environment: Environment, name: str) -> None:
         self.environment = environment
         self.name = name
-        self._values = environment.site.values(environment.inventory, environment.variables, name)
+        self.kind = next((kind for kind in ENVIRONMENTS if name in environment.names(kind)), "")
+        self._resolved = environment.resolved(self.kind)
+        self._values = environment.site.values(*self._resolved, name)
         user = self.variable("ansible_user", "")
         host = self.variable("ansible_host", name)
         port = self.variable("ansible_port", "")
@@ -82,8 +101,20 @@ class Machine:
     @functools.cached_property
     def expected(self) -> Expected:
         """Return what the roles put on it."""
-        own = self.environment
-        return own.site.expected(own.inventory, own.variables, self.name, self.facts)
+        return self.environment.site.expected(*self._resolved, self.name, self.facts)
+
+    @functools.cached_property
+    def certain_entries(self) -> dict[str, dict[str, Any]]:
+        """Return what the roles put on it, without that which follows from a secret that no test knows."""
+        return {path: entry for path, entry in self.expected.entries.items() if not self._is_uncertain(path, entry)}
+
+    def _is_uncertain(self, path: str, entry: dict[str, Any]) -> bool:
+        text = self.expected.text(path) if entry["state"] == "file" else ""
+        if any(secret in text for secret in SECRETS.values()):
+            return True
+        # Pairs are named after their authority.
+        known = "vault_ca_certificate" in self.environment.certificates(self.kind)
+        return not known and bool(re.search(r"server-[0-9a-f]{8}\.pem", path + text))
 
     def value(self, name: str) -> Any:
         """Return a role's variable, defaults included."""
@@ -129,8 +160,25 @@ class Environment:
     def __init__(self, inventory: Path) -> None:
         self.site = the_site()
         self.source = inventory
-        self.inventory, self.variables = self.site.inventory(inventory, {})
         self._machines: dict[str, Machine] = {}
+        self._resolved: dict[str, tuple[InventoryManager, VariableManager]] = {}
+
+    def resolved(self, kind: str) -> tuple[InventoryManager, VariableManager]:
+        """Return the inventory's hosts and variables as an environment sees them."""
+        if kind not in self._resolved:
+            self._resolved[kind] = self.site.inventory(self.source, self.certificates(kind))
+        return self._resolved[kind]
+
+    def certificates(self, kind: str) -> dict[str, str]:
+        """Return the certificates among a local environment's secrets; tests go without those of real servers."""
+        file = self.site.root / ".samestack" / "secrets" / f"{kind}.yml"
+        local = self.source.name in ("dev.yml", "rehearsal.yml")
+        values = yaml.safe_load(file.read_text(encoding="utf-8")) if local and file.exists() else None
+        return {name: text for name, text in (values or {}).items() if name.endswith("_certificate")}
+
+    def names(self, group: str) -> list[str]:
+        """Return the names of a group's machines, or of those that a pattern chooses."""
+        return [host.name for host in self.resolved("")[0].get_hosts(group)]
 
     def machine(self, name: str) -> Machine:
         """Return a machine by its name."""
@@ -138,7 +186,7 @@ class Environment:
 
     def machines(self, group: str = "all") -> list[Machine]:
         """Return the machines of a group."""
-        return [self.machine(host.name) for host in self.inventory.get_hosts(group)]
+        return [self.machine(name) for name in self.names(group)]
 
     @functools.cached_property
     def facts(self) -> dict[str, dict[str, Any]]:
@@ -157,10 +205,24 @@ class Environment:
         return found
 
 
-def machine_names(config: pytest.Config) -> list[str]:
-    """Return the names that the options choose."""
-    inventory, _variables = the_site().inventory(inventory_of(config), {})
-    return [host.name for host in inventory.get_hosts(config.getoption("hosts") or "all")]
+@functools.cache
+def the_environment(inventory: Path) -> Environment:
+    """Return an inventory, read once."""
+    return Environment(inventory)
+
+
+def choose_machines(metafunc: pytest.Metafunc) -> None:
+    """Give a test its machines: all, those that run the application, that have the database, or Redis."""
+    kinds: dict[str, Callable[[Machine], bool]] = {
+        "machine": lambda _machine: True,
+        "app_machine": lambda machine: machine.name in machine.variable("app_hosts"),
+        "database": lambda machine: machine.has("db"),
+        "redis": lambda machine: machine.has("cache") and machine.variable("app_redis"),
+    }
+    for kind in set(kinds).intersection(metafunc.fixturenames):
+        found = the_environment(inventory_of(metafunc.config))
+        machines = found.machines(metafunc.config.getoption("hosts") or "all")
+        metafunc.parametrize(kind, [machine.name for machine in machines if kinds[kind](machine)], indirect=True)
 
 
 def inventory_of(config: pytest.Config) -> Path:
@@ -171,13 +233,17 @@ def inventory_of(config: pytest.Config) -> Path:
 @pytest.fixture(scope="session")
 def environment(pytestconfig: pytest.Config) -> Environment:
     """The inventory in hand."""
-    return Environment(inventory_of(pytestconfig))
+    return the_environment(inventory_of(pytestconfig))
 
 
-@pytest.fixture(scope="session")
-def machine(environment: Environment, request: pytest.FixtureRequest) -> Machine:
-    """Each machine in turn."""
+def _one_by_one(environment: Environment, request: pytest.FixtureRequest) -> Machine:
     return environment.machine(request.param)
+
+
+machine = pytest.fixture(scope="session", name="machine")(_one_by_one)
+app_machine = pytest.fixture(scope="session", name="app_machine")(_one_by_one)
+database = pytest.fixture(scope="session", name="database")(_one_by_one)
+redis = pytest.fixture(scope="session", name="redis")(_one_by_one)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from local_authority import issue, parse_authority
 from support.expected import CERTIFICATE_AUTHORITY, Expected, Site
 
 HERE = Path(__file__).resolve().parent
+ENVIRONMENTS = ("dev", "staging", "production")
 #: What the units expect on a host, and a release brings.
 STUBS = ("/srv/{app}/releases/r1/venv/bin/gunicorn", "/srv/{app}/releases/r1/venv/bin/granian")
 
@@ -55,16 +56,18 @@ class Renderer:
         return [self._site.expected(inventory, variables, name, machine) for name in names]
 
     def _inventory(self, data: dict[str, Any]) -> Path:
-        """Return an inventory of the repository, with the variant's own machines where it has some."""
+        """Return an inventory like the repository's, with the variant's machines: one for all, if it names none."""
         original = self._site.root / "inventories" / f"{data['inventory']}.yml"
-        if "hosts" not in data:
-            return original
         folder = self._folder / f"inventory{next(self._numbers)}"
         shutil.copytree(original.parent, folder)
         groups = DataLoader().load_from_file(str(original))
+        environment, own = data["limit"], data.get("hosts")
+        one: dict[str, Any] = {f"{environment}1": None}
         for name, group in groups.items():
-            own = data["limit"] if name == "rehearsal" else name
-            group["hosts"] = data["hosts"].get(own, {})
+            if own:
+                group["hosts"] = own.get(environment if name == "rehearsal" else name, {})
+            else:
+                group["hosts"] = {} if name in ENVIRONMENTS and name != environment else one
         copy = folder / original.name
         copy.write_text(json.dumps(groups), encoding="utf-8")
         return copy
@@ -91,7 +94,7 @@ def write_tree(expected: Expected, folder: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text("#!/bin/sh\n", encoding="ascii")
         target.chmod(0o755)
-    if "/etc/letsencrypt/renewal-hooks/deploy" in expected.entries:
+    if expected.value("web_tls")["provider"] == "acme":
         write_acme_certificate(folder / "etc/letsencrypt/live" / app)
     (folder / "accept.json").write_text(json.dumps(about(expected)), encoding="utf-8")
 

@@ -7,8 +7,11 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from modules import machine_facts
+from rendering import RELEASES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +36,12 @@ def environment(text: str) -> dict[str, str]:
 
 def unit_values(text: str, key: str) -> list[str]:
     return re.findall(rf"^{key}=(.*)$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_the_facts_are_those_of_the_module(release: str) -> None:
+    documented = yaml.safe_load(machine_facts.RETURN)["ansible_facts"]["sample"]["machine"]
+    assert set(RELEASES[release]) == set(documented)
 
 
 def test_nothing_is_left_unrendered(hosts: list[Expected]) -> None:
@@ -232,10 +241,13 @@ def test_two_machines_talk_over_tls_only(render: Render, release: str) -> None:
 
 def test_certificates_fit_their_keys(hosts: list[Expected]) -> None:
     for rendered in hosts:
-        for path in rendered.matching(r".*\.key"):
-            key = serialization.load_pem_private_key(rendered.text(path).encode(), None)
-            certificate = x509.load_pem_x509_certificate(rendered.text(path.replace(".key", ".crt")).encode())
-            assert key.public_key() == certificate.public_key(), path
+        for path in rendered.matching(".*"):
+            if "PRIVATE KEY" in rendered.text(path):
+                # One file for both, or one beside the other
+                text = rendered.text(path) + rendered.text(path.replace(".key", ".crt"))
+                key = serialization.load_pem_private_key(text.encode(), None)
+                certificate = x509.load_pem_x509_certificate(text.encode())
+                assert key.public_key() == certificate.public_key(), path
 
 
 def test_one_machine_uses_sockets_only(render: Render) -> None:
