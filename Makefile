@@ -69,7 +69,7 @@ dbshell: _tools ## A PostgreSQL prompt on the application's database
 
 ##@ This repository
 .PHONY: check test soak bench help
-check: _dev-tools ## Linters, unit tests, templates, inventory laws: under a minute
+check: _dev-tools ## Linters, unit tests, templates, inventory laws: about a minute
 	@tests/run check
 
 test: _dev-tools ## Everything, on real machines: about 20 minutes
