@@ -1,9 +1,9 @@
 # The front door: one target a verb, nothing decided here. `make help` lists them.
 # ENV=dev|staging|production   REHEARSAL=1 (the local stand-ins of staging and production)
-# REF=<git ref>   TO=<release>   CMD=<manage.py command>   ARGS=<passed on to Ansible>
+# REF=<git ref>   CMD=<manage.py command>   ARGS=<passed on to Ansible>
 
 ENV ?= dev
-export REF TO CMD
+export REF CMD
 
 ENVIRONMENTS := dev staging production
 ifeq ($(filter $(ENV),$(ENVIRONMENTS)),)
