@@ -91,25 +91,27 @@ def alone() -> Iterator[None]:
 def start_bridge() -> None:
     """Make sure that the bridge is up. Raises `SetupError` with what stands in its way."""
     with alone():
-        if not bridge_address():
+        address = bridge_address()
+        # A bridge outlives the program that looks up names for the machines on it, when that program is killed.
+        if not address or not who_has_port_53(address):
             start_alone()
 
 
 def start_alone() -> None:
-    """Start the bridge, which is down."""
+    """Start the bridge, which is down or whose machines find no names; the machines on it stay on it."""
     check_free(wanted_address())
-    # A stale mark of a start that was cut off makes lxc-net believe that it is done.
+    # This mark, left by a start that was cut off, makes lxc-net believe that it is done.
     run(["rm", "-f", "/run/lxc/network_up"], root=True)
     lxc_net("start")
     deadline = time.monotonic() + START_SECONDS
-    while not bridge_address():
+    while not (address := bridge_address()) or not who_has_port_53(address):
         if time.monotonic() > deadline:
             raise SetupError(
                 f"The bridge {BRIDGE} did not come up within {START_SECONDS} s. Run `sudo {SCRIPT} start` to see why."
             )
         time.sleep(0.2)
     run(["touch", str(MARK)], root=True)
-    note(f"Network: {BRIDGE} started ({bridge_address()}); `make destroy` stops it again.")
+    note(f"Network: {BRIDGE} started ({address}); `make destroy` stops it again.")
 
 
 def stop_bridge() -> bool:
