@@ -71,6 +71,13 @@ def write_inventory(addresses: dict[str, str]) -> None:
     file.write_text(yaml.safe_dump(groups, sort_keys=False), encoding="utf-8")
 
 
+def lend_tools(state: Path) -> None:
+    """Let the verbs work in the copy with the tools of this clone."""
+    (COPY / ".venv").symlink_to(PROJECT / ".venv")
+    for name in ("tools", "dev"):
+        (state / name).symlink_to(PROJECT / ".samestack" / name)
+
+
 def create() -> None:
     """Make the copy, with changes that are not committed yet, and the machines."""
     copy_project(PROJECT, COPY)
@@ -79,6 +86,7 @@ def create() -> None:
     write_inventory(addresses)
     state = COPY / ".samestack"
     state.mkdir(mode=0o700)
+    lend_tools(state)
     known = state / "known_hosts"
     parts = [MACHINE.format(name=name, address=addresses[name], key=KEY, known=known) for name in addresses]
     (state / "ssh_config").write_text("\n".join([*parts, NOBODY_ELSE]), encoding="utf-8")

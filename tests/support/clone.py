@@ -16,6 +16,8 @@ from support.browser import Browser
 PROJECT = Path(__file__).resolve().parents[2]
 #: Longer than any command of the front door takes, the building of a base box included
 LIMIT = 600
+#: What the tests' own tools set, and no person has
+NOT_A_PERSONS = ("VIRTUAL_ENV", "PYTHONPATH", "ANSIBLE_", "MOLECULE_", "MAKE", "MFLAGS", "SAMESTACK_TEST")
 
 
 class Clone:
@@ -28,7 +30,7 @@ class Clone:
 
     def run(self, *command: str, stdin: str = "", **environment: str) -> int:
         """Run a command as from a shell without a terminal; its output is kept. Returns the exit status."""
-        own = {name: text for name, text in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
+        own = {name: text for name, text in os.environ.items() if not name.startswith(NOT_A_PERSONS)}
         tools = str(Path(sys.executable).parent)
         own["PATH"] = ":".join(part for part in own["PATH"].split(":") if part != tools)
         start = time.monotonic()
