@@ -7,7 +7,6 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from support.clone import Clone
 from support.machines import Environment, environment
 
@@ -30,13 +29,15 @@ class Team:
         self.clone = Clone(environment.site.root)
         self.repository = self.clone.folder.parent / "application"
 
-    def start(self) -> None:
-        """Make the repository from the example, tagged v1, and name it in app.yml."""
+    def start(self, project: Path, **decisions: object) -> None:
+        """Put a project under git, tagged v1, name it in app.yml, and have both environments provisioned."""
         shutil.rmtree(self.repository, ignore_errors=True)
-        shutil.copytree(self.clone.folder / "examples" / "noticeboard", self.repository)
+        shutil.copytree(project, self.repository)
         self.git("init", "--quiet", "--initial-branch=main")
         self.commit("v1")
-        self.clone.decide(app_source={"type": "git", "url": str(self.repository), "ref": "main"})
+        self.clone.decide(app_source={"type": "git", "url": str(self.repository), "ref": "main"}, **decisions)
+        self.make("provision", "staging")
+        self.make("provision", "production")
 
     def git(self, *arguments: str) -> str:
         """Run git in the application's repository."""
@@ -112,13 +113,3 @@ def live(machine: Machine) -> str:
     socket = machine.run(f"basename $(readlink /run/{app}/live.sock) .sock").strip()
     assert socket.removesuffix("-2") == current
     return current
-
-
-@pytest.fixture(scope="session")
-def team(environment: Environment) -> Team:
-    """Both environments, provisioned, nothing deployed yet."""
-    found = Team(environment)
-    found.start()
-    found.make("provision", "staging")
-    found.make("provision", "production")
-    return found

@@ -17,7 +17,7 @@ from support.machines import wait_for
 if TYPE_CHECKING:
     from conftest import Team
 
-HOST = Path(__file__).resolve().parents[2] / "box" / "host"
+HOST = Path(__file__).resolve().parents[3] / "box" / "host"
 #: Seconds after the start of a deployment at which it is cut off: building, checking, migrating, switching
 MOMENTS = (3.0, 5.0, 6.5, 8.0)
 #: The lock goes with the run that held it (seconds).
@@ -26,7 +26,14 @@ SOON = 5
 
 def play(team: Team, ref: str) -> subprocess.Popen[bytes]:
     """Start a deployment as Ansible does it, in a session of its own."""
-    command = [".venv/bin/ansible-playbook", "-i", "inventories/rehearsal.yml", "--limit", "staging", "playbooks/deploy.yml"]
+    command = [
+        ".venv/bin/ansible-playbook",
+        "-i",
+        "inventories/rehearsal.yml",
+        "--limit",
+        "staging",
+        "playbooks/deploy.yml",
+    ]
     return subprocess.Popen(
         [*command, "-e", json.dumps({"release_ref": ref})], cwd=team.clone.folder, start_new_session=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

@@ -110,7 +110,7 @@ def test_a_migration_that_waits_for_a_lock_gives_up(team: Team, good: str) -> No
     team.commit("blocked", versions.add_column)
     site = team.machine("staging")
     database = site.variable("database_name")
-    hold = f"cd / && sudo -u postgres psql -qd {database} -c \"BEGIN; LOCK TABLE board_notice IN ACCESS SHARE MODE; SELECT pg_sleep(25)\""
+    hold = f'cd / && sudo -u postgres psql -qd {database} -c "BEGIN; LOCK TABLE board_notice IN ACCESS SHARE MODE; SELECT pg_sleep(25)"'
     site.run(f"systemd-run --quiet --collect --unit=hold sh -c {subprocess.list2cmdline([hold])}")
     try:
         began = time.monotonic()
@@ -136,7 +136,9 @@ def test_two_at_once(team: Team) -> None:
     team.back_to("good")
     team.commit("first", versions.slow_build)
     arguments = ["make", *team.arguments("deploy", "staging", REF="first")]
-    with subprocess.Popen(arguments, cwd=team.clone.folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as first:
+    with subprocess.Popen(
+        arguments, cwd=team.clone.folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    ) as first:
         site = team.machine("staging")
         wait_for("the first one holds the lock", lambda: site.host.file("/run/samestack/lock.json").exists, 30)
         said = team.refuses("deploy", "staging", REF="good")

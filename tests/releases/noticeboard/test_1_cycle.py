@@ -11,7 +11,9 @@ from support import versions
 if TYPE_CHECKING:
     from conftest import Team
 
-COLUMNS = "SELECT string_agg(column_name, ',' ORDER BY 1) FROM information_schema.columns WHERE table_name = 'board_notice'"
+COLUMNS = (
+    "SELECT string_agg(column_name, ',' ORDER BY 1) FROM information_schema.columns WHERE table_name = 'board_notice'"
+)
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +52,17 @@ def test_it_is_the_same_to_the_last_byte(team: Team, v1: str) -> None:
     listing = f"cd /srv/{team.machine('staging').app}/releases/{v1} && sha256sum contents && sha256sum release.json"
     machines = [*team.machines("staging"), *team.machines("production")]
     assert len({machine.run(listing) for machine in machines}) == 1
-    recorded = {json.loads(machine.run(f"cat /srv/{machine.app}/releases/{v1}/build.json"))["sha256"] for machine in machines}
+    recorded = {
+        json.loads(machine.run(f"cat /srv/{machine.app}/releases/{v1}/build.json"))["sha256"] for machine in machines
+    }
     assert recorded == {machines[0].run(listing).split()[0]}
 
 
 def test_a_promotion_is_no_build(team: Team, v1: str) -> None:
-    builders = {json.loads(machine.run(f"cat /srv/{machine.app}/releases/{v1}/build.json"))["host"] for machine in team.machines("production")}
+    builders = {
+        json.loads(machine.run(f"cat /srv/{machine.app}/releases/{v1}/build.json"))["host"]
+        for machine in team.machines("production")
+    }
     assert len(builders) == 1
     promoted = [line for line in team.ledger("production") if line["verb"] == "promote"]
     assert promoted[0]["release"] == v1
@@ -77,7 +84,7 @@ def test_nothing_is_planned_after_a_run(team: Team, v2: str) -> None:
 
 def test_back_with_the_schema_and_without_losing_rows(team: Team, v1: str, v2: str, columns_of_v1: str) -> None:
     title = "Written while v2 was live"
-    team.machine("production").manage(f"shell -c \"{versions.new_notice(title)}\"")
+    team.machine("production").manage(f'shell -c "{versions.new_notice(title)}"')
     team.make("rollback", "production")
     assert team.live("production") == v1
     assert team.sql("production", COLUMNS) == columns_of_v1

@@ -1,0 +1,19 @@
+"""The example site, in both environments."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import Team
+
+if TYPE_CHECKING:
+    from support.machines import Environment
+
+
+@pytest.fixture(scope="session")
+def team(environment: Environment) -> Team:
+    """Both environments, provisioned, nothing deployed yet."""
+    found = Team(environment)
+    found.start(found.clone.folder / "examples" / "noticeboard")
+    return found

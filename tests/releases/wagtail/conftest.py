@@ -1,0 +1,40 @@
+"""The project that `wagtail start` gives, in both environments, by variables only."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from conftest import Team
+from support.clone import PROJECT, Clone
+from support.machines import Environment, inventory_of, the_environment
+
+DECISIONS = {
+    "app_name": "mysite",
+    "app_settings_module": "mysite.settings.production",
+    "app_health_path": "/",
+    "app_redis": False,
+    "app_workers": {},
+    "app_timers": {},
+}
+
+
+@pytest.fixture(scope="session")
+def environment(pytestconfig: pytest.Config) -> Environment:
+    """The inventory with another application: decided before anything is read of it."""
+    inventory = inventory_of(pytestconfig)
+    Clone(inventory.parents[1]).decide(**DECISIONS)
+    return the_environment(inventory)
+
+
+@pytest.fixture(scope="session")
+def team(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Team:
+    """Both environments, provisioned, nothing deployed yet."""
+    project = tmp_path_factory.mktemp("wagtail") / "mysite"
+    python = ".".join(environment.facts["staging1"]["python"].split(".")[:2])
+    generator = [str(PROJECT / "tests" / "wagtail_project"), str(project), python]
+    done = subprocess.run(generator, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = Team(environment)
+    found.start(project, **DECISIONS)
+    return found
