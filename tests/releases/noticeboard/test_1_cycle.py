@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import versions
 
 if TYPE_CHECKING:
     from conftest import Team
+    from support.machines import Machine
 
 COLUMNS = (
     "SELECT string_agg(column_name, ',' ORDER BY 1) FROM information_schema.columns WHERE table_name = 'board_notice'"
@@ -44,6 +45,12 @@ def v2(team: Team, v1: str, columns_of_v1: str) -> str:
     return release
 
 
+def built(machine: Machine, release: str) -> dict[str, Any]:
+    """Return how a machine's release was built."""
+    found: dict[str, Any] = json.loads(machine.run(f"cat /srv/{machine.app}/releases/{release}/build.json"))
+    return found
+
+
 def test_the_same_release_is_live_on_every_machine(team: Team, v1: str) -> None:
     assert team.live("staging") == team.live("production") == v1
 
@@ -52,17 +59,12 @@ def test_it_is_the_same_to_the_last_byte(team: Team, v1: str) -> None:
     listing = f"cd /srv/{team.machine('staging').app}/releases/{v1} && sha256sum contents && sha256sum release.json"
     machines = [*team.machines("staging"), *team.machines("production")]
     assert len({machine.run(listing) for machine in machines}) == 1
-    recorded = {
-        json.loads(machine.run(f"cat /srv/{machine.app}/releases/{v1}/build.json"))["sha256"] for machine in machines
-    }
+    recorded = {built(machine, v1)["sha256"] for machine in machines}
     assert recorded == {machines[0].run(listing).split()[0]}
 
 
 def test_a_promotion_is_no_build(team: Team, v1: str) -> None:
-    builders = {
-        json.loads(machine.run(f"cat /srv/{machine.app}/releases/{v1}/build.json"))["host"]
-        for machine in team.machines("production")
-    }
+    builders = {built(machine, v1)["host"] for machine in team.machines("production")}
     assert len(builders) == 1
     promoted = [line for line in team.ledger("production") if line["verb"] == "promote"]
     assert promoted[0]["release"] == v1
@@ -83,12 +85,11 @@ def test_nothing_is_planned_after_a_run(team: Team, v2: str) -> None:
 
 
 def test_back_with_the_schema_and_without_losing_rows(team: Team, v1: str, v2: str, columns_of_v1: str) -> None:
-    title = "Written while v2 was live"
-    team.machine("production").manage(f'shell -c "{versions.new_notice(title)}"')
+    team.machine("production").manage(f'shell -c "{versions.new_notice(TITLE)}"')
     team.make("rollback", "production")
     assert team.live("production") == v1
     assert team.sql("production", COLUMNS) == columns_of_v1
-    assert team.sql("production", f"SELECT count(*) FROM board_notice WHERE title = '{title}'") == "1"
+    assert team.sql("production", WRITTEN) == "1"
     assert team.machine("production").browser().get("/").status == 200
 
 

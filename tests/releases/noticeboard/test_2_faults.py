@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import threading
 import time
@@ -110,8 +111,9 @@ def test_a_migration_that_waits_for_a_lock_gives_up(team: Team, good: str) -> No
     team.commit("blocked", versions.add_column)
     site = team.machine("staging")
     database = site.variable("database_name")
-    hold = f'cd / && sudo -u postgres psql -qd {database} -c "BEGIN; LOCK TABLE board_notice IN ACCESS SHARE MODE; SELECT pg_sleep(25)"'
-    site.run(f"systemd-run --quiet --collect --unit=hold sh -c {subprocess.list2cmdline([hold])}")
+    statement = "BEGIN; LOCK TABLE board_notice IN ACCESS SHARE MODE; SELECT pg_sleep(25)"
+    hold = f"cd / && sudo -u postgres psql -qd {database} -c '{statement}'"
+    site.run(f"systemd-run --quiet --collect --unit=hold sh -c {shlex.quote(hold)}")
     try:
         began = time.monotonic()
         said = refused_deploy(team, "blocked", release_lock_timeout="2s")

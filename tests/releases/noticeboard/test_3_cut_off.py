@@ -1,4 +1,4 @@
-"""A run that is killed, and a machine that loses power: the old or the new release serves, and the next run finishes."""
+"""A run is killed, a machine loses power: the old or the new release serves, and the next run finishes."""
 
 from __future__ import annotations
 
