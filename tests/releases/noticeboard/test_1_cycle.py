@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 COLUMNS = (
     "SELECT string_agg(column_name, ',' ORDER BY 1) FROM information_schema.columns WHERE table_name = 'board_notice'"
 )
+TITLE = "Written while v2 was live"
+WRITTEN = "SELECT count(*) FROM board_notice WHERE title = 'Written while v2 was live'"
 
 
 @pytest.fixture(scope="module")
