@@ -143,6 +143,7 @@ class Steps:
     def __init__(self) -> None:
         """Start with none."""
         self.done: list[dict[str, Any]] = []
+        self.seconds: dict[str, float] = {}
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -151,7 +152,9 @@ class Steps:
         try:
             yield
         finally:
-            self.done.append({"name": name, "seconds": round(time.monotonic() - start, 2)})
+            seconds = round(time.monotonic() - start, 2)
+            self.done.append({"name": name, "seconds": seconds})
+            self.seconds[name] = round(self.seconds.get(name, 0) + seconds, 2)
 
 
 def environment_file_names(path: str) -> set[str]:
