@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import deploy_lock_words as words
@@ -21,6 +20,7 @@ from ansible.module_utils.release_ledger import Run, is_locked, this_machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 # What "at once" may mean on a busy computer, in seconds.
 SOON = 3
