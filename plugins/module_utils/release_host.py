@@ -156,7 +156,8 @@ def one_at_a_time(app: str, patience: float = 30) -> Iterator[None]:
 def removable(folder: str, current: str, keep: int) -> list[str]:
     """Return the names in the releases' folder that may go: neither live nor among the newest complete ones."""
     complete = {}
-    names = sorted(os.listdir(folder))
+    # A link is a second instance's name for a release.
+    names = sorted(entry.name for entry in os.scandir(folder) if not entry.is_symlink())
     for name in names:
         if read_json(os.path.join(folder, name, "release.json")):
             complete[name] = (read_json(os.path.join(folder, name, "build.json")) or {}).get("built", "")
