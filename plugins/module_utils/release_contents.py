@@ -134,9 +134,10 @@ def read_tree(top: str, beside: Iterable[str] = ()) -> dict[str, tuple[str, str]
 def differences(top: str, contents: Contents, beside: Iterable[str] = ()) -> dict[str, list[str]]:
     """Return the paths of a folder that are changed, added or missing; the keys are there only with paths."""
     found, listed = read_tree(top, beside), contents.entries
+    above = {parent for path in listed for parent in parents(path)}
     result = {
         "changed": [path for path in found if path in listed and found[path] != listed[path]],
-        "added": [path for path in found if path not in listed],
+        "added": [path for path in found if path not in listed and path not in above],
         "missing": [path for path in listed if path not in found],
     }
     return {name: sorted(paths) for name, paths in result.items() if paths}
@@ -187,6 +188,8 @@ class Archive:
             for info, stream in self._members:
                 if info.name == BUILD:
                     self.build = json.loads(stream.read())
+                    if self.build.get("sha256") != self.contents.sha256:
+                        raise DamageError(f"{self.path} is damaged: {BUILD} is of another release")
                     continue
                 mode, digest = missing.pop(info.name, ("", ""))
                 if mode != mode_of(info):
@@ -205,9 +208,13 @@ class Archive:
                 pass
 
     def _entries(self) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
-        with tarfile.open(self.path, "r|gz") as tar:
-            for info in tar:
-                yield info, (tar.extractfile(info) if info.isreg() else None) or io.BytesIO()
+        with gzip.open(self.path) as plain:
+            with tarfile.open(fileobj=plain, mode="r|") as tar:
+                for info in tar:
+                    yield info, (tar.extractfile(info) if info.isreg() else None) or io.BytesIO()
+            # At its end gzip compares its own sum, which covers what no list does.
+            while plain.read(CHUNK):
+                pass
 
     @contextmanager
     def _damage(self) -> Iterator[None]:

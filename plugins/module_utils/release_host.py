@@ -153,19 +153,6 @@ def one_at_a_time(app: str, patience: float = 30) -> Iterator[None]:
         yield
 
 
-def removable(folder: str, current: str, keep: int) -> list[str]:
-    """Return the names in the releases' folder that may go: neither live nor among the newest complete ones."""
-    complete = {}
-    # A link is a second instance's name for a release.
-    names = sorted(entry.name for entry in os.scandir(folder) if not entry.is_symlink())
-    for name in names:
-        if read_json(os.path.join(folder, name, "release.json")):
-            complete[name] = (read_json(os.path.join(folder, name, "build.json")) or {}).get("built", "")
-    newest = sorted((name for name in complete if name != current), key=lambda name: complete[name], reverse=True)
-    kept = {current, *newest[: max(keep - 1, 0)]}
-    return [name for name in names if name not in kept]
-
-
 class Steps:
     """Times the steps of a run, for the result."""
 

@@ -25,7 +25,6 @@ from ansible.module_utils.release_host import (
     inside_answer,
     inside_source,
     point,
-    removable,
     write_atomic,
 )
 from ansible.module_utils.release_host import ReleaseError as Error
@@ -94,7 +93,8 @@ def test_missing_variables_are_recognised(text: str) -> None:
 
 def params(tmp_path: Path, **more: Any) -> dict[str, Any]:
     release = {
-        "id": "0a1b2c3d4e5f", "vid": "0f0f0f0f0f0f", "app": "shop", "inputs": {"layout": 1}, "directory": "web", "settings": "shop.settings",
+        "id": "0a1b2c3d4e5f", "vid": "0f0f0f0f0f0f", "app": "shop",
+        "inputs": {"layout": 1}, "directory": "web", "settings": "shop.settings",
         "interface": "wsgi", "application": "shop.wsgi:application", "environment": {"API_KEY": True, "X": False},
         "python_path": ["src"], "server": "gunicorn", "live_path": "", "collectstatic": True,
         "packages": {"indexes": ["known"], "file": "uv.lock", "kind": "uv"},
@@ -313,16 +313,6 @@ def test_asking_over_a_socket_sends_what_nginx_would(tmp_path: Path) -> None:
         silent.listen()
         with pytest.raises(OSError):
             ask(str(tmp_path / "silent.sock"), "shop.test", "/", 0.1)
-
-
-def test_old_releases_are_chosen_by_when_they_were_built(tmp_path: Path) -> None:
-    for number, name in enumerate(["e", "d", "c", "b", "a"]):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "release.json").write_text('{"id": 1}')
-        (tmp_path / name / "build.json").write_text(json.dumps({"built": f"2026-01-0{number + 1}T00:00:00Z"}))
-    (tmp_path / "unfinished").mkdir()
-    assert removable(str(tmp_path), "e", 3) == ["c", "d", "unfinished"]
-    assert removable(str(tmp_path), "a", 1) == ["b", "c", "d", "e", "unfinished"]
 
 
 def test_compressed_files_keep_their_time_and_are_worth_it(tmp_path: Path) -> None:
