@@ -34,7 +34,7 @@ def on(message: str = "", by: str = PEOPLE, path: str = PAGE) -> bool:
     if by == RELEASE and closed_by(path) == PEOPLE:
         return False
     os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-    return write_atomic(path, TEMPLATE.format(by=by, message=html.escape(message.strip() or DEFAULT_MESSAGE)))
+    return bool(write_atomic(path, TEMPLATE.format(by=by, message=html.escape(message.strip() or DEFAULT_MESSAGE))))
 
 
 def off(by: str = PEOPLE, path: str = PAGE) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import inspect
 import json
 import os
+import shutil
 import subprocess
 import time
 from contextlib import contextmanager
@@ -28,6 +30,32 @@ class ReleaseError(Exception):
         self.hint = hint
 
 
+DISK_FULL = os.strerror(errno.ENOSPC)
+
+
+def check_space(folder: str, needed: int) -> None:
+    """Refuse to start where the disk would fill; raises ReleaseError with the figures in MB."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise ReleaseError(
+            f"release_min_free = {needed >> 20}m (in {RELEASE_FILE}): {folder} on this host has only "
+            f"{free >> 20}m free.",
+            "Make room, keep fewer releases (release_keep), or lower release_min_free.",
+        )
+
+
+def disk_error(error: OSError, folder: str) -> ReleaseError:
+    """Return what to tell people of an error of the disk; one of another kind comes back as it is."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return ReleaseError(f"{folder}: {error}")
+    free = shutil.disk_usage(folder).free >> 20
+    return ReleaseError(
+        f"The disk of {folder} is full ({free}m free): {error.filename or error.strerror}. What was begun is taken "
+        "away again; nothing that serves was touched.",
+        f"Make room, keep fewer releases (release_keep in {RELEASE_FILE}), or raise release_min_free.",
+    )
+
+
 class Place:
     """Where one release of one application lives on this host."""
 
@@ -37,6 +65,7 @@ class Place:
         self.id = release
         self.releases = os.path.join(root, "releases")
         self.folder = os.path.join(self.releases, release)
+        self.venvs = os.path.join(root, "venvs")
         self.current_link = os.path.join(root, "current")
 
     def path(self, *parts: str) -> str:
@@ -122,19 +151,6 @@ def one_at_a_time(app: str, patience: float = 30) -> Iterator[None]:
                     ) from None
                 time.sleep(0.2)
         yield
-
-
-def removable(folder: str, current: str, keep: int) -> list[str]:
-    """Return the names in the releases' folder that may go: neither live nor among the newest complete ones."""
-    complete = {}
-    # A link is a second instance's name for a release.
-    names = sorted(entry.name for entry in os.scandir(folder) if not entry.is_symlink())
-    for name in names:
-        if read_json(os.path.join(folder, name, "release.json")):
-            complete[name] = (read_json(os.path.join(folder, name, "build.json")) or {}).get("built", "")
-    newest = sorted((name for name in complete if name != current), key=lambda name: complete[name], reverse=True)
-    kept = {current, *newest[: max(keep - 1, 0)]}
-    return [name for name in names if name not in kept]
 
 
 class Steps:

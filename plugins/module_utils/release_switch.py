@@ -8,7 +8,6 @@ takes over in the same way where something that it runs with changed.
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from ansible.module_utils import (
     release_ledger,
     release_owed,
     release_probe,
+    release_retention,
     release_sockets,
     release_static,
     release_text,
@@ -296,9 +296,5 @@ class Switch:
         for entry in os.scandir(self.place.releases):
             if entry.is_symlink() and entry.name not in (self.instance, self.release):
                 os.unlink(entry.path)
-        if not self.params["keep"]:
-            return
-        kept = release_static.releases(self.place.root)[:1]
-        for name in release_host.removable(self.place.releases, self.release, self.params["keep"]):
-            if name not in kept:
-                shutil.rmtree(os.path.join(self.place.releases, name), ignore_errors=True)
+        if self.params["keep"]:
+            release_retention.prune(self.place, self.params["app"], self.params["keep"], self.record)

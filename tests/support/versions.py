@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 import shutil
+import uuid
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 NOTICEBOARD = PROJECT / "examples" / "noticeboard"
+#: What `drop_column` drops
+DROPPED_COLUMN = "read_by"
 
 MIGRATION = '''"""Written by a test."""
 
@@ -56,6 +59,19 @@ def home(folder: Path, word: str) -> None:
     path.write_text(f"{text}\n", encoding="utf-8")
     replace(folder, "board/templates/board/home.html", "<h1>What is new</h1>",
             f"<h1>What is new</h1>\n<!-- version: {word} -->")  # fmt: skip
+
+
+def touch(folder: Path) -> str:
+    """Change something harmless, different each time; returns the word that `home` put there."""
+    word = uuid.uuid4().hex
+    home(folder, word)
+    return word
+
+
+def new_notice(title: str) -> str:
+    """Return Python for `manage.py shell -c "…"` that writes a notice."""
+    fields = f"title='{title}', body='Written by a test', category=Category.objects.first()"
+    return f"from board.models import Category, Notice; Notice.objects.create({fields})"
 
 
 def migration(folder: Path, name: str, *operations: str, app: str = "board", code: str = "", after: str = "") -> str:
@@ -159,6 +175,17 @@ def missing_env_key(folder: Path, name: str = "PAYMENT_KEY") -> None:
 def broken_static(folder: Path) -> None:
     """A style sheet that refers to a picture that is not there: collectstatic with hashed names fails."""
     append(folder, "board/static/board/board.css", '\n.missing { background: url("not-there.png"); }\n')
+
+
+def slow_build(folder: Path, seconds: int = 10) -> None:
+    """Static files that take their time to be collected."""
+    command = (
+        '"""Made by a test."""\n\nimport time\n\n'
+        "from django.contrib.staticfiles.management.commands import collectstatic\n\n\n"
+        "class Command(collectstatic.Command):\n    def handle(self, **options):\n"
+        f"        time.sleep({seconds})\n        return super().handle(**options)\n"
+    )
+    (folder / "board/management/commands/collectstatic.py").write_text(command, encoding="utf-8")
 
 
 def answers_500(folder: Path) -> None:
