@@ -159,6 +159,7 @@ class Steps:
     def __init__(self) -> None:
         """Start with none."""
         self.done: list[dict[str, Any]] = []
+        self.seconds: dict[str, float] = {}
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -172,7 +173,9 @@ class Steps:
         try:
             yield
         finally:
-            self.done.append({"name": name, "seconds": round(time.monotonic() - start, 2)})
+            seconds = round(time.monotonic() - start, 2)
+            self.done.append({"name": name, "seconds": seconds})
+            self.seconds[name] = round(self.seconds.get(name, 0) + seconds, 2)
 
 
 def environment_file_names(path: str) -> set[str]:

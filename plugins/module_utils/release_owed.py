@@ -14,9 +14,9 @@ FOLDER = "/var/lib/samestack"
 class Owed:
     """Whether an application's processes have to take up a change."""
 
-    def __init__(self, app: str, folder: str = FOLDER) -> None:
+    def __init__(self, app: str) -> None:
         """Take the application's name; what is owed later than now is not part of this."""
-        self.path = os.path.join(folder, "owed", app)
+        self.path = os.path.join(FOLDER, "owed", app)
         self.seen = self.time()
 
     def time(self) -> int | None:
@@ -37,33 +37,33 @@ class Owed:
             os.unlink(self.path)
 
 
-def owed_apps(folder: str = FOLDER) -> list[str]:
+def owed_apps() -> list[str]:
     """Return the applications whose processes have to take up a change."""
     try:
-        return sorted(os.listdir(os.path.join(folder, "owed")))
+        return sorted(os.listdir(os.path.join(FOLDER, "owed")))
     except OSError:
         return []
 
 
-def pause_file(app: str, folder: str = FOLDER) -> str:
+def pause_file(app: str) -> str:
     """Return the file that keeps an application stopped."""
-    return os.path.join(folder, "paused", app)
+    return os.path.join(FOLDER, "paused", app)
 
 
-def is_paused(app: str, folder: str = FOLDER) -> bool:
+def is_paused(app: str) -> bool:
     """Return whether an application is stopped on purpose."""
-    return os.path.exists(pause_file(app, folder))
+    return os.path.exists(pause_file(app))
 
 
-def paused(app: str, folder: str = FOLDER) -> None:
+def paused(app: str) -> None:
     """Keep an application stopped."""
-    path = pause_file(app, folder)
+    path = pause_file(app)
     os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
     with open(path, "w", encoding="utf-8"):
         pass
 
 
-def resumed(app: str, folder: str = FOLDER) -> None:
+def resumed(app: str) -> None:
     """End that."""
-    if is_paused(app, folder):
-        os.unlink(pause_file(app, folder))
+    if is_paused(app):
+        os.unlink(pause_file(app))

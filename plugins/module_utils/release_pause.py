@@ -56,6 +56,7 @@ class Pause:
         running = self.units.running()
         jobs = release_units.listed([f"{self.app}-timer-*.service"])
         if running or jobs:
-            # Timers first: nothing new begins.
-            release_units.systemctl("stop", *sorted([*running, *jobs], key=lambda unit: not unit.endswith(".timer")))
+            # Nothing new begins while the rest ends.
+            release_units.systemctl("stop", *self.units.timers)
+            release_units.systemctl("stop", *running, *jobs)
             release_units.systemctl("reset-failed", *running, *jobs)

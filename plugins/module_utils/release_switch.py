@@ -39,56 +39,62 @@ class Switch:
         """Take the module's parameters."""
         self.params = params
         self.units = release_units.Units(params)
-        self.before = release_host.Place(params["root"], "").current
-        self.place = release_host.Place(params["root"], params["release"] or self.before)
+        self.before: str = release_host.Place(params["root"], "").current
+        self.release: str = params["release"] or self.before
+        self.place = release_host.Place(params["root"], self.release)
         self.steps = release_host.Steps()
         self.probe = release_probe.Probe(params["host"], params["path"], params["web_user"])
         self.record = release_ledger.Run(params["run"], params["app"])
         self.owed = release_owed.Owed(params["app"])
         self.changed = False
         self.started = time.time()
-        self.fresh = bool(params["restart"]) or (self.owed.due and self.before == self.place.id)
+        self.fresh = bool(params["restart"]) or (self.owed.due and self.before == self.release)
         self.old = self.serving()
         self.instance = self.chosen()
 
     def serving(self) -> str:
         """Return the instance that serves, and would again if the new one failed; "" where there is none."""
         running = self.units.instances()
-        live = self.units.live
-        if live in running and (release_units.release_of(live) != self.place.id or self.is_renewal):
+        live: str = self.units.live
+        if live in running and (release_units.release_of(live) != self.release or self.is_renewal):
             return live
         # A run was cut off after the flip: what served before it may still run.
-        return next((name for name in running if release_units.release_of(name) == self.before), "")
+        return next((str(name) for name in running if release_units.release_of(name) == self.before), "")
 
     def chosen(self) -> str:
         """Return the instance that shall serve: the live one of the release, or another beside it."""
-        live = self.units.live
-        if release_units.release_of(live) != self.place.id:
-            return self.place.id
-        return release_units.twin_of(live) if self.fresh and self.old == live else live
+        live: str = self.units.live
+        if release_units.release_of(live) != self.release:
+            return self.release
+        return str(release_units.twin_of(live)) if self.fresh and self.old == live else live
 
     @property
     def web(self) -> str:
         """Return the unit of the web server that shall serve."""
-        return self.units.web(self.instance)
+        return str(self.units.web(self.instance))
 
     def is_done(self) -> bool:
         """Return whether everything is as it shall be, the health of the server left aside."""
         wanted = self.units.wanted(self.instance)
         shown = release_units.properties(wanted)
         running = all(shown.get(unit, {}).get("ActiveState") == "active" for unit in wanted)
-        pointed = self.before == self.place.id
+        pointed = self.before == self.release
         if self.params["serves"]:
             pointed = pointed and self.units.live == self.instance
-        settled = running and pointed and not self.fresh and not release_owed.is_paused(self.params["app"])
+        settled = running and pointed and not self.fresh and not self.is_closed()
         return settled and not self.units.others(self.instance) and not release_units.former_units(self.params["app"])
+
+    def is_closed(self) -> bool:
+        """Return whether the application is stopped on purpose, or still behind the page of that."""
+        closed = maintenance_page.closed_by() == maintenance_page.RELEASE
+        return bool(closed or release_owed.is_paused(self.params["app"]))
 
     def is_settled(self) -> bool:
         """Return whether `run` would change nothing."""
         if self.params["release"]:
             return self.is_done()
         # What is stopped on purpose has new processes when it starts again.
-        return not (self.before and self.owed.due) or release_owed.is_paused(self.params["app"])
+        return not (self.before and self.owed.due) or bool(release_owed.is_paused(self.params["app"]))
 
     def run(self) -> list[str]:
         """Make the release live; returns what happened in words. Raises ReleaseError."""
@@ -99,22 +105,24 @@ class Switch:
         self.changed = True
         try:
             self.switch()
-        except ReleaseError as error:
+        except (ReleaseError, OSError) as error:
             if not self.is_renewal:
                 self.record.fail(str(error), **self.line())
+            if isinstance(error, OSError):
+                raise ReleaseError(f"Release {self.release} could not be switched to: {error}") from error
             raise
         if not self.params["release"]:
-            return [f"Release {self.place.id} runs with what changed"]
+            return [f"Release {self.release} runs with what changed"]
         if not self.is_renewal or self.params["restart"]:
             self.record.succeed(**self.line())
         self.record_late()
         came = f" (before: {self.before})" if self.before and not self.is_renewal else ""
-        return [f"Release {self.place.id} is live{came}"]
+        return [f"Release {self.release} is live{came}"]
 
     @property
     def is_renewal(self) -> bool:
         """Return whether the release was live before."""
-        return self.before == self.place.id
+        return self.before == self.release
 
     def confirm(self) -> list[str]:
         """Say that nothing is to do."""
@@ -125,11 +133,11 @@ class Switch:
             with self.steps.step("probe"):
                 self.require_health()
         self.record_late()
-        return [f"Release {self.place.id} is live already: nothing to do"]
+        return [f"Release {self.release} is live already: nothing to do"]
 
     def record_late(self) -> None:
         """Write the ledger line of a switch that was cut off before it was written."""
-        if release_ledger.good_releases(release_ledger.read_ledger())[:1] != [self.place.id]:
+        if release_ledger.good_releases(release_ledger.read_ledger())[:1] != [self.release]:
             self.record.succeed(**self.line())
 
     def line(self) -> dict[str, Any]:
@@ -139,12 +147,7 @@ class Switch:
         before = self.before
         if self.is_renewal:
             before = next(iter(release_static.releases(self.place.root)), "")
-        return {**known, "release": self.place.id, "from": before, "to": self.place.id, "steps": self.seconds}
-
-    @property
-    def seconds(self) -> dict[str, float]:
-        """Return the seconds that each step took."""
-        return {step["name"]: step["seconds"] for step in self.steps.done}
+        return {**known, "release": self.release, "from": before, "to": self.release, "steps": self.steps.seconds}
 
     def switch(self) -> None:
         """Do everything that is to do, in order."""
@@ -161,8 +164,8 @@ class Switch:
         with self.steps.step("workers"):
             self.start_workers()
         with self.steps.step("drain"):
-            self.stop_others()
-            self.retire_former()
+            self.units.stop(self.units.others(self.instance), self.params["drain"])
+            release_units.retire_former(self.params["app"])
         self.check_workers()
         self.owed.done()
         with self.steps.step("prune"):
@@ -181,22 +184,14 @@ class Switch:
 
     def start_web(self) -> None:
         """Start the web server; one that runs already and serves nobody is what a cut-off run left: begin anew."""
-        if self.instance != self.place.id:
-            release_host.point(os.path.join(self.place.releases, self.instance), self.place.id)
+        if self.instance != self.release:
+            release_host.point(os.path.join(self.place.releases, self.instance), self.release)
         if self.instance == self.units.live and not self.fresh:
-            return self.start([self.web], "start")
+            self.units.start([self.web], "start")
+            return
         if release_units.is_active(self.web):
             release_sockets.wait_until_quiet(self.units.socket(self.instance), self.params["drain"])
-        return self.start([self.web], "restart")
-
-    def start(self, units: list[str], verb: str) -> None:
-        """Start or restart the units; does not wait."""
-        if not units:
-            return
-        release_units.systemctl("reset-failed", *units)
-        code, output = release_units.systemctl(verb, "--no-block", *units)
-        if code:
-            raise ReleaseError(f"`systemctl {verb} {' '.join(units)}` failed: {output.strip()}")
+        self.units.start([self.web], "restart")
 
     def require_health(self) -> None:
         """Ask the new server until it answers; stops it again, unless it is the one that serves, when it does not."""
@@ -207,7 +202,7 @@ class Switch:
             if not serving:
                 self.give_up()
             raise ReleaseError(
-                f"Release {self.place.id} does not answer for {self.probe.address}: {why}.\n{text}".strip(),
+                f"Release {self.release} does not answer for {self.probe.address}: {why}.\n{text}".strip(),
                 self.advice(serving) + " Mend this and run it again.",
             )
 
@@ -215,6 +210,8 @@ class Switch:
         """Return what the failure means for those who use the site."""
         if serving:
             return "This is the release that serves."
+        if self.is_closed():
+            return "The application stays stopped, behind the maintenance page."
         if not self.old:
             return "Nothing serves yet."
         if self.is_renewal:
@@ -229,17 +226,18 @@ class Switch:
     def journal_of(self, unit: str) -> str:
         """Return what a unit wrote since this began, cut to what tells."""
         text = release_units.journal(unit, self.started - 1)
-        return release_text.journal_excerpt(text, os.path.realpath(self.place.path("source")))
+        told: str = release_text.journal_excerpt(text, os.path.realpath(self.place.path("source")))
+        return told
 
     def flip(self) -> None:
         """Lead nginx to the new server; its static files can be had before."""
-        release_static.announce(self.place.root, self.place.id)
+        release_static.announce(self.place.root, self.release)
         release_host.point(self.units.live_socket, os.path.basename(self.units.socket(self.instance)))
 
     def take_over(self) -> None:
         """Let `current` name the release: timers, commands and the next boot follow it."""
-        release_static.remember(self.place.root, self.before, self.place.id)
-        release_host.point(self.place.current_link, os.path.join("releases", self.place.id))
+        release_static.remember(self.place.root, self.before, self.release)
+        release_host.point(self.place.current_link, os.path.join("releases", self.release))
         release_owed.resumed(self.params["app"])
 
     def verify(self) -> None:
@@ -260,7 +258,7 @@ class Switch:
             maintenance_page.on(message, maintenance_page.RELEASE)
         back = self.go_back()
         raise ReleaseError(
-            f"Release {self.place.id} answers on its socket, and does not through nginx ({self.probe.address} on this "
+            f"Release {self.release} answers on its socket, and does not through nginx ({self.probe.address} on this "
             f"machine): {why}.\n{text}".strip(),
             ("The one before serves again." if back else "`make logs` shows more.") + " Mend this and run it again.",
         )
@@ -276,53 +274,23 @@ class Switch:
 
     def start_workers(self) -> None:
         """Start the workers, new ones where they run with what changed, and the timers that do not wait yet."""
-        workers = self.units.workers(self.place.id)
-        self.start(workers, "restart" if self.fresh else "start")
+        self.units.start(self.units.workers(self.release), "restart" if self.fresh else "start")
         if self.units.timers:
             release_units.systemctl("start", *self.units.timers)
 
-    def stop_others(self) -> None:
-        """Stop the processes of other releases: web servers when nobody talks to them any more."""
-        others = self.units.others(self.instance)
-        if not others:
-            return
-        web = [unit for unit in others if "-web@" in unit]
-        rest = [unit for unit in others if unit not in web]
-        if rest:
-            # They finish what they have begun meanwhile.
-            release_units.systemctl("stop", "--no-block", *rest)
-        sockets = [self.units.socket(unit.split("@")[1][: -len(".service")]) for unit in web]
-        deadline = time.monotonic() + self.params["drain"]
-        for path in sockets:
-            release_sockets.wait_until_quiet(path, max(deadline - time.monotonic(), 0))
-        release_units.systemctl("stop", *others)
-        release_units.systemctl("reset-failed", *others)
-        for path in sockets:
-            if os.path.exists(path):
-                os.unlink(path)
-
-    def retire_former(self) -> None:
-        """Stop what served before the application got its name; its data stays."""
-        for unit in release_units.former_units(self.params["app"]):
-            release_units.systemctl("stop", unit)
-        for app in release_units.former_apps(self.params["app"]):
-            release_units.systemctl("disable", "--quiet", app + ".service")
-
     def check_workers(self) -> None:
         """Raise a ReleaseError for a worker that does not stay up."""
-        for unit, shown in release_units.properties(self.units.workers(self.place.id)).items():
-            if shown.get("ActiveState") == "failed" or int(shown.get("NRestarts") or 0) > 0:
-                name = unit.split("@", maxsplit=1)[0].split("-worker-", 1)[1]
-                raise ReleaseError(
-                    f"app_workers.{name} (in {APP_FILE}): the site serves, but this worker does not stay up.\n"
-                    + self.journal_of(unit),
-                    "Mend its command and deploy again.",
-                )
+        for name, unit in self.units.failing_workers(self.release):
+            raise ReleaseError(
+                f"app_workers.{name} (in {APP_FILE}): the site serves, but this worker does not stay up.\n"
+                + self.journal_of(unit),
+                "Mend its command and deploy again.",
+            )
 
     def prune(self) -> None:
         """Remove releases that are kept no longer, and names of second instances that do not run."""
         for entry in os.scandir(self.place.releases):
-            if entry.is_symlink() and entry.name not in (self.instance, self.place.id):
+            if entry.is_symlink() and entry.name not in (self.instance, self.release):
                 os.unlink(entry.path)
         if self.params["keep"]:
             release_retention.prune(self.place, self.params["app"], self.params["keep"], self.record)

@@ -1,7 +1,7 @@
 """The application's processes on one host as systemd sees them: instances of releases, workers, timers.
 
 A web server is an instance of a release: `<id>`, or `<id>-2` where a second one of the same release takes over because
-something that it runs with changed. Each has a socket of its own; nginx's fixed path, a link, names the one that serves.
+something that it runs with changed. Each has a socket of its own; nginx's fixed path, a link, names what serves.
 """
 
 from __future__ import annotations
@@ -9,7 +9,10 @@ from __future__ import annotations
 import glob
 import os
 import subprocess
+import time
 from typing import TYPE_CHECKING, Any
+
+from ansible.module_utils import release_host, release_sockets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -94,6 +97,14 @@ def former_units(app: str) -> list[str]:
     return listed(name + end for name in former_apps(app) for end in ends)
 
 
+def retire_former(app: str) -> None:
+    """Stop what served before the application got its name; its data stays."""
+    for unit in former_units(app):
+        systemctl("stop", unit)
+    for name in former_apps(app):
+        systemctl("disable", "--quiet", name + ".service")
+
+
 class Units:
     """The units of one application, and the links of its sockets."""
 
@@ -147,3 +158,41 @@ class Units:
         shown = properties(found)
         running = [unit for unit in found if shown.get(unit, {}).get("ActiveState") == "active"]
         return [unit[len(start) : -len(".service")] for unit in running]
+
+    def start(self, units: list[str], verb: str) -> None:
+        """Start or restart units; does not wait. Raises ReleaseError when systemd refuses."""
+        if not units:
+            return
+        systemctl("reset-failed", *units)
+        code, output = systemctl(verb, "--no-block", *units)
+        if code:
+            raise release_host.ReleaseError(f"`systemctl {verb} {' '.join(units)}` failed: {output.strip()}")
+
+    def stop(self, units: list[str], drain: float) -> None:
+        """Stop units: web servers when nobody talks to them any more, or after `drain` seconds."""
+        if not units:
+            return
+        web = [unit for unit in units if "-web@" in unit]
+        rest = [unit for unit in units if unit not in web]
+        if rest:
+            # They finish what they have begun meanwhile.
+            systemctl("stop", "--no-block", *rest)
+        sockets = [self.socket(unit.split("@")[1][: -len(".service")]) for unit in web]
+        deadline = time.monotonic() + drain
+        for path in sockets:
+            release_sockets.wait_until_quiet(path, max(deadline - time.monotonic(), 0))
+        systemctl("stop", *units)
+        systemctl("reset-failed", *units)
+        for path in sockets:
+            if os.path.exists(path):
+                os.unlink(path)
+
+    def failing_workers(self, release: str) -> list[tuple[str, str]]:
+        """Return (name, unit) of the workers that do not stay up."""
+        shown = properties(self.workers(release))
+        failing = [
+            unit
+            for unit, state in shown.items()
+            if state.get("ActiveState") == "failed" or int(state.get("NRestarts") or 0) > 0
+        ]
+        return [(unit.split("@", maxsplit=1)[0].split("-worker-", 1)[1], unit) for unit in failing]

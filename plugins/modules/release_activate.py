@@ -7,9 +7,9 @@ DOCUMENTATION = r"""
 module: release_activate
 short_description: A release serves
 description:
-  - Starts the release's web server on a socket of its own, asks it for a page until it answers, points nginx's socket at
-    it, asks again through nginx, points C(current) at it, brings workers and timers along, stops what ran before once
-    nobody talks to it any more, writes the ledger line and removes old releases.
+  - Starts the release's web server on a socket of its own, asks it for a page until it answers, points nginx's socket
+    at it, asks again through nginx, points C(current) at it, brings workers and timers along, stops what ran before
+    once nobody talks to it any more, writes the ledger line and removes old releases.
   - A release that does not become healthy is stopped again and marked as failed in the ledger; the old one serves on.
     Any interrupted run can be repeated. A release that is live already is left alone.
   - Without O(release), the live one gets new processes in the same way where something that they run with changed.
@@ -75,17 +75,18 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    switch: Switch | None = None
+    if module.check_mode:
+        switch = Switch(module.params)
+        module.exit_json(changed=not switch.is_settled(), before=switch.before, seconds={}, say=[])
+    seconds: dict[str, float] = {}
     try:
-        if module.check_mode:
-            switch = Switch(module.params)
-            module.exit_json(changed=not switch.is_settled(), before=switch.before, seconds={}, say=[])
         with one_at_a_time(module.params["app"]):
             switch = Switch(module.params)
+            seconds = switch.steps.seconds
             say = switch.run()
     except ReleaseError as error:
-        module.fail_json(msg=str(error), hint=error.hint, seconds=switch.seconds if switch else {})
-    module.exit_json(changed=switch.changed, before=switch.before, seconds=switch.seconds, say=say)
+        module.fail_json(msg=str(error), hint=error.hint, seconds=seconds)
+    module.exit_json(changed=switch.changed, before=switch.before, seconds=seconds, say=say)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from ansible.module_utils.release_host import (
     write_atomic,
 )
 from ansible.module_utils.release_host import ReleaseError as Error
-from ansible.module_utils.release_switch import ask, stale
+from ansible.module_utils.release_probe import ask
 from ansible.module_utils.release_text import excerpt, journal_excerpt, missing_name, short_traceback
 
 TRACEBACK = """Watching for file changes
@@ -276,14 +276,6 @@ def test_advice_names_what_the_environment_lacks(tmp_path: Path) -> None:
     assert advice.startswith("Set PAY_KEY, MAIL_KEY in app_env or app_secret_env (in ")
     assert "database" in release_check_steps.advice(place, account, "OperationalError: no")
     assert "was not touched" in release_check_steps.advice(place, account, "SyntaxError: invalid syntax")
-
-
-def test_units_of_other_releases() -> None:
-    units = [
-        "shop-web@old.service", "shop-web@new.service", "shop-worker-queue@old.service", "shop-two-web@old.service",
-        "shop-timer-tidy.service",
-    ]  # fmt: skip
-    assert stale(units, "shop", "new") == ["shop-web@old.service", "shop-worker-queue@old.service"]
 
 
 def test_asking_over_a_socket_sends_what_nginx_would(tmp_path: Path) -> None:
