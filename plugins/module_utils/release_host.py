@@ -7,6 +7,7 @@ import fcntl
 import inspect
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -17,7 +18,10 @@ from ansible.module_utils import release_inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from types import ModuleType
 
+# Imports of our own modules, and the line that Python wants first
+OURS = re.compile(r"from (ansible\.module_utils\S*|__future__) import ")
 RELEASE_FILE = "inventories/group_vars/all/release.yml"
 
 
@@ -240,9 +244,17 @@ def hand_over(folder: str, user: str) -> None:
     subprocess.run(find, check=False, capture_output=True)
 
 
-def inside_source() -> str:
-    """Return the text of the program that runs inside the application's Python."""
-    return inspect.getsource(release_inside)
+def inside_source(*further: ModuleType, call: str = "", given: Mapping[str, Any] | None = None) -> str:
+    """Return the text of the program that runs inside the application's Python: one file made of several of ours.
+
+    What they import from each other is there already, so those lines go. The function `call` is called with `given`,
+    which may be longer than an argument can be.
+    """
+    text = "from __future__ import annotations\n"
+    for module in (release_inside, *further):
+        lines = inspect.getsource(module).splitlines(keepends=True)
+        text += "".join(line for line in lines if not OURS.match(line))
+    return f"{text}\n{call}(json.loads({json.dumps(given or {})!r}))\n" if call else text
 
 
 def inside_answer(output: str) -> dict[str, Any] | None:
