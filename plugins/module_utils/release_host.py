@@ -52,10 +52,8 @@ def disk_error(error: OSError, folder: str) -> ReleaseError:
     """Return what to tell people of an error of the disk; one of another kind comes back as it is."""
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return ReleaseError(f"{folder}: {error}")
-    free = shutil.disk_usage(folder).free >> 20
     return ReleaseError(
-        f"The disk of {folder} is full ({free}m free): {error.filename or error.strerror}. What was begun is taken "
-        "away again; nothing that serves was touched.",
+        f"The disk of {folder} is full. What was begun is taken away again; nothing that serves was touched.",
         f"Make room, keep fewer releases (release_keep in {RELEASE_FILE}), or raise release_min_free.",
     )
 
