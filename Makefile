@@ -48,9 +48,15 @@ rehearse: ## Staging and production as local machines, provisioned and deployed
 	@$(AGAIN) _after-up MACHINE=production1
 
 ##@ Any environment (ENV=, REHEARSAL=1)
-.PHONY: provision deploy accept releases freeze unfreeze maintenance manage secrets logs shell dbshell
+.PHONY: provision undo-provision deploy accept releases freeze unfreeze maintenance manage secrets logs shell dbshell
 provision: _tools ## Build the machines of ENV, or bring them up to date
 	@$(PLAY) playbooks/site.yml $(ARGS)
+
+undo-provision: _tools ## Put back the files that the last provision of ENV replaced
+	@$(PLAY) playbooks/undo-provision.yml $(ARGS)
+
+undo-provision: _tools ## Put back the files that the last provision of ENV replaced
+	@$(PLAY) playbooks/undo-provision.yml $(ARGS)
 
 deploy: _tools ## Deploy the application to ENV (REF= for another branch, tag or commit)
 	@$(PLAY) playbooks/deploy.yml $(if $(REF),-e "$$(box/extra release_ref REF)") $(ARGS)

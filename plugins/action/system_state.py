@@ -68,6 +68,7 @@ class ActionModule(ActionBase):
         ]
         arguments = {
             "owner": self._task._role.get_name() if self._task._role else "play",
+            "run": (task_vars.get("ansible_facts") or {}).get("run") or {},
             "files": entries,
             # Apart from the rest, because the host's journal gets to know a module's arguments.
             "contents": {entry["path"]: entry.pop("data") for entry in entries},

@@ -163,11 +163,6 @@ class Steps:
         self.done: list[dict[str, Any]] = []
         self.seconds: dict[str, float] = {}
 
-    @property
-    def seconds(self) -> dict[str, float]:
-        """Return the seconds of each step by its name."""
-        return {step["name"]: step["seconds"] for step in self.done}
-
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Time one step."""

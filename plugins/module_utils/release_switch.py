@@ -176,6 +176,10 @@ class Switch:
         wanted = self.units.wanted(self.instance)
         release_units.reload_manager([*wanted, *self.units.running()])
         shown = release_units.properties(wanted)
+        if not self.params["release"]:
+            # Configuration that was taken back knows less than the inventory.
+            self.units.leave_out(unit for unit in wanted if shown.get(unit, {}).get("LoadState") != "loaded")
+            wanted = self.units.wanted(self.instance)
         missing = [unit for unit in wanted if shown.get(unit, {}).get("LoadState") != "loaded"]
         if missing:
             raise ReleaseError(

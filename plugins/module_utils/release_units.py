@@ -142,6 +142,12 @@ class Units:
         web = [self.web(instance)] if self.serves else []
         return web + self.workers(release_of(instance)) + self.timers
 
+    def leave_out(self, missing: Iterable[str]) -> None:
+        """Want those workers and timers no more that have no unit."""
+        gone = {unit.split("@", maxsplit=1)[0] for unit in missing}
+        self.worker_names = [name for name in self.worker_names if f"{self.app}-worker-{name}" not in gone]
+        self.timers = [unit for unit in self.timers if unit not in gone]
+
     def running(self) -> list[str]:
         """Return what runs or failed, of any release."""
         return listed(self.app + end for end in ("-web@*", "-worker-*@*", "-timer-*.timer"))

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from action.system_state import normalise
 from ansible.errors import AnsibleActionFail
-from modules import system_state
-from modules.system_state import EntryError, State
+from ansible.module_utils import system_change
+from ansible.module_utils.system_change import State
+from ansible.module_utils.system_entries import EntryError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +27,7 @@ OWN = {"owner": pwd.getpwuid(os.getuid()).pw_name, "group": grp.getgrgid(os.getg
 @pytest.fixture(autouse=True)
 def pending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "pending"
-    monkeypatch.setattr(system_state, "PENDING", str(folder))
+    monkeypatch.setattr(system_change, "PENDING", str(folder))
     return folder
 
 
@@ -243,8 +244,8 @@ def test_what_has_just_started_is_not_restarted(tmp_path: Path, monkeypatch: pyt
         def settle(self, reload_manager: bool) -> list[str]:
             return ["nginx.service"]
 
-    monkeypatch.setattr(system_state, "Units", Fresh)
-    monkeypatch.setattr(system_state, "run", lambda command, _unit: ran.append(command))
+    monkeypatch.setattr(system_change, "Units", Fresh)
+    monkeypatch.setattr(system_change, "run", lambda command, _unit: ran.append(command))
     call = state(
         entry(tmp_path / "a", "1", restart=["nginx.service", "ssh.service"]),
         entry(tmp_path / "b", "2", reload=["nginx.service", "ssh.service", "other.service"]),

@@ -1,0 +1,78 @@
+#!/usr/bin/python
+"""Put back the files that the last provision replaced."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: undo_provision
+short_description: The last provision is taken back
+description:
+  - Puts the files, modes, owners and links back that M(system_state) kept before a run replaced them, removes what the
+    run made, lets the programs concerned check the result before any service sees it, and then lets the services that
+    used it take it up. Packages, users and databases stay.
+  - A run is taken back once; the one before it is never touched by accident.
+options:
+  undo: {description: Id of the run to take back; empty only looks., type: str, default: ""}
+  app: {description: Name of the application., type: str, required: true}
+  run: {description: The run in hand, from preflight., type: dict, default: {}}
+author: Samestack
+"""
+
+EXAMPLES = r"""
+- name: The last run on this host is known
+  undo_provision:
+    app: noticeboard
+  register: found
+
+- name: Its files are put back
+  undo_provision:
+    app: noticeboard
+    undo: "{{ found.last.id }}"
+"""
+
+RETURN = r"""
+last: {description: The last run that changed files here ({} when there is none)., type: dict, returned: success}
+say: {description: What happened, in words., type: list, elements: str, returned: success}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.release_host import ReleaseError
+from ansible.module_utils.release_ledger import Run
+from ansible.module_utils.system_entries import EntryError
+from ansible.module_utils.system_restore import Restore
+from ansible.module_utils.system_undo import runs, undone
+from ansible.module_utils.systemd_units import UnitError
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "undo": {"type": "str", "default": ""},
+            "app": {"type": "str", "required": True},
+            "run": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    known = runs()
+    last = {**known[0], "undone": undone(known[0]["id"])} if known else {}
+    wanted = [run for run in known if run["id"] == module.params["undo"]]
+    if not wanted:
+        module.exit_json(changed=False, last=last, say=[])
+    about = wanted[0]
+    record = Run(module.params["run"], module.params["app"])
+    restore = Restore(about, module.params["app"], module.check_mode)
+    try:
+        record.require_lock()
+        say = restore.run()
+    except (ReleaseError, EntryError, UnitError, OSError) as error:
+        if not module.check_mode:
+            record.fail(str(error), undone=about["id"])
+        module.fail_json(msg=str(error), hint=getattr(error, "hint", "") or "Mend this and run it again.")
+    if restore.changed and not module.check_mode:
+        record.succeed(undone=about["id"], files=restore.paths)
+    module.exit_json(changed=restore.changed, last=last, say=say, diff=restore.diffs)
+
+
+if __name__ == "__main__":
+    main()
