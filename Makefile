@@ -1,9 +1,12 @@
 # The front door: one target a verb, nothing decided here. `make help` lists them.
 # ENV=dev|staging|production   REHEARSAL=1 (the local stand-ins of staging and production)
-# REF=<git ref>   CMD=<manage.py command>   ARGS=<passed on to Ansible>
+# REF=<git ref>   CMD=<manage.py command>   MSG=<why>   ON=1|0   ARGS=<passed on to Ansible>
 
 ENV ?= dev
-export REF CMD
+# As they were typed: a dollar sign in a message is no variable of make's.
+override MSG := $(value MSG)
+override CMD := $(value CMD)
+export REF CMD MSG ON
 
 ENVIRONMENTS := dev staging production
 ifeq ($(filter $(ENV),$(ENVIRONMENTS)),)
@@ -45,12 +48,27 @@ rehearse: ## Staging and production as local machines, provisioned and deployed
 	@$(AGAIN) _after-up MACHINE=production1
 
 ##@ Any environment (ENV=, REHEARSAL=1)
-.PHONY: provision deploy manage secrets logs shell dbshell
+.PHONY: provision deploy accept releases freeze unfreeze maintenance manage secrets logs shell dbshell
 provision: _tools ## Build the machines of ENV, or bring them up to date
 	@$(PLAY) playbooks/site.yml $(ARGS)
 
 deploy: _tools ## Deploy the application to ENV (REF= for another branch, tag or commit)
 	@$(PLAY) playbooks/deploy.yml $(if $(REF),-e "$$(box/extra release_ref REF)") $(ARGS)
+
+accept: _tools ## Somebody has looked at what ENV serves; a promotion asks for that
+	@$(PLAY) playbooks/accept.yml $(if $(MSG),-e "$$(box/extra accept_message MSG)") $(ARGS)
+
+releases: _tools ## What ENV serves, and every change that led there
+	@$(PLAY) playbooks/releases.yml $(ARGS)
+
+freeze: _tools ## Nobody changes ENV until unfreeze (MSG= says why)
+	@$(PLAY) playbooks/freeze.yml $(if $(MSG),-e "$$(box/extra freeze_message MSG)") $(ARGS)
+
+unfreeze: _tools ## ENV may be changed again
+	@$(PLAY) playbooks/unfreeze.yml $(ARGS)
+
+maintenance: _tools ## ON=1: visitors of ENV see a page (MSG= is on it); ON=0: the site again
+	@$(PLAY) playbooks/maintenance.yml -e "$$(box/extra maintenance_on ON)" $(if $(MSG),-e "$$(box/extra maintenance_message MSG)") $(ARGS)
 
 manage: _tools ## Run a manage.py command: make manage CMD="createsuperuser"
 	@$(HOST) manage

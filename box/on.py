@@ -9,11 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import logs
 from common import SetupError, stop
 from resolve import Inventory
 
 
-def ssh_to(host: str, variables: dict[str, Any]) -> list[str]:
+def ssh_to(host: str, variables: dict[str, Any], *, terminal: bool) -> list[str]:
     """The ssh command to `host`, with the connection that Ansible itself would take."""
     command = ["ssh"]
     for name in ("ansible_ssh_common_args", "ansible_ssh_extra_args"):
@@ -24,7 +25,7 @@ def ssh_to(host: str, variables: dict[str, Any]) -> list[str]:
         command += ["-i", str(Path(str(variables["ansible_ssh_private_key_file"])).expanduser())]
     if variables.get("ansible_user"):
         command += ["-l", str(variables["ansible_user"])]
-    if sys.stdin.isatty():
+    if terminal:
         command.append("-t")
     return [*command, "--", str(variables.get("ansible_host", host))]
 
@@ -32,9 +33,6 @@ def ssh_to(host: str, variables: dict[str, Any]) -> list[str]:
 def remote_command(verb: str, variables: dict[str, Any]) -> list[str]:
     """What runs on the host for `verb`, before quoting. Raises `SetupError` when `manage` has no command."""
     app = str(variables["app_name"])
-    if verb == "logs":
-        units = [f"{app}-*", "nginx.service", "postgresql*", "redis*"]
-        return ["sudo", "journalctl", "--follow", "--lines=100", *(f"--unit={unit}" for unit in units)]
     if verb == "manage":
         command = os.environ.get("CMD", "")
         if not command:
@@ -48,6 +46,16 @@ def remote_command(verb: str, variables: dict[str, Any]) -> list[str]:
     return []
 
 
+def follow_logs(inventory: Inventory, hosts: list[str]) -> int:
+    """Follow the logs of all hosts until Ctrl-C."""
+    commands, app = {}, ""
+    for host in hosts:
+        variables = inventory.variables(host, "app_name")
+        app = str(variables["app_name"])
+        commands[host] = [*ssh_to(host, variables, terminal=False), shlex.join(logs.remote_command(app))]
+    return logs.follow(commands, app, lambda text: print(text, flush=True))
+
+
 def main(inventory_file: str, environment: str, verb: str) -> int:
     """Run the ssh command and return its status. Raises `SetupError` when the environment has no host for it."""
     inventory = Inventory(inventory_file)
@@ -55,8 +63,15 @@ def main(inventory_file: str, environment: str, verb: str) -> int:
     hosts = inventory.hosts(f"{environment}:&{function}") or inventory.hosts(environment)
     if not hosts:
         raise SetupError(f"{environment} (in {inventory_file}): there is no host in it. Add one under `hosts:`.")
+    if verb == "logs":
+        try:
+            return follow_logs(inventory, inventory.hosts(environment))
+        except (KeyboardInterrupt, BrokenPipeError):
+            # Nothing more can be said to a reader that has gone.
+            sys.stdout = None
+            return 0
     variables = inventory.variables(hosts[0], "app_name", "database_name", "database_port", "database_user")
-    command = ssh_to(hosts[0], variables)
+    command = ssh_to(hosts[0], variables, terminal=sys.stdin.isatty())
     remote = remote_command(verb, variables)
     if remote:
         command.append(shlex.join(remote))

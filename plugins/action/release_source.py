@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
-import json
 import shutil
 import sys
 import tempfile
@@ -21,14 +19,13 @@ if TYPE_CHECKING:
 # Ansible puts module_utils on no import path of the control node.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "module_utils"))
 
-from project import Given, Project, detect
+from project import Given, detect
 from project_archive import keep_newest, pack
 from project_errors import ProjectError
-from project_repository import FIXED_TIME, Request, Source
+from project_repository import FIXED_TIME, Request
 from project_source import fetch
+from release_identity import ID_LENGTH, digest, inputs_of, platform_problem, venv_id
 
-# A change of what a release contains, by our own doing, changes every id.
-LAYOUT = 1
 ARCHIVES_KEPT = 10
 LIVE = "live-code"
 KINDS = ("git", "hg", "path")
@@ -66,7 +63,10 @@ def prepare(args: dict[str, Any], base: Path) -> dict[str, Any]:
         source = fetch(request, tree, cache)
         project = detect(tree, given, args["pins"], machine["python"])
         inputs = inputs_of(args, source, project, tree)
-        identity = LIVE if live else digest(inputs)[:12]
+        if not live:
+            check_platforms(args, inputs)
+        identity = LIVE if live else digest(inputs)[:ID_LENGTH]
+        vid = "" if live else venv_id(inputs, project, tree)
         archive = cache / f"{args['app']}-{identity}.tar.gz"
         if not live:
             if not archive.is_file():
@@ -76,9 +76,12 @@ def prepare(args: dict[str, Any], base: Path) -> dict[str, Any]:
     return {
         "app": args["app"],
         "id": identity,
+        "vid": vid,
         "archive": "" if live else str(archive),
         "live_path": live,
         "label": source.label,
+        "commit": source.identity.get("commit", ""),
+        "mirror": source.mirror,
         "time": source.time if source.time != FIXED_TIME else None,
         "inputs": inputs,
         "server": given.server,
@@ -110,35 +113,15 @@ def request_of(args: dict[str, Any], base: Path) -> Request:
     )  # fmt: skip
 
 
-def inputs_of(args: dict[str, Any], source: Source, project: Project, tree: Path) -> dict[str, Any]:
-    """Return everything that decides what the release contains, with no secret and no environment's value in it."""
-    packages = {name: hashlib.sha256((tree / name).read_bytes()).hexdigest() for name in project.packages.inputs}
-    machine = args["machine"]
-    build_env = args.get("build_env") or {}
-    return {
-        "layout": LAYOUT,
-        "source": source.identity,
-        "packages": packages,
-        "requirements": [*project.added, *(args.get("extra_requirements") or [])],
-        "extras": [*project.packages.extras, *project.packages.groups],
-        "build_commands": args.get("build_commands") or [],
-        # Values may be tokens: only their digest is kept.
-        "build_env": digest(build_env) if build_env else "",
-        "collectstatic": bool(args.get("collectstatic", True)),
-        "directory": project.directory,
-        "settings": project.settings,
-        "application": project.application,
-        "interface": project.interface,
-        "server": args.get("server") or "gunicorn",
-        "overlay": bool(args.get("overlay", True)),
-        "python": ".".join(machine["python"].split(".")[:2]),
-        "architecture": machine["architecture"],
-    }
-
-
-def digest(value: Any) -> str:
-    """Return the sha256 of plain data."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode()).hexdigest()
+def check_platforms(args: dict[str, Any], inputs: dict[str, Any]) -> None:
+    """Refuse machines on which the release could not run; raises ProjectError."""
+    for host, machine in (args.get("machines") or {}).items():
+        problem = platform_problem(inputs, machine)
+        if problem:
+            raise ProjectError(
+                "web, worker", host, f"{problem} (the machine that builds)",
+                "Use machines of one operating system release in an environment", file="the inventory",
+            )  # fmt: skip
 
 
 def describe(release: dict[str, Any]) -> list[str]:

@@ -177,7 +177,7 @@ def process_units(processes: Mapping[str, Mapping[str, Any]], app: str, kind: st
         values = {"process_name": name, "process_command": process["command"]}
         if kind == "worker":
             worker = {"path": f"{unit}@.service", "template": "worker.service.j2"}
-            entries.append({**worker, "vars": values, "restart": f"{app}-{kind}-{name}@*"})
+            entries.append({**worker, "vars": values, "apply": f"touch /var/lib/samestack/owed/{app}"})
             continue
         values["process_schedule"] = process["schedule"]
         for suffix in ("service", "timer"):

@@ -42,15 +42,20 @@ class Target:
             words += ["-i", str(Path(key).expanduser())]
         return cls(str(task_vars.get("ansible_host") or task_vars["inventory_hostname"]), tuple(words))
 
+    def argv(self, user: str, command: str, *options: str) -> list[str]:
+        """Return the words that run a command there; options go first, because the first one wins in ssh."""
+        words = [word for option in options for word in ("-o", option)]
+        return ["ssh", *words, *self.arguments, "-l", user, self.address, command]
+
     def ssh(
         self, user: str, command: str, *options: str, script: str | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command there; options go before the inventory's arguments, because the first one wins in ssh."""
+        """Run a command there and return what it said."""
         base = ("BatchMode=yes", f"ConnectTimeout={CONNECT_TIMEOUT}", "ControlPath=none", *options)
-        argv = ["ssh", *(word for option in base for word in ("-o", option)), *self.arguments]
+        argv = self.argv(user, command, *base)
         try:
             return subprocess.run(
-                [*argv, "-l", user, self.address, command],
+                argv,
                 input=script if script is not None else "",
                 capture_output=True,
                 text=True,

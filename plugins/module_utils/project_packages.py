@@ -57,7 +57,7 @@ def find_file(root: Path, directory: str) -> tuple[str, str] | None:
     for folder in [start, *(parent for parent in start.parents if parent == root or root in parent.parents)]:
         for name in [*LOCKS, *REQUIREMENTS, "pyproject.toml"]:
             path = folder / name
-            if path.is_file() and (name != "pyproject.toml" or "dependencies" in _toml(path).get("project", {})):
+            if path.is_file() and (name != "pyproject.toml" or "dependencies" in read_toml(path).get("project", {})):
                 return kind_of(name), path.relative_to(root).as_posix()
     return None
 
@@ -73,7 +73,7 @@ def kind_of(name: str) -> str:
 def read_packages(root: Path, kind: str, file: str) -> Packages:
     """Read the file; raises ValueError (its text says where and what) when it does not parse."""
     path = root / file
-    project = _toml(path.parent / "pyproject.toml")
+    project = read_toml(path.parent / "pyproject.toml")
     readers: dict[str, Callable[[Path, Any, list[str]], dict[str, str | None]]] = {
         "uv": _uv, "pylock": _pylock, "poetry": _poetry, "pipenv": _pipenv, "requirements": _requirements,
         "pyproject": lambda _path, content, _groups: _listed(content["project"].get("dependencies", [])),
@@ -109,7 +109,7 @@ def _companions(root: Path, kind: str, file: str) -> list[str]:
     return [(folder / name).relative_to(root).as_posix() for name in names if (folder / name).is_file()]
 
 
-def _toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
     """Return the content of a TOML file, {} without one; raises ValueError naming the file."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
@@ -121,7 +121,7 @@ def _uv(path: Path, _project: Any, wanted: list[str]) -> dict[str, str | None]:
     """Follow uv.lock from the project itself to what a server gets: no development groups."""
     by_name: dict[str, list[dict[str, Any]]] = {}
     roots = []
-    for package in _toml(path)["package"]:
+    for package in read_toml(path)["package"]:
         by_name.setdefault(package["name"], []).append(package)
         if package.get("source", {}).keys() & {"virtual", "editable"}:
             roots.append(package)
@@ -142,11 +142,11 @@ def _uv(path: Path, _project: Any, wanted: list[str]) -> dict[str, str | None]:
 
 
 def _pylock(path: Path, _project: Any, _wanted: list[str]) -> dict[str, str | None]:
-    return {canonicalize_name(one["name"]): one.get("version") for one in _toml(path)["packages"]}
+    return {canonicalize_name(one["name"]): one.get("version") for one in read_toml(path)["packages"]}
 
 
 def _poetry(path: Path, _project: Any, _wanted: list[str]) -> dict[str, str | None]:
-    packages = [one for one in _toml(path)["package"] if "main" in one.get("groups", [one.get("category", "main")])]
+    packages = [one for one in read_toml(path)["package"] if "main" in one.get("groups", [one.get("category", "main")])]
     return {canonicalize_name(one["name"]): one.get("version") for one in packages}
 
 
@@ -210,7 +210,7 @@ def _python(path: Path, kind: str, project: Mapping[str, Any]) -> str:
         meta = json.loads(path.read_text(encoding="utf-8")).get("_meta", {}).get("requires", {})
         wanted = meta.get("python_full_version") or meta.get("python_version", "")
         return f"=={wanted}" if meta.get("python_full_version") else f"=={wanted}.*" if wanted else ""
-    lock = _toml(path).get("requires-python", "") if kind in ("uv", "pylock") else ""
+    lock = read_toml(path).get("requires-python", "") if kind in ("uv", "pylock") else ""
     declared = project.get("project", {}).get("requires-python", "")
     poetry = project.get("tool", {}).get("poetry", {}).get("dependencies", {}).get("python", "")
     return str(lock or declared or _caret(str(poetry)))

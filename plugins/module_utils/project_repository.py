@@ -23,15 +23,20 @@ SAFE_REVISION = re.compile(r"[\w][\w./+@-]*")
 # 1980: the earliest time that zip files and Python's byte-code can both hold
 FIXED_TIME = 315532800
 TIMEOUT = 900
+COMMITS_SHOWN = "200"
 
 
 @dataclass(frozen=True)
 class Source:
-    """A source: what identifies it (goes into the release's id), how to call it, and its time (seconds since 1970)."""
+    """A source: what identifies it (goes into the release's id), how to call it, its time (seconds since 1970).
+
+    `mirror` is the repository's copy on the control node, "" for a folder.
+    """
 
     identity: dict[str, str]
     label: str
     time: int = FIXED_TIME
+    mirror: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,7 @@ class Git:
         self._export_commit(mirror, url, commit, target)
         time = int(self._git(mirror, "log", "-1", "--format=%ct", commit).stdout)
         where = f"{self.request.ref} is " if self.request.ref else ""
-        return Source({"commit": commit}, f"git {url}, {where}{commit[:12]}", time)
+        return Source({"commit": commit}, f"git {url}, {where}{commit[:12]}", time, str(mirror))
 
     def _git(self, mirror: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         return run(["git", "--git-dir", mirror, *arguments], self.environment)
@@ -223,7 +228,7 @@ class Mercurial:
         if made.returncode:
             raise ProjectError("app_source.url", url, f"hg archive failed:\n{last_lines(made.stderr)}\n", "")
         (target / ".hg_archival.txt").unlink(missing_ok=True)
-        return Source({"commit": node}, f"hg {url}, {ref} is {node[:12]}", time)
+        return Source({"commit": node}, f"hg {url}, {ref} is {node[:12]}", time, str(clone))
 
     def _hg(self, clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         return run(["hg", *self.options, "--repository", clone, *arguments], self.environment)
@@ -241,6 +246,23 @@ class Mercurial:
         problem = "the repository has no such branch, tag, bookmark or node"
         advice = f"Did you mean {listing(near)}?" if near else "Push it first"
         raise self.request.ref_problem(problem, advice)
+
+
+def commits_between(mirror: str, old: str, new: str) -> list[dict[str, str]]:
+    """Return the commits of `new` that `old` has not, newest first: commit, author, subject. Never fails."""
+    if not (mirror and SHA.fullmatch(old) and SHA.fullmatch(new)):
+        return []
+    if (Path(mirror) / ".hg").is_dir():
+        form = "{node}\x1f{author|person}\x1f{desc|firstline}\n"
+        listed = run(["hg", "--repository", mirror, "log", "--limit", COMMITS_SHOWN, "--rev",
+                      f"reverse(only({new}, {old}))", "--template", form])  # fmt: skip
+    else:
+        form = "%H%x1f%an%x1f%s"
+        listed = run(["git", "--git-dir", mirror, "log", f"--max-count={COMMITS_SHOWN}", f"--format={form}",
+                      f"{old}..{new}"])  # fmt: skip
+    lines = listed.stdout.splitlines() if listed.returncode == 0 else []
+    rows = [line.split("\x1f", 2) for line in lines]
+    return [dict(zip(("commit", "author", "subject"), row, strict=False)) for row in rows]
 
 
 def resolve_url(parent: str, url: str) -> str:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pwd
 import shutil
-import stat
 import subprocess
-import sys
-import time
 from typing import TYPE_CHECKING, Any
 
-from ansible.module_utils import release_host, release_install, release_text
+from ansible.module_utils import (
+    release_archive,
+    release_environment,
+    release_host,
+    release_install,
+    release_seal,
+    release_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,16 +26,6 @@ ReleaseError = release_host.ReleaseError
 SETTINGS_FILE = "inventories/group_vars/all/app.yml"
 WEB_FILE = "inventories/group_vars/all/web.yml"
 RELEASE_FILE = release_host.RELEASE_FILE
-# What stands in for values that only an environment has
-STAND_INS = {
-    "SECRET_KEY": "build-only-not-a-secret",
-    "DEBUG": "false",
-    "ALLOWED_HOSTS": "localhost",
-    "CSRF_TRUSTED_ORIGINS": "https://localhost",
-    "DATABASE_URL": "postgresql:///build",
-    "REDIS_URL": "redis://localhost:6379/0",
-}
-ANYTHING = "build"
 
 
 class Builder:
@@ -42,6 +37,10 @@ class Builder:
         self.release = params["release"]
         self.place = release_host.Place(params["root"], self.release["id"])
         self.live_path = self.release.get("live_path") or ""
+        vid = self.release.get("vid") or "none"
+        self.venv = self.place.path("venv") if self.live_path else os.path.join(self.place.venvs, vid)
+        # What the application's own Python found: the migrations
+        self.found: dict[str, Any] = {}
         self.steps = release_host.Steps()
         self.home = os.path.join(os.path.dirname(params["uv_cache"]), "build", self.release["app"])
         # Beside the home, whose owner could put a link to somewhere else in its place.
@@ -61,22 +60,25 @@ class Builder:
 
     def complete(self) -> bool:
         """Return whether the release is there, whole, and made from these inputs."""
-        found = self.place.finished
-        return bool(found) and found == self.record()
-
-    def check_space(self) -> None:
-        """Refuse to start where the disk would fill; raises ReleaseError with the figures in MB."""
-        free = shutil.disk_usage(self.params["root"]).free
-        needed = self.params["min_free"]
-        if free < needed:
-            raise ReleaseError(
-                f"release_min_free = {needed >> 20}m (in {RELEASE_FILE}): {self.params['root']} on this host has only "
-                f"{free >> 20}m free.",
-                "Make room, keep fewer releases (release_keep), or lower release_min_free.",
-            )
+        found, record = self.place.finished or {}, self.record()
+        # The id of a real release is the digest of its inputs; the rest is read from the same source.
+        return found == record if self.live_path else found.get("inputs") == record["inputs"]
 
     def build(self) -> None:
-        """Build; what an interrupted run left is removed first."""
+        """Build; what an interrupted run left is removed first, and what a failed build made afterwards."""
+        try:
+            self.take_steps()
+        except (ReleaseError, OSError) as error:
+            if not self.live_path:
+                self.clear()
+            if isinstance(error, OSError):
+                raise release_host.disk_error(error, self.params["root"]) from error
+            raise
+        finally:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def take_steps(self) -> None:
+        """Take the steps of a build."""
         with self.steps.step("unpack"):
             self.prepare_folders()
             if self.live_path:
@@ -84,20 +86,19 @@ class Builder:
             else:
                 self.unpack()
         with self.steps.step("packages"):
-            try:
-                release_install.install(self)
-            except ReleaseError:
-                # What serves from live code goes on, with the packages as they were.
-                if self.live_path:
-                    self.seal()
-                raise
+            self.install()
         with self.steps.step("build commands"):
             self.run_build_commands()
         with self.steps.step("static files"):
             self.run_inside()
         with self.steps.step("seal"):
-            self.seal()
-        self.finish()
+            (release_seal.seal_live if self.live_path else release_seal.seal_release)(self)
+
+    def clear(self) -> None:
+        """Take away what is not complete."""
+        release_archive.clear(self.place.folder)
+        if not os.path.isfile(self.venv + ".contents"):
+            release_archive.clear(self.venv)
 
     def prepare_folders(self) -> None:
         """Make an empty release folder that the build user may fill; the packages of live code stay where they run."""
@@ -107,17 +108,46 @@ class Builder:
         for folder in (cache, self.home, self.scratch):
             os.makedirs(folder, exist_ok=True)
             os.chown(folder, account.pw_uid, account.pw_gid)
-        if os.path.lexists(place.path("release.json")):
-            os.unlink(place.path("release.json"))
         if self.live_path and os.path.isfile(place.path("venv", "bin", "python")):
-            give_tree(place.path("venv"), account.pw_uid, account.pw_gid)
+            if os.path.lexists(place.path("release.json")):
+                os.unlink(place.path("release.json"))
+            release_seal.give_tree(place.path("venv"), account.pw_uid, account.pw_gid)
             return
-        if os.path.isdir(place.folder):
-            shutil.rmtree(place.folder)
-        os.makedirs(place.folder, mode=0o755)
-        for name in ("static", "venv") if self.live_path else ("source", "static", "venv"):
-            os.mkdir(place.path(name), 0o755)
-            os.chown(place.path(name), account.pw_uid, account.pw_gid)
+        if place.current == place.id and not self.live_path:
+            raise ReleaseError(
+                f"Release {place.id} serves, and it is not complete any more: it cannot be built again in its place.",
+                "Deploy another release (`-e release_ref=…`, or any change), then this one again.",
+            )
+        release_archive.clear(place.folder)
+        release_archive.make_folders(place.folder)
+        for name in ("static", "venv") if self.live_path else ("source", "static"):
+            self.make_folder(place.path(name))
+        if not self.live_path:
+            release_host.point(place.path("venv"), os.path.join("..", "..", "venvs", self.release["vid"]))
+
+    def make_folder(self, path: str) -> None:
+        """Make a folder that the build user fills."""
+        account = self.account()
+        release_archive.make_folders(path)
+        os.chown(path, account.pw_uid, account.pw_gid)
+
+    def install(self) -> None:
+        """Install the packages: into an environment that all releases with the same ones share."""
+        if self.live_path:
+            try:
+                release_install.install(self)
+            except ReleaseError:
+                # What serves from live code goes on, with the packages as they were.
+                release_seal.seal_tree(self.venv)
+                raise
+        elif not os.path.isfile(self.venv + ".contents"):
+            release_archive.clear(self.venv)
+            release_archive.make_folders(self.place.venvs)
+            self.make_folder(self.venv)
+            donor = release_seal.venv_donor(self.place)
+            release_install.install(self)
+            release_install.compile_packages(self, donor.folder)
+            release_seal.seal_venv(self.venv, donor)
 
     def account(self) -> pwd.struct_passwd:
         """Return the build user's entry; raises ReleaseError without one."""
@@ -150,42 +180,6 @@ class Builder:
             raise self.failure("tar", done.stderr)
         self.link_app()
 
-    def environment(self) -> dict[str, str]:
-        """Return the environment of the build: no secret, no domain; placeholders for what the settings insist on."""
-        values = dict(STAND_INS)
-        for name, required in self.release["environment"].items():
-            if required:
-                values.setdefault(name, stand_in(name))
-        values.update(self.release_environment())
-        values["MEDIA_ROOT"] = os.path.join(self.params["root"], "shared", "media")
-        values.update({name: text(value) for name, value in self.params["build_env"].items()})
-        return {**values, "HOME": self.home, "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", "TMPDIR": self.scratch}
-
-    def release_environment(self) -> dict[str, str]:
-        """Return what release.env holds."""
-        place = self.place
-        paths = [self.params["overlay_path"], place.path("app")]
-        paths += [place.path("source", *path.split("/")) for path in self.release["python_path"]]
-        overlay = self.params["overlay"]
-        values = {
-            "DJANGO_SETTINGS_MODULE": "samestack_settings" if overlay else self.release["settings"],
-            "SAMESTACK_BASE_SETTINGS": self.release["settings"],
-            "SAMESTACK_APPLICATION": "samestack_live:application" if self.live_path else self.release["application"],
-            "SAMESTACK_BASE_APPLICATION": self.release["application"],
-            "SAMESTACK_INTERFACE": self.release["interface"],
-            # Django speaks no lifespan protocol: granian's `nl`.
-            "SAMESTACK_GRANIAN_INTERFACE": {"asgi": "asginl"}.get(self.release["interface"], "wsgi"),
-            "SAMESTACK_SERVER": self.release["server"],
-            "SAMESTACK_RELEASE": place.id,
-            "PYTHONPATH": ":".join(paths),
-            "STATIC_ROOT": place.path("static"),
-            "VIRTUAL_ENV": place.path("venv"),
-            "PATH": place.path("venv", "bin") + ":/usr/local/bin:/usr/bin:/bin",
-        }
-        if self.live_path:
-            values["PYTHONDONTWRITEBYTECODE"] = "1"
-        return values
-
     def attempt(
         self, command: Sequence[str], cwd: str, env: Mapping[str, str] | None = None, **options: Any
     ) -> subprocess.CompletedProcess[str]:
@@ -197,13 +191,16 @@ class Builder:
         uid, gid = options.pop("owner", None) or (account.pw_uid, account.pw_gid)
         if "input" not in options:
             options.setdefault("stdin", subprocess.DEVNULL)
+        values = {**release_environment.of_build(self), **(env or {})}
         return subprocess.run(
-            command, cwd=cwd, env={**self.environment(), **(env or {})}, user=uid, group=gid, extra_groups=[],
+            command, cwd=cwd, env=values, user=uid, group=gid, extra_groups=[],
             umask=0o022, capture_output=True, text=True, errors="replace", check=False, **options,
         )  # fmt: skip
 
     def failure(self, what: str, output: str) -> release_host.ReleaseError:
         """Return the error that says what failed and why, with advice where the cause is known."""
+        if release_host.DISK_FULL in output:
+            return release_host.disk_error(OSError(errno.ENOSPC, what), self.params["root"])
         why = release_text.excerpt(output, os.path.realpath(self.place.path("source")))
         name = release_text.missing_name(why)
         hint = "Nothing that serves was touched. Mend this in the project and deploy again."
@@ -238,6 +235,7 @@ class Builder:
         if done.returncode or answer is None:
             raise self.failure("manage.py collectstatic", done.stdout + done.stderr)
         self.check_answer(answer)
+        self.found = {name: answer[name] for name in ("migrations", "replaces")}
 
     def check_answer(self, answer: Mapping[str, Any]) -> None:
         """Refuse a release whose static files or media nginx would not find."""
@@ -260,66 +258,3 @@ class Builder:
                 f"environment; the static files went to {answer['static_root']}.",
                 "Read STATIC_ROOT from the environment, or set app_settings_overlay: true",
             )
-
-    def seal(self) -> None:
-        """Give the release to root, readable for all and writable for none; live code is left alone."""
-        names = ("static", "venv") if self.live_path else ("source", "static", "venv")
-        for name in names:
-            seal_tree(self.place.path(name))
-
-    def finish(self) -> None:
-        """Write release.env, how it was built, and last release.json: with it the release is complete."""
-        values = self.release_environment()
-        lines = [f'{name}="{value}"\n' for name, value in values.items()]
-        release_host.write_atomic(self.place.path("release.env"), "".join(lines))
-        built = {
-            "built": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "label": self.release.get("label", ""),
-            "python": sys.version.split()[0],
-            "steps": self.steps.done,
-        }
-        release_host.write_atomic(self.place.path("build.json"), json.dumps(built, indent=1) + "\n")
-        shutil.rmtree(self.scratch, ignore_errors=True)
-        os.sync()
-        record = json.dumps(self.record(), indent=1, sort_keys=True) + "\n"
-        release_host.write_atomic(self.place.path("release.json"), record)
-
-
-def text(value: object) -> str:
-    """Return a value as an environment variable."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def stand_in(name: str) -> str:
-    """Return a harmless value for a variable, by what its name says it holds."""
-    for ending in ("SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DATABASE_URL", "REDIS_URL"):
-        if name.endswith(ending):
-            return STAND_INS[ending]
-    if name.endswith("PORT"):
-        return "1"
-    return STAND_INS["REDIS_URL"] if name.endswith(("CACHE_URL", "BROKER_URL")) else ANYTHING
-
-
-def give_tree(top: str, uid: int, gid: int) -> None:
-    """Give a folder and everything in it to somebody; links themselves, never what they point at."""
-    os.lchown(top, uid, gid)
-    for current, folders, files in os.walk(top):
-        for name in folders + files:
-            os.lchown(os.path.join(current, name), uid, gid)
-
-
-def seal_tree(top: str) -> None:
-    """Give a folder to root: folders 0755, files 0644 or 0755; links stay."""
-    os.lchown(top, 0, 0)
-    for current, folders, files in os.walk(top):
-        for name in folders + files:
-            path = os.path.join(current, name)
-            status = os.lstat(path)
-            if status.st_uid or status.st_gid:
-                os.lchown(path, 0, 0)
-            if stat.S_ISLNK(status.st_mode):
-                continue
-            executable = stat.S_ISDIR(status.st_mode) or status.st_mode & 0o100
-            mode = 0o755 if executable else 0o644
-            if stat.S_IMODE(status.st_mode) != mode:
-                os.chmod(path, mode)

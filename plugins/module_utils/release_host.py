@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import inspect
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
 from contextlib import contextmanager
@@ -32,6 +34,32 @@ class ReleaseError(Exception):
         self.hint = hint
 
 
+DISK_FULL = os.strerror(errno.ENOSPC)
+
+
+def check_space(folder: str, needed: int) -> None:
+    """Refuse to start where the disk would fill; raises ReleaseError with the figures in MB."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise ReleaseError(
+            f"release_min_free = {needed >> 20}m (in {RELEASE_FILE}): {folder} on this host has only "
+            f"{free >> 20}m free.",
+            "Make room, keep fewer releases (release_keep), or lower release_min_free.",
+        )
+
+
+def disk_error(error: OSError, folder: str) -> ReleaseError:
+    """Return what to tell people of an error of the disk; one of another kind comes back as it is."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return ReleaseError(f"{folder}: {error}")
+    free = shutil.disk_usage(folder).free >> 20
+    return ReleaseError(
+        f"The disk of {folder} is full ({free}m free): {error.filename or error.strerror}. What was begun is taken "
+        "away again; nothing that serves was touched.",
+        f"Make room, keep fewer releases (release_keep in {RELEASE_FILE}), or raise release_min_free.",
+    )
+
+
 class Place:
     """Where one release of one application lives on this host."""
 
@@ -41,6 +69,7 @@ class Place:
         self.id = release
         self.releases = os.path.join(root, "releases")
         self.folder = os.path.join(self.releases, release)
+        self.venvs = os.path.join(root, "venvs")
         self.current_link = os.path.join(root, "current")
 
     def path(self, *parts: str) -> str:
@@ -128,24 +157,13 @@ def one_at_a_time(app: str, patience: float = 30) -> Iterator[None]:
         yield
 
 
-def removable(folder: str, current: str, keep: int) -> list[str]:
-    """Return the names in the releases' folder that may go: neither live nor among the newest complete ones."""
-    complete = {}
-    names = sorted(os.listdir(folder))
-    for name in names:
-        if read_json(os.path.join(folder, name, "release.json")):
-            complete[name] = (read_json(os.path.join(folder, name, "build.json")) or {}).get("built", "")
-    newest = sorted((name for name in complete if name != current), key=lambda name: complete[name], reverse=True)
-    kept = {current, *newest[: max(keep - 1, 0)]}
-    return [name for name in names if name not in kept]
-
-
 class Steps:
     """Times the steps of a run, for the result."""
 
     def __init__(self) -> None:
         """Start with none."""
         self.done: list[dict[str, Any]] = []
+        self.seconds: dict[str, float] = {}
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -154,7 +172,9 @@ class Steps:
         try:
             yield
         finally:
-            self.done.append({"name": name, "seconds": round(time.monotonic() - start, 2)})
+            seconds = round(time.monotonic() - start, 2)
+            self.done.append({"name": name, "seconds": seconds})
+            self.seconds[name] = round(self.seconds.get(name, 0) + seconds, 2)
 
 
 def environment_file_names(path: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""Runs inside the application's own Python, read from standard input: `python - build …`.
+"""Runs inside the application's own Python, read from standard input: `python - build …` or `python - compile …`.
 
 The application's manage.py is run as it stands, so that what it does to the path or the environment counts; several
 commands share one process, because starting Django is what costs. The answer is the last line: SAMESTACK and JSON.
@@ -6,14 +6,17 @@ commands share one process, because starting Django is what costs. The answer is
 
 from __future__ import annotations
 
-import compileall
 import gzip
 import json
 import os
+import py_compile
 import runpy
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
+from importlib.util import MAGIC_NUMBER, cache_from_source, source_hash
+from multiprocessing import get_context
 
 MARK = "SAMESTACK "
 COMPRESSIBLE = (
@@ -68,6 +71,81 @@ def compress_all(folder: str) -> int:
         return sum(pool.map(compress, paths))
 
 
+def compile_file(top: str, name: str, donor: str = "") -> None:
+    """Write a file's byte-code, checked by the source's digest and with no folder of this host in it.
+
+    `name` is relative to `top`; the same file's byte-code in the folder `donor` is taken where it fits the source.
+    """
+    path = os.path.join(top, name)
+    if donor and copy_byte_code(path, os.path.join(donor, name)):
+        return
+    warnings.simplefilter("ignore")
+    try:
+        mode = py_compile.PycInvalidationMode.CHECKED_HASH
+        py_compile.compile(path, dfile=name, doraise=True, invalidation_mode=mode)
+    except (py_compile.PyCompileError, FileExistsError, ValueError, RecursionError):
+        # Templates of code, or code of another Python: not made to be imported.
+        return
+
+
+def copy_byte_code(path: str, donor: str) -> bool:
+    """Copy the byte-code of another source file where it fits this one; returns whether it did."""
+    try:
+        with open(cache_from_source(donor), "rb") as file:
+            made = file.read()
+        with open(path, "rb") as file:
+            # PEP 552: the flags say hash-based and checked.
+            head = MAGIC_NUMBER + (3).to_bytes(4, "little") + source_hash(file.read())
+    except OSError:
+        return False
+    if not made.startswith(head):
+        return False
+    target = cache_from_source(path)
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    with open(target, "wb") as file:
+        file.write(made)
+    return True
+
+
+def python_files(top: str) -> list[str]:
+    """Return the Python files below a folder, relative to it."""
+    return sorted(
+        os.path.relpath(os.path.join(current, name), top)
+        for current, _folders, names in os.walk(top)
+        for name in names
+        if name.endswith(".py")
+    )
+
+
+def compile_packages(venv: str, donor: str) -> None:
+    """Make the byte-code of an environment, on all processors."""
+    jobs = [(venv, name, donor) for name in python_files(venv) if name.startswith("lib" + os.sep)]
+    with get_context("fork").Pool(os.cpu_count()) as pool:
+        pool.starmap(compile_file, jobs, chunksize=32)
+
+
+def sort_manifest(folder: str) -> None:
+    """Write the list of hashed static files in order: the folders' own order differs from disk to disk."""
+    storage = import_module("django.contrib.staticfiles.storage").staticfiles_storage
+    path = os.path.join(folder, getattr(storage, "manifest_name", None) or "staticfiles.json")
+    if os.path.isfile(path):
+        with open(path, encoding="utf-8") as file:
+            content = json.load(file)
+        if isinstance(content.get("paths"), dict):
+            content["paths"] = dict(sorted(content["paths"].items()))
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(content, file)
+
+
+def migrations() -> dict[str, object]:
+    """Return the names of all migrations on the disk, and of those that they replace."""
+    import_module("django").setup()
+    loader = import_module("django.db.migrations.loader").MigrationLoader(None, load=False)
+    loader.load_disk()
+    replaced = {".".join(name) for one in loader.disk_migrations.values() for name in one.replaces}
+    return {"migrations": sorted(map(".".join, loader.disk_migrations)), "replaces": sorted(replaced)}
+
+
 def build(source: str, collect: bool) -> None:
     """Collect and compress static files, compile the source; answers with the settings that nginx must agree with."""
     manage("version")
@@ -76,16 +154,21 @@ def build(source: str, collect: bool) -> None:
     compressed = 0
     if collect and installed:
         manage("collectstatic", "--noinput", "--verbosity", "0")
+        sort_manifest(os.environ["STATIC_ROOT"])
         compressed = compress_all(os.environ["STATIC_ROOT"])
-    compileall.compile_dir(source, quiet=2, maxlevels=20)
+    for name in python_files(source):
+        compile_file(source, name)
     answer(
         static_url=settings.STATIC_URL,
         media_url=settings.MEDIA_URL,
         static_root=str(settings.STATIC_ROOT or ""),
         staticfiles=installed,
         compressed=compressed,
+        **migrations(),
     )
 
 
 if __name__ == "__main__" and sys.argv[1] == "build":
     build(sys.argv[2], sys.argv[3] == "collect")
+elif __name__ == "__main__" and sys.argv[1] == "compile":
+    compile_packages(sys.argv[2], sys.argv[3])

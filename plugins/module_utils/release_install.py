@@ -25,10 +25,11 @@ def environment(builder: Builder) -> dict[str, str]:
     """Return uv's environment; a private index's password is only here, never among the arguments."""
     values = {
         "UV_CACHE_DIR": builder.params["uv_cache"],
-        "UV_COMPILE_BYTECODE": "1",
+        # Of a release, `compile_packages` sees to it.
+        "UV_COMPILE_BYTECODE": "1" if builder.live_path else "0",
         "UV_LINK_MODE": "hardlink",
         "UV_NO_PROGRESS": "1",
-        "UV_PROJECT_ENVIRONMENT": builder.place.path("venv"),
+        "UV_PROJECT_ENVIRONMENT": builder.venv,
         "UV_PYTHON": PYTHON,
         "UV_PYTHON_DOWNLOADS": "never",
         "SSL_CERT_FILE": CERTIFICATES,
@@ -57,7 +58,7 @@ def install(builder: Builder) -> None:
     uv = Uv(builder, folder)
     # Live code runs from the environment while it is brought up to date.
     existing = "--allow-existing" if builder.live_path else "--clear"
-    uv.run("venv", "--quiet", existing, "--python", PYTHON, builder.place.path("venv"))
+    uv.run("venv", "--quiet", existing, "--python", PYTHON, builder.venv)
     added = builder.release["requirements"]
     kind = packages["kind"]
     if kind == "uv":
@@ -75,6 +76,15 @@ def install(builder: Builder) -> None:
         added = []
     if added:
         uv.install(*added)
+
+
+def compile_packages(builder: Builder, donor: str) -> None:
+    """Make byte-code of the packages; what the donor, another environment, has already is copied from there."""
+    # Without `site`: nothing of the packages runs.
+    python = [os.path.join(builder.venv, "bin", "python"), "-I", "-S", "-B", "-"]
+    done = builder.attempt([*python, "compile", builder.venv, donor], cwd="/", input=release_host.inside_source())
+    if done.returncode:
+        raise builder.failure("compileall", done.stdout + done.stderr)
 
 
 def export(uv: Uv, kind: str) -> str:
@@ -104,7 +114,7 @@ class Uv:
 
     def install(self, *arguments: str) -> None:
         """Install into the release's environment."""
-        self.run("pip", "install", "--python", self.builder.place.path("venv", "bin", "python"), *arguments)
+        self.run("pip", "install", "--python", os.path.join(self.builder.venv, "bin", "python"), *arguments)
 
     def run(self, *arguments: str, kind: str = "") -> str:
         """Run uv and return what it printed; raises ReleaseError."""

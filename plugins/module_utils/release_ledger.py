@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import glob
 import json
 import os
 import platform
@@ -80,8 +81,9 @@ class Run:
             "seconds": round(max(now - began, 0), 1),
         }
         append(self.folder, line | merged(self.noted, values))
-        if os.path.exists(self.notes_file):
-            os.unlink(self.notes_file)
+        # There is one run at a time: what others noted, they were cut off before they could record it.
+        for notes in glob.glob(os.path.join(glob.escape(self.scratch), "run-*.json*")):
+            os.unlink(notes)
 
 
 def merged(known: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,6 +158,11 @@ def failed_releases(lines: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """Return the releases whose last deployment, promotion or rollback here failed, with the reason."""
     results = last_results(lines).items()
     return {release: str(line.get("reason", "")) for release, line in results if line.get("result") == "failed"}
+
+
+def accepted_releases(lines: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Return the releases that were accepted here, each with its last line about that (who, time, sha256)."""
+    return {str(line["release"]): line for line in lines if line.get("verb") == "accept" and line.get("release")}
 
 
 def this_machine() -> str:

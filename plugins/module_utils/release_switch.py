@@ -1,321 +1,296 @@
 """The switch from one release to another on one host.
 
 Two web servers, each on its own socket; nginx's fixed socket path is a link that is renamed over. Every step first
-looks whether it is done, so that a run that was cut off anywhere can be repeated.
+looks whether it is done, so that a run that was cut off anywhere can be repeated. A second instance of the live release
+takes over in the same way where something that it runs with changed.
 """
 
 from __future__ import annotations
 
-import glob
-import http.client
 import os
-import pwd
-import re
-import socket
-import subprocess
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ansible.module_utils import release_host, release_text
+from ansible.module_utils import (
+    maintenance_page,
+    release_host,
+    release_ledger,
+    release_owed,
+    release_probe,
+    release_retention,
+    release_sockets,
+    release_static,
+    release_text,
+    release_units,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Mapping
 
 ReleaseError = release_host.ReleaseError
 APP_FILE = "inventories/group_vars/all/app.yml"
-# A server that has answered nothing but errors for this long will not get better (seconds).
-PATIENCE_WITH_ERRORS = 4
-# systemd restarts what fails at once; twice is a pattern.
-RESTARTS_TOLERATED = 2
-POLL_SECONDS = 0.05
-LOOK_SECONDS = 0.5
-BAD_REQUEST, SERVER_ERROR = 400, 500
-
-
-class SocketConnection(http.client.HTTPConnection):
-    """HTTP over a unix socket."""
-
-    def __init__(self, path: str, timeout: float) -> None:
-        """Take the socket's path and a timeout in seconds."""
-        super().__init__("localhost", timeout=timeout)
-        self.path = path
-
-    def connect(self) -> None:
-        """Connect."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
-
-
-def ask(path: str, host: str, page: str, timeout: float) -> int:
-    """Ask the server on a socket for a page as nginx would; returns the status. Raises OSError or HTTPException."""
-    connection = SocketConnection(path, timeout)
-    try:
-        headers = {"Host": host, "X-Forwarded-Proto": "https", "X-Forwarded-For": "127.0.0.1", "Connection": "close"}
-        connection.request("GET", page, headers=headers)
-        return connection.getresponse().status
-    finally:
-        connection.close()
-
-
-@contextmanager
-def identity(user: str) -> Iterator[None]:
-    """Act as a user within the block: whoever may not use a socket finds that out here. "" changes nothing."""
-    if not user:
-        yield
-        return
-    account = pwd.getpwnam(user)
-    groups = os.getgroups()
-    os.setgroups([])
-    os.setegid(account.pw_gid)
-    os.seteuid(account.pw_uid)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(0)
-        os.setgroups(groups)
-
-
-def systemctl(*arguments: str) -> tuple[int, str]:
-    """Run systemctl; returns (exit code, output)."""
-    command = ["systemctl", "--no-pager", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-    return done.returncode, done.stdout or done.stderr
-
-
-def properties(units: list[str]) -> dict[str, dict[str, str]]:
-    """Return {unit: {property: value}} for the units."""
-    if not units:
-        return {}
-    names = "Id,LoadState,ActiveState,SubState,NRestarts,InvocationID"
-    blocks = systemctl("show", "--property", names, *units)[1].strip().split("\n\n")
-    rows = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in blocks]
-    return {row["Id"]: row for row in rows if "Id" in row}
-
-
-def journal(unit: str, since: float) -> str:
-    """Return what a unit wrote since a time (seconds since 1970)."""
-    command = ["journalctl", "--no-pager", "-o", "cat", "-n", "200", "--since", f"@{since:.3f}", "-u", unit]
-    return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False).stdout
-
-
-def former_apps(app: str, folder: str = "/etc/systemd/system") -> list[str]:
-    """Return the other applications whose units this project put here: a machine serves one, its name may change."""
-    names = []
-    for path in glob.glob(os.path.join(folder, "*-web@.service")):
-        with open(path, encoding="utf-8") as unit:
-            if "Made by Samestack" in unit.readline():
-                names.append(os.path.basename(path)[: -len("-web@.service")])
-    return sorted(set(names) - {app})
-
-
-def stale(units: Iterable[str], app: str, release: str) -> list[str]:
-    """Return those of the units that are instances of other releases of the application."""
-    pattern = re.compile(rf"{re.escape(app)}-(web|worker-.+)@(.+)\.service")
-    found = [(unit, pattern.fullmatch(unit)) for unit in units]
-    return [unit for unit, match in found if match and match[2] != release]
+FRONT_SECONDS = 30
 
 
 class Switch:
-    """One release of one application on one host; `run` makes it live."""
+    """One release of one application on one host; `run` makes it live, `renew` gives the live one new processes."""
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         """Take the module's parameters."""
         self.params = params
-        self.place = release_host.Place(params["root"], params["release"])
+        self.units = release_units.Units(params)
+        self.before: str = release_host.Place(params["root"], "").current
+        self.release: str = params["release"] or self.before
+        self.place = release_host.Place(params["root"], self.release)
         self.steps = release_host.Steps()
+        self.probe = release_probe.Probe(params["host"], params["path"], params["web_user"])
+        self.record = release_ledger.Run(params["run"], params["app"])
+        self.owed = release_owed.Owed(params["app"])
         self.changed = False
-        app, release = params["app"], params["release"]
-        self.web = f"{app}-web@{release}.service"
-        self.workers = [f"{app}-worker-{name}@{release}.service" for name in params["workers"]]
-        self.timers = [f"{app}-timer-{name}.timer" for name in params["timers"]]
-        self.socket = os.path.join(params["run_directory"], release + ".sock")
-        self.live_socket = os.path.join(params["run_directory"], "live.sock")
         self.started = time.time()
+        self.fresh = bool(params["restart"]) or (self.owed.due and self.before == self.release)
+        self.old = self.serving()
+        self.instance = self.chosen()
 
-    def wanted(self) -> list[str]:
-        """Return the units that shall run."""
-        return ([self.web] if self.params["serves"] else []) + self.workers + self.timers
+    def serving(self) -> str:
+        """Return the instance that serves, and would again if the new one failed; "" where there is none."""
+        running = self.units.instances()
+        live: str = self.units.live
+        if live in running and (release_units.release_of(live) != self.release or self.is_renewal):
+            return live
+        # A run was cut off after the flip: what served before it may still run.
+        return next((str(name) for name in running if release_units.release_of(name) == self.before), "")
 
-    def others(self) -> list[str]:
-        """Return what runs or failed and shall not: other releases, workers and timers that are named no more."""
-        app, release = self.params["app"], self.params["release"]
-        patterns = [app + end for end in ("-web@*", "-worker-*@*", "-timer-*.timer")]
-        listed = systemctl("list-units", "--all", "--plain", "--no-legend", *patterns)[1].splitlines()
-        units = [line.split()[0] for line in listed if line.split() and " inactive " not in line]
-        kept = self.wanted()
-        dropped = [unit for unit in units if unit not in kept and (unit.endswith(".timer") or f"@{release}." in unit)]
-        return stale(units, app, release) + dropped
+    def chosen(self) -> str:
+        """Return the instance that shall serve: the live one of the release, or another beside it."""
+        live: str = self.units.live
+        if release_units.release_of(live) != self.release:
+            return self.release
+        return str(release_units.twin_of(live)) if self.fresh and self.old == live else live
+
+    @property
+    def web(self) -> str:
+        """Return the unit of the web server that shall serve."""
+        return str(self.units.web(self.instance))
 
     def is_done(self) -> bool:
         """Return whether everything is as it shall be, the health of the server left aside."""
-        shown = properties(self.wanted())
-        running = all(shown.get(unit, {}).get("ActiveState") == "active" for unit in self.wanted())
-        pointed = self.place.current == self.params["release"]
+        wanted = self.units.wanted(self.instance)
+        shown = release_units.properties(wanted)
+        running = all(shown.get(unit, {}).get("ActiveState") == "active" for unit in wanted)
+        pointed = self.before == self.release
         if self.params["serves"]:
-            pointed = (
-                pointed
-                and os.path.islink(self.live_socket)
-                and (os.readlink(self.live_socket) == os.path.basename(self.socket))
-            )
-        settled = running and pointed and not self.params["restart"]
-        return settled and not self.others() and not self.former_units()
+            pointed = pointed and self.units.live == self.instance
+        settled = running and pointed and not self.fresh and not self.is_closed()
+        return settled and not self.units.others(self.instance) and not release_units.former_units(self.params["app"])
 
-    def former_units(self) -> list[str]:
-        """Return the units of other applications that run, or would at the next boot."""
-        ends = (".service", "-web@*", "-worker-*@*", "-timer-*")
-        patterns = [app + end for app in former_apps(self.params["app"]) for end in ends]
-        if not patterns:
-            return []
-        listed = systemctl("list-units", "--all", "--plain", "--no-legend", *patterns)[1].splitlines()
-        return [line.split()[0] for line in listed if line.split() and " inactive " not in line]
+    def is_closed(self) -> bool:
+        """Return whether the application is stopped on purpose, or still behind the page of that."""
+        closed = maintenance_page.closed_by() == maintenance_page.RELEASE
+        return bool(closed or release_owed.is_paused(self.params["app"]))
+
+    def is_settled(self) -> bool:
+        """Return whether `run` would change nothing."""
+        if self.params["release"]:
+            return self.is_done()
+        # What is stopped on purpose has new processes when it starts again.
+        return not (self.before and self.owed.due) or bool(release_owed.is_paused(self.params["app"]))
 
     def run(self) -> list[str]:
         """Make the release live; returns what happened in words. Raises ReleaseError."""
-        before = self.place.current
-        if self.is_done():
-            with self.steps.step("probe"):
-                self.probe_web()
-            return [f"Release {self.place.id} is live already: nothing to do"]
-        self.changed = True
+        if self.is_settled():
+            return self.confirm()
+        self.record.require_lock()
         self.check_units()
+        self.changed = True
+        try:
+            self.switch()
+        except (ReleaseError, OSError) as error:
+            if not self.is_renewal:
+                self.record.fail(str(error), **self.line())
+            if isinstance(error, OSError):
+                raise ReleaseError(f"Release {self.release} could not be switched to: {error}") from error
+            raise
+        if not self.params["release"]:
+            return [f"Release {self.release} runs with what changed"]
+        if not self.is_renewal or self.params["restart"]:
+            self.record.succeed(**self.line())
+        self.record_late()
+        came = f" (before: {self.before})" if self.before and not self.is_renewal else ""
+        return [f"Release {self.release} is live{came}"]
+
+    @property
+    def is_renewal(self) -> bool:
+        """Return whether the release was live before."""
+        return self.before == self.release
+
+    def confirm(self) -> list[str]:
+        """Say that nothing is to do."""
+        if not self.params["release"]:
+            self.owed.done()
+            return []
+        if self.params["serves"]:
+            with self.steps.step("probe"):
+                self.require_health()
+        self.record_late()
+        return [f"Release {self.release} is live already: nothing to do"]
+
+    def record_late(self) -> None:
+        """Write the ledger line of a switch that was cut off before it was written."""
+        if release_ledger.good_releases(release_ledger.read_ledger())[:1] != [self.release]:
+            self.record.succeed(**self.line())
+
+    def line(self) -> dict[str, Any]:
+        """Return what the ledger is to say of this switch."""
+        built = release_host.read_json(self.place.path("build.json")) or {}
+        known = {name: built[name] for name in ("label", "sha256", "commits") if built.get(name)}
+        before = self.before
+        if self.is_renewal:
+            before = next(iter(release_static.releases(self.place.root)), "")
+        return {**known, "release": self.release, "from": before, "to": self.release, "steps": self.steps.seconds}
+
+    def switch(self) -> None:
+        """Do everything that is to do, in order."""
         if self.params["serves"]:
             with self.steps.step("start"):
-                self.start([self.web])
-                self.probe_web()
+                self.start_web()
+            with self.steps.step("probe"):
+                self.require_health()
             with self.steps.step("switch"):
-                release_host.point(self.live_socket, os.path.basename(self.socket))
-        release_host.point(self.place.current_link, os.path.join("releases", self.params["release"]))
+                self.flip()
+            with self.steps.step("verify"):
+                self.verify()
+        self.take_over()
         with self.steps.step("workers"):
-            self.start(self.workers)
-            self.start_timers()
+            self.start_workers()
         with self.steps.step("drain"):
-            self.stop_others()
-            self.retire_former()
+            self.units.stop(self.units.others(self.instance), self.params["drain"])
+            release_units.retire_former(self.params["app"])
         self.check_workers()
-        came = f" (before: {before})" if before and before != self.params["release"] else ""
-        return [f"Release {self.place.id} is live{came}"]
+        self.owed.done()
+        with self.steps.step("prune"):
+            self.prune()
 
     def check_units(self) -> None:
         """Refuse a host that has not got the units."""
-        shown = properties(self.wanted())
-        missing = [unit for unit in self.wanted() if shown.get(unit, {}).get("LoadState") != "loaded"]
+        wanted = self.units.wanted(self.instance)
+        release_units.reload_manager([*wanted, *self.units.running()])
+        shown = release_units.properties(wanted)
+        missing = [unit for unit in wanted if shown.get(unit, {}).get("LoadState") != "loaded"]
         if missing:
             raise ReleaseError(
                 f"this host has no unit {', '.join(missing)}", "Run `make provision`, then deploy again."
             )
 
-    def start(self, units: list[str]) -> None:
-        """Start the units, or restart them where what they run from changed; does not wait."""
-        if not units:
+    def start_web(self) -> None:
+        """Start the web server; one that runs already and serves nobody is what a cut-off run left: begin anew."""
+        if self.instance != self.release:
+            release_host.point(os.path.join(self.place.releases, self.instance), self.release)
+        if self.instance == self.units.live and not self.fresh:
+            self.units.start([self.web], "start")
             return
-        systemctl("reset-failed", *units)
-        verb = "restart" if self.params["restart"] else "start"
-        code, output = systemctl(verb, "--no-block", *units)
-        if code:
-            raise ReleaseError(f"`systemctl {verb} {' '.join(units)}` failed: {output.strip()}")
+        if release_units.is_active(self.web):
+            release_sockets.wait_until_quiet(self.units.socket(self.instance), self.params["drain"])
+        self.units.start([self.web], "restart")
 
-    def start_timers(self) -> None:
-        """Start the timers that do not wait yet."""
-        if self.timers:
-            systemctl("start", *self.timers)
+    def require_health(self) -> None:
+        """Ask the new server until it answers; stops it again, unless it is the one that serves, when it does not."""
+        why = self.probe.until_healthy(self.web, self.units.socket(self.instance), self.params["timeout"])
+        if why:
+            text = self.journal_of(self.web)
+            serving = self.instance == self.old
+            if not serving:
+                self.give_up()
+            raise ReleaseError(
+                f"Release {self.release} does not answer for {self.probe.address}: {why}.\n{text}".strip(),
+                self.advice(serving) + " Mend this and run it again.",
+            )
 
-    def probe_web(self) -> None:
-        """Ask the new server until it answers; stops it again, unless it is the live one, when it does not."""
-        if not self.params["serves"]:
+    def advice(self, serving: bool) -> str:
+        """Return what the failure means for those who use the site."""
+        if serving:
+            return "This is the release that serves."
+        if self.is_closed():
+            return "The application stays stopped, behind the maintenance page."
+        if not self.old:
+            return "Nothing serves yet."
+        if self.is_renewal:
+            return "The processes that ran before serve on, with what they had."
+        return "The release before it serves on, untouched."
+
+    def give_up(self) -> None:
+        """Stop the new server."""
+        release_units.systemctl("stop", self.web)
+        release_units.systemctl("reset-failed", self.web)
+
+    def journal_of(self, unit: str) -> str:
+        """Return what a unit wrote since this began, cut to what tells."""
+        text = release_units.journal(unit, self.started - 1)
+        told: str = release_text.journal_excerpt(text, os.path.realpath(self.place.path("source")))
+        return told
+
+    def flip(self) -> None:
+        """Lead nginx to the new server; its static files can be had before."""
+        release_static.announce(self.place.root, self.release)
+        release_host.point(self.units.live_socket, os.path.basename(self.units.socket(self.instance)))
+
+    def take_over(self) -> None:
+        """Let `current` name the release: timers, commands and the next boot follow it."""
+        release_static.remember(self.place.root, self.before, self.release)
+        release_host.point(self.place.current_link, os.path.join("releases", self.release))
+        release_owed.resumed(self.params["app"])
+
+    def verify(self) -> None:
+        """Ask as a visitor does, through nginx; the old server gets its place back when that fails."""
+        closed = maintenance_page.closed_by()
+        if closed == maintenance_page.PEOPLE:
             return
-        why = self.wait_until_healthy()
+        message = maintenance_page.message()
+        if closed:
+            # What served before is stopped: there is nothing to go back to.
+            self.take_over()
+            maintenance_page.off(maintenance_page.RELEASE)
+        why = self.probe.through_front(FRONT_SECONDS)
         if not why:
             return
-        text = release_text.journal_excerpt(
-            journal(self.web, self.started - 1), os.path.realpath(self.place.path("source"))
-        )
-        serving = self.place.current == self.params["release"]
-        if not serving:
-            systemctl("stop", self.web)
-            systemctl("reset-failed", self.web)
-        advice = "This is the release that serves." if serving else "The release before it serves on, untouched."
-        if not self.place.current:
-            advice = "Nothing serves yet."
-        page = f"https://{self.params['host']}{self.params['path']}"
+        text = self.journal_of(self.web)
+        if closed:
+            maintenance_page.on(message, maintenance_page.RELEASE)
+        back = self.go_back()
         raise ReleaseError(
-            f"Release {self.place.id} does not answer for {page}: {why}.\n{text}".strip(),
-            advice + " Mend this and deploy again.",
+            f"Release {self.release} answers on its socket, and does not through nginx ({self.probe.address} on this "
+            f"machine): {why}.\n{text}".strip(),
+            ("The one before serves again." if back else "`make logs` shows more.") + " Mend this and run it again.",
         )
 
-    def wait_until_healthy(self) -> str:
-        """Return "" as soon as the server answers well, else why it is given up."""
-        deadline = time.monotonic() + self.params["timeout"]
-        first_error: float | None = None
-        looked, why = 0.0, "no answer"
-        while time.monotonic() < deadline:
-            status, why = self.answer(deadline - time.monotonic())
-            if status and status < SERVER_ERROR and status != BAD_REQUEST:
-                return ""
-            if status == BAD_REQUEST:
-                name = self.params["host"]
-                return f"it refuses the name {name}: app_domains (ALLOWED_HOSTS) or the settings do not know it"
-            first_error = (first_error or time.monotonic()) if status else None
-            if first_error and time.monotonic() - first_error > PATIENCE_WITH_ERRORS:
-                return why
-            if not status and time.monotonic() - looked > LOOK_SECONDS:
-                looked = time.monotonic()
-                if self.keeps_failing(self.web):
-                    return "its process does not stay up"
-            time.sleep(POLL_SECONDS)
-        return f"{why} within {self.params['timeout']} s (release_start_timeout)"
+    def go_back(self) -> bool:
+        """Lead nginx to the old server again, where it still runs; returns whether it does."""
+        if self.old in ("", self.instance) or not release_units.is_active(self.units.web(self.old)):
+            return False
+        release_host.point(self.units.live_socket, os.path.basename(self.units.socket(self.old)))
+        release_sockets.wait_until_quiet(self.units.socket(self.instance), self.params["drain"])
+        self.give_up()
+        return True
 
-    def answer(self, remaining: float) -> tuple[int | None, str]:
-        """Return (status or None, what that means) of one request."""
-        try:
-            with identity(self.params["web_user"]):
-                status = ask(self.socket, self.params["host"], self.params["path"], max(1.0, min(remaining, 30.0)))
-        except PermissionError:
-            return SERVER_ERROR, f"the user {self.params['web_user']} may not use its socket"
-        except (OSError, http.client.HTTPException) as error:
-            return None, f"no answer ({error})"
-        return status, f"it answers {status}"
-
-    def keeps_failing(self, unit: str) -> bool:
-        """Return whether systemd has given the unit up or keeps restarting it."""
-        state = properties([unit]).get(unit, {})
-        restarts = int(state.get("NRestarts") or 0)
-        return state.get("ActiveState") == "failed" or restarts >= RESTARTS_TOLERATED
-
-    def stop_others(self) -> None:
-        """Stop the processes of other releases; systemd gives them time to finish what they have begun."""
-        others = self.others()
-        if others:
-            systemctl("stop", *others)
-            systemctl("reset-failed", *others)
-            for unit in others:
-                if "-web@" not in unit:
-                    continue
-                socket_file = os.path.join(
-                    self.params["run_directory"], unit.split("@")[1][: -len(".service")] + ".sock"
-                )
-                if os.path.exists(socket_file):
-                    os.unlink(socket_file)
-
-    def retire_former(self) -> None:
-        """Stop what served before the application got its name; its data stays."""
-        for unit in self.former_units():
-            systemctl("stop", unit)
-        for app in former_apps(self.params["app"]):
-            systemctl("disable", "--quiet", app + ".service")
+    def start_workers(self) -> None:
+        """Start the workers, new ones where they run with what changed, and the timers that do not wait yet."""
+        self.units.start(self.units.workers(self.release), "restart" if self.fresh else "start")
+        if self.units.timers:
+            release_units.systemctl("start", *self.units.timers)
 
     def check_workers(self) -> None:
         """Raise a ReleaseError for a worker that does not stay up."""
-        for unit in self.workers:
-            shown = properties([unit]).get(unit, {})
-            if shown.get("ActiveState") == "failed" or int(shown.get("NRestarts") or 0) > 0:
-                text = release_text.journal_excerpt(
-                    journal(unit, self.started - 1), os.path.realpath(self.place.path("source"))
-                )
-                name = unit.split("@", maxsplit=1)[0].split("-worker-", 1)[1]
-                raise ReleaseError(
-                    f"app_workers.{name} (in {APP_FILE}): the site serves, but this worker does not stay up.\n{text}",
-                    "Mend its command and deploy again.",
-                )
+        for name, unit in self.units.failing_workers(self.release):
+            raise ReleaseError(
+                f"app_workers.{name} (in {APP_FILE}): the site serves, but this worker does not stay up.\n"
+                + self.journal_of(unit),
+                "Mend its command and deploy again.",
+            )
+
+    def prune(self) -> None:
+        """Remove releases that are kept no longer, and names of second instances that do not run."""
+        for entry in os.scandir(self.place.releases):
+            if entry.is_symlink() and entry.name not in (self.instance, self.release):
+                os.unlink(entry.path)
+        if self.params["keep"]:
+            release_retention.prune(self.place, self.params["app"], self.params["keep"], self.record)

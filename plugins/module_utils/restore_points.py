@@ -111,7 +111,7 @@ class Points:
         free = shutil.disk_usage(os.path.dirname(self.params["folder"])).free
         if free - needed < self.params["min_free"]:
             raise release_host.ReleaseError(
-                f"No room for a copy of the database {self.database}: it may take {needed >> 20}m; of {free >> 20}m that "
+                f"No room to copy the database {self.database}: it may take {needed >> 20}m; of {free >> 20}m that "
                 f"are free release_min_free = {self.params['min_free'] >> 20}m has to stay.",
                 "Make room, keep fewer (release_restore_points_keep), or go without: -e release_restore_points=never",
             )

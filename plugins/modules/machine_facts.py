@@ -31,7 +31,7 @@ ansible_facts:
   sample:
     machine: {os: debian, release: "13", codename: trixie, python: "3.13.5", architecture: x86_64, memory_mb: 2000,
       processors: 2, systemd: 257, container: true, swap_mb: 0, ipv6: true, dpkg_interrupted: false,
-      uv: "0.13.9", packages: {nginx: "1.26.3"}, candidates: {}}
+      owed: [], uv: "0.13.9", packages: {nginx: "1.26.3"}, candidates: {}}
 """
 
 import os
@@ -39,6 +39,7 @@ import platform
 import re
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.release_owed import owed_apps
 
 
 def os_release(path: str = "/etc/os-release") -> dict[str, str]:
@@ -113,6 +114,8 @@ def main() -> None:
         "ipv6": os.path.exists("/proc/net/if_inet6"),
         "dpkg_interrupted": bool(os.listdir("/var/lib/dpkg/updates")),
         "uv": uv_version(module),
+        # Applications whose processes have to take up a change that a cut-off run made
+        "owed": owed_apps(),
         "packages": found,
         "candidates": candidates(module, [name for name in module.params["candidates"] if name not in found]),
     }

@@ -7,22 +7,28 @@ DOCUMENTATION = r"""
 module: release_activate
 short_description: A release serves
 description:
-  - Starts the release's web server on a socket of its own, asks it for a page until it answers, points the web server's
-    socket and C(current) at it, brings workers and timers along, and stops what ran before.
-  - A release that does not become healthy is stopped again; the old one serves on. Any interrupted run can be repeated.
+  - Starts the release's web server on a socket of its own, asks it for a page until it answers, points nginx's socket
+    at it, asks again through nginx, points C(current) at it, brings workers and timers along, stops what ran before
+    once nobody talks to it any more, writes the ledger line and removes old releases.
+  - A release that does not become healthy is stopped again and marked as failed in the ledger; the old one serves on.
+    Any interrupted run can be repeated. A release that is live already is left alone.
+  - Without O(release), the live one gets new processes in the same way where something that they run with changed.
 options:
-  release: {description: Id of the release., type: str, required: true}
+  release: {description: Id of the release; empty is the live one., type: str, default: ""}
   app: {description: Name of the application; its units are called so., type: str, required: true}
   root: {description: The application's folder., type: path, required: true}
   run_directory: {description: Folder of the sockets., type: path, required: true}
   host: {description: Host name to ask for., type: str, required: true}
   path: {description: Page to ask for., type: str, default: /}
   timeout: {description: Seconds that the release has to become healthy., type: int, default: 60}
+  drain: {description: Seconds that requests in flight get before the old one is stopped., type: int, default: 30}
   web_user: {description: The web server's user; the page is asked for as this one., type: str, default: ""}
   workers: {description: Names of the long-running processes., type: list, elements: str, default: []}
   timers: {description: Names of what runs by the clock., type: list, elements: str, default: []}
   serves: {description: Whether this host runs the web server., type: bool, default: true}
-  restart: {description: The release changed in place; restart its processes., type: bool, default: false}
+  restart: {description: The release changed in place; it needs new processes., type: bool, default: false}
+  keep: {description: Number of releases to keep; 0 removes none., type: int, default: 0}
+  run: {description: The run in hand, from preflight., type: dict, default: {}}
 author: Samestack
 """
 
@@ -38,7 +44,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 before: {description: The release that was live before, type: str, returned: success}
-seconds: {description: Seconds that each step took., type: dict, returned: success}
+seconds: {description: Seconds that each step took., type: dict, returned: always}
 say: {description: What happened, in words., type: list, elements: str, returned: success}
 """
 
@@ -51,32 +57,36 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "release": {"type": "str", "required": True},
+            "release": {"type": "str", "default": ""},
             "app": {"type": "str", "required": True},
             "root": {"type": "path", "required": True},
             "run_directory": {"type": "path", "required": True},
             "host": {"type": "str", "required": True},
             "path": {"type": "str", "default": "/"},
             "timeout": {"type": "int", "default": 60},
+            "drain": {"type": "int", "default": 30},
             "web_user": {"type": "str", "default": ""},
             "workers": {"type": "list", "elements": "str", "default": []},
             "timers": {"type": "list", "elements": "str", "default": []},
             "serves": {"type": "bool", "default": True},
             "restart": {"type": "bool", "default": False},
+            "keep": {"type": "int", "default": 0},
+            "run": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
-    switch = Switch(module.params)
-    before = switch.place.current
+    if module.check_mode:
+        switch = Switch(module.params)
+        module.exit_json(changed=not switch.is_settled(), before=switch.before, seconds={}, say=[])
+    seconds: dict[str, float] = {}
     try:
-        if module.check_mode:
-            module.exit_json(changed=not switch.is_done(), before=before, seconds={}, say=[])
         with one_at_a_time(module.params["app"]):
+            switch = Switch(module.params)
+            seconds = switch.steps.seconds
             say = switch.run()
     except ReleaseError as error:
-        module.fail_json(msg=str(error), hint=error.hint)
-    seconds = {step["name"]: step["seconds"] for step in switch.steps.done}
-    module.exit_json(changed=switch.changed, before=before, seconds=seconds, say=say)
+        module.fail_json(msg=str(error), hint=error.hint, seconds=seconds)
+    module.exit_json(changed=switch.changed, before=switch.before, seconds=seconds, say=say)
 
 
 if __name__ == "__main__":

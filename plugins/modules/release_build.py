@@ -26,6 +26,10 @@ options:
   static_url: {description: Path under which static files are served., type: str, default: /static/}
   media_url: {description: Path under which media is served., type: str, default: /media/}
   archive: {description: The shipped source on this host; "" asks whether it is needed., type: str, default: ""}
+  pack_to: {description: Folder on this host into which the release is packed once it is built., type: str, default: ""}
+  pack_venv: {description: Whether its environment is packed too., type: bool, default: true}
+  commits: {description: The commits since the release that is live., type: list, elements: dict, default: []}
+  run: {description: "The run this belongs to: id, verb, who, began, environment.", type: dict, default: {}}
 author: Samestack
 """
 
@@ -46,9 +50,13 @@ current: {description: The release that was live before., type: str, returned: s
 steps: {description: Seconds of each step., type: list, elements: dict, returned: success}
 """
 
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.release_builder import Builder
-from ansible.module_utils.release_host import ReleaseError, one_at_a_time
+from ansible.module_utils.release_host import ReleaseError, check_space, one_at_a_time
+from ansible.module_utils.release_ledger import Run
+from ansible.module_utils.release_parcel import pack_release
 
 
 def main() -> None:
@@ -70,27 +78,46 @@ def main() -> None:
             "static_url": {"type": "str", "default": "/static/"},
             "media_url": {"type": "str", "default": "/media/"},
             "archive": {"type": "str", "default": ""},
+            "pack_to": {"type": "str", "default": ""},
+            "pack_venv": {"type": "bool", "default": True},
+            "commits": {"type": "list", "elements": "dict", "default": []},
+            "run": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
     builder = Builder(module.params)
+    app, release = module.params["release"]["app"], module.params["release"]["id"]
+    run = Run(module.params["run"], app)
     current = builder.place.current
-    answer = {"changed": False, "needs_archive": False, "current": current, "steps": []}
+    answer: dict[str, Any] = {"changed": False, "needs_archive": False, "current": current, "steps": []}
     try:
         if builder.complete():
             module.exit_json(**answer)
         if module.check_mode:
             module.exit_json(**{**answer, "changed": True})
-        builder.check_space()
+        check_space(module.params["root"], module.params["min_free"])
         if not module.params["archive"] and not builder.live_path:
             module.exit_json(**{**answer, "needs_archive": True})
-        with one_at_a_time(module.params["release"]["app"]):
+        run.require_lock()
+        with one_at_a_time(app):
             # Another run may have built it while this one waited.
             if not builder.complete():
                 builder.build()
+        answer |= pack(builder, module.params)
     except ReleaseError as error:
+        run.fail(str(error), release=release, steps=builder.steps.seconds, label=builder.release.get("label", ""))
         module.fail_json(msg=str(error), hint=error.hint, steps=builder.steps.done)
+    run.note(steps=builder.steps.seconds)
     module.exit_json(**{**answer, "changed": True, "steps": builder.steps.done})
+
+
+def pack(builder: Builder, params: dict[str, Any]) -> dict[str, Any]:
+    """Pack the release for the control node, in the same call."""
+    if not params["pack_to"] or builder.live_path:
+        return {}
+    with builder.steps.step("pack"):
+        packed = pack_release(builder.place, params["pack_to"], with_venv=params["pack_venv"])
+    return {"sha256": packed["sha256"], "vid": packed["vid"], "packed": packed}
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ options:
   server: {description: gunicorn or granian., type: str, default: gunicorn}
   overlay: {description: Whether the machine's settings are laid over the application's., type: bool, default: true}
   pins: {description: Versions of the packages that may be added., type: dict, required: true}
-  machine: {description: "Facts of the host: python, architecture.", type: dict, required: true}
+  machine: {description: "Facts of the building host: python, os, release, architecture.", type: dict, required: true}
+  machines: {description: "The same facts of all hosts that the release is for, by name.", type: dict, default: {}}
   extra_requirements: {description: "Packages beside the application's own.", type: list, elements: str, default: []}
   build_commands: {description: Commands run while building., type: list, elements: str, default: []}
   build_env: {description: Environment of the build., type: dict, default: {}}

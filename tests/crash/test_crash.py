@@ -24,8 +24,11 @@ def main_pid(machine: Machine, unit: str) -> int:
 
 
 def live_unit(site: Machine, kind: str) -> str:
-    release = site.run(f"basename $(readlink /srv/{site.app}/current)").strip()
-    return f"{site.app}-{kind}@{release}.service"
+    instance = site.run(f"basename $(readlink /run/{site.app}/live.sock) .sock").strip()
+    if kind != "web":
+        # Of web servers there may be a second one of the same release.
+        instance = instance.removesuffix("-2")
+    return f"{site.app}-{kind}@{instance}.service"
 
 
 def kill_main(machine: Machine, unit: str, site: Machine) -> None:

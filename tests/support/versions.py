@@ -201,3 +201,11 @@ def answers_500(folder: Path) -> None:
 def never_ready(folder: Path) -> None:
     """A web server that never answers: the entry point waits for longer than any start may take."""
     append(folder, "noticeboard/wsgi.py", "\nimport time\n\ntime.sleep(3600)\n")
+
+
+def slow_view(folder: Path, seconds: float = 2) -> None:
+    """Add a page, /slow/, that takes its time: a request that is in flight while something else happens."""
+    view = f"\n\ndef slow(request):\n    time.sleep({seconds})\n    return HttpResponse('slow')\n"
+    replace(folder, "board/views.py", "import logging\n", "import logging\nimport time\n")
+    append(folder, "board/views.py", view)
+    replace(folder, "board/urls.py", "urlpatterns = [\n", 'urlpatterns = [\n    path("slow/", views.slow),\n')

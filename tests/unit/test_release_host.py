@@ -14,20 +14,21 @@ from socketserver import UnixStreamServer
 from typing import Any
 
 import pytest
-from ansible.module_utils import release_check_steps, release_inside, release_install
-from ansible.module_utils.release_builder import Builder, stand_in
+from ansible.module_utils import release_check_steps, release_environment, release_inside, release_install
+from ansible.module_utils.release_builder import Builder
+from ansible.module_utils.release_environment import stand_in
 from ansible.module_utils.release_host import (
     Place,
     app_command,
+    check_space,
     environment_file_names,
     inside_answer,
     inside_source,
     point,
-    removable,
     write_atomic,
 )
 from ansible.module_utils.release_host import ReleaseError as Error
-from ansible.module_utils.release_switch import ask, stale
+from ansible.module_utils.release_probe import ask
 from ansible.module_utils.release_text import excerpt, journal_excerpt, missing_name, short_traceback
 
 TRACEBACK = """Watching for file changes
@@ -92,7 +93,8 @@ def test_missing_variables_are_recognised(text: str) -> None:
 
 def params(tmp_path: Path, **more: Any) -> dict[str, Any]:
     release = {
-        "id": "0a1b2c3d4e5f", "app": "shop", "inputs": {"layout": 1}, "directory": "web", "settings": "shop.settings",
+        "id": "0a1b2c3d4e5f", "vid": "0f0f0f0f0f0f", "app": "shop",
+        "inputs": {"layout": 1}, "directory": "web", "settings": "shop.settings",
         "interface": "wsgi", "application": "shop.wsgi:application", "environment": {"API_KEY": True, "X": False},
         "python_path": ["src"], "server": "gunicorn", "live_path": "", "collectstatic": True,
         "packages": {"indexes": ["known"], "file": "uv.lock", "kind": "uv"},
@@ -105,7 +107,7 @@ def params(tmp_path: Path, **more: Any) -> dict[str, Any]:
 
 
 def test_the_build_has_no_secret_and_stand_ins_for_what_the_settings_insist_on(tmp_path: Path) -> None:
-    values = Builder(params(tmp_path)).environment()
+    values = release_environment.of_build(Builder(params(tmp_path)))
     assert values["DJANGO_SETTINGS_MODULE"] == "samestack_settings"
     assert values["SAMESTACK_BASE_SETTINGS"] == "shop.settings"
     assert values["API_KEY"] == "build"
@@ -119,7 +121,7 @@ def test_the_build_has_no_secret_and_stand_ins_for_what_the_settings_insist_on(t
 
 
 def test_live_code_runs_by_the_machines_entry_point(tmp_path: Path) -> None:
-    values = Builder(params(tmp_path, live_path="/srv/live")).release_environment()
+    values = release_environment.of_release(Builder(params(tmp_path, live_path="/srv/live")))
     assert values["SAMESTACK_APPLICATION"] == "samestack_live:application"
     assert values["SAMESTACK_BASE_APPLICATION"] == "shop.wsgi:application"
     assert values["PYTHONDONTWRITEBYTECODE"] == "1"
@@ -144,10 +146,8 @@ def test_a_release_is_complete_only_with_its_record(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_refused_with_figures(tmp_path: Path) -> None:
-    values = params(tmp_path)
-    values["min_free"] = 1 << 60
     with pytest.raises(Error, match=r"release_min_free = 1099511627776m .* has only \d+m free"):
-        Builder(values).check_space()
+        check_space(str(tmp_path), 1 << 60)
 
 
 ANSWER = {"static_url": "/static/", "media_url": "", "static_root": "", "staticfiles": True, "compressed": 0}
@@ -278,14 +278,6 @@ def test_advice_names_what_the_environment_lacks(tmp_path: Path) -> None:
     assert "was not touched" in release_check_steps.advice(place, account, "SyntaxError: invalid syntax")
 
 
-def test_units_of_other_releases() -> None:
-    units = [
-        "shop-web@old.service", "shop-web@new.service", "shop-worker-queue@old.service", "shop-two-web@old.service",
-        "shop-timer-tidy.service",
-    ]  # fmt: skip
-    assert stale(units, "shop", "new") == ["shop-web@old.service", "shop-worker-queue@old.service"]
-
-
 def test_asking_over_a_socket_sends_what_nginx_would(tmp_path: Path) -> None:
     seen: dict[str, str] = {}
 
@@ -313,16 +305,6 @@ def test_asking_over_a_socket_sends_what_nginx_would(tmp_path: Path) -> None:
         silent.listen()
         with pytest.raises(OSError):
             ask(str(tmp_path / "silent.sock"), "shop.test", "/", 0.1)
-
-
-def test_old_releases_are_chosen_by_when_they_were_built(tmp_path: Path) -> None:
-    for number, name in enumerate(["e", "d", "c", "b", "a"]):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "release.json").write_text('{"id": 1}')
-        (tmp_path / name / "build.json").write_text(json.dumps({"built": f"2026-01-0{number + 1}T00:00:00Z"}))
-    (tmp_path / "unfinished").mkdir()
-    assert removable(str(tmp_path), "e", 3) == ["c", "d", "unfinished"]
-    assert removable(str(tmp_path), "a", 1) == ["b", "c", "d", "e", "unfinished"]
 
 
 def test_compressed_files_keep_their_time_and_are_worth_it(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from ansible.module_utils.release_host import ReleaseError
 from ansible.module_utils.release_ledger import (
     Run,
+    accepted_releases,
     failed_releases,
     good_releases,
     read_ledger,
@@ -47,6 +48,14 @@ def test_notes_of_several_modules_become_one_line(places: dict[str, str]) -> Non
     )  # fmt: skip
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", line["time"])
     assert not list(Path(places["scratch"]).iterdir()), "the notes are gone with the run"
+
+
+def test_the_notes_of_a_run_that_was_cut_off_go_with_the_next(places: dict[str, str]) -> None:
+    run(places, id="cut-off").note(migrations=["shop.0001"])
+    run(places).note(steps={"start": 1.5})
+    run(places).succeed()
+    assert "migrations" not in read_ledger(places["folder"])[0]
+    assert not list(Path(places["scratch"]).iterdir())
 
 
 def test_a_failure_says_why_and_everybody_may_read_it(places: dict[str, str]) -> None:
@@ -93,6 +102,7 @@ def test_what_is_good_is_told_by_the_last_result() -> None:
         {"verb": "deploy", "result": "failed", "reason": "no such ref"},
     ]
     assert good_releases(lines) == ["d", "a"]
+    assert list(accepted_releases(lines)) == ["b"]
     assert failed_releases(lines) == {"b": "no page", "c": "disk full"}
 
 

@@ -140,7 +140,7 @@ def test_a_failing_command_says_so(site: Machine) -> None:
 
 def test_errors_reach_the_journal(site: Machine) -> None:
     assert site.browser().get("/no-such-page/").status == 404
-    release = site.run(f"basename $(readlink /srv/{site.app}/current)").strip()
+    release = site.run(f"basename $(readlink /run/{site.app}/live.sock) .sock").strip()
     wait_for(
         "the line in the journal",
         lambda: "no-such-page" in site.run(f"journalctl -o cat -n 50 -u {site.app}-web@{release}"),

@@ -1,0 +1,129 @@
+"""What the application, nginx, PostgreSQL and Redis write, on all hosts of an environment together, as it comes."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import re
+import shlex
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+#: Lines of the past that each source begins with
+HISTORY = 100
+FILE_HISTORY = 20
+FILES = {
+    "access": "/var/log/nginx/access.log",
+    "nginx": "/var/log/nginx/error.log",
+    "postgresql": "/var/log/postgresql/*.log",
+    "redis": "/var/log/redis/redis-server.log",
+}
+SERVICES = ("nginx", "postgresql", "redis")
+COLOURS = {"nginx": "35", "access": "36", "postgresql": "34", "redis": "33"}
+OF_THE_APP = "32"
+FIELDS = "MESSAGE,_SYSTEMD_UNIT,UNIT"
+CONTROLS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line: who wrote it, when (HH:MM:SS in UTC, "" where the text itself says it), and what."""
+
+    source: str
+    clock: str
+    text: str
+
+
+def remote_command(app: str) -> list[str]:
+    """The command that writes all of it on a host, until its standard input ends.
+
+    The journal is followed whole and sorted out here: a pattern of units would miss those of the next release.
+    """
+    journal = f"journalctl --quiet --output=json --output-fields={FIELDS}"
+    units = " ".join(shlex.quote(f"--unit={name}") for name in (f"{app}-*", "nginx.service", "postgresql*", "redis*"))
+    parts = [f"{journal} --lines={HISTORY} {units}", f"{journal} --follow --lines=0 &"]
+    for source, files in FILES.items():
+        parts.append(f"tail -q -n {FILE_HISTORY} -F {files} 2>/dev/null | sed -u 's/^/{source} /' &")
+    # Nothing of it stays behind when the connection ends.
+    return ["sudo", "sh", "-c", "\n".join([*parts, "cat >/dev/null", "kill 0"])]
+
+
+def source_of(unit: str, app: str) -> str:
+    """The name under which a unit's lines are shown, "" for one that is none of ours."""
+    if unit.startswith(f"{app}-"):
+        return unit.removeprefix(f"{app}-").removesuffix(".service")
+    return next((name for name in SERVICES if unit.startswith(name)), "")
+
+
+def read_line(raw: str, app: str) -> Iterator[Line]:
+    """What one line of a host's output says; nothing where it is none of ours."""
+    raw = raw.rstrip("\n")
+    if not raw.startswith("{"):
+        source, _, text = raw.partition(" ")
+        if source in FILES:
+            yield Line(source, "", CONTROLS.sub("", text))
+        return
+    try:
+        entry: dict[str, Any] = json.loads(raw)
+    except ValueError:
+        return
+    source = source_of(str(entry.get("UNIT") or entry.get("_SYSTEMD_UNIT") or ""), app)
+    if not source:
+        return
+    message = entry.get("MESSAGE") or ""
+    # journald gives bytes that are no text as a list of numbers.
+    text = bytes(message).decode(errors="replace") if isinstance(message, list) else str(message)
+    clock = time.strftime("%H:%M:%S", time.gmtime(int(entry.get("__REALTIME_TIMESTAMP", 0)) / 1e6))
+    for part in text.splitlines():
+        yield Line(source, clock, CONTROLS.sub("", part))
+
+
+def shown(line: Line, host: str, *, colour: bool) -> str:
+    """A line as it is printed; `host` is "" where there is one only."""
+    head = " ".join(part for part in (host, line.clock, line.source) if part)
+    if colour:
+        head = f"\x1b[{COLOURS.get(line.source, OF_THE_APP)}m{head}\x1b[0m"
+    return f"{head} | {line.text}"
+
+
+def follow(commands: dict[str, list[str]], app: str, write: Callable[[str], object]) -> int:
+    """Run a command for each host and write what comes until all have ended; returns 1 where one could not begin."""
+    lines: queue.Queue[tuple[str, str | None]] = queue.Queue()
+    running = {
+        host: subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, errors="replace", bufsize=1
+        )
+        for host, command in commands.items()
+    }
+    for host, process in running.items():
+        threading.Thread(target=hand_over, args=(host, process.stdout, lines), daemon=True).start()
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    open_ones = set(running)
+    try:
+        while open_ones:
+            host, raw = lines.get()
+            if raw is None:
+                open_ones.discard(host)
+                write(f"{host}: the connection has ended (code {running[host].wait()})")
+                continue
+            for line in read_line(raw, app):
+                write(shown(line, host if len(running) > 1 else "", colour=colour))
+    finally:
+        for process in running.values():
+            process.terminate()
+    return 1
+
+
+def hand_over(host: str, stream: Iterable[str], lines: queue.Queue[tuple[str, str | None]]) -> None:
+    """Put a host's lines into the queue, and None at their end."""
+    for raw in stream:
+        lines.put((host, raw))
+    lines.put((host, None))

@@ -1,0 +1,155 @@
+"""One change to an environment at a time: the deploy lock, held by a process that lives as long as this run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ansible.plugins.action import ActionBase
+
+# Ansible puts module_utils on no import path of the control node.
+UTILS = Path(__file__).resolve().parents[1] / "module_utils"
+sys.path.append(str(UTILS))
+
+from deploy_lock_words import busy, frozen, lost, waiting
+from first_contact import Target
+from host_messages import unreachable
+from run_identity import new_run, who
+from value_formats import FORMATS, parse_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+# Seconds. The run before may just be ending; a connection that is silent for longer is lost.
+PATIENCE, SILENCE = 2, 15
+FOLDER, STATE = "/run/samestack", "/var/lib/samestack"
+SSH_FAILED = 255
+OPTIONS = (
+    "BatchMode=yes", "ConnectTimeout=15", "ControlPath=none", "ControlMaster=no", "ServerAliveInterval=5",
+    "ServerAliveCountMax=2", "ClearAllForwardings=yes", "ForwardAgent=no",
+)  # fmt: skip
+# The program comes on standard input, after a password that sudo may or may not have read.
+START = (
+    "import sys, json\n"
+    "for line in iter(sys.stdin.buffer.raw.readline, b''):\n"
+    "    if line.startswith(b'{\"samestack_lock\"'):\n"
+    "        given, names = json.loads(line), {}\n"
+    "        exec(given['samestack_lock'], names)\n"
+    "        names['main'](given['request'])\n"
+    "        break\n"
+)
+
+
+class ActionModule(ActionBase):
+    """Take the lock, or say who has it."""
+
+    _VALID_ARGS = frozenset({"verb", "environment", "host", "wait"})
+    _supports_check_mode = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return `ansible_facts.run`: the run that holds the lock."""
+        result: dict[str, Any] = super().run(tmp, task_vars) | {"changed": False, "remote_calls": 0}
+        _, given = self.validate_argument_spec(
+            {name: {"type": "str", "required": True} for name in ("verb", "environment", "host")}
+            | {"wait": {"type": "str", "default": "0"}}
+        )
+        task_vars = task_vars or {}
+        try:
+            wait = parse_duration(given["wait"])
+        except ValueError as error:
+            text = f"lock_wait = {given['wait']} (in the command line, -e): {error}. {FORMATS['duration'].advice}."
+            return result | {"failed": True, "msg": text}
+        # Two verbs in one ansible-playbook are one run.
+        before = task_vars.get("ansible_facts", {}).get("run") or {}
+        if before.get("process") == os.getppid() and before.get("environment") == given["environment"]:
+            here = time.time()
+            began = before["began"] + here - before["here"]
+            return result | {"ansible_facts": {"run": {**before, "verb": given["verb"], "began": began, "here": here}}}
+        return result | self._take(given, wait, self._reach(given["host"], task_vars))
+
+    def _take(self, given: Mapping[str, str], wait: int, reach: dict[str, Any]) -> dict[str, Any]:
+        request = {
+            "id": new_run(), "who": who(), "verb": given["verb"], "environment": given["environment"],
+            "wait": wait, "patience": PATIENCE, "silence": SILENCE, "folder": FOLDER, "state": STATE,
+        }  # fmt: skip
+        holder = start_holder(reach, request, os.getppid())
+        for news in heard_from(holder):
+            if "waiting" in news:
+                self._display.display(waiting(news, given["environment"], wait))
+            elif "held" in news:
+                kept = {name: request[name] for name in ("id", "verb", "who", "environment")}
+                own = {"machine": news["machine"], "process": os.getppid(), "here": time.time()}
+                return {"ansible_facts": {"run": {**kept, "began": news["began"], **own}}}
+            elif "busy" in news:
+                return {"failed": True} | busy(news, given["environment"], wait)
+            elif "frozen" in news:
+                return {"failed": True} | frozen(news, given["environment"])
+            elif news.get("ended") == SSH_FAILED:
+                return {"unreachable": True, "msg": unreachable(news["said"], reach["user"], reach["variables"])}
+            elif "ended" in news:
+                return {"failed": True} | lost(news, given["host"])
+        return {"failed": True} | lost({"ended": holder.wait(), "said": ""}, given["host"])
+
+    def _reach(self, host: str, task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """Return how the lock's host is reached: `argv`, `user`, `password`, and the variables that say so."""
+        known = task_vars["hostvars"][host]
+        names = {
+            "ansible_port": "port", "ansible_ssh_common_args": "ssh_common_args", "ansible_user": "remote_user",
+            "ansible_ssh_extra_args": "ssh_extra_args", "ansible_ssh_private_key_file": "private_key_file",
+        }  # fmt: skip
+        if host == task_vars["inventory_hostname"]:
+            # With what the command line says.
+            values = {name: self._connection.get_option(option) for name, option in names.items()}
+        else:
+            values = {name: known.get(name) for name in names}
+        groups = ("ansible_inventory_sources", "groups")
+        variables = {
+            "inventory_hostname": host, "group_names": known["group_names"],
+            **{name: task_vars[name] for name in groups if name in task_vars},
+            **{name: value for name, value in values.items() if value},
+            **({"ansible_host": known["ansible_host"]} if known.get("ansible_host") else {}),
+        }  # fmt: skip
+        user = str(values["ansible_user"] or self._play_context.remote_user or "root")
+        password = known.get("ansible_become_password") or known.get("ansible_become_pass") or ""
+        password = str(password or self._play_context.become_pass or "")
+        return {"target": Target.of(variables), "user": user, "password": password, "variables": variables}
+
+
+def command(user: str, password: str) -> str:
+    """Return the command that starts the host's half as root, which reads its program from standard input."""
+    python = ["/usr/bin/python3", "-I", "-S", "-c", START]
+    if user == "root":
+        return shlex.join(python)
+    return shlex.join([*(["sudo", "-S", "-p", ""] if password else ["sudo", "-n"]), *python])
+
+
+def start_holder(reach: Mapping[str, Any], request: Mapping[str, Any], pid: int) -> subprocess.Popen[bytes]:
+    """Start the process that holds the connection, in a session of its own: Ctrl-C is not for it."""
+    argv = reach["target"].argv(reach["user"], command(reach["user"], reach["password"]), *OPTIONS)
+    program = {"samestack_lock": (UTILS / "lock_on_host.py").read_text(encoding="utf-8"), "request": request}
+    first = (reach["password"] + "\n" if reach["password"] else "") + json.dumps(program) + "\n"
+    holder = subprocess.Popen(
+        [sys.executable, "-I", "-S", str(UTILS / "lock_holder.py")], cwd="/", start_new_session=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert holder.stdin is not None
+    holder.stdin.write(json.dumps({"argv": argv, "first": first, "pid": pid}).encode())
+    holder.stdin.close()
+    return holder
+
+
+def heard_from(holder: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
+    """Yield what the holder passes on, without what a log-in shell has to say."""
+    assert holder.stdout is not None
+    for line in holder.stdout:
+        if line.startswith(b"{"):
+            try:
+                yield json.loads(line)
+            except ValueError:
+                continue

@@ -1,0 +1,40 @@
+"""The control-node half of `environment_state`: it says who asks, and shows the ledger as a table."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+# Ansible puts module_utils on no import path of the control node.
+sys.path.append(str(Path(__file__).resolve().parents[1] / "module_utils"))
+
+from release_table import table
+from run_identity import who
+
+LEDGER_NAMES = {"close": "maintenance", "open": "maintenance"}
+
+
+class ActionModule(ActionBase):
+    """Run the module for whoever sits here."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the module's result; of `show` with the table, or with the ledger's lines as they are."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        args = dict(self._task.args)
+        verb, environment = str(args.get("verb", "")), str(args.get("environment", ""))
+        args["run"] = {"verb": LEDGER_NAMES.get(verb, verb), "who": who(), "environment": environment}
+        result |= self._execute_module(module_name="environment_state", module_args=args, task_vars=task_vars)
+        state = result.get("state")
+        if state and args.get("format") == "json":
+            # For programs: the lines that begin with a brace, as they are on the host.
+            for line in state["lines"]:
+                self._display.display(json.dumps(line, ensure_ascii=False))
+        elif state:
+            width = shutil.get_terminal_size((200, 24)).columns
+            result["say"] = table(state, environment, int(args.get("limit") or 20), width)
+        return result

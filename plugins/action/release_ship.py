@@ -1,0 +1,51 @@
+"""Brings a release from a host into the control node's store, or from the store to a host that lacks it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+# Ansible puts module_utils on no import path of the control node.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "module_utils"))
+
+from release_store import Store
+from release_transfer import Transfers
+
+
+class ActionModule(Transfers):
+    """Looks first; most runs end there."""
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the release's digests, and whether anything was moved."""
+        super().run(tmp, task_vars)
+        args = dict(self._task.args)
+        store = Store(self.base, args["app"])
+        look = self.look(args["root"], args["id"])
+        wanted = args.get("sha256") or ""
+        if args.get("fetch"):
+            return self._fetch(store, args, wanted, task_vars)
+        contents = store.holds(args["id"], wanted)
+        wanted = wanted or (contents.sha256 if contents else "")
+        vid = contents.venv[0] if contents and contents.venv else ""
+        answer = {"changed": False, "sha256": wanted, "vid": vid, "current": look.current, "free": look.free}
+        if look.complete and look.sha256 == wanted:
+            return answer
+        if self._task.check_mode:
+            return {**answer, "changed": True}
+        result = self.push(store, args, look, task_vars)
+        return {**answer, **result} if not result.get("failed") else result
+
+    def _fetch(
+        self, store: Store, args: dict[str, Any], wanted: str, task_vars: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        """Bring the release into the store unless the host's own bytes are there already."""
+        look = self.look(args["root"], args["id"])
+        if look.complete and wanted and look.sha256 != wanted:
+            why = f"the digest of its contents is {look.sha256[:12]}…, not {wanted[:12]}…"
+            return {"failed": True, "msg": f"Release {args['id']} on this host is not the one that is wanted: {why}."}
+        contents = store.holds(args["id"], look.sha256) if look.complete else None
+        if contents and contents.venv:
+            return {"changed": False, "sha256": contents.sha256, "vid": contents.venv[0]}
+        result = self.fetch(store, args, task_vars)
+        return {**result, "changed": not result.get("failed")}

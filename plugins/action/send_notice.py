@@ -1,0 +1,31 @@
+"""Tells people about a deployment, a rollback, a promotion; never a reason for one to fail."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+# Ansible puts module_utils on no import path of the control node.
+sys.path.append(str(Path(__file__).resolve().parents[1] / "module_utils"))
+
+from notices import send
+
+
+class ActionModule(ActionBase):
+    """Send one notice, from this computer."""
+
+    _VALID_ARGS = frozenset({"settings", "notice", "run"})
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return `warnings` for what could not be sent."""
+        result: dict[str, Any] = super().run(tmp, task_vars) | {"changed": False, "remote_calls": 0}
+        args = self._task.args
+        run = {name: value for name, value in (args.get("run") or {}).items() if value}
+        if self._task.check_mode:
+            return result
+        warnings = send(args.get("settings") or {}, {**run, **(args.get("notice") or {})})
+        return result | ({"warnings": warnings} if warnings else {})

@@ -1,0 +1,128 @@
+"""The deploy lock's half on the host: a program that holds the lock as long as it hears from the run.
+
+It is sent over ssh and runs as root with the host's own Python; `main` is called with the request. One line of JSON a
+piece of news goes to standard output: `waiting` (who holds it), then `held`, `busy` or `frozen`. The lock goes when
+standard input ends or falls silent: then the run is over, or its connection is.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import platform
+import select
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+POLL_SECONDS = 0.1
+
+
+class RunIsOverError(Exception):
+    """The run has ended, or nothing was heard from it for too long."""
+
+
+def listen(seconds: float, silence: float, heard: float) -> float:
+    """Listen to the run for some seconds; returns when it was heard last. Raises `RunIsOverError`."""
+    ready, _, _ = select.select([0], [], [], seconds)
+    if ready:
+        if not os.read(0, 4096):
+            raise RunIsOverError
+        return time.monotonic()
+    if time.monotonic() - heard > silence:
+        raise RunIsOverError
+    return heard
+
+
+def read(path: str) -> dict[str, Any]:
+    """Return a file's JSON, {} when it is not there or not whole."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def tell(**news: Any) -> None:
+    """Tell the run something."""
+    os.write(1, json.dumps({"now": time.time(), **news}).encode() + b"\n")
+
+
+def machine() -> str:
+    """Return what tells this machine from others, as release_ledger does."""
+    try:
+        with open("/etc/machine-id", encoding="ascii") as file:
+            return f"{platform.node()}/{file.read().strip()}"
+    except OSError:
+        return platform.node()
+
+
+def take(lock: int, request: Mapping[str, Any], note: str) -> bool:
+    """Take the lock; returns whether it was got before the patience ended, or raises `RunIsOverError`.
+
+    The run before may just be ending, so a moment of patience is always there; only a longer wait is told.
+    """
+    began = heard = time.monotonic()
+    told = False
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waited = time.monotonic() - began
+            if waited > max(request["patience"], request["wait"]):
+                return False
+            if waited > request["patience"] and not told:
+                tell(waiting=read(note))
+                told = True
+            heard = listen(POLL_SECONDS, request["silence"], heard)
+        else:
+            return True
+
+
+def hold(request: Mapping[str, Any], note: str) -> None:
+    """Write down who holds the lock, say so, and listen until the run is over."""
+    began = time.time()
+    content = {name: request[name] for name in ("id", "who", "verb", "environment")} | {"since": began}
+    try:
+        with open(note + ".new", "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o644)
+            json.dump(content, file)
+        os.replace(note + ".new", note)
+        tell(held=True, began=began, machine=machine())
+        heard = time.monotonic()
+        while True:
+            heard = listen(1, request["silence"], heard)
+    finally:
+        if read(note).get("id") == request["id"]:
+            os.unlink(note)
+
+
+def main(request: Mapping[str, Any]) -> None:
+    """Hold the lock for a run.
+
+    The request has `id`, `who`, `verb`, `environment`; `folder`, where the lock is; `state`, where the file is that
+    says that the environment is frozen; and in seconds `wait`, `patience` and `silence`.
+    """
+    # What ends the connection ends the program in order, with the note taken away.
+    for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    os.makedirs(request["folder"], mode=0o755, exist_ok=True)
+    note = os.path.join(request["folder"], "lock.json")
+    lock = os.open(os.path.join(request["folder"], "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        if not take(lock, request, note):
+            tell(busy=read(note))
+            return
+        frozen = read(os.path.join(request["state"], "freeze.json"))
+        if frozen:
+            tell(frozen=frozen)
+            return
+        hold(request, note)
+    except (RunIsOverError, BrokenPipeError):
+        pass

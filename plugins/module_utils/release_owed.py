@@ -1,0 +1,69 @@
+"""What is still to happen to an application on this host, in files, so that a run that was cut off is finished.
+
+`owed/<app>`: something that its processes run with changed (an environment file, a unit); they shall be renewed.
+`paused/<app>`: its processes are stopped on purpose, also after a boot; the next release that serves ends that.
+"""
+
+from __future__ import annotations
+
+import os
+
+FOLDER = "/var/lib/samestack"
+
+
+class Owed:
+    """Whether an application's processes have to take up a change."""
+
+    def __init__(self, app: str) -> None:
+        """Take the application's name; what is owed later than now is not part of this."""
+        self.path = os.path.join(FOLDER, "owed", app)
+        self.seen = self.time()
+
+    def time(self) -> int | None:
+        """Return when the file was written (nanoseconds), None while there is none."""
+        try:
+            return os.stat(self.path).st_mtime_ns
+        except OSError:
+            return None
+
+    @property
+    def due(self) -> bool:
+        """Return whether something is owed."""
+        return self.seen is not None
+
+    def done(self) -> None:
+        """Forget it, unless it was asked for again meanwhile."""
+        if self.due and self.time() == self.seen:
+            os.unlink(self.path)
+
+
+def owed_apps() -> list[str]:
+    """Return the applications whose processes have to take up a change."""
+    try:
+        return sorted(os.listdir(os.path.join(FOLDER, "owed")))
+    except OSError:
+        return []
+
+
+def pause_file(app: str) -> str:
+    """Return the file that keeps an application stopped."""
+    return os.path.join(FOLDER, "paused", app)
+
+
+def is_paused(app: str) -> bool:
+    """Return whether an application is stopped on purpose."""
+    return os.path.exists(pause_file(app))
+
+
+def paused(app: str) -> None:
+    """Keep an application stopped."""
+    path = pause_file(app)
+    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+    with open(path, "w", encoding="utf-8"):
+        pass
+
+
+def resumed(app: str) -> None:
+    """End that."""
+    if is_paused(app):
+        os.unlink(pause_file(app))

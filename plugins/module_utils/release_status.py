@@ -1,0 +1,111 @@
+"""What there is to know of the releases on a host; nothing here changes anything."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from ansible.module_utils import release_contents, release_host, release_ledger, release_probe, release_retention
+from ansible.module_utils.release_host import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PROBE_SECONDS = 10
+
+
+def state(params: Mapping[str, Any], run: release_ledger.Run) -> dict[str, Any]:
+    """Return everything that the module `release_state` tells; see there."""
+    live = Place(params["root"], "").current
+    place = Place(params["root"], params["release"] or live)
+    lines = [line for line in release_ledger.read_ledger(run.folder) if line.get("app", run.app) == run.app]
+    healthy, why = health(params)
+    return {
+        "current": live,
+        "instance": instance(params["run_directory"]),
+        "healthy": healthy,
+        "why": why,
+        "release": place.id if place.finished else "",
+        **recorded(place),
+        "dirty": dirty(place) if params["verify"] and place.finished and not place.live_folder else {},
+        "applied": sorted(release_retention.applied_migrations(place) or []),
+        "env_missing": missing_names(place.finished or {}, params["env_file"]),
+        "free": free(params["root"]),
+        "kept": [name for name in release_retention.complete_releases(place) if name != release_retention.LIVE_CODE],
+        "good": release_ledger.good_releases(lines),
+        "failed": release_ledger.failed_releases(lines),
+        "frozen": release_host.read_json(os.path.join(run.folder, "freeze.json")) or {},
+        "ledger": lines[-params["lines"] :] if params["lines"] else [],
+    }
+
+
+def recorded(place: Place) -> dict[str, Any]:
+    """Return what is written beside a release: its digest, its inputs, how it was built."""
+    listed = release_contents.Contents.read(place.path(release_contents.LIST))
+    record = place.finished or {}
+    return {
+        "sha256": listed.sha256 if listed else "",
+        "vid": listed.venv[0] if listed and listed.venv else "",
+        "build": release_host.read_json(place.path(release_contents.BUILD)) or {},
+        "inputs": record.get("inputs", {}),
+        "environment": record.get("environment", {}),
+    }
+
+
+def dirty(place: Place) -> dict[str, list[str]]:
+    """Return the paths of a release that are changed, added or missing since it was built; {} when none are."""
+    listed = release_contents.Contents.read(place.path(release_contents.LIST))
+    if not listed or not listed.venv:
+        return {"missing": [release_contents.LIST]}
+    found: dict[str, list[str]] = release_contents.differences(place.folder, listed, release_contents.BESIDE)
+    build = release_host.read_json(place.path(release_contents.BUILD)) or {}
+    if build.get("sha256") != listed.sha256:
+        found.setdefault("changed", []).append(release_contents.LIST)
+    vid, sha256 = listed.venv
+    venv = os.path.join(place.venvs, vid)
+    packages = release_contents.Contents.read(venv + ".contents")
+    if not packages or not os.path.isdir(venv):
+        return found | {"missing": [*found.get("missing", []), release_contents.VENV]}
+    if packages.sha256 != sha256 or not leads_to(place.path(release_contents.VENV), venv):
+        found.setdefault("changed", []).append(release_contents.VENV)
+    for kind, paths in release_contents.differences(venv, packages).items():
+        found.setdefault(kind, []).extend(f"{release_contents.VENV}/{path}" for path in paths)
+    return found
+
+
+def leads_to(link: str, folder: str) -> bool:
+    """Return whether a link leads to a folder."""
+    return os.path.islink(link) and os.path.realpath(link) == os.path.realpath(folder)
+
+
+def missing_names(record: Mapping[str, Any], env_file: str) -> list[str]:
+    """Return the variables that a release's settings insist on and this environment does not set."""
+    # release.env, which every release brings, sets what its settings read of paths.
+    given = release_host.environment_file_names(env_file) | {"STATIC_ROOT", "DJANGO_SETTINGS_MODULE"}
+    return sorted(name for name, needed in record.get("environment", {}).items() if needed and name not in given)
+
+
+def instance(run_directory: str) -> str:
+    """Return which instance of the web server nginx's fixed path names, "" for none."""
+    try:
+        return os.path.basename(os.readlink(os.path.join(run_directory, "live.sock"))).removesuffix(".sock")
+    except OSError:
+        return ""
+
+
+def health(params: Mapping[str, Any]) -> tuple[bool, str]:
+    """Return whether the site answers over the live socket, and why not; a host without web server is healthy."""
+    if not params["host"]:
+        return True, ""
+    probe = release_probe.Probe(params["host"], params["path"], params["web_user"])
+    status, why = probe.answer(os.path.join(params["run_directory"], "live.sock"), PROBE_SECONDS)
+    well = bool(status and release_probe.is_well(status))
+    return well, "" if well else why
+
+
+def free(root: str) -> int:
+    """Return the free bytes where releases are, or will be."""
+    while not os.path.isdir(root):
+        root = os.path.dirname(root) or "/"
+    return shutil.disk_usage(root).free

@@ -1,0 +1,81 @@
+#!/usr/bin/python
+"""Freeze and unfreeze an environment, accept what it serves, close and open its site, or show what there is."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: environment_state
+short_description: An environment is frozen, its release accepted, its site closed
+description:
+  - C(freeze) closes the environment for every run that takes the deploy lock, C(unfreeze) opens it.
+  - C(accept) records that somebody has looked at the release that serves.
+  - C(close) lets nginx answer with a maintenance page (503), C(open) takes it away. Nothing is reloaded.
+  - C(show) changes nothing and returns what there is, the ledger among it; as a table on the control node.
+  - Each change is a line in the ledger.
+options:
+  verb: {description: What to do., type: str, choices: [show, freeze, unfreeze, accept, close, open], required: true}
+  message: {description: "Why; on a maintenance page, what visitors read.", type: str, default: ""}
+  app: {description: Name of the application., type: str, required: true}
+  environment: {description: Name of the environment., type: str, required: true}
+  root: {description: The application's folder., type: path, required: true}
+  format: {description: How the ledger is shown., type: str, choices: [table, json], default: table}
+  limit: {description: How many lines of the ledger the table has., type: int, default: 20}
+  run: {description: The run; the action plugin fills it in., type: dict, default: {}}
+author: Samestack
+"""
+
+EXAMPLES = r"""
+- name: Nobody deploys
+  environment_state:
+    verb: freeze
+    message: The fair is on
+    app: noticeboard
+    environment: production
+    root: /srv/noticeboard
+"""
+
+RETURN = r"""
+say: {description: What happened, in words., type: list, elements: str, returned: success}
+state: {description: What there is to see., type: dict, returned: where the verb is C(show)}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.environment_verbs import Environment
+from ansible.module_utils.release_host import ReleaseError
+from ansible.module_utils.release_ledger import Run
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "verb": {
+                "type": "str",
+                "choices": ["show", "freeze", "unfreeze", "accept", "close", "open"],
+                "required": True,
+            },
+            "message": {"type": "str", "default": ""},
+            "app": {"type": "str", "required": True},
+            "environment": {"type": "str", "required": True},
+            "root": {"type": "path", "required": True},
+            "format": {"type": "str", "choices": ["table", "json"], "default": "table"},
+            "limit": {"type": "int", "default": 20},
+            "run": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    given = module.params
+    environment = Environment(Run(given["run"], given["app"]), given["root"])
+    if given["verb"] == "show":
+        module.exit_json(changed=False, state=environment.show())
+    if module.check_mode:
+        module.exit_json(changed=False, say=["Check mode: this verb does nothing"])
+    try:
+        changed, say = environment.verbs()[given["verb"]](given["message"])
+    except ReleaseError as error:
+        module.fail_json(msg=str(error), hint=error.hint)
+    module.exit_json(changed=changed, say=say)
+
+
+if __name__ == "__main__":
+    main()

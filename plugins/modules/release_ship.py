@@ -1,0 +1,89 @@
+#!/usr/bin/python
+"""Pack a release for its way to other hosts, or unpack one that came from there."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: release_ship
+short_description: A release is where it is needed, the same bytes everywhere
+description:
+  - The action plugin of the same name moves archives. With C(fetch) it brings the host's release into the control
+    node's store, else the store's release to the host, and of both only what is missing.
+  - Every file is compared with the digests in the release's C(contents), and those with C(sha256).
+options:
+  id: {description: Id of the release., type: str, required: true}
+  app: {description: Name of the application., type: str, required: true}
+  root: {description: The application's folder., type: path, required: true}
+  sha256: {description: "Digest that the release shall have; empty takes what the store has.", type: str, default: ""}
+  fetch: {description: Bring the release from this host into the store., type: bool, default: false}
+  machine: {description: Facts of the host; a release of another platform is refused., type: dict, default: {}}
+  store_limit: {description: Bytes that the store may take., type: int, default: 2147483648}
+  min_free: {description: Least free space in bytes before anything is unpacked., type: int, default: 0}
+  archive: {description: The release's archive on this host., type: str, default: ""}
+  venv_archive: {description: "Archive of its environment; empty where that is there.", type: str, default: ""}
+  pack_to: {description: Folder on this host into which the release is packed., type: str, default: ""}
+  pack_venv: {description: Whether its environment is packed too., type: bool, default: true}
+  run: {description: "The run this belongs to: id, verb, who, began, environment.", type: dict, default: {}}
+author: Samestack
+"""
+
+EXAMPLES = r"""
+- name: The release is on the host
+  release_ship:
+    id: 0a1b2c3d4e5f
+    app: noticeboard
+    root: /srv/noticeboard
+"""
+
+RETURN = r"""
+sha256: {description: Digest of the release., type: str, returned: success}
+vid: {description: Id of its environment., type: str, returned: success}
+seconds: {description: Seconds that it took on the host., type: float, returned: success}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.release_host import Place, ReleaseError, Steps, check_space, one_at_a_time
+from ansible.module_utils.release_ledger import Run
+from ansible.module_utils.release_parcel import pack_release, unpack_release
+
+OPTIONS = {
+    "id": {"type": "str", "required": True},
+    "app": {"type": "str", "required": True},
+    "root": {"type": "path", "required": True},
+    "sha256": {"type": "str", "default": ""},
+    "fetch": {"type": "bool", "default": False},
+    "machine": {"type": "dict", "default": {}},
+    "store_limit": {"type": "int", "default": 2 << 30},
+    "min_free": {"type": "int", "default": 0},
+    "archive": {"type": "str", "default": ""},
+    "venv_archive": {"type": "str", "default": ""},
+    "pack_to": {"type": "str", "default": ""},
+    "pack_venv": {"type": "bool", "default": True},
+    "run": {"type": "dict", "default": {}},
+}
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
+    params = module.params
+    place, run, steps = Place(params["root"], params["id"]), Run(params["run"], params["app"]), Steps()
+    try:
+        if params["pack_to"]:
+            packed = pack_release(place, params["pack_to"], with_venv=params["pack_venv"])
+            module.exit_json(changed=False, **packed)
+        if module.check_mode:
+            module.exit_json(changed=True, sha256=params["sha256"])
+        run.require_lock()
+        check_space(params["root"], params["min_free"])
+        with one_at_a_time(params["app"]), steps.step("ship"):
+            unpack_release(place, params["archive"], params["venv_archive"], params["sha256"])
+    except ReleaseError as error:
+        run.fail(str(error), release=params["id"], steps=steps.seconds)
+        module.fail_json(msg=str(error), hint=error.hint)
+    run.note(steps=steps.seconds)
+    module.exit_json(changed=True, sha256=params["sha256"], seconds=steps.done[0]["seconds"])
+
+
+if __name__ == "__main__":
+    main()

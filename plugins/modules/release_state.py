@@ -1,0 +1,75 @@
+#!/usr/bin/python
+"""What there is to know of the releases on a host, in one call that changes nothing."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: release_state
+short_description: What a host serves, whether it is what was built, and what it could take
+description:
+  - Reads everything that the verbs plan, promote and releases decide by. Changes nothing.
+options:
+  app: {description: Name of the application., type: str, required: true}
+  root: {description: The application's folder., type: path, required: true}
+  run_directory: {description: Folder of the sockets., type: path, required: true}
+  env_file: {description: Environment file of the application., type: path, required: true}
+  release: {description: Id of the release that is looked at; empty is the live one., type: str, default: ""}
+  verify: {description: Whether every byte of it is compared with what was built., type: bool, default: false}
+  host: {description: "Host name to ask for; empty asks nothing, on a host without web server.", type: str, default: ""}
+  path: {description: Page to ask for., type: str, default: /}
+  web_user: {description: The web server's user; the page is asked for as this one., type: str, default: ""}
+  lines: {description: How many of the ledger's last lines are returned., type: int, default: 20}
+author: Samestack
+"""
+
+EXAMPLES = r"""
+- name: The live release is known
+  release_state:
+    app: noticeboard
+    root: /srv/noticeboard
+    run_directory: /run/noticeboard
+    env_file: /etc/noticeboard/env
+    verify: true
+"""
+
+RETURN = r"""
+state:
+  description:
+    - C(current) and C(instance), the release that is live and the web server's instance; C(healthy) and C(why) not.
+    - C(release), the id that was looked at, empty where it is not complete here; C(sha256), C(vid), C(build)
+      (build.json), C(inputs) and C(environment) (the variables that its settings read, true where they insist).
+    - C(dirty), the paths that are C(changed), C(added) or C(missing) since it was built, C({}) for none.
+    - C(applied), the migrations that the database had when it was checked; C(env_missing), variables to be set first.
+    - C(free) bytes, C(kept) complete releases, C(good) ones newest first, C(failed) ones with the reason.
+    - C(frozen) (who, since, message) and the C(ledger)'s last lines.
+  returned: success
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.release_ledger import Run
+from ansible.module_utils.release_status import state
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "app": {"type": "str", "required": True},
+            "root": {"type": "path", "required": True},
+            "run_directory": {"type": "path", "required": True},
+            "env_file": {"type": "path", "required": True},
+            "release": {"type": "str", "default": ""},
+            "verify": {"type": "bool", "default": False},
+            "host": {"type": "str", "default": ""},
+            "path": {"type": "str", "default": "/"},
+            "web_user": {"type": "str", "default": ""},
+            "lines": {"type": "int", "default": 20},
+        },
+        supports_check_mode=True,
+    )
+    module.exit_json(changed=False, state=state(module.params, Run({}, module.params["app"])))
+
+
+if __name__ == "__main__":
+    main()

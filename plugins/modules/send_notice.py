@@ -1,0 +1,45 @@
+#!/usr/bin/python
+"""Documentation of the action plugin `send_notice`."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: send_notice
+short_description: People are told about a deployment, a rollback, a promotion
+description:
+  - Sends an e-mail and a message to a chat's webhook, from the control node, where they are set up.
+  - What cannot be sent is a warning and no failure. In check mode nothing is sent.
+options:
+  settings:
+    description: C(email_to), C(email_from), C(smtp) (host, port, user, password, tls), C(webhook_url), C(webhook_body).
+    type: dict
+    required: true
+  run:
+    description: The run (verb, who, environment).
+    type: dict
+    default: {}
+  notice:
+    description:
+      - C(event) (start or end), C(app), C(from) and C(to) (releases), C(from_label), C(label), C(commits), C(site);
+        at the end C(result) (ok or failed), C(seconds), C(reason).
+    type: dict
+    required: true
+author: Samestack
+"""
+
+EXAMPLES = r"""
+- name: People know that it begins
+  send_notice:
+    settings: "{{ release_notices }}"
+    run: "{{ ansible_facts.run }}"
+    notice: {event: start, app: noticeboard, from: 0a1b2c3d4e5f, to: 5f4e3d2c1b0a, label: v1.2}
+  run_once: true
+"""
+
+RETURN = r"""
+warnings:
+  description: What could not be sent, and why.
+  returned: when something could not be sent
+  type: list
+  elements: str
+"""

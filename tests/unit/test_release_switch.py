@@ -1,0 +1,326 @@
+"""The switch: who serves after it, whatever goes wrong, and what the ledger says of it."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from ansible.module_utils import (
+    maintenance_page,
+    release_ledger,
+    release_owed,
+    release_sockets,
+    release_static,
+    release_units,
+)
+from ansible.module_utils.release_host import ReleaseError as Error
+from ansible.module_utils.release_pause import Pause
+from ansible.module_utils.release_switch import Switch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OLD, NEW = "0000000000aa", "0000000000bb"
+
+
+class Host:
+    """A machine whose systemd is a dictionary, and whose servers answer what they are told to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "srv"
+        self.run = folder / "run"
+        self.var = folder / "var"
+        self.units: dict[str, str] = {}
+        self.calls: list[str] = []
+        self.ill: dict[str, str] = {}
+        self.front = ""
+        for path in (self.root / "releases", self.run, self.var):
+            path.mkdir(parents=True)
+        for release in (OLD, NEW):
+            (self.root / "releases" / release / "static").mkdir(parents=True)
+            (self.root / "releases" / release / "release.json").write_text(json.dumps({"id": release}))
+
+    def systemctl(self, *arguments: str) -> tuple[int, str]:
+        verb, *rest = arguments
+        units = [unit for unit in rest if not unit.startswith("--")]
+        if verb == "show":
+            blocks = [
+                f"Id={unit}\nLoadState=loaded\nActiveState={self.units.get(unit, 'inactive')}" for unit in rest[2:]
+            ]
+            return 0, "\n\n".join(blocks)
+        if verb == "list-units":
+            found = [unit for unit in self.units if any(fnmatch.fnmatch(unit, pattern) for pattern in units)]
+            return 0, "\n".join(f"{unit} loaded {self.units[unit]} running" for unit in found)
+        if verb in ("start", "restart", "stop"):
+            self.calls += [f"{verb} {unit}" for unit in units]
+            for unit in units:
+                if verb == "stop":
+                    self.units.pop(unit, None)
+                else:
+                    self.units[unit] = "active"
+        return 0, ""
+
+    def serve(self, instance: str) -> None:
+        """An instance of a release is live, with its worker and timer."""
+        release = release_units.release_of(instance)
+        for unit in (f"shop-web@{instance}.service", f"shop-worker-queue@{release}.service", "shop-timer-tidy.timer"):
+            self.units[unit] = "active"
+        if instance != release:
+            (self.root / "releases" / instance).symlink_to(release)
+        self.lead(instance)
+        link(self.root / "current", f"releases/{release}")
+
+    def lead(self, instance: str) -> None:
+        link(self.run / "live.sock", f"{instance}.sock")
+
+    @property
+    def live(self) -> str:
+        return (self.run / "live.sock").readlink().name.removesuffix(".sock")
+
+    @property
+    def current(self) -> str:
+        return (self.root / "current").readlink().name
+
+    @property
+    def web(self) -> list[str]:
+        return sorted(unit.split("@")[1].removesuffix(".service") for unit in self.units if "-web@" in unit)
+
+    @property
+    def ledger(self) -> list[dict[str, Any]]:
+        return release_ledger.read_ledger(str(self.var))
+
+    def owe(self) -> Path:
+        flag = self.var / "owed" / "shop"
+        flag.parent.mkdir(exist_ok=True)
+        flag.touch()
+        return flag
+
+    def params(self, **given: Any) -> dict[str, Any]:
+        return {
+            "release": NEW, "app": "shop", "root": str(self.root), "run_directory": str(self.run), "host": "shop.test",
+            "path": "/", "timeout": 1, "drain": 0, "web_user": "", "workers": ["queue"], "timers": ["tidy"],
+            "serves": True, "restart": False, "keep": 5, "run": {}, "message": "", **given,
+        }  # fmt: skip
+
+    def switch(self, **given: Any) -> Switch:
+        found = Switch(self.params(**given))
+        found.record = release_ledger.Run({"verb": "deploy"}, "shop", str(self.var), str(self.var))
+        found.probe.until_healthy = lambda unit, _path, _seconds: self.ill.get(unit.split("@")[1][:-8], "")
+        found.probe.through_front = lambda _seconds: self.front
+        return found
+
+
+def link(path: Path, target: str) -> None:
+    path.unlink(missing_ok=True)
+    path.symlink_to(target)
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    found = Host(tmp_path)
+    page = str(tmp_path / "maintenance.html")
+    monkeypatch.setattr(release_units, "systemctl", found.systemctl)
+    monkeypatch.setattr(release_units, "journal", lambda *_: "")
+    monkeypatch.setattr(release_units, "former_apps", lambda _: [])
+    monkeypatch.setattr(release_sockets, "wait_until_quiet", lambda *_: found.calls.append("quiet") or 0)
+    monkeypatch.setattr(release_owed, "FOLDER", str(found.var))
+    monkeypatch.setattr(release_ledger.read_ledger, "__defaults__", (str(found.var),))
+    for name in ("on", "off", "is_on", "closed_by", "message"):
+        function = getattr(maintenance_page, name)
+        monkeypatch.setattr(function, "__defaults__", (*function.__defaults__[:-1], page))
+    return found
+
+
+def test_a_release_takes_over(host: Host) -> None:
+    host.serve(OLD)
+    switch = host.switch()
+    assert switch.run() == [f"Release {NEW} is live (before: {OLD})"]
+    assert (host.live, host.current, host.web, switch.changed) == (NEW, NEW, [NEW], True)
+    assert set(host.units) == {f"shop-web@{NEW}.service", f"shop-worker-queue@{NEW}.service", "shop-timer-tidy.timer"}
+    assert host.calls.index("quiet") < host.calls.index(f"stop shop-web@{OLD}.service")
+    (line,) = host.ledger
+    assert (line["release"], line["from"], line["to"], line["result"]) == (NEW, OLD, NEW, "ok")
+    assert list(line["steps"]) == ["start", "probe", "switch", "verify", "workers", "drain", "prune"]
+    assert release_static.releases(str(host.root)) == [OLD]
+
+
+def test_what_is_live_is_left_alone(host: Host) -> None:
+    host.serve(OLD)
+    host.switch().run()
+    calls, switch = len(host.calls), host.switch()
+    assert switch.run() == [f"Release {NEW} is live already: nothing to do"]
+    assert (len(host.calls), len(host.ledger), switch.changed) == (calls, 1, False)
+
+
+def test_an_unhealthy_release_is_stopped_and_marked(host: Host) -> None:
+    host.serve(OLD)
+    host.ill[NEW] = "it answers 500"
+    with pytest.raises(Error, match=r"does not answer for https://shop\.test/: it answers 500") as caught:
+        host.switch().run()
+    assert "serves on, untouched" in caught.value.hint
+    assert (host.live, host.current, host.web) == (OLD, OLD, [OLD])
+    assert f"shop-worker-queue@{NEW}.service" not in host.units
+    assert [(line["release"], line["result"]) for line in host.ledger] == [(NEW, "failed")]
+    assert "it answers 500" in release_ledger.failed_releases(host.ledger)[NEW]
+
+
+def test_nginx_does_not_get_through_and_the_old_one_is_back(host: Host) -> None:
+    host.serve(OLD)
+    host.front = "it answers 502"
+    with pytest.raises(Error, match="does not through nginx") as caught:
+        host.switch().run()
+    assert "The one before serves again" in caught.value.hint
+    assert (host.live, host.current, host.web) == (OLD, OLD, [OLD])
+    assert host.ledger[-1]["result"] == "failed"
+
+
+def test_nginx_does_not_get_through_and_nothing_served_before(host: Host) -> None:
+    host.front = "it answers 502"
+    with pytest.raises(Error, match="does not through nginx"):
+        host.switch().run()
+    assert not (host.root / "current").is_symlink()
+
+
+@pytest.mark.parametrize("reached", ["started", "flipped", "current"])
+def test_a_switch_that_was_cut_off_is_finished_and_recorded_once(host: Host, reached: str) -> None:
+    host.serve(OLD)
+    host.units[f"shop-web@{NEW}.service"] = "active"
+    if reached != "started":
+        host.lead(NEW)
+    if reached == "current":
+        link(host.root / "current", f"releases/{NEW}")
+    host.switch().run()
+    assert (host.live, host.current, host.web) == (NEW, NEW, [NEW])
+    assert [line["result"] for line in host.ledger] == ["ok"]
+    host.switch().run()
+    assert len(host.ledger) == 1
+
+
+def test_cut_off_after_the_flip_the_old_one_can_still_take_over(host: Host) -> None:
+    host.serve(OLD)
+    host.units[f"shop-web@{NEW}.service"] = "active"
+    host.lead(NEW)
+    host.front = "it answers 502"
+    with pytest.raises(Error):
+        host.switch().run()
+    assert (host.live, host.web) == (OLD, [OLD])
+
+
+@pytest.mark.parametrize(("serving", "following"), [(OLD, f"{OLD}-2"), (f"{OLD}-2", OLD)])
+def test_a_second_instance_takes_over_what_changed(host: Host, serving: str, following: str) -> None:
+    host.serve(serving)
+    flag = host.owe()
+    assert host.switch(release="").run() == [f"Release {OLD} runs with what changed"]
+    assert (host.live, host.current, host.web) == (following, OLD, [following])
+    assert f"restart shop-worker-queue@{OLD}.service" in host.calls
+    assert (host.ledger, flag.exists()) == ([], False)
+    links = {path.name for path in (host.root / "releases").iterdir() if path.is_symlink()}
+    assert links == {following} - {OLD}
+
+
+def test_settings_that_break_the_application_do_not_reach_the_visitors(host: Host) -> None:
+    host.serve(OLD)
+    flag = host.owe()
+    host.ill[f"{OLD}-2"] = "its process does not stay up"
+    with pytest.raises(Error) as caught:
+        host.switch(release="").run()
+    assert "serve on, with what they had" in caught.value.hint
+    assert (host.live, host.web, flag.exists(), host.ledger) == (OLD, [OLD], True, [])
+    assert host.calls.count(f"restart shop-worker-queue@{OLD}.service") == 0
+
+
+def test_what_was_started_by_a_run_that_was_cut_off_is_started_again(host: Host) -> None:
+    host.serve(OLD)
+    host.owe()
+    host.units[f"shop-web@{OLD}-2.service"] = "active"
+    host.switch(release="").run()
+    assert host.calls.index("quiet") < host.calls.index(f"restart shop-web@{OLD}-2.service")
+    assert host.web == [f"{OLD}-2"]
+
+
+def test_nothing_owed_and_nothing_live_change_nothing(host: Host) -> None:
+    flag = host.owe()
+    assert host.switch(release="").run() == []
+    assert not flag.exists()
+    host.serve(OLD)
+    switch = host.switch(release="")
+    assert (switch.run(), switch.changed, host.calls) == ([], False, [])
+
+
+def test_what_is_asked_for_meanwhile_stays_owed(host: Host) -> None:
+    host.serve(OLD)
+    flag = host.owe()
+    switch = host.switch(release="")
+    flag.unlink()
+    flag.write_text("again")
+    switch.run()
+    assert flag.exists()
+
+
+def test_a_new_release_has_what_changed(host: Host) -> None:
+    host.serve(OLD)
+    flag = host.owe()
+    host.switch().run()
+    assert (host.live, flag.exists()) == (NEW, False)
+
+
+def test_stopped_on_purpose_until_the_next_release(host: Host) -> None:
+    host.serve(OLD)
+    pause = Pause(host.params(state="paused"))
+    assert (pause.is_done(), pause.run(), Pause(host.params(state="paused")).is_done()) == (
+        False, ["shop is stopped; visitors see the maintenance page"], True,
+    )  # fmt: skip
+    assert (host.units, maintenance_page.closed_by()) == ({}, "release")
+    # Provisioning does not start it.
+    host.owe()
+    host.switch(release="").run()
+    assert host.units == {}
+    host.switch().run()
+    assert (host.live, host.current, host.web, maintenance_page.is_on()) == (NEW, NEW, [NEW], False)
+    assert not release_owed.is_paused("shop")
+
+
+def test_a_release_that_fails_behind_the_page_leaves_it_there(host: Host) -> None:
+    host.serve(OLD)
+    Pause(host.params(state="paused", message="Later")).run()
+    host.front = "it answers 500"
+    with pytest.raises(Error):
+        host.switch().run()
+    assert maintenance_page.message() == "Later"
+
+
+def test_what_people_closed_stays_closed(host: Host) -> None:
+    host.serve(OLD)
+    maintenance_page.on("Closed")
+    host.front = "it answers 503"
+    host.switch().run()
+    assert (host.live, maintenance_page.message()) == (NEW, "Closed")
+
+
+def test_old_releases_go_and_the_one_before_stays(host: Host) -> None:
+    host.serve(OLD)
+    (host.root / "releases" / "left-by-a-killed-run").mkdir()
+    host.switch(keep=1).run()
+    assert {path.name for path in (host.root / "releases").iterdir()} == {OLD, NEW}
+
+
+def test_the_order_of_static_files() -> None:
+    assert release_static.order("b", "c", ["a"]) == ["b", "a"]
+    assert release_static.order("c", "b", ["b", "a"]) == ["c", "a"]
+    assert release_static.order("", "a", []) == []
+    assert release_static.order("d", "e", ["c", "b", "a"]) == ["d", "c", "b"]
+
+
+def test_connections_of_a_socket(tmp_path: Path) -> None:
+    table = tmp_path / "unix"
+    table.write_text(
+        "Num       RefCount Protocol Flags    Type St Inode Path\n"
+        "0: 00000002 00000000 00010000 0001 01 31 /run/shop/a.sock\n"
+        "0: 00000003 00000000 00000000 0001 03 32 /run/shop/a.sock\n"
+        "0: 00000003 00000000 00000000 0001 02 33 /run/shop/a.sock\n"
+        "0: 00000003 00000000 00000000 0001 03 34 /run/shop/b.sock\n"
+        "0: 00000003 00000000 00000000 0001 03 35\n"
+    )
+    assert release_sockets.connections("/run/shop/a.sock", str(table)) == 2
