@@ -38,9 +38,9 @@ def manage(*arguments: str) -> None:
 
 
 def answer(**values: object) -> None:
-    """Print the answer."""
+    """Print the answer on a line of its own, whatever was in the middle of one."""
     sys.stdout.flush()
-    print(MARK + json.dumps(values), flush=True)
+    print("\n" + MARK + json.dumps(values), flush=True)
 
 
 def compress(path: str) -> bool:

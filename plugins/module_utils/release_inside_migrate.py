@@ -78,15 +78,21 @@ def alone(database: Database, patience: float, name: str) -> Iterator[None]:
             deadline = time.monotonic() + patience
             while not fetch(cursor, "SELECT pg_try_advisory_lock(%s, %s)", LOCK)[0]:
                 if time.monotonic() > deadline:
-                    row = fetch(cursor, HOLDER, LOCK)
-                    who = (
-                        f"process {row[0]} ({row[1]}, {row[2] or 'this machine'}, for {int(row[3])} s)" if row else "?"
-                    )
+                    who = holder(fetch(cursor, HOLDER, LOCK))
                     sys.exit(f"Another run migrates this database: {who}. It was waited for {patience:g} s.")
                 time.sleep(LOOK_SECONDS)
             yield
     finally:
         guard.close()
+
+
+def holder(row: Any) -> str:
+    """Return who holds the lock for migrations, in words; what another role does is not ours to see."""
+    if row is None:
+        return "somebody who let go meanwhile"
+    pid, program, address, seconds = row
+    known = [program, str(address or ""), f"for {int(seconds)} s" if seconds is not None else ""]
+    return f"process {pid} of the database ({', '.join(filter(None, known)) or 'of another role'})"
 
 
 def fetch(cursor: Any, sql: str, values: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -24,10 +25,20 @@ def migrate(place: release_host.Place, params: Mapping[str, Any], run: Run) -> l
     """Run `manage.py migrate` with a release's code; returns the migrations that ran. Raises ReleaseError."""
     code, answer, output = inside(place, params, "migrate", {})
     run.note(migrations=answer["ran"])
+    remember(place, answer["ran"])
     if code:
         done = "Before it these ran and stay: " + ", ".join(answer["ran"]) + "." if answer["ran"] else ""
         explain(place, "migrate", answer, output, done)
     return list(answer["ran"])
+
+
+def remember(place: release_host.Place, ran: Sequence[str]) -> None:
+    """Keep beside the release what the database has had since it was checked."""
+    path = place.path("database.json")
+    known = release_host.read_json(path)
+    if known and ran:
+        applied = [*known["applied"], *(name for name in ran if name not in known["applied"])]
+        release_host.write_atomic(path, json.dumps({**known, "applied": applied}) + "\n")
 
 
 def reverse(

@@ -85,7 +85,7 @@ def main() -> None:
             with steps.step("check"):
                 check.run()
             if not module.check_mode and check.place.current != check.place.id:
-                run.note(steps={step["name"]: step["seconds"] for step in steps.done})
+                run.note(steps=steps.seconds)
             check.refuse_breaking()
         else:
             # An earlier step would have built it.

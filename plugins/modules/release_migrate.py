@@ -75,7 +75,7 @@ def main() -> None:
                 with steps.step("migrate"):
                     ran = migrate(place, params, run)
         finally:
-            run.note(steps={step["name"]: step["seconds"] for step in steps.done})
+            run.note(steps=steps.seconds)
     say = [f"Migrated: {', '.join(ran)}"] if ran else []
     module.exit_json(changed=bool(lines or ran or params["commands"]), migrations=ran, lines=lines, say=say)
 
