@@ -91,13 +91,15 @@ class ActionModule(ActionBase):
             elif "frozen" in news:
                 return {"failed": True} | frozen(news, given["environment"])
             elif news.get("ended") == SSH_FAILED:
-                return {"unreachable": True, "msg": unreachable(news["said"], reach["user"], reach["variables"])}
+                # Another host than the one in hand may be the one that is not there.
+                kind = "unreachable" if reach["here"] else "failed"
+                return {kind: True, "msg": unreachable(news["said"], reach["user"], reach["variables"])}
             elif "ended" in news:
                 return {"failed": True} | lost(news, given["host"])
         return {"failed": True} | lost({"ended": holder.wait(), "said": ""}, given["host"])
 
     def _reach(self, host: str, task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        """Return how the lock's host is reached: `argv`, `user`, `password`, and the variables that say so."""
+        """Return how the lock's host is reached: target, user, password, and the variables that say so."""
         known = task_vars["hostvars"][host]
         names = {
             "ansible_port": "port", "ansible_ssh_common_args": "ssh_common_args", "ansible_user": "remote_user",
@@ -118,7 +120,9 @@ class ActionModule(ActionBase):
         user = str(values["ansible_user"] or self._play_context.remote_user or "root")
         password = known.get("ansible_become_password") or known.get("ansible_become_pass") or ""
         password = str(password or self._play_context.become_pass or "")
-        return {"target": Target.of(variables), "user": user, "password": password, "variables": variables}
+        here = host == task_vars["inventory_hostname"]
+        target = Target.of(variables)
+        return {"target": target, "user": user, "password": password, "variables": variables, "here": here}
 
 
 def command(user: str, password: str) -> str:

@@ -63,12 +63,21 @@ def text(notice: Mapping[str, Any]) -> str:
     commits = notice.get("commits") or []
     if isinstance(commits, (list, tuple)):
         lines += [f"{len(commits)} commit{'' if len(commits) == 1 else 's'}:"] if commits else []
-        lines += [f"  {one_line(str(commit))}" for commit in commits[:COMMITS_SHOWN]]
+        lines += [f"  {commit_line(commit)}" for commit in commits[:COMMITS_SHOWN]]
         lines += [f"  and {len(commits) - COMMITS_SHOWN} more"] if len(commits) > COMMITS_SHOWN else []
     else:
         lines.append(f"{commits} commit{'' if commits == 1 else 's'}")
     lines += [f"  {line}" for line in str(notice.get("reason") or "").splitlines()[:REASON_LINES]]
     return "\n".join([*lines, *([str(notice["site"])] if notice.get("site") else [])])
+
+
+def commit_line(commit: Any) -> str:
+    """Return a commit (its line, or its `commit`, `author`, `subject`) as one line."""
+    if not isinstance(commit, dict):
+        return one_line(str(commit))
+    parts = [str(commit.get("commit", ""))[:10], str(commit.get("subject", ""))]
+    author = f" ({commit['author']})" if commit.get("author") else ""
+    return one_line(" ".join(part for part in parts if part) + author)
 
 
 def body(template: Any, notice: Mapping[str, Any]) -> Any:

@@ -1,30 +1,152 @@
-"""Runs commands of a release in the application's real environment, and explains how they failed."""
+"""Does a release fit its environment, and would its migrations disturb what serves: asked on one host."""
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ansible.module_utils import release_host, release_text
+from ansible.module_utils import release_host, release_linter, release_program, release_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 SETTINGS_FILE = "inventories/group_vars/all/app.yml"
+LIVE_CODE = "live-code"
+# Below this a whole table is read or written in well under a second: PostgreSQL reads some 100 000 short rows a second
+# at the very least.
+MANY_ROWS = 10_000
+COMMANDS = {
+    "check": "manage.py check --deploy",
+    "describe": "manage.py showmigrations",
+    "plan": "manage.py migrate --plan",
+}
+WAYS_OUT = (
+    "In this release, leave in the database what the running one uses; take it away in the next (docs/migrations.md). "
+    "Or accept that the site is closed meanwhile: -e allow_breaking_migrations=true"
+)
+WAYS_OUT_SLOW = (
+    "Build indexes with AddIndexConcurrently, add constraints as NOT VALID first (docs/migrations.md). Or accept that "
+    "the site is closed meanwhile: -e allow_breaking_migrations=true"
+)
 
 
-def check(place: release_host.Place, account: Mapping[str, Any]) -> list[str]:
-    """Run Django's checks; returns the migrations that are due. Raises ReleaseError."""
-    python = [place.path("venv", "bin", "python"), "-", "check"]
-    code, out, err = release_host.run_as_app(place, account, python, stdin=release_host.inside_source())
-    answer = release_host.inside_answer(out)
+class Check:
+    """One check of one release, and what came of it."""
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        """Take the module's parameters."""
+        self.params = params
+        self.place = release_host.Place(params["root"], params["release"])
+        self.found: dict[str, Any] = {"pending": [], "applied": [], "known": [], "orphans": [], "looked": []}
+
+    @property
+    def before(self) -> str:
+        """Return the release that serves, where that is another one and was built: what migrations could disturb."""
+        current = self.place.current
+        return "" if current in (self.place.id, LIVE_CODE) or self.place.live_folder else current
+
+    def run(self) -> None:
+        """Ask the release itself; raises ReleaseError for what is wrong with it."""
+        tables, no_linter = None, None
+        if self.before:
+            tables = self.tables_of(self.before)
+            try:
+                release_linter.install(self.params)
+            except release_host.ReleaseError as error:
+                no_linter = error
+        given = {"tables": tables, "many": MANY_ROWS, "linter": release_linter.present(self.params)}
+        self.found = ask(self.place, self.params, "check", given)
+        if no_linter and self.found["pending"] and not self.params["allow_breaking"]:
+            raise no_linter
+        self.remember()
+
+    def foresee(self) -> None:
+        """Say what is due for a release that is not here yet, from the list of its migrations."""
+        current = self.place.current
+        if not current or not self.params["migrations"]:
+            return
+        serving = release_host.Place(self.params["root"], current)
+        applied = set(ask(serving, self.params, "describe", {})["applied"])
+        self.found["pending"] = [name for name in self.params["migrations"] if name not in applied]
+
+    def missing(self) -> list[str]:
+        """Return the environment variables that the settings insist on and nothing sets."""
+        required = (self.place.finished or {}).get("environment") or self.params["environment"]
+        return missing_names(self.place, self.params["env_file"], required)
+
+    def tables_of(self, release: str) -> dict[str, list[str]]:
+        """Return the tables and columns that another release uses: as it said when it was checked, else it is asked."""
+        place = release_host.Place(self.params["root"], release)
+        known = release_host.read_json(place.path("database.json")) or {}
+        if "tables" not in known:
+            known = ask(place, self.params, "describe", {})
+        tables: dict[str, list[str]] = known["tables"]
+        return tables
+
+    def remember(self) -> None:
+        """Keep beside the release what it knows of the database, and what that had when the release came."""
+        path = self.place.path("database.json")
+        if self.params["dry"] or (self.place.current == self.place.id and os.path.exists(path)):
+            return
+        kept = {name: self.found[name] for name in ("applied", "known", "tables")}
+        release_host.write_atomic(path, json.dumps(kept) + "\n")
+
+    @property
+    def breaking(self) -> list[dict[str, str]]:
+        """Return the migrations that what serves cannot live with, or would wait for, each with the reason."""
+        rows = [(one["migration"], why) for one in self.found["looked"] for why in [*one["breaking"], *one["slow"]]]
+        return [{"migration": name, "why": why} for name, why in rows]
+
+    def refuse_breaking(self) -> None:
+        """Raise a ReleaseError for them, unless the run allows it."""
+        if not self.breaking or self.params["allow_breaking"]:
+            return
+        lines = [f"  {one['migration']}: {one['why']}" for one in self.breaking]
+        closing = any(one["breaking"] for one in self.found["looked"])
+        what = "cannot live with" if closing else "would wait long for"
+        raise release_host.ReleaseError(
+            f"Release {self.before}, which serves, {what} these migrations of release {self.place.id}:\n"
+            + "\n".join(lines),
+            WAYS_OUT if closing else WAYS_OUT_SLOW,
+        )
+
+    def say(self) -> list[str]:
+        """Return what people want to know."""
+        lines = []
+        if self.missing():
+            lines.append(f"The settings ask for {', '.join(self.missing())}, which nothing sets")
+        if self.found["pending"]:
+            lines.append(f"Migrations due: {', '.join(self.found['pending'])}")
+        for one in self.found["looked"]:
+            lines += [f"  {one['migration']}", *(f"    {text}" for text in one["sql"])]
+        strange = self.strangers()
+        if strange:
+            lines.append(
+                f"The database has had migrations that this release does not know: {', '.join(strange)}. They stay; "
+                "`make rollback` reverses them."
+            )
+        return lines
+
+    def strangers(self) -> list[str]:
+        """Return applied migrations that this release does not know and that are no relics from before the last one."""
+        place = release_host.Place(self.params["root"], self.before)
+        relics = (release_host.read_json(place.path("database.json")) or {}) if self.before else {}
+        known = set(relics.get("known", []))
+        old = {name for name in relics.get("applied", self.found["orphans"]) if name not in known}
+        return [name for name in self.found["orphans"] if name not in old]
+
+
+def ask(place: release_host.Place, account: Mapping[str, Any], call: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Run one of our programs in a release's Python; raises ReleaseError with the application's own words."""
+    code, answer, output = release_program.run_inside(place, account, call, given)
     if code or answer is None:
-        fail(place, account, "manage.py check --deploy", err or out)
-    pending: list[str] = answer["pending"]
-    return pending
+        fail(place, account, COMMANDS[call], output)
+    found: dict[str, Any] = answer
+    return found
 
 
-def run(place: release_host.Place, account: Mapping[str, Any], commands: Sequence[str]) -> list[str]:
+def run_commands(place: release_host.Place, account: Mapping[str, Any], commands: Sequence[str]) -> list[str]:
     """Run shell commands one after the other; returns what they printed. Raises ReleaseError."""
     printed: list[str] = []
     for command in commands:
@@ -43,16 +165,21 @@ def fail(place: release_host.Place, account: Mapping[str, Any], command: str, ou
     raise release_host.ReleaseError(message, advice(place, account, why))
 
 
+def missing_names(place: release_host.Place, env_file: str, required: Mapping[str, bool]) -> list[str]:
+    """Return the environment variables that are required and set neither for the application nor for the release."""
+    given = release_host.environment_file_names(env_file)
+    given |= release_host.environment_file_names(place.path("release.env"))
+    return [name for name, needed in required.items() if needed and name not in given]
+
+
 def advice(place: release_host.Place, account: Mapping[str, Any], why: str) -> str:
     """Return what to do about it: name the environment variables that the settings need and have not."""
-    record = place.finished or {}
-    given = release_host.environment_file_names(account["env_file"])
-    given |= release_host.environment_file_names(place.path("release.env"))
     named = release_text.missing_name(why)
-    required = [name for name, needed in record.get("environment", {}).items() if needed and name not in given]
-    missing = list(dict.fromkeys(([named] if named and named not in given else []) + (required if named else [])))
+    missing = missing_names(place, account["env_file"], {named: True}) if named else []
+    if named:
+        missing += missing_names(place, account["env_file"], (place.finished or {}).get("environment", {}))
     if missing:
-        names = ", ".join(missing)
+        names = ", ".join(dict.fromkeys(missing))
         return (
             f"Set {names} in app_env or app_secret_env (in {SETTINGS_FILE}), run `make provision`, then deploy again."
         )

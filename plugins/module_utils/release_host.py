@@ -7,6 +7,7 @@ import fcntl
 import inspect
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -17,7 +18,10 @@ from ansible.module_utils import release_inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from types import ModuleType
 
+# Imports of our own modules, and the line that Python wants first
+OURS = re.compile(r"from (ansible\.module_utils\S*|__future__) import ")
 RELEASE_FILE = "inventories/group_vars/all/release.yml"
 
 
@@ -48,10 +52,8 @@ def disk_error(error: OSError, folder: str) -> ReleaseError:
     """Return what to tell people of an error of the disk; one of another kind comes back as it is."""
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return ReleaseError(f"{folder}: {error}")
-    free = shutil.disk_usage(folder).free >> 20
     return ReleaseError(
-        f"The disk of {folder} is full ({free}m free): {error.filename or error.strerror}. What was begun is taken "
-        "away again; nothing that serves was touched.",
+        f"The disk of {folder} is full. What was begun is taken away again; nothing that serves was touched.",
         f"Make room, keep fewer releases (release_keep in {RELEASE_FILE}), or raise release_min_free.",
     )
 
@@ -235,9 +237,17 @@ def hand_over(folder: str, user: str) -> None:
     subprocess.run(find, check=False, capture_output=True)
 
 
-def inside_source() -> str:
-    """Return the text of the program that runs inside the application's Python."""
-    return inspect.getsource(release_inside)
+def inside_source(*further: ModuleType, call: str = "", given: Mapping[str, Any] | None = None) -> str:
+    """Return the text of the program that runs inside the application's Python: one file made of several of ours.
+
+    What they import from each other is there already, so those lines go. The function `call` is called with `given`,
+    which may be longer than an argument can be.
+    """
+    text = "from __future__ import annotations\n"
+    for module in (release_inside, *further):
+        lines = inspect.getsource(module).splitlines(keepends=True)
+        text += "".join(line for line in lines if not OURS.match(line))
+    return f"{text}\n{call}(json.loads({json.dumps(given or {})!r}))\n" if call else text
 
 
 def inside_answer(output: str) -> dict[str, Any] | None:

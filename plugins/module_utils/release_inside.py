@@ -1,4 +1,4 @@
-"""Runs inside the application's own Python, read from standard input: `python - build …`, `compile …` or `check`.
+"""Runs inside the application's own Python, read from standard input: `python - build …` or `python - compile …`.
 
 The application's manage.py is run as it stands, so that what it does to the path or the environment counts; several
 commands share one process, because starting Django is what costs. The answer is the last line: SAMESTACK and JSON.
@@ -38,9 +38,9 @@ def manage(*arguments: str) -> None:
 
 
 def answer(**values: object) -> None:
-    """Print the answer."""
+    """Print the answer on a line of its own, whatever was in the middle of one."""
     sys.stdout.flush()
-    print(MARK + json.dumps(values), flush=True)
+    print("\n" + MARK + json.dumps(values), flush=True)
 
 
 def compress(path: str) -> bool:
@@ -168,20 +168,7 @@ def build(source: str, collect: bool) -> None:
     )
 
 
-def check() -> None:
-    """Run Django's checks and list the migrations that the database has not had."""
-    manage("check", "--deploy", "--fail-level", "ERROR")
-    connection = import_module("django.db").connection
-    executor = import_module("django.db.migrations.executor").MigrationExecutor(connection)
-    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    answer(pending=[f"{migration.app_label}.{migration.name}" for migration, _backwards in plan])
-
-
-if __name__ == "__main__":
-    verb, *rest = sys.argv[1:]
-    if verb == "build":
-        build(rest[0], rest[1] == "collect")
-    elif verb == "compile":
-        compile_packages(rest[0], rest[1])
-    else:
-        check()
+if __name__ == "__main__" and sys.argv[1] == "build":
+    build(sys.argv[2], sys.argv[3] == "collect")
+elif __name__ == "__main__" and sys.argv[1] == "compile":
+    compile_packages(sys.argv[2], sys.argv[3])

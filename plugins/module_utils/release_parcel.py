@@ -61,9 +61,10 @@ def unpack_release(place: Place, archive: str, venv_archive: str, sha256: str) -
             release_archive.clear(venv)
         if isinstance(error, OSError):
             raise release_host.disk_error(error, place.root) from error
+        # What the control node calls it, too
+        said = str(error).replace(os.path.dirname(archive) + os.sep, "")
         raise ReleaseError(
-            f"Release {place.id} was refused: {error}.",
-            "Remove the archive from .samestack/releases/ on the control node and run this again: it is fetched anew.",
+            f"Release {place.id} was refused: {said}. Nothing of it is left here.", "Run the same command again."
         ) from error
 
 

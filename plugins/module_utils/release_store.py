@@ -71,6 +71,19 @@ class Store:
         finally:
             arriving.unlink(missing_ok=True)
 
+    def remove_damaged(self, release: str, vid: str) -> list[str]:
+        """Remove a release's archives that are not whole; returns their names."""
+        removed = []
+        for path in (self.release(release), self.venv(vid)):
+            try:
+                Archive(str(path)).check()
+            except DamageError:
+                path.unlink(missing_ok=True)
+                removed.append(path.name)
+            except FileNotFoundError:
+                continue
+        return removed
+
     def trim(self, limit: int, in_hand: Iterable[Path]) -> list[str]:
         """Remove the archives that were used longest ago while all are larger than the limit; returns their names."""
         keep = set(in_hand)

@@ -38,7 +38,7 @@ def short_traceback(output: str, prefix: str = "") -> str:
             frames.append((match["file"], match["line"], source if not FRAME.match(source) else ""))
     own = [frame for frame in frames if not any(mark in frame[0] for mark in FOREIGN)]
     # Every traceback of a command begins in manage.py; only one that ends there is about it.
-    inner = [frame for frame in own if not frame[0].endswith("/manage.py")]
+    inner = [frame for frame in own if frame[0].rsplit("/", 1)[-1] != "manage.py"]
     shown = (inner or own or frames[-1:])[-OWN_FRAMES:]
     text: list[str] = []
     for file, number, source in shown:

@@ -139,7 +139,13 @@ class Transfers(ActionBase):
             if look.venvs.get(vid) != venv_sha256:
                 sent["venv_archive"] = self.send(store.venv(vid), folder)
             values = {**ship_args(args), **sent, "sha256": contents.sha256}
-            return self.module("release_ship", values, task_vars)
+            result = self.module("release_ship", values, task_vars)
+            if result.get("failed") and (removed := store.remove_damaged(release, vid)):
+                names = ", ".join(removed)
+                result["hint"] = (
+                    f"{names} was damaged in {store.folder} and is removed: run the same command again."
+                )
+            return result
         finally:
             self._remove_tmp_path(folder)
 

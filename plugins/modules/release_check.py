@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Check a release in the application's real environment, and list the migrations that are due."""
+"""Check a release in the application's real environment, and what its migrations would do to what serves."""
 
 from __future__ import annotations
 
@@ -9,12 +9,24 @@ short_description: A release fits the environment it is to run in
 description:
   - Runs C(manage.py check --deploy) (errors count, warnings do not) and reads the migration plan, in one process,
     as the application's user with its own environment.
+  - Where migrations are due and another release serves, their SQL is looked at by django-migration-linter, with the
+    tables and columns that the serving release uses. What that could not live with is refused.
 options:
   release: {description: Id of the release., type: str, required: true}
+  app: {description: Name of the application., type: str, required: true}
   root: {description: The application's folder., type: path, required: true}
   user: {description: User that runs the application., type: str, required: true}
   groups: {description: Further groups of that user's processes., type: list, elements: str, default: []}
   env_file: {description: Environment file of the application., type: path, required: true}
+  allow_breaking: {description: Migrations may be such that the site has to be closed., type: bool, default: false}
+  migrations: {description: "The release's migrations (app.name), for check mode before it is here.",
+               type: list, elements: str, default: []}
+  environment: {description: "Environment variables that it reads: whether it insists.", type: dict, default: {}}
+  pins: {description: Versions of django-migration-linter and what it needs., type: dict, default: {}}
+  build_user: {description: User that installs the linter., type: str, required: true}
+  uv: {description: The program uv., type: path, required: true}
+  uv_cache: {description: Folder in which uv keeps packages., type: path, required: true}
+  run: {description: The run in hand, from preflight., type: dict, default: {}}
 author: Samestack
 """
 
@@ -22,40 +34,71 @@ EXAMPLES = r"""
 - name: The release fits the environment
   release_check:
     release: 0a1b2c3d4e5f
+    app: noticeboard
     root: /srv/noticeboard
     user: noticeboard
     env_file: /etc/noticeboard/env
+    build_user: noticeboard-build
+    uv: /opt/samestack/uv/bin/uv
+    uv_cache: /var/cache/samestack/noticeboard/uv
+    pins: {django-migration-linter: 6.0.0, appdirs: 1.4.4}
 """
 
 RETURN = r"""
 pending: {description: Migrations that the database has not had., type: list, elements: str, returned: success}
+breaking:
+  description: "Those that what serves cannot live with: migration and why."
+  type: list
+  elements: dict
+  returned: success
+orphans: {description: Applied migrations that it does not know., type: list, elements: str, returned: success}
+sql: {description: "SQL of the pending ones by name, shortened.", type: dict, returned: success}
+missing: {description: Environment variables that nothing sets., type: list, elements: str, returned: success}
+say: {description: What people want to know., type: list, elements: str, returned: success}
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.release_check_steps import check
-from ansible.module_utils.release_host import Place, ReleaseError
+from ansible.module_utils.release_check_steps import Check
+from ansible.module_utils.release_host import Steps
+from ansible.module_utils.release_outcome import ACCOUNT, ending
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "release": {"type": "str", "required": True},
-            "root": {"type": "path", "required": True},
-            "user": {"type": "str", "required": True},
-            "groups": {"type": "list", "elements": "str", "default": []},
-            "env_file": {"type": "path", "required": True},
+            **ACCOUNT,
+            "allow_breaking": {"type": "bool", "default": False},
+            "migrations": {"type": "list", "elements": "str", "default": []},
+            "environment": {"type": "dict", "default": {}},
+            "pins": {"type": "dict", "default": {}},
+            "build_user": {"type": "str", "required": True},
+            "uv": {"type": "path", "required": True},
+            "uv_cache": {"type": "path", "required": True},
         },
         supports_check_mode=True,
     )
-    place = Place(module.params["root"], module.params["release"])
-    if module.check_mode and not place.finished:
-        # An earlier step would have built it.
-        module.exit_json(changed=False, pending=[])
-    try:
-        module.exit_json(changed=False, pending=check(place, module.params))
-    except ReleaseError as error:
-        module.fail_json(msg=str(error), hint=error.hint)
+    check = Check({**module.params, "dry": module.check_mode})
+    with ending(module, check.place) as run:
+        if check.place.finished:
+            steps = Steps()
+            with steps.step("check"):
+                check.run()
+            if not module.check_mode and check.place.current != check.place.id:
+                run.note(steps=steps.seconds)
+            check.refuse_breaking()
+        else:
+            # An earlier step would have built it.
+            check.foresee()
+    module.exit_json(
+        changed=False,
+        pending=check.found["pending"],
+        breaking=check.breaking,
+        orphans=check.found["orphans"],
+        sql={one["migration"]: one["sql"] for one in check.found["looked"]},
+        missing=check.missing(),
+        say=check.say(),
+    )
 
 
 if __name__ == "__main__":

@@ -112,6 +112,8 @@ def test_the_words() -> None:
     ]  # fmt: skip
     assert "40 commits:" in notices.text(START | {"commits": ["x"] * 40})
     assert "and 10 more" in notices.text(START | {"commits": ["x"] * 40})
+    commit = {"commit": "1f2e3d4c5b6a798", "author": "Eve", "subject": "Prices"}
+    assert "  1f2e3d4c5b Prices (Eve)" in notices.text(START | {"commits": [commit]})
     assert "3 commits" in notices.text(START | {"commits": 3})
     assert notices.title({"event": "start", "app": "shop", "environment": "dev", "verb": "deploy", "to": "live-code"})
 

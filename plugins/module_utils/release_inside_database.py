@@ -1,0 +1,97 @@
+"""Runs inside the application's own Python: which migrations a release has, and which its database has had."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+
+class Database:
+    """The application's migrations and its database."""
+
+    def __init__(self) -> None:
+        """Read both."""
+        self.connection = import_module("django.db").connection
+        self.executor = import_module("django.db.migrations.executor").MigrationExecutor(self.connection)
+        self.loader = self.executor.loader
+
+    @property
+    def is_postgresql(self) -> bool:
+        """Return whether what is known about PostgreSQL holds."""
+        return bool(self.connection.vendor == "postgresql")
+
+    def applied(self) -> list[str]:
+        """Return the applied migrations, the oldest first."""
+        recorder = self.executor.recorder
+        if not recorder.has_table():
+            return []
+        return [f"{row.app}.{row.name}" for row in recorder.migration_qs.order_by("id")]
+
+    def known(self) -> list[str]:
+        """Return the migrations that this release has, those that a squashed one stands for included."""
+        names = set(self.loader.disk_migrations)
+        for migration in self.loader.disk_migrations.values():
+            names.update(migration.replaces)
+        return sorted(f"{app}.{name}" for app, name in names)
+
+    def squashed(self) -> dict[str, list[str]]:
+        """Return for each squashed migration those that it stands for."""
+        disk = self.loader.disk_migrations.values()
+        return {name_of(one): [f"{app}.{name}" for app, name in one.replaces] for one in disk if one.replaces}
+
+    def has(self, name: str) -> bool:
+        """Return whether the release has a migration's code, and it is not one that a squashed one has replaced."""
+        return tuple(name.split(".", 1)) in self.loader.graph.nodes
+
+    def conflicts(self) -> list[str]:
+        """Return the apps with several newest migrations."""
+        found = self.loader.detect_conflicts()
+        return [f"{', '.join(sorted(names))} in {app}" for app, names in sorted(found.items())]
+
+    def pending(self) -> list[Any]:
+        """Return the migrations that are due, in their order."""
+        plan = self.executor.migration_plan(self.loader.graph.leaf_nodes())
+        return [migration for migration, _backwards in plan]
+
+    def everything(self) -> list[tuple[Any, bool]]:
+        """Return all migrations of the release as a plan from an empty database on."""
+        plan: list[tuple[Any, bool]] = self.executor.migration_plan(self.loader.graph.leaf_nodes(), clean_start=True)
+        return plan
+
+    def tables(self) -> dict[str, list[str]]:
+        """Return the columns that the release's models use, by table."""
+        used: dict[str, set[str]] = {}
+        for model in import_module("django.apps").apps.get_models(include_auto_created=True):
+            columns = {field.column for field in model._meta.local_concrete_fields if field.column}
+            used.setdefault(model._meta.db_table.strip('"'), set()).update(columns)
+        return {table: sorted(columns) for table, columns in sorted(used.items())}
+
+    def pairs(self, sql: str) -> dict[str, Any]:
+        """Return the rows of a query with two columns."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql)
+            return dict(cursor.fetchall())
+
+    def statements(self, migration: Any, state: Any, backwards: bool = False) -> list[str] | None:
+        """Return the SQL of a migration, None where only running it tells.
+
+        `state` is the one before the migration, whichever the direction; it is left as it is.
+        """
+        try:
+            with self.connection.schema_editor(collect_sql=True, atomic=migration.atomic) as editor:
+                change = migration.unapply if backwards else migration.apply
+                change(state.clone(), editor, collect_sql=True)
+        # An operation may look for what an earlier one would have made: whatever it raises, there is no SQL.
+        except Exception:
+            return None
+        return [str(text) for text in editor.collected_sql]
+
+
+def name_of(migration: Any) -> str:
+    """Return app.name."""
+    return f"{migration.app_label}.{migration.name}"
+
+
+def inner(operation: Any) -> list[Any]:
+    """Return an operation and those that it does to the database in its name."""
+    return [operation, *(one for other in getattr(operation, "database_operations", []) for one in inner(other))]

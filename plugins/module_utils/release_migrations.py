@@ -1,0 +1,82 @@
+"""Migrates with a release's code, or reverses, and says what became of the database when that fails."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ansible.module_utils import release_check_steps, release_host, release_program, release_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ansible.module_utils.release_ledger import Run
+
+# SQLSTATE 55P03 as the drivers say it
+GAVE_UP = "lock timeout"
+WAIT = (
+    "Nothing that serves was touched. Wait until that is done (or end it: SELECT pg_terminate_backend(…)), then run "
+    "this again."
+)
+
+
+def migrate(place: release_host.Place, params: Mapping[str, Any], run: Run) -> list[str]:
+    """Run `manage.py migrate` with a release's code; returns the migrations that ran. Raises ReleaseError."""
+    code, answer, output = inside(place, params, "migrate", {})
+    run.note(migrations=answer["ran"])
+    remember(place, answer["ran"])
+    if code:
+        done = "Before it these ran and stay: " + ", ".join(answer["ran"]) + "." if answer["ran"] else ""
+        explain(place, "migrate", answer, output, done)
+    return list(answer["ran"])
+
+
+def remember(place: release_host.Place, ran: Sequence[str]) -> None:
+    """Keep beside the release what the database has had since it was checked."""
+    path = place.path("database.json")
+    known = release_host.read_json(path)
+    if known and ran:
+        applied = [*known["applied"], *(name for name in ran if name not in known["applied"])]
+        release_host.write_atomic(path, json.dumps({**known, "applied": applied}) + "\n")
+
+
+def reverse(
+    place: release_host.Place, params: Mapping[str, Any], run: Run, names: Sequence[str], put_back: bool
+) -> None:
+    """Reverse migrations with a release's code; raises ReleaseError, after putting back what was reversed if asked."""
+    code, answer, output = inside(place, params, "reverse", {"names": list(names), "put_back": put_back})
+    run.note(reversed=answer["reversed"])
+    if code:
+        done = f"These are reversed: {', '.join(answer['reversed'])}." if answer["reversed"] else "None is reversed."
+        explain(place, "migrate (backwards)", answer, output, done)
+
+
+def inside(
+    place: release_host.Place, params: Mapping[str, Any], call: str, given: Mapping[str, Any]
+) -> tuple[int, dict[str, Any], str]:
+    """Run one of our programs in a release's Python; returns (exit code, its answer, what it printed about errors)."""
+    given = {
+        **given,
+        "lock_timeout": params["lock_timeout"],
+        "patience": params["patience"],
+        "name": f"samestack {call} {place.id}",
+    }
+    code, answer, output = release_program.run_inside(place, params, call, given)
+    return code, answer or {"ran": [], "reversed": [], "blockers": []}, output
+
+
+def explain(place: release_host.Place, what: str, answer: Mapping[str, Any], output: str, done: str) -> NoReturn:
+    """Raise the ReleaseError for a migration that failed; `done` says what of it stays."""
+    if GAVE_UP in output:
+        who = "".join(f"\n  {line}" for line in answer["blockers"]) or " somebody who let go meanwhile"
+        text = f"gave up: a table was in use for longer than release_lock_timeout by{who}"
+        raise release_host.ReleaseError(f"`manage.py {what}` of release {place.id} {text}\n{done}".strip(), WAIT)
+    why = release_text.excerpt(output, os.path.realpath(place.path("source")), 12)
+    raise release_host.ReleaseError(
+        f"`manage.py {what}` of release {place.id} failed.\n{why}\n{done}".strip(),
+        release_check_steps.advice(place, {"env_file": ""}, why)
+        if "OperationalError" in why
+        else "The release that serves goes on with the database as it is. Mend the migration and deploy again; "
+        "`make rollback` reverses what is left.",
+    )

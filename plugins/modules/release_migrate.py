@@ -1,0 +1,84 @@
+#!/usr/bin/python
+"""Run a release's own commands and its migrations in the application's real environment."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: release_migrate
+short_description: The database is what a release expects
+description:
+  - Runs shell commands in the folder of manage.py, then C(manage.py migrate), as the application's user.
+  - One run migrates a database at a time (PostgreSQL's advisory lock). A statement that does not get its lock on a
+    table within O(lock_timeout) is given up, and whoever held that is named.
+  - Which migrations ran is kept in the ledger, also when a later one failed.
+options:
+  release: {description: Id of the release., type: str, required: true}
+  app: {description: Name of the application., type: str, required: true}
+  root: {description: The application's folder., type: path, required: true}
+  user: {description: User that runs the application., type: str, required: true}
+  groups: {description: Further groups of that user's processes., type: list, elements: str, default: []}
+  env_file: {description: Environment file of the application., type: path, required: true}
+  commands: {description: Commands before the migrations., type: list, elements: str, default: []}
+  migrate: {description: Whether to migrate., type: bool, default: true}
+  lock_timeout: {description: Seconds that a migration waits for a table., type: int, default: 5}
+  patience: {description: Seconds to wait for another run that migrates., type: int, default: 10}
+  run: {description: The run in hand, from preflight., type: dict, default: {}}
+author: Samestack
+"""
+
+EXAMPLES = r"""
+- name: The database is migrated
+  release_migrate:
+    release: 0a1b2c3d4e5f
+    app: noticeboard
+    root: /srv/noticeboard
+    user: noticeboard
+    env_file: /etc/noticeboard/env
+"""
+
+RETURN = r"""
+migrations: {description: Migrations that ran., type: list, elements: str, returned: success}
+lines: {description: What the commands printed., type: list, elements: str, returned: success}
+say: {description: What happened, in words., type: list, elements: str, returned: success}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.release_check_steps import run_commands
+from ansible.module_utils.release_host import Place, Steps
+from ansible.module_utils.release_migrations import migrate
+from ansible.module_utils.release_outcome import ACCOUNT, ending
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            **ACCOUNT,
+            "commands": {"type": "list", "elements": "str", "default": []},
+            "migrate": {"type": "bool", "default": True},
+            "lock_timeout": {"type": "int", "default": 5},
+            "patience": {"type": "int", "default": 10},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    place = Place(params["root"], params["release"])
+    lines, ran, steps = [], [], Steps()
+    if module.check_mode:
+        module.exit_json(changed=bool(params["commands"] or params["migrate"]), migrations=[], lines=[], say=[])
+    with ending(module, place) as run:
+        try:
+            if params["commands"]:
+                with steps.step("commands"):
+                    lines = run_commands(place, params, params["commands"])
+            if params["migrate"]:
+                with steps.step("migrate"):
+                    ran = migrate(place, params, run)
+        finally:
+            run.note(steps=steps.seconds)
+    say = [f"Migrated: {', '.join(ran)}"] if ran else []
+    module.exit_json(changed=bool(lines or ran or params["commands"]), migrations=ran, lines=lines, say=say)
+
+
+if __name__ == "__main__":
+    main()

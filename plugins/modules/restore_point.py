@@ -1,0 +1,98 @@
+#!/usr/bin/python
+"""Copies of the application's database, tied to releases: take, list, rotate, restore."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: restore_point
+short_description: The database as it was before a release
+description:
+  - Works on the machine with the database server, as its superuser.
+  - C(taken) copies the database (C(pg_dump -Fc)) and keeps the newest O(keep) copies. C(listed) tells which there are.
+  - C(restored) fills a new database beside, then ends the sessions of the present one and exchanges the names in one
+    transaction. The replaced database stays under a dated name until the next restore or copy.
+options:
+  state: {description: What is wanted., type: str, choices: [taken, listed, restored], default: listed}
+  app: {description: Name of the application., type: str, required: true}
+  database: {description: The database., type: str, required: true}
+  port: {description: Port of the server; names its socket., type: int, default: 5432}
+  release: {description: The release that serves., type: str, default: ""}
+  before: {description: The release that is about to go live., type: str, default: ""}
+  name: {description: The copy to restore., type: str, default: ""}
+  keep: {description: Copies to keep., type: int, default: 5}
+  min_free: {description: Least free space in bytes that has to stay., type: int, default: 0}
+  folder: {description: Where copies are., type: path, default: /var/lib/samestack/restore-points}
+  run: {description: The run in hand, from preflight., type: dict, default: {}}
+author: Samestack
+"""
+
+EXAMPLES = r"""
+- name: The database can be put back
+  restore_point:
+    state: taken
+    app: noticeboard
+    database: noticeboard
+    release: 0a1b2c3d4e5f
+    before: 5e4d3c2b1a00
+"""
+
+RETURN = r"""
+points: {description: "The copies, the newest first.", type: list, elements: dict, returned: success}
+point: {description: The copy that was taken or restored., type: dict, returned: when there is one}
+say: {description: What happened, in words., type: list, elements: str, returned: success}
+"""
+
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.release_host import ReleaseError
+from ansible.module_utils.release_ledger import Run
+from ansible.module_utils.restore_points import Points, age
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["taken", "listed", "restored"], "default": "listed"},
+            "app": {"type": "str", "required": True},
+            "database": {"type": "str", "required": True},
+            "port": {"type": "int", "default": 5432},
+            "release": {"type": "str", "default": ""},
+            "before": {"type": "str", "default": ""},
+            "name": {"type": "str", "default": ""},
+            "keep": {"type": "int", "default": 5},
+            "min_free": {"type": "int", "default": 0},
+            "folder": {"type": "path", "default": "/var/lib/samestack/restore-points"},
+            "run": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    points = Points(params)
+    run = Run(params["run"], params["app"])
+    try:
+        if params["state"] == "listed" or module.check_mode:
+            module.exit_json(changed=params["state"] != "listed", points=points.all(), say=[])
+        run.require_lock()
+        began = time.monotonic()
+        if params["state"] == "taken":
+            point = points.take()
+            points.rotate(params["keep"])
+            text = f"Copied the database {points.database}: restore point {point['name']}, {point['bytes'] >> 10} KiB"
+        else:
+            point = points.restore(params["name"])
+            text = (
+                f"Restored the database {points.database} as it was {age(point['age'])} ago ({point['name']}); "
+                f"the replaced one is {point['replaced']}"
+            )
+    except ReleaseError as error:
+        if not module.check_mode:
+            run.fail(str(error), release=params["before"], to=params["before"], **{"from": params["release"]})
+        module.fail_json(msg=str(error), hint=error.hint)
+    seconds = round(time.monotonic() - began, 2)
+    module.exit_json(changed=True, point=point, points=points.all(), seconds=seconds, say=[text])
+
+
+if __name__ == "__main__":
+    main()
