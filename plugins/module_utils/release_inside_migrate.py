@@ -137,17 +137,11 @@ def migrate(given: Mapping[str, Any]) -> None:
 
 
 def reverse(given: Mapping[str, Any]) -> None:
-    """Reverse given["names"], which are in the order of reversing; when one fails, put the others back."""
+    """Reverse given["names"], which are in the order of reversing."""
     manage("version")
     with changing(given) as (database, before):
         steps = {name_of(one): one for one, _backwards in database.everything()}
-        plan = [(steps[name], True) for name in given["names"] if name in before]
-        try:
-            database.executor.migrate([], plan=plan)
-        except BaseException:
-            if given["put_back"]:
-                manage("migrate", "--noinput")
-            raise
+        database.executor.migrate([], plan=[(steps[name], True) for name in given["names"] if name in before])
 
 
 @contextmanager

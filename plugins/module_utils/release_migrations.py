@@ -41,14 +41,12 @@ def remember(place: release_host.Place, ran: Sequence[str]) -> None:
         release_host.write_atomic(path, json.dumps({**known, "applied": applied}) + "\n")
 
 
-def reverse(
-    place: release_host.Place, params: Mapping[str, Any], run: Run, names: Sequence[str], put_back: bool
-) -> None:
-    """Reverse migrations with a release's code; raises ReleaseError, after putting back what was reversed if asked."""
-    code, answer, output = inside(place, params, "reverse", {"names": list(names), "put_back": put_back})
+def reverse(place: release_host.Place, params: Mapping[str, Any], run: Run, names: Sequence[str]) -> None:
+    """Reverse migrations, in the order given, with a release's code; raises ReleaseError."""
+    code, answer, output = inside(place, params, "reverse", {"names": list(names)})
     run.note(reversed=answer["reversed"])
     if code:
-        done = f"These are reversed: {', '.join(answer['reversed'])}." if answer["reversed"] else "None is reversed."
+        done = f"Reversed before that: {', '.join(answer['reversed'])}." if answer["reversed"] else "None is reversed."
         explain(place, "migrate (backwards)", answer, output, done)
 
 

@@ -39,6 +39,7 @@ EXAMPLES = r"""
 RETURN = r"""
 points: {description: "The copies, the newest first.", type: list, elements: dict, returned: success}
 point: {description: The copy that was taken or restored., type: dict, returned: when there is one}
+trouble: {description: Why a restore failed; empty otherwise., type: str, returned: restored}
 say: {description: What happened, in words., type: list, elements: str, returned: success}
 """
 
@@ -87,11 +88,16 @@ def main() -> None:
                 f"the replaced one is {point['replaced']}"
             )
     except ReleaseError as error:
+        what = {"from": params["release"], "to": params["before"]}
+        if params["state"] == "restored":
+            # The site is closed: it opens again before the run ends.
+            run.fail(str(error), **what)
+            module.exit_json(changed=False, trouble=f"{error} {error.hint}", points=[], say=[])
         if not module.check_mode:
-            run.fail(str(error), release=params["before"], to=params["before"], **{"from": params["release"]})
+            run.fail(str(error), release=params["before"], **what)
         module.fail_json(msg=str(error), hint=error.hint)
     seconds = round(time.monotonic() - began, 2)
-    module.exit_json(changed=True, point=point, points=points.all(), seconds=seconds, say=[text])
+    module.exit_json(changed=True, trouble="", point=point, points=points.all(), seconds=seconds, say=[text])
 
 
 if __name__ == "__main__":
