@@ -117,14 +117,13 @@ class Check:
         if self.missing():
             lines.append(f"The settings ask for {', '.join(self.missing())}, which nothing sets")
         if self.found["pending"]:
-            lines.append(f"Migrations due: {', '.join(self.found['pending'])}")
+            lines.append(f"Migrations due: {release_text.few(self.found['pending'])}")
         for one in self.found["looked"]:
             lines += [f"  {one['migration']}", *(f"    {text}" for text in one["sql"])]
         strange = self.strangers()
         if strange:
             lines.append(
-                f"The database has had migrations that this release does not know: {', '.join(strange)}. They stay; "
-                "`make rollback` reverses them."
+                f"The database has had migrations that this release does not know: {release_text.few(strange)}. They stay."
             )
         return lines
 

@@ -76,5 +76,5 @@ def explain(place: release_host.Place, what: str, answer: Mapping[str, Any], out
         release_check_steps.advice(place, {"env_file": ""}, why)
         if "OperationalError" in why
         else "The release that serves goes on with the database as it is. Mend the migration and deploy again; "
-        "`make rollback` reverses what is left.",
+        f"or take back what is left: `make rollback TO={place.current}`.",
     )

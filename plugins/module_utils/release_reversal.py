@@ -5,7 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from ansible.module_utils import release_check_steps, release_host, release_ledger, release_linter, restore_points
+from ansible.module_utils import (
+    release_check_steps,
+    release_host,
+    release_ledger,
+    release_linter,
+    release_text,
+    restore_points,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -194,7 +201,7 @@ def decide(
     if database == "restore":
         return to_restore(plan, point, confirmed)
     if database == "keep" or not plan["surplus"]:
-        say = [f"The database stays as it is, with {few(plan['surplus'])}"] if plan["surplus"] else []
+        say = [f"The database stays as it is, with {release_text.few(plan['surplus'])}"] if plan["surplus"] else []
         say += [f"  {one['migration']}: {one['why']}" for one in plan["breaking"]] if plan["surplus"] else []
         return {"action": "keep" if plan["surplus"] else "nothing", "point": "", "closing": False, "say": say}
     if plan["blocked"]:
@@ -204,9 +211,9 @@ def decide(
             "Nothing was touched.",
             f"Two ways are left. Code only, the database stays: -e rollback_database=keep. {or_restore(point)}",
         )
-    say = [f"Reversed: {few(names)}"]
+    say = [f"To be reversed: {release_text.few(names)}"]
     if plan["lost"]:
-        say.append(f"  What these had removed comes back empty: {few(plan['lost'])}")
+        say.append(f"  What these had removed comes back empty: {release_text.few(plan['lost'])}")
     say += [f"  {one['migration']}: {one['why']}; the site is closed meanwhile" for one in plan["breaking"]]
     return {"action": "reverse", "point": "", "closing": bool(plan["breaking"]), "say": say}
 
@@ -215,7 +222,7 @@ def to_restore(plan: Mapping[str, Any], point: Mapping[str, Any] | None, confirm
     """Return what a rollback with the restore point does; raises ReleaseError without one, or unconfirmed."""
     if point is None:
         raise ReleaseError(
-            f"There is no restore point from before {few(plan['surplus']) or plan['live']}.",
+            f"There is no restore point from before {release_text.few(plan['surplus']) or plan['live']}.",
             "What is left: -e rollback_database=keep changes the code only.",
         )
     lost = f"Everything written in the last {restore_points.age(point['age'])} will be lost"
@@ -244,10 +251,3 @@ def or_restore(point: Mapping[str, Any] | None) -> str:
         f"Or the copy of the database from before, {old} old ({point['name']}); what was written since is lost: "
         "-e rollback_database=restore -e rollback_confirm=true"
     )
-
-
-def few(names: Sequence[str], most: int = 8) -> str:
-    """Return names in a row; of many, how many there are and the last ones."""
-    if len(names) <= most:
-        return ", ".join(names)
-    return f"{len(names)} ({', '.join(names[:2])} … {names[-1]})"

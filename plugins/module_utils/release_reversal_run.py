@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ansible.module_utils import release_host, release_migrations
+from ansible.module_utils import release_host, release_migrations, release_text
 from ansible.module_utils.release_ledger import Run
 
 if TYPE_CHECKING:
@@ -38,10 +38,9 @@ def run_plan(params: Mapping[str, Any]) -> tuple[list[str], str]:
         text = f"{error}\n{put_back(params, run)}"
         run.fail(text, **what)
         return [], f"{text} {error.hint}"
-    names = ", ".join(plan["names"])
     if not plan["closing"]:
         run.succeed(**{"from": plan["live"], "to": plan["target"]})
-    return [f"The database is as release {plan['target']} knows it (reversed: {names})"], ""
+    return [f"The database is as release {plan['target']} knows it (reversed: {release_text.few(plan['names'])})"], ""
 
 
 def put_back(params: Mapping[str, Any], run: Run) -> str:

@@ -84,7 +84,11 @@ def main() -> None:
                     f"Release {plan['live']} is live already, and the database has nothing that it does not know.",
                     "Without TO= it goes to the last good release before that.",
                 )
-            head = f"Back from {reversal.label(plan['live'])} to {reversal.label(plan['target'])}"
+            head = (
+                f"Release {plan['live']} stays"
+                if plan["live"] == plan["target"]
+                else f"Back from {reversal.label(plan['live'])} to {reversal.label(plan['target'])}"
+            )
             module.exit_json(changed=False, plan=plan, say=[head, *plan["say"]])
         if module.check_mode:
             module.exit_json(changed=True, trouble="", say=[])

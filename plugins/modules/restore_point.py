@@ -47,7 +47,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.release_host import ReleaseError
-from ansible.module_utils.release_ledger import Run
+from ansible.module_utils.release_ledger import Run, this_machine
 from ansible.module_utils.restore_points import Points, age
 
 
@@ -80,9 +80,14 @@ def main() -> None:
         if params["state"] == "taken":
             point = points.take()
             points.rotate(params["keep"])
+            if params["run"].get("machine") == this_machine():
+                # Elsewhere nobody would make a ledger line of it.
+                run.note(steps={"restore point": round(time.monotonic() - began, 2)})
             text = f"Copied the database {points.database}: restore point {point['name']}, {point['bytes'] >> 10} KiB"
         else:
             point = points.restore(params["name"])
+            restored = Run({**params["run"], "verb": "restore"}, params["app"])
+            restored.succeed(point=point["name"], **{"from": params["release"], "to": params["before"]})
             text = (
                 f"Restored the database {points.database} as it was {age(point['age'])} ago ({point['name']}); "
                 f"the replaced one is {point['replaced']}"
