@@ -35,7 +35,8 @@ def run_plan(params: Mapping[str, Any]) -> tuple[list[str], str]:
             run.fail(str(error), **what)
             text = f"Release {plan['target']} serves, and can live with the migrations that are left. {error}"
             raise release_host.ReleaseError(text, f"Run `make rollback TO={plan['target']}` again.") from error
-        text = f"{error}\n{put_back(params, run)}"
+        left = set(plan["names"]) - set(run.noted.get("reversed", []))
+        text = f"{error}\n{'The database is as it was.' if left == set(plan['names']) else put_back(params, run)}"
         run.fail(text, **what)
         return [], f"{text} {error.hint}"
     if not plan["closing"]:
