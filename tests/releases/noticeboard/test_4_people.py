@@ -11,7 +11,7 @@ from support import versions
 from support.machines import wait_for
 
 if TYPE_CHECKING:
-    from conftest import Team
+    from support.team import Team
 
 LOCK = "/run/samestack/lock.json"
 
