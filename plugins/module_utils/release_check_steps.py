@@ -21,6 +21,7 @@ COMMANDS = {
     "describe": "manage.py showmigrations",
     "plan": "manage.py migrate --plan",
 }
+NO_ANSWER = "The database does not answer as DATABASE_URL says: `make provision` puts it in order."
 WAYS_OUT = (
     "In this release, leave in the database what the running one uses; take it away in the next (docs/migrations.md). "
     "Or accept that the site is closed meanwhile: -e allow_breaking_migrations=true"
@@ -117,14 +118,14 @@ class Check:
         if self.missing():
             lines.append(f"The settings ask for {', '.join(self.missing())}, which nothing sets")
         if self.found["pending"]:
-            lines.append(f"Migrations due: {', '.join(self.found['pending'])}")
+            lines.append(f"Migrations due: {release_text.few(self.found['pending'])}")
         for one in self.found["looked"]:
             lines += [f"  {one['migration']}", *(f"    {text}" for text in one["sql"])]
         strange = self.strangers()
         if strange:
             lines.append(
-                f"The database has had migrations that this release does not know: {', '.join(strange)}. They stay; "
-                "`make rollback` reverses them."
+                f"The database has had migrations that this release does not know, and they stay: "
+                f"{release_text.few(strange)}"
             )
         return lines
 
@@ -184,5 +185,5 @@ def advice(place: release_host.Place, account: Mapping[str, Any], why: str) -> s
             f"Set {names} in app_env or app_secret_env (in {SETTINGS_FILE}), run `make provision`, then deploy again."
         )
     if "OperationalError" in why:
-        return "The database does not answer as DATABASE_URL says: `make provision` puts it in order."
+        return NO_ANSWER
     return "The release that serves was not touched. Mend this in the project and deploy again."

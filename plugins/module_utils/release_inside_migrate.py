@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -137,17 +137,26 @@ def migrate(given: Mapping[str, Any]) -> None:
 
 
 def reverse(given: Mapping[str, Any]) -> None:
-    """Reverse given["names"], which are in the order of reversing; when one fails, put the others back."""
+    """Reverse given["names"], which are in the order of reversing: all of them or, where the database can, none.
+
+    What a reversal drops is gone, so one that fails later must not have cost anything.
+    """
     manage("version")
     with changing(given) as (database, before):
         steps = {name_of(one): one for one, _backwards in database.everything()}
         plan = [(steps[name], True) for name in given["names"] if name in before]
-        try:
+        whole = database.connection.features.can_rollback_ddl and all(one.atomic for one, _backwards in plan)
+
+        def settle(action: str, *_step: Any) -> None:
+            # PostgreSQL alters no table with rows whose foreign keys are still to be checked.
+            if action == "unapply_success" and database.is_postgresql and whole:
+                with database.connection.cursor() as cursor:
+                    cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+                    cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+
+        database.executor.progress_callback = settle
+        with import_module("django.db.transaction").atomic() if whole else nullcontext():
             database.executor.migrate([], plan=plan)
-        except BaseException:
-            if given["put_back"]:
-                manage("migrate", "--noinput")
-            raise
 
 
 @contextmanager

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
     from ansible.module_utils.release_ledger import Run
 
+MEND = (
+    "The release that serves goes on with the database as it is. Mend the migration and deploy again; or take back "
+    "what is left: `make rollback TO=<the release that serves>`."
+)
+KEEP = "What is left: -e rollback_database=keep changes the code only, =restore brings back the copy from before."
 # SQLSTATE 55P03 as the drivers say it
 GAVE_UP = "lock timeout"
 WAIT = (
@@ -41,14 +46,12 @@ def remember(place: release_host.Place, ran: Sequence[str]) -> None:
         release_host.write_atomic(path, json.dumps({**known, "applied": applied}) + "\n")
 
 
-def reverse(
-    place: release_host.Place, params: Mapping[str, Any], run: Run, names: Sequence[str], put_back: bool
-) -> None:
-    """Reverse migrations with a release's code; raises ReleaseError, after putting back what was reversed if asked."""
-    code, answer, output = inside(place, params, "reverse", {"names": list(names), "put_back": put_back})
+def reverse(place: release_host.Place, params: Mapping[str, Any], run: Run, names: Sequence[str]) -> None:
+    """Reverse migrations, in the order given, with a release's code; raises ReleaseError."""
+    code, answer, output = inside(place, params, "reverse", {"names": list(names)})
     run.note(reversed=answer["reversed"])
     if code:
-        done = f"These are reversed: {', '.join(answer['reversed'])}." if answer["reversed"] else "None is reversed."
+        done = f"Reversed before that: {', '.join(answer['reversed'])}." if answer["reversed"] else "None is reversed."
         explain(place, "migrate (backwards)", answer, output, done)
 
 
@@ -73,10 +76,7 @@ def explain(place: release_host.Place, what: str, answer: Mapping[str, Any], out
         text = f"gave up: a table was in use for longer than release_lock_timeout by{who}"
         raise release_host.ReleaseError(f"`manage.py {what}` of release {place.id} {text}\n{done}".strip(), WAIT)
     why = release_text.excerpt(output, os.path.realpath(place.path("source")), 12)
-    raise release_host.ReleaseError(
-        f"`manage.py {what}` of release {place.id} failed.\n{why}\n{done}".strip(),
-        release_check_steps.advice(place, {"env_file": ""}, why)
-        if "OperationalError" in why
-        else "The release that serves goes on with the database as it is. Mend the migration and deploy again; "
-        "`make rollback` reverses what is left.",
-    )
+    text = f"`manage.py {what}` of release {place.id} failed.\n{why}\n{done}".strip()
+    if "OperationalError" in why:
+        raise release_host.ReleaseError(text, release_check_steps.NO_ANSWER)
+    raise release_host.ReleaseError(text, MEND if what == "migrate" else KEEP)

@@ -36,7 +36,7 @@ class Pause:
         if self.params["state"] == "paused":
             self.stop()
             return [f"{self.app} is stopped; visitors see the maintenance page"]
-        switch = Switch({**self.params, "release": "", "restart": False, "keep": 0})
+        switch = Switch({**self.params, "release": "", "restart": False, "live": None, "keep": 0})
         if not switch.before:
             release_owed.resumed(self.app)
             maintenance_page.off(maintenance_page.RELEASE)

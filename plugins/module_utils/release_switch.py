@@ -93,8 +93,10 @@ class Switch:
         """Return whether `run` would change nothing."""
         if self.params["release"]:
             return self.is_done()
-        # What is stopped on purpose has new processes when it starts again.
-        return not (self.before and self.owed.due) or bool(release_owed.is_paused(self.params["app"]))
+        # What is stopped on purpose has new processes when it starts again; what is to be replaced has them then.
+        live, wanted = self.before == release_retention.LIVE_CODE, self.params["live"]
+        waits = release_owed.is_paused(self.params["app"]) or wanted not in (None, live)
+        return bool(waits or not (self.before and self.owed.due))
 
     def run(self) -> list[str]:
         """Make the release live; returns what happened in words. Raises ReleaseError."""

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+)(, in (?P<name>.+))?$')
 START = "Traceback (most recent call last):"
@@ -85,3 +89,10 @@ def missing_name(text: str) -> str:
         if found:
             return found[1]
     return ""
+
+
+def few(names: Sequence[str], most: int = 8) -> str:
+    """Return names in a row; of many, how many there are and the last ones."""
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{len(names)} ({', '.join(names[:2])} … {names[-1]})"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils import system_undo
 from ansible.module_utils.system_change import State
-from ansible.module_utils.systemd_units import run
+from ansible.module_utils.systemd_units import UnitError, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +21,12 @@ UNITS = "/etc/systemd/system"
 def unit_file(unit: str) -> str:
     """Return where this project puts a unit's file."""
     return os.path.join(UNITS, unit)
+
+
+def is_unit(path: str) -> bool:
+    """Return whether a path is the file of a unit that can be stopped; instances of a template are somebody else's."""
+    folder, name = os.path.split(path)
+    return folder == UNITS and "@" not in name and name.endswith((".service", ".timer", ".socket", ".swap"))
 
 
 class Restore:
@@ -55,6 +61,7 @@ class Restore:
         gone = [file["path"] for file in made]
         actions = system_undo.unit_actions(self.about["id"])
         self.act([action for action in actions if unit_file(action[1]) in gone])
+        self.act([("stop", os.path.basename(path)) for path in gone if is_unit(path)])
         entries = [system_undo.entry_of(file, self.about["id"]) for file in files if file["path"] not in folders]
         self.put(entries)
         self.act(
@@ -72,7 +79,11 @@ class Restore:
 
     def put(self, entries: list[dict[str, Any]]) -> None:
         """Put the files back as `system_state` puts them, all or none, and let services take them up."""
-        params = {"owner": "undo-provision", "files": entries, "units": []}
+        params = {
+            "owner": f"undo-{os.path.basename(system_undo.run_folder(self.about['id']))}",
+            "files": entries,
+            "units": [],
+        }
         state = State(SimpleNamespace(check_mode=self.check, params=params))
         differing = state.plan()
         if not self.check and (differing or any(state.pending.before.values())):
@@ -83,10 +94,13 @@ class Restore:
         self.paths, self.diffs = state.changed, state.diffs
 
     def act(self, actions: list[tuple[str, str]]) -> None:
-        """Do something to units."""
-        for verb, unit in actions:
-            if not self.check:
+        """Do something to units; one that is gone, or stopped, needs no stopping."""
+        for verb, unit in actions if not self.check else []:
+            try:
                 run(["systemctl", "--quiet", verb, unit], unit)
+            except UnitError:
+                if verb not in ("stop", "disable"):
+                    raise
 
     def remove(self, folders: list[str]) -> list[str]:
         """Remove folders that the run made; returns those that are not empty and stay."""
@@ -104,7 +118,8 @@ class Restore:
     def report(self, edited: list[str], left: list[str]) -> list[str]:
         """Return what happened, in words."""
         shown = ", ".join(self.paths[:PATHS_SHOWN]) + (", …" if len(self.paths) > PATHS_SHOWN else "")
-        say = [f"{self.what} is taken back: {shown or 'everything was as before already'}"]
+        taken = "would be taken back" if self.check else "is taken back"
+        say = [f"{self.what} {taken}: {shown or 'everything was as before already'}"]
         if edited:
             say.append(f"Changed by somebody since that run, and put back too: {', '.join(edited)}")
         if left:

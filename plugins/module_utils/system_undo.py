@@ -177,6 +177,8 @@ def entry_of(file: Mapping[str, Any], run: str) -> dict[str, Any]:
     if file["state"] == "absent":
         # What reads the file has nothing to read.
         entry["apply"] = [command for command in file["apply"] if file["path"] not in shlex.split(command)]
+        unit = os.path.basename(file["path"])
+        entry.update({key: [name for name in file[key] if name != unit] for key in ("restart", "reload")})
     if file["state"] == "link":
         entry["target"] = file["target"]
     if "mode" in file:

@@ -28,6 +28,11 @@ options:
   serves: {description: Whether this host runs the web server., type: bool, default: true}
   restart: {description: The release changed in place; it needs new processes., type: bool, default: false}
   commits: {description: The commits since the release before., type: list, elements: dict, default: []}
+  live:
+    description:
+      - Whether live code shall run. While something else than that runs, processes are not renewed; the next deployment
+        changes it. Left out, it does not matter.
+    type: bool
   keep: {description: Number of releases to keep; 0 removes none., type: int, default: 0}
   run: {description: The run in hand, from preflight., type: dict, default: {}}
 author: Samestack
@@ -72,6 +77,7 @@ def main() -> None:
             "timers": {"type": "list", "elements": "str", "default": []},
             "serves": {"type": "bool", "default": True},
             "restart": {"type": "bool", "default": False},
+            "live": {"type": "bool"},
             "keep": {"type": "int", "default": 0},
             "commits": {"type": "list", "elements": "dict", "default": []},
             "run": {"type": "dict", "default": {}},

@@ -47,6 +47,7 @@ from ansible.module_utils.release_check_steps import run_commands
 from ansible.module_utils.release_host import Place, Steps
 from ansible.module_utils.release_migrations import migrate
 from ansible.module_utils.release_outcome import ACCOUNT, ending
+from ansible.module_utils.release_text import few
 
 
 def main() -> None:
@@ -76,7 +77,7 @@ def main() -> None:
                     ran = migrate(place, params, run)
         finally:
             run.note(steps=steps.seconds)
-    say = [f"Migrated: {', '.join(ran)}"] if ran else []
+    say = [f"Migrated: {few(ran)}"] if ran else []
     module.exit_json(changed=bool(lines or ran or params["commands"]), migrations=ran, lines=lines, say=say)
 
 

@@ -39,6 +39,7 @@ EXAMPLES = r"""
 RETURN = r"""
 points: {description: "The copies, the newest first.", type: list, elements: dict, returned: success}
 point: {description: The copy that was taken or restored., type: dict, returned: when there is one}
+trouble: {description: Why a restore failed; empty otherwise., type: str, returned: restored}
 say: {description: What happened, in words., type: list, elements: str, returned: success}
 """
 
@@ -46,7 +47,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.release_host import ReleaseError
-from ansible.module_utils.release_ledger import Run
+from ansible.module_utils.release_ledger import Run, this_machine
 from ansible.module_utils.restore_points import Points, age
 
 
@@ -79,19 +80,29 @@ def main() -> None:
         if params["state"] == "taken":
             point = points.take()
             points.rotate(params["keep"])
+            if params["run"].get("machine") == this_machine():
+                # Elsewhere nobody would make a ledger line of it.
+                run.note(steps={"restore point": round(time.monotonic() - began, 2)})
             text = f"Copied the database {points.database}: restore point {point['name']}, {point['bytes'] >> 10} KiB"
         else:
             point = points.restore(params["name"])
+            restored = Run({**params["run"], "verb": "restore"}, params["app"])
+            restored.succeed(point=point["name"], **{"from": params["release"], "to": params["before"]})
             text = (
                 f"Restored the database {points.database} as it was {age(point['age'])} ago ({point['name']}); "
                 f"the replaced one is {point['replaced']}"
             )
     except ReleaseError as error:
+        what = {"from": params["release"], "to": params["before"]}
+        if params["state"] == "restored":
+            # The site is closed: it opens again before the run ends.
+            run.fail(str(error), **what)
+            module.exit_json(changed=False, trouble=f"{error} {error.hint}", points=[], say=[])
         if not module.check_mode:
-            run.fail(str(error), release=params["before"], to=params["before"], **{"from": params["release"]})
+            run.fail(str(error), release=params["before"], **what)
         module.fail_json(msg=str(error), hint=error.hint)
     seconds = round(time.monotonic() - began, 2)
-    module.exit_json(changed=True, point=point, points=points.all(), seconds=seconds, say=[text])
+    module.exit_json(changed=True, trouble="", point=point, points=points.all(), seconds=seconds, say=[text])
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ class Host:
         return {
             "release": NEW, "app": "shop", "root": str(self.root), "run_directory": str(self.run), "host": "shop.test",
             "path": "/", "timeout": 1, "drain": 0, "web_user": "", "workers": ["queue"], "timers": ["tidy"],
-            "serves": True, "restart": False, "keep": 5, "run": {}, "message": "", **given,
+            "serves": True, "restart": False, "live": None, "keep": 5, "run": {}, "message": "", **given,
         }  # fmt: skip
 
     def switch(self, **given: Any) -> Switch:
@@ -257,6 +257,15 @@ def test_what_is_asked_for_meanwhile_stays_owed(host: Host) -> None:
     flag.write_text("again")
     switch.run()
     assert flag.exists()
+
+
+def test_live_code_and_releases_change_places_with_a_deployment(host: Host) -> None:
+    host.serve(OLD)
+    host.owe()
+    switch = host.switch(release="", live=True)
+    assert (switch.run(), switch.changed, host.calls) == ([], False, [])
+    host.owe()
+    assert host.switch(release="", live=False).run() != []
 
 
 def test_a_new_release_has_what_changed(host: Host) -> None:

@@ -1,0 +1,253 @@
+"""Where a rollback leads, and what of the database it has to take back: found out before anything is touched."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from ansible.module_utils import (
+    release_check_steps,
+    release_host,
+    release_ledger,
+    release_linter,
+    release_text,
+    restore_points,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+ReleaseError = release_host.ReleaseError
+LIVE_CODE = release_check_steps.LIVE_CODE
+DEPLOY = "`make deploy REF=…` brings any ref there."
+
+
+def history(lines: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the releases on the way to the live one, the live one last, by the ledger.
+
+    What was rolled back from is not on the way: going back twice does not lead there again.
+    """
+    way: list[str] = []
+    for line in lines:
+        release, verb = line.get("release"), line.get("verb", "")
+        if line.get("result") != "ok" or not release or verb not in release_ledger.SWITCHING:
+            continue
+        if verb == "rollback" and release in way:
+            del way[way.index(release) + 1 :]
+        else:
+            way = [*(one for one in way if one != release), release]
+    return way
+
+
+def left_behind(lines: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the migrations that deployments have run which then failed."""
+    lines = list(lines)
+    failed = release_ledger.failed_releases(lines)
+    return [name for line in lines if line.get("release") in failed for name in line.get("migrations") or []]
+
+
+class Reversal:
+    """One rollback: from the live release to another one."""
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        """Take the module's parameters."""
+        self.params = params
+        self.live = release_host.Place(params["root"], release_host.Place(params["root"], "").current)
+        self.lines = [line for line in release_ledger.read_ledger() if line.get("app", params["app"]) == params["app"]]
+        self.kept = [name for name in self.folders() if self.place(name).finished and name != LIVE_CODE]
+        self.target = release_host.Place(params["root"], "")
+
+    def place(self, release: str) -> release_host.Place:
+        """Return where a release is."""
+        return release_host.Place(self.params["root"], release)
+
+    def folders(self) -> list[str]:
+        """Return the names in the releases' folder."""
+        return sorted(os.listdir(self.live.releases)) if os.path.isdir(self.live.releases) else []
+
+    def label(self, release: str) -> str:
+        """Return a release's id and what it was built from."""
+        built = release_host.read_json(self.place(release).path("build.json")) or {}
+        return f"{release} ({built['label']})" if built.get("label") else release
+
+    def choose(self) -> None:
+        """Find the target; raises ReleaseError where there is none to go back to."""
+        if not self.live.id:
+            raise ReleaseError("Nothing is live here: there is nothing to go back from.", "Run `make deploy` first.")
+        if self.live.id == LIVE_CODE or self.live.live_folder:
+            raise ReleaseError("This host serves live code (app_live_path), which has no releases to go back to.")
+        wanted = self.params["target"]
+        self.target = self.place(self.named(wanted) if wanted else self.last_good())
+
+    def good(self) -> list[str]:
+        """Return the kept releases that have served here well, the newest first."""
+        return [name for name in release_ledger.good_releases(self.lines) if name in self.kept]
+
+    def last_good(self) -> str:
+        """Return the last good release before the live one."""
+        good, way = self.good(), history(self.lines)
+        before = way[: way.index(self.live.id)] if self.live.id in way else way
+        candidates = [name for name in before if name in good and name != self.live.id]
+        if candidates:
+            return candidates[-1]
+        others = [self.label(name) for name in good if name != self.live.id]
+        raise ReleaseError(
+            f"There is no earlier good release on this host: {self.label(self.live.id)} is live"
+            + (f"; others that served well: {', '.join(others)} (TO=…)." if others else ", and no other served here."),
+            DEPLOY,
+        )
+
+    def named(self, wanted: str) -> str:
+        """Return the release that TO= names; raises ReleaseError where it is none to go back to."""
+        failed = release_ledger.failed_releases(self.lines)
+        good = self.good()
+        there = f"To choose from: {', '.join(map(self.label, good)) or 'none'}."
+        if wanted in failed:
+            raise ReleaseError(
+                f"Release {wanted} has failed here, so nobody is sent back to it: {failed[wanted]}", there
+            )
+        if wanted not in self.folders():
+            raise ReleaseError(
+                f"release_id = {wanted} (TO=): this host has no such release any more.", there + " " + DEPLOY
+            )
+        if wanted not in self.kept:
+            raise ReleaseError(f"Release {wanted} is not complete on this host.", there)
+        if wanted not in good and wanted != self.live.id:
+            raise ReleaseError(f"Release {wanted} has never served here.", there)
+        return wanted
+
+    def knowledge(self) -> dict[str, Any]:
+        """Return what the target knows: migrations, tables, and what was applied when it was deployed."""
+        known = release_host.read_json(self.target.path("database.json")) or {}
+        if "tables" not in known:
+            # It was deployed before this was kept: what was applied then is not known.
+            told = release_check_steps.ask(self.target, self.params, "describe", {})
+            known = {"known": told["known"], "tables": told["tables"], "applied": []}
+        return known
+
+    def plan(self) -> dict[str, Any]:
+        """Return what is to be reversed, with whose code, and what stands against it."""
+        target = self.knowledge()
+        given = {
+            "names": None, "known": target["known"], "accepted": target["applied"], "left": left_behind(self.lines),
+            "tables": target["tables"], "linter": release_linter.present(self.params),
+        }  # fmt: skip
+        answer = release_check_steps.ask(self.live, self.params, "plan", given)
+        names = answer["names"]
+        steps = self.steps(names, answer, given)
+        covered = {name for step in steps for name in step["names"]}
+        details = [one for step in steps for one in step["details"]]
+        blocked = [{"migration": one["migration"], "why": why} for one in details for why in one["obstacles"]]
+        blocked += [
+            {"migration": name, "why": "no release on this host has its code"} for name in names if name not in covered
+        ]
+        blocked += [{"migration": name, "why": why} for step in steps for name, why in step["further"].items()]
+        return {
+            "target": self.target.id,
+            "live": self.live.id,
+            "names": [name for step in steps for name in step["names"]],
+            "steps": [{"release": step["release"], "names": step["names"]} for step in steps],
+            "blocked": blocked,
+            "lost": [one for detail in details for one in detail["lost"]],
+            "breaking": [{"migration": one["migration"], "why": why} for one in details for why in one["breaking"]],
+            "surplus": names,
+        }
+
+    def steps(self, names: Sequence[str], answer: Mapping[str, Any], given: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return which release reverses what, in order: the live one, or one that has all of it, or several."""
+        found = [step(self.live.id, answer)] if answer["order"] else []
+        rest = [name for name in names if name not in answer["order"]]
+        for release in self.holders(rest):
+            if not rest:
+                break
+            whole = release_check_steps.ask(self.place(release), self.params, "plan", {**given, "names": names})
+            if set(whole["order"]) == set(names):
+                return [step(release, whole)]
+            part = release_check_steps.ask(self.place(release), self.params, "plan", {**given, "names": rest})
+            if part["order"]:
+                found.append(step(release, part))
+                rest = [name for name in rest if name not in part["order"]]
+        # What was applied last goes first.
+        return sorted(found, key=lambda one: max(map(answer["applied"].index, one["names"])), reverse=True)
+
+    def holders(self, names: Iterable[str]) -> list[str]:
+        """Return the kept releases, other than the live one, that have some of the migrations, the newest first."""
+        wanted, found = set(names), []
+        for release in self.kept:
+            known = release_host.read_json(self.place(release).path("database.json")) or {}
+            built = release_host.read_json(self.place(release).path("build.json")) or {}
+            if release != self.live.id and wanted & {*known.get("known", []), *built.get("migrations", [])}:
+                found.append((str(built.get("built", "")), release))
+        return [release for _built, release in sorted(found, reverse=True)]
+
+
+def step(release: str, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one step of a reversal from what the release's code said."""
+    resting = ", ".join(answer["order"])
+    further = dict.fromkeys(answer["further"], f"it rests on {resting} and would have to be reversed too")
+    return {"release": release, "names": answer["order"], "details": answer["details"], "further": further}
+
+
+def decide(
+    plan: Mapping[str, Any], database: str, confirmed: bool, points: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return what the rollback does, from the plan and what the run asks for; raises ReleaseError where that cannot be.
+
+    The answer: `action` (nothing, reverse, keep, restore), `point` to restore, `closing` (the site closes while the
+    database changes), `say`.
+    """
+    names = plan["names"]
+    point = newest_before(points, plan["surplus"])
+    if database == "restore":
+        return to_restore(plan, point, confirmed)
+    if database == "keep" or not plan["surplus"]:
+        say = [f"The database stays as it is, with {release_text.few(plan['surplus'])}"] if plan["surplus"] else []
+        say += [f"  {one['migration']}: {one['why']}" for one in plan["breaking"]] if plan["surplus"] else []
+        return {"action": "keep" if plan["surplus"] else "nothing", "point": "", "closing": False, "say": say}
+    if plan["blocked"]:
+        lines = "\n".join(f"  {one['migration']}: {one['why']}" for one in plan["blocked"])
+        raise ReleaseError(
+            f"The database cannot be taken back to release {plan['target']} step by step:\n{lines}\n"
+            "Nothing was touched.",
+            f"Two ways are left. Code only, the database stays: -e rollback_database=keep. {or_restore(point)}",
+        )
+    say = [f"To be reversed: {release_text.few(names)}"]
+    if plan["lost"]:
+        say.append(f"  What these had removed comes back empty: {release_text.few(plan['lost'])}")
+    say += [f"  {one['migration']}: {one['why']}; the site is closed meanwhile" for one in plan["breaking"]]
+    return {"action": "reverse", "point": "", "closing": bool(plan["breaking"]), "say": say}
+
+
+def to_restore(plan: Mapping[str, Any], point: Mapping[str, Any] | None, confirmed: bool) -> dict[str, Any]:
+    """Return what a rollback with the restore point does; raises ReleaseError without one, or unconfirmed."""
+    if point is None:
+        raise ReleaseError(
+            f"There is no restore point from before {release_text.few(plan['surplus']) or plan['live']}.",
+            "What is left: -e rollback_database=keep changes the code only.",
+        )
+    lost = f"Everything written in the last {restore_points.age(point['age'])} will be lost"
+    if not confirmed:
+        raise ReleaseError(
+            f"Restore point {point['name']} is {restore_points.age(point['age'])} old. {lost}: "
+            "rows, accounts, orders, all of it. Uploaded files stay. Nothing was touched.",
+            "If that is meant: -e rollback_database=restore -e rollback_confirm=true",
+        )
+    say = [f"Restored: the database as it was {restore_points.age(point['age'])} ago. {lost.replace('will be', 'is')}"]
+    return {"action": "restore", "point": point["name"], "closing": True, "say": say}
+
+
+def newest_before(points: Sequence[Mapping[str, Any]], names: Iterable[str]) -> Mapping[str, Any] | None:
+    """Return the newest restore point that none of the migrations had touched; points come newest first."""
+    unwanted = set(names)
+    return next((point for point in points if not unwanted.intersection(point["migrations"])), None)
+
+
+def or_restore(point: Mapping[str, Any] | None) -> str:
+    """Return the second way out, in words."""
+    if point is None:
+        return "There is no restore point from before."
+    old = restore_points.age(point["age"])
+    return (
+        f"Or the copy of the database from before, {old} old ({point['name']}); what was written since is lost: "
+        "-e rollback_database=restore -e rollback_confirm=true"
+    )

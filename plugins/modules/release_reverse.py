@@ -1,0 +1,102 @@
+#!/usr/bin/python
+"""Take the database back to what an earlier release knows: plan it, do it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: release_reverse
+short_description: The database has only what an earlier release knows
+description:
+  - C(planned) finds the release to go back to, the applied migrations that it does not know, whose code reverses them,
+    what cannot be reversed, and whether the site has to close meanwhile. It changes nothing.
+  - C(reversed) does what was planned, one run at a time and giving up where a table is in use.
+options:
+  state: {description: What is wanted., type: str, choices: [planned, reversed], required: true}
+  target: {description: Release to go back to; empty is the last good one before the live one., type: str, default: ""}
+  database: {description: What to do with the database., type: str, choices: [reverse, keep, restore], default: reverse}
+  confirmed: {description: Writing over the database with an older copy is meant., type: bool, default: false}
+  points: {description: "What M(restore_point) has listed.", type: list, elements: dict, default: []}
+  plan: {description: "What C(planned) returned.", type: dict, default: {}}
+  app: {description: Name of the application., type: str, required: true}
+  root: {description: The application's folder., type: path, required: true}
+  user: {description: User that runs the application., type: str, required: true}
+  groups: {description: Further groups of that user's processes., type: list, elements: str, default: []}
+  env_file: {description: Environment file of the application., type: path, required: true}
+  pins: {description: Versions of django-migration-linter and what it needs., type: dict, default: {}}
+  lock_timeout: {description: Seconds that a migration waits for a table., type: int, default: 5}
+  patience: {description: Seconds to wait for another run that migrates., type: int, default: 10}
+  run: {description: The run in hand, from preflight., type: dict, default: {}}
+author: Samestack
+"""
+
+EXAMPLES = r"""
+- name: The way back is known
+  release_reverse:
+    state: planned
+    app: noticeboard
+    root: /srv/noticeboard
+    user: noticeboard
+    env_file: /etc/noticeboard/env
+"""
+
+RETURN = r"""
+plan:
+  description: "target, live, action (nothing, reverse, keep, restore), closing, point, steps, names, breaking."
+  type: dict
+  returned: planned
+trouble: {description: Why it failed while the site was closed; empty otherwise., type: str, returned: reversed}
+say: {description: What people want to know., type: list, elements: str, returned: success}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.release_host import ReleaseError
+from ansible.module_utils.release_outcome import ACCOUNT
+from ansible.module_utils.release_reversal import Reversal, decide
+from ansible.module_utils.release_reversal_run import run_plan
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            **{name: option for name, option in ACCOUNT.items() if name != "release"},
+            "state": {"type": "str", "choices": ["planned", "reversed"], "required": True},
+            "target": {"type": "str", "default": ""},
+            "database": {"type": "str", "choices": ["reverse", "keep", "restore"], "default": "reverse"},
+            "confirmed": {"type": "bool", "default": False},
+            "points": {"type": "list", "elements": "dict", "default": []},
+            "plan": {"type": "dict", "default": {}},
+            "pins": {"type": "dict", "default": {}},
+            "lock_timeout": {"type": "int", "default": 5},
+            "patience": {"type": "int", "default": 10},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    try:
+        if params["state"] == "planned":
+            reversal = Reversal(params)
+            reversal.choose()
+            plan = reversal.plan()
+            plan |= decide(plan, params["database"], params["confirmed"], params["points"])
+            if plan["target"] == plan["live"] and plan["action"] == "nothing":
+                raise ReleaseError(
+                    f"Release {plan['live']} is live already, and the database has nothing that it does not know.",
+                    "Without TO= it goes to the last good release before that.",
+                )
+            head = (
+                f"Release {plan['live']} stays"
+                if plan["live"] == plan["target"]
+                else f"Back from {reversal.label(plan['live'])} to {reversal.label(plan['target'])}"
+            )
+            module.exit_json(changed=False, plan=plan, say=[head, *plan["say"]])
+        if module.check_mode:
+            module.exit_json(changed=True, trouble="", say=[])
+        say, trouble = run_plan(params)
+    except ReleaseError as error:
+        module.fail_json(msg=str(error), hint=error.hint)
+    module.exit_json(changed=not trouble, trouble=trouble, say=say)
+
+
+if __name__ == "__main__":
+    main()
