@@ -20,6 +20,10 @@ endif
 
 INVENTORY := inventories/$(if $(REHEARSAL),rehearsal,$(ENV)).yml
 PLAY := .venv/bin/ansible-playbook -i $(INVENTORY) $(if $(REHEARSAL),--limit $(ENV))
+# A promotion is about two environments.
+BOTH := .venv/bin/ansible-playbook $(if $(REHEARSAL),-i inventories/rehearsal.yml,-i inventories/staging.yml -i inventories/production.yml)
+DEPLOY := $(PLAY) playbooks/deploy.yml $(if $(REF),-e "$$(box/extra release_ref REF)")
+PREVIEW := $(if $(filter production$(REF),$(ENV)),$(BOTH) playbooks/promote.yml,$(DEPLOY))
 HOST := box/on $(INVENTORY) $(ENV)
 AGAIN := $(MAKE) --no-print-directory
 
@@ -59,7 +63,17 @@ undo-provision: _tools ## Put back the files that the last provision of ENV repl
 	@$(PLAY) playbooks/undo-provision.yml $(ARGS)
 
 deploy: _tools ## Deploy the application to ENV (REF= for another branch, tag or commit)
-	@$(PLAY) playbooks/deploy.yml $(if $(REF),-e "$$(box/extra release_ref REF)") $(ARGS)
+	@$(DEPLOY) $(ARGS)
+
+promote: _tools ## What staging serves goes to production, the same bytes
+	@$(BOTH) playbooks/promote.yml $(ARGS)
+
+plan: _tools ## What provision, and deploy (REF=) or promote (production), would do to ENV; nothing is changed
+	@$(PLAY) --check --diff playbooks/site.yml $(ARGS)
+	@$(PREVIEW) --check --diff $(ARGS)
+
+rollback: _tools ## The release before serves ENV again, its database with it (TO= names another)
+	@$(PLAY) playbooks/rollback.yml $(if $(TO),-e "$$(box/extra release_id TO)") $(ARGS)
 
 accept: _tools ## Somebody has looked at what ENV serves; a promotion asks for that
 	@$(PLAY) playbooks/accept.yml $(if $(MSG),-e "$$(box/extra accept_message MSG)") $(ARGS)

@@ -187,6 +187,38 @@ def process_units(processes: Mapping[str, Mapping[str, Any]], app: str, kind: st
     return entries
 
 
+# What the steps of role release register, in their order
+RELEASE_STEPS = ("found", "built", "shipped", "checked", "pointed", "migrated", "paused", "activated", "reversed")
+
+
+def release_outcome(hostvars: Mapping[str, Any], hosts: Iterable[str]) -> dict[str, Any]:
+    """Return how a release went on some hosts: `result` (ok, failed), `reason` of the first failure, and `served`.
+
+    Args:
+        hostvars: every host's variables, with what role release registered.
+        hosts: names of the hosts; `served` says for each that got so far which release it serves.
+    """
+    reasons, served = [], {}
+    for host in hosts:
+        steps = {name: hostvars[host].get(f"__release_{name}") or {} for name in RELEASE_STEPS}
+        reasons += [str(step.get("msg", "")) for step in steps.values() if step.get("failed")]
+        placed = next((steps[name] for name in ("built", "shipped") if "current" in steps[name]), {})
+        after = steps["activated"]
+        live = after.get("live") or placed.get("current")
+        if live:
+            served[host] = str(live)
+    return {"result": "failed" if reasons else "ok", "reason": reasons[0] if reasons else "", "served": served}
+
+
+def release_states(hosts: Iterable[str], hostvars: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `release_state` found on each host, with `machine`, the host's facts."""
+    found = {host: hostvars[host] for host in hosts}
+    return {
+        host: {**values["__release_state"]["state"], "machine": values["ansible_facts"]["machine"]}
+        for host, values in found.items()
+    }
+
+
 class FilterModule:
     """The filters, by the names that templates use."""
 
@@ -202,6 +234,8 @@ class FilterModule:
             "repository_path": repository_path,
             "size_bytes": size_bytes,
             "process_units": process_units,
+            "release_outcome": release_outcome,
+            "release_states": release_states,
             "systemd_argument": systemd_argument,
             "systemd_environment": systemd_environment,
         }

@@ -63,5 +63,6 @@ def lost(news: Mapping[str, Any], host: str) -> dict[str, str]:
     """Return message and advice for a lock that could not be taken."""
     return {
         "msg": f"The deploy lock could not be taken on {host} (code {news['ended']}): {last_words(news['said'])}.",
-        "hint": "It needs python3 there, sudo (-K asks for its password), and room in /run. Nothing was changed; running this again is safe.",
+        "hint": "It needs python3 there, sudo (-K asks for its password), and room in /run. Nothing was changed; "
+        "running this again is safe.",
     }

@@ -11,7 +11,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from ansible.module_utils import maintenance_page
+from ansible.module_utils import maintenance_page, release_status
 from ansible.module_utils.release_host import Place, ReleaseError, read_json, write_atomic
 from ansible.module_utils.release_ledger import Run, accepted_releases, described, is_locked, read_ledger
 
@@ -55,6 +55,15 @@ class Environment:
         place = Place(self.place.root, current)
         build = read_json(place.path("build.json")) or {}
         return {"release": current} | {name: build[name] for name in ("sha256", "label") if build.get(name)}
+
+    @property
+    def dirty(self) -> list[str]:
+        """Return the files of the release that serves that are not what was built; every byte is read."""
+        current = self.place.current
+        place = Place(self.place.root, current)
+        if not current or place.live_folder or not place.finished:
+            return []
+        return [f"{path} ({kind})" for kind, paths in release_status.dirty(place).items() for path in sorted(paths)]
 
     def freeze(self, message: str) -> Answer:
         """Close the environment for all runs that change it."""
@@ -125,6 +134,7 @@ class Environment:
         return {
             "live": self.live,
             "kept": kept(self.place),
+            "dirty": self.dirty,
             "frozen": self.frozen,
             "holder": self.holder,
             "maintenance": {"message": maintenance_page.message(self.page), "since": os.path.getmtime(self.page)}

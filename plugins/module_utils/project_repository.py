@@ -106,6 +106,12 @@ def last_lines(output: str, count: int = 6) -> str:
     return "\n".join([line for line in output.strip().splitlines() if line.strip()][-count:])
 
 
+def mirror_of(cache: Path, kind: str, url: str) -> Path:
+    """Return where the cache keeps its copy of a git or hg repository."""
+    name = re.sub(r"\W+", "-", url.rsplit("/", 1)[-1]).strip("-")[:40]
+    return cache / f"{name}-{hashlib.sha256(url.encode()).hexdigest()[:10]}.{kind}"
+
+
 class Git:
     """A bare mirror of a repository in the cache, and exports from it."""
 
@@ -127,8 +133,7 @@ class Git:
 
     def _mirror(self, url: str) -> Path:
         """Bring the mirror of the repository up to date."""
-        name = re.sub(r"\W+", "-", url.rsplit("/", 1)[-1]).strip("-")[:40]
-        mirror = self.cache / f"{name}-{hashlib.sha256(url.encode()).hexdigest()[:10]}.git"
+        mirror = mirror_of(self.cache, "git", url)
         if not (mirror / "HEAD").is_file():
             run(["git", "init", "--quiet", "--bare", mirror], self.environment)
         specs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
@@ -214,7 +219,7 @@ class Mercurial:
     def export(self, target: Path) -> Source:
         """Put the files of the ref into the folder; raises ProjectError."""
         url, ref = self.request.location, self.request.ref or "default"
-        clone = self.cache / f"hg-{hashlib.sha256(url.encode()).hexdigest()[:10]}"
+        clone = mirror_of(self.cache, "hg", url)
         if (clone / ".hg" / "hgrc").is_file():
             done = self._hg(clone, "pull", "--quiet", url)
         else:

@@ -30,10 +30,13 @@ def state(params: Mapping[str, Any], run: release_ledger.Run) -> dict[str, Any]:
         **recorded(place),
         "dirty": dirty(place) if params["verify"] and place.finished and not place.live_folder else {},
         "applied": sorted(release_retention.applied_migrations(place) or []),
-        "env_missing": missing_names(place.finished or {}, params["env_file"]),
+        "env_missing": missing_names(
+            params["environment"] or (place.finished or {}).get("environment", {}), params["env_file"]
+        ),
         "free": free(params["root"]),
         "kept": [name for name in release_retention.complete_releases(place) if name != release_retention.LIVE_CODE],
         "good": release_ledger.good_releases(lines),
+        "accepted": dict(release_ledger.accepted_releases(lines).get(place.id, {})),
         "failed": release_ledger.failed_releases(lines),
         "frozen": release_host.read_json(os.path.join(run.folder, "freeze.json")) or {},
         "ledger": lines[-params["lines"] :] if params["lines"] else [],
@@ -79,11 +82,11 @@ def leads_to(link: str, folder: str) -> bool:
     return os.path.islink(link) and os.path.realpath(link) == os.path.realpath(folder)
 
 
-def missing_names(record: Mapping[str, Any], env_file: str) -> list[str]:
+def missing_names(environment: Mapping[str, bool], env_file: str) -> list[str]:
     """Return the variables that a release's settings insist on and this environment does not set."""
     # release.env, which every release brings, sets what its settings read of paths.
     given = release_host.environment_file_names(env_file) | {"STATIC_ROOT", "DJANGO_SETTINGS_MODULE"}
-    return sorted(name for name, needed in record.get("environment", {}).items() if needed and name not in given)
+    return sorted(name for name, needed in environment.items() if needed and name not in given)
 
 
 def instance(run_directory: str) -> str:

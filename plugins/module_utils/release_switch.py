@@ -135,7 +135,9 @@ class Switch:
     def line(self) -> dict[str, Any]:
         """Return what the ledger is to say of this switch."""
         built = release_host.read_json(self.place.path("build.json")) or {}
-        known = {name: built[name] for name in ("label", "sha256", "commits") if built.get(name)}
+        known = {name: built[name] for name in ("label", "sha256") if built.get(name)}
+        if self.params.get("commits"):
+            known["commits"] = self.params["commits"]
         before = self.before
         if self.is_renewal:
             before = next(iter(release_static.releases(self.place.root)), "")

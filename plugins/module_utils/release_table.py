@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 HEAD = ("When (UTC)", "Verb", "Who", "From → to", "Commits", "Time", "Migrations", "Result")
 SWITCHING = ("deploy", "promote", "rollback")
 WHO_LETTERS, LABEL_LETTERS, REASON_LETTERS = 18, 24, 70
+FILES_NAMED = 8
 GAP = "  "
 
 
@@ -34,7 +35,8 @@ def heading(state: Mapping[str, Any], environment: str) -> list[str]:
     if holder := state["holder"]:
         lines.append(f"At work: {holder.get('who')}, {holder.get('verb')}, since {moment(float(holder['since']))}")
     if changed := state.get("dirty"):
-        lines.append(f"Changed on the host since it was built: {', '.join(changed)}")
+        more = f" and {len(changed) - FILES_NAMED} more" if len(changed) > FILES_NAMED else ""
+        lines.append(f"Changed on the host since it was built: {', '.join(changed[:FILES_NAMED])}{more}")
     return lines
 
 
@@ -42,6 +44,7 @@ def told(state: Mapping[str, Any], limit: int) -> list[dict[str, Any]]:
     """Return the newest lines, the newest first, each with the marks that belong to one line only."""
     lines = [dict(line) for line in state["lines"]]
     current = state["live"].get("release")
+    # A switch that was made without a word in the ledger has no line to be marked.
     made = [line for line in lines if line.get("result") == "ok" and line.get("verb") in SWITCHING]
     if made and made[-1].get("release") == current:
         made[-1]["current"] = True

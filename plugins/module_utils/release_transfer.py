@@ -142,9 +142,7 @@ class Transfers(ActionBase):
             result = self.module("release_ship", values, task_vars)
             if result.get("failed") and (removed := store.remove_damaged(release, vid)):
                 names = ", ".join(removed)
-                result["hint"] = (
-                    f"{names} was damaged in {store.folder} and is removed: run the same command again."
-                )
+                result["hint"] = f"{names} was damaged in {store.folder} and is removed: run the same command again."
             return result
         finally:
             self._remove_tmp_path(folder)

@@ -231,6 +231,10 @@ FORMATS: dict[str, Format] = {
     "ref": Format(
         _matching(r"(?!-)(?!.*\.\.)[^\s~^:?*\[\\]+", "a branch, tag or commit"), "Write a name such as main or v1.2"
     ),
+    "batch": Format(
+        _matching(r"[1-9]\d*|([1-9]\d?|100)%", "a number of hosts"),
+        "Write a whole number or a percentage, such as 2 or 25%",
+    ),
     "package": Format(
         _matching(r"[a-z0-9][a-z0-9+.-]+", "the name of an apt package"), "Write a name such as libpq-dev, nothing else"
     ),

@@ -27,6 +27,7 @@ options:
   timers: {description: Names of what runs by the clock., type: list, elements: str, default: []}
   serves: {description: Whether this host runs the web server., type: bool, default: true}
   restart: {description: The release changed in place; it needs new processes., type: bool, default: false}
+  commits: {description: The commits since the release before., type: list, elements: dict, default: []}
   live:
     description:
       - Whether live code shall run. While something else than that runs, processes are not renewed; the next deployment
@@ -49,6 +50,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 before: {description: The release that was live before, type: str, returned: success}
+live: {description: The release that is live now., type: str, returned: always}
 seconds: {description: Seconds that each step took., type: dict, returned: always}
 say: {description: What happened, in words., type: list, elements: str, returned: success}
 """
@@ -77,13 +79,16 @@ def main() -> None:
             "restart": {"type": "bool", "default": False},
             "live": {"type": "bool"},
             "keep": {"type": "int", "default": 0},
+            "commits": {"type": "list", "elements": "dict", "default": []},
             "run": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
     if module.check_mode:
         switch = Switch(module.params)
-        module.exit_json(changed=not switch.is_settled(), before=switch.before, seconds={}, say=[])
+        settled = switch.is_settled()
+        say = [] if settled else [f"Release {switch.release} would take the place of {switch.before or 'nothing'}"]
+        module.exit_json(changed=not settled, before=switch.before, live=switch.before, seconds={}, say=say)
     seconds: dict[str, float] = {}
     try:
         with one_at_a_time(module.params["app"]):
@@ -91,8 +96,8 @@ def main() -> None:
             seconds = switch.steps.seconds
             say = switch.run()
     except ReleaseError as error:
-        module.fail_json(msg=str(error), hint=error.hint, seconds=seconds)
-    module.exit_json(changed=switch.changed, before=switch.before, seconds=seconds, say=say)
+        module.fail_json(msg=str(error), hint=error.hint, live=switch.place.current, seconds=seconds)
+    module.exit_json(changed=switch.changed, before=switch.before, live=switch.place.current, seconds=seconds, say=say)
 
 
 if __name__ == "__main__":

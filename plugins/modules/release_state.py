@@ -14,6 +14,10 @@ options:
   run_directory: {description: Folder of the sockets., type: path, required: true}
   env_file: {description: Environment file of the application., type: path, required: true}
   release: {description: Id of the release that is looked at; empty is the live one., type: str, default: ""}
+  environment:
+    description: Environment variables that another release reads (true where it insists), looked for instead of its own.
+    type: dict
+    default: {}
   verify: {description: Whether every byte of it is compared with what was built., type: bool, default: false}
   host: {description: "Host name to ask for; empty asks nothing, on a host without web server.", type: str, default: ""}
   path: {description: Page to ask for., type: str, default: /}
@@ -41,6 +45,7 @@ state:
     - C(dirty), the paths that are C(changed), C(added) or C(missing) since it was built, C({}) for none.
     - C(applied), the migrations that the database had when it was checked; C(env_missing), variables to be set first.
     - C(free) bytes, C(kept) complete releases, C(good) ones newest first, C(failed) ones with the reason.
+    - C(accepted), the ledger's line about that release's acceptance, C({}) without one.
     - C(frozen) (who, since, message) and the C(ledger)'s last lines.
   returned: success
   type: dict
@@ -60,6 +65,7 @@ def main() -> None:
             "run_directory": {"type": "path", "required": True},
             "env_file": {"type": "path", "required": True},
             "release": {"type": "str", "default": ""},
+            "environment": {"type": "dict", "default": {}},
             "verify": {"type": "bool", "default": False},
             "host": {"type": "str", "default": ""},
             "path": {"type": "str", "default": "/"},

@@ -85,6 +85,15 @@ def test_accept_once_a_release_and_its_bytes(host: Host) -> None:
     ]  # fmt: skip
 
 
+def test_what_was_changed_by_hand_is_seen(host: Host) -> None:
+    assert host.environment("show").show()["dirty"] == []
+    host.live(A)
+    assert host.environment("show").show()["dirty"] == ["contents (missing)"]
+    host.live("live-code")
+    (host.top / "app" / "releases" / "live-code" / "source").symlink_to(host.top)
+    assert host.environment("show").show()["dirty"] == [], "live code is anybody's to change"
+
+
 def test_close_and_open(host: Host) -> None:
     assert host.environment("maintenance").close("back at 8")[0]
     assert not host.environment("maintenance").close("back at 8")[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import Team
+from support.team import Team
 
 if TYPE_CHECKING:
     from support.machines import Environment

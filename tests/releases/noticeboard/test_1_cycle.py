@@ -9,8 +9,8 @@ import pytest
 from support import versions
 
 if TYPE_CHECKING:
-    from conftest import Team
     from support.machines import Machine
+    from support.team import Team
 
 COLUMNS = (
     "SELECT string_agg(column_name, ',' ORDER BY 1) FROM information_schema.columns WHERE table_name = 'board_notice'"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from conftest import Team
+    from support.team import Team
 
 
 @dataclass(frozen=True)

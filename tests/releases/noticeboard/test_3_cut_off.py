@@ -15,7 +15,7 @@ from support import versions
 from support.machines import wait_for
 
 if TYPE_CHECKING:
-    from conftest import Team
+    from support.team import Team
 
 HOST = Path(__file__).resolve().parents[3] / "box" / "host"
 #: Seconds after the start of a deployment at which it is cut off: building, checking, migrating, switching

@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from conftest import Team
 from support.clone import PROJECT, Clone
 from support.machines import Environment, inventory_of, the_environment
+from support.team import Team
 
 DECISIONS = {
     "app_name": "mysite",

@@ -1,0 +1,61 @@
+"""Refuses a promotion whose gates are not met, with the whole list, before anything is touched."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+# Ansible puts module_utils on no import path of the control node.
+sys.path.append(str(Path(__file__).resolve().parents[1] / "module_utils"))
+
+from project_repository import commits_between, mirror_of
+from release_gates import unmet
+
+# Where release_source keeps its mirrors; without one the commits are not told.
+SOURCES = Path(__file__).resolve().parents[2] / ".samestack" / "sources"
+
+
+class ActionModule(ActionBase):
+    """Compare staging with production, on this computer."""
+
+    _VALID_ARGS = frozenset({"staging", "production", "pending", "acceptance", "room", "source"})
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the `release` that is promoted and `say`; raises AnsibleActionFail for gates that are not met."""
+        result: dict[str, Any] = super().run(tmp, task_vars) | {"changed": False, "remote_calls": 0}
+        args = self._task.args
+        staging, production = args["staging"], args["production"]
+        gates = unmet(
+            staging,
+            production,
+            list(args.get("pending") or []),
+            acceptance=bool(args.get("acceptance", True)),
+            room=int(args.get("room") or 0),
+        )
+        found = next(iter(staging.values()), {})
+        # Without a release there is nothing to foresee either.
+        if gates and not (self._task.check_mode and found.get("sha256")):
+            listed = "\n".join(f"- {gate}" for gate in gates)
+            raise AnsibleActionFail(f"Staging's release does not go to production:\n{listed}")
+        build, served = found["build"], next(iter(production.values()))
+        source = args.get("source") or {}
+        mirror = mirror_of(SOURCES, str(source.get("type", "")), str(source.get("url", "")))
+        commits = commits_between(str(mirror), str(served["build"].get("commit", "")), str(build.get("commit", "")))
+        release = {
+            "id": found["current"],
+            "sha256": found["sha256"],
+            "label": build.get("label", ""),
+            "environment": found["environment"],
+            "migrations": build.get("migrations", []),
+            "commits": commits,
+        }
+        say = [f"Not met: {gate}" for gate in gates]
+        if served["current"] != found["current"]:
+            say += [f"Release {release['id']} ({release['label']}), which staging serves"]
+            say += [f"  {commit['commit'][:10]} {commit['subject']}" for commit in commits]
+        return result | {"release": release, "say": say}

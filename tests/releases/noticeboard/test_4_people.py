@@ -1,0 +1,121 @@
+"""What people do around releases: wait for each other, close the site, look at what was done."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from support import versions
+from support.machines import wait_for
+
+if TYPE_CHECKING:
+    from support.team import Team
+
+LOCK = "/run/samestack/lock.json"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def good(team: Team) -> str:
+    """A release that serves staging meanwhile."""
+    team.back_to("v1")
+    return team.deploy("staging", team.commit("good", versions.touch))
+
+
+def begin(team: Team, ref: str) -> subprocess.Popen[str]:
+    """Start a deployment of staging and return when it has the lock."""
+    arguments = ["make", *team.arguments("deploy", "staging", REF=ref)]
+    run = subprocess.Popen(
+        arguments, cwd=team.clone.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True,
+    )  # fmt: skip
+    site = team.machine("staging")
+    wait_for("it holds the lock", lambda: site.host.file(LOCK).exists, 30)
+    return run
+
+
+def test_the_second_waits_for_the_first(team: Team, good: str) -> None:
+    team.back_to("good")
+    team.commit("slow", versions.slow_build)
+    with begin(team, "slow") as first:
+        said = team.make("deploy", "staging", REF="good", lock_wait="2m")
+        assert "Waiting up to 120 s for the deploy lock of staging: " in said
+        first.communicate(timeout=120)
+        assert first.returncode == 0
+    assert team.live("staging") == good
+
+
+def test_a_run_whose_connection_is_cut_stops(team: Team, good: str) -> None:
+    """The lock goes at once, and the run that had it changes nothing more."""
+    team.back_to("good")
+    team.commit("cut", versions.slow_build)
+    with begin(team, "cut") as run:
+        script = team.clone.folder / "plugins" / "module_utils" / "lock_holder.py"
+        holder = subprocess.run(["pgrep", "-f", str(script)], check=True, capture_output=True, text=True).stdout.split()
+        assert len(holder) == 1
+        subprocess.run(["pkill", "-P", holder[0]], check=True)
+        site = team.machine("staging")
+        wait_for("the lock is free", lambda: not site.host.file(LOCK).exists, 3)
+        said = run.communicate(timeout=120)[0]
+        assert run.returncode != 0
+    assert "does not hold the deploy lock any more" in said
+    assert team.live("staging") == good
+    assert team.deploy("staging", "cut") != good
+    assert team.deploy("staging", "good") == good
+
+
+def test_maintenance(team: Team) -> None:
+    site = team.machine("staging")
+    browser = site.browser()
+    page = browser.get("/")
+    assert page.status == 200
+    said = team.refuses("maintenance", "staging")
+    assert "ON=1" in said
+    team.make("maintenance", "staging", ON=1, MSG="Back at <8>, for $5")
+    closed = browser.get("/")
+    assert closed.status == 503
+    assert "Back at &lt;8&gt;, for $5" in closed.text
+    assert closed.headers["Retry-After"]
+    assert {browser.get(path).status for path in page.static_files()} == {200}
+    team.back_to("good")
+    team.deploy("staging", team.commit("behind", versions.touch))
+    team.make("provision", "staging")
+    assert browser.get("/").status == 503, "the page stays until people take it away"
+    assert "Back at <8>, for $5" in team.make("releases", "staging")
+    team.make("maintenance", "staging", ON=0)
+    assert browser.get("/").status == 200
+
+
+def test_maintenance_on_every_web_host(team: Team) -> None:
+    pages = [machine.host.file("/etc/nginx/samestack/maintenance.html") for machine in team.machines("production")]
+    team.make("maintenance", "production", ON=1)
+    assert all(page.exists for page in pages)
+    team.make("maintenance", "production", ON=0)
+    assert not any(page.exists for page in pages)
+
+
+def test_a_changed_file_is_seen(team: Team) -> None:
+    site = team.machine("staging")
+    folder = f"/srv/{site.app}/current/source"
+    # A copy takes its place: the file itself is shared with other releases.
+    site.run(f"cp -p {folder}/manage.py /root/ && (cat /root/manage.py; echo '#') >/root/new")
+    site.run(f"mv /root/new {folder}/manage.py")
+    try:
+        said = team.make("releases", "staging")
+    finally:
+        site.run(f"mv /root/manage.py {folder}/manage.py")
+    assert "source/manage.py (changed)" in said
+    assert "(current) (dirty)" in said
+    assert "(dirty)" not in team.make("releases", "staging")
+
+
+def test_the_ledger_for_programs(team: Team) -> None:
+    said = team.make("releases", "staging", releases_format="json")
+    assert [json.loads(line) for line in said.splitlines() if line.startswith("{")] == team.ledger("staging")
+
+
+def test_one_name_for_whoever_does_it(team: Team) -> None:
+    team.clone.make(*team.arguments("accept", "staging"), SAMESTACK_WHO="Eve <eve@example.org>")
+    assert team.ledger("staging")[-1]["who"] == "Eve <eve@example.org>"
+    assert "Eve" in team.make("releases", "staging")
