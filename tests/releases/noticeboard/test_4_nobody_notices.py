@@ -13,7 +13,7 @@ from support.load import Load, Visitors
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Team
+    from support.team import Team
 
 DEPLOYMENTS = 5
 VISITORS = (
