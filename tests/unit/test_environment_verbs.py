@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ansible.module_utils import system_undo
 from ansible.module_utils.environment_verbs import Environment
 from ansible.module_utils.release_host import ReleaseError
 from ansible.module_utils.release_ledger import Run, read_ledger
@@ -92,6 +93,21 @@ def test_what_was_changed_by_hand_is_seen(host: Host) -> None:
     host.live("live-code")
     (host.top / "app" / "releases" / "live-code" / "source").symlink_to(host.top)
     assert host.environment("show").show()["dirty"] == [], "live code is anybody's to change"
+
+
+def test_a_provision_is_on_record_where_it_changed_something(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(system_undo, "UNDO", str(host.top / "undo"))
+    run = Run({"id": "r1", "verb": "provision", "who": "Eve"}, "shop", str(host.top / "lib"), str(host.top / "run"))
+    environment = Environment(run, str(host.top / "app"))
+    assert environment.provisioned("") == (False, [])
+    assert not host.ledger
+    entry = {"path": "/etc/shop", "state": "absent", "data": "", "secret": False} | {
+        key: [] for key in system_undo.LISTS
+    }
+    monkeypatch.setattr(system_undo, "FIRST_CHANGE", str(host.top))
+    system_undo.Record(run.given, "nginx").keep([entry])
+    environment.provisioned("")
+    assert [(line["verb"], line["files"], line["result"]) for line in host.ledger] == [("provision", 1, "ok")]
 
 
 def test_close_and_open(host: Host) -> None:
