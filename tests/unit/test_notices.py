@@ -22,6 +22,9 @@ from aiosmtpd.smtp import AuthResult
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# The connection to it does not leave this computer.
+pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH")
+
 PROJECT = Path(__file__).resolve().parents[2]
 START: dict[str, Any] = {
     "event": "start", "verb": "deploy", "app": "shop", "environment": "staging", "who": "Eve <eve@example.org>",
