@@ -11,7 +11,7 @@ from ansible.module_utils import system_undo
 from ansible.module_utils.environment_verbs import Environment
 from ansible.module_utils.release_host import ReleaseError
 from ansible.module_utils.release_ledger import Run, read_ledger
-from release_table import table
+from release_table import short_label, table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -179,6 +179,19 @@ def test_the_table_of_a_troubled_environment() -> None:
         assert part in text
     assert "2026-11-20" not in text, "only as many lines as wanted"
     assert all(len(line) <= 60 for line in table(STATE, "staging", 20, 60)[2:7])
+
+
+@pytest.mark.parametrize(
+    ("label", "short"),
+    [
+        ("git git@github.com:you/yours.git, v1.2 is 1f2e3d4c5b6a", "v1.2"),
+        ("path ../my, site, 41 files", "../my, site"),
+        ("v1.2", "v1.2"),
+        ("", ""),
+    ],
+)
+def test_what_people_call_a_release(label: str, short: str) -> None:
+    assert short_label(label) == short
 
 
 def test_the_table_of_nothing() -> None:

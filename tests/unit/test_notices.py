@@ -115,6 +115,7 @@ def test_the_words() -> None:
     ]  # fmt: skip
     assert "40 commits:" in notices.text(START | {"commits": ["x"] * 40})
     assert "and 10 more" in notices.text(START | {"commits": ["x"] * 40})
+    assert "web2 serves aaaaaaaaaaaa" in notices.text(failed | {"served": {"web1": "b" * 12, "web2": "a" * 12}})
     commit = {"commit": "1f2e3d4c5b6a798", "author": "Eve", "subject": "Prices"}
     assert "  1f2e3d4c5b Prices (Eve)" in notices.text(START | {"commits": [commit]})
     assert "3 commits" in notices.text(START | {"commits": 3})
