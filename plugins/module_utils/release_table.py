@@ -98,7 +98,7 @@ def commits(line: Mapping[str, Any]) -> str:
 
 
 def short_label(label: str) -> str:
-    """Return what people call a release: the ref of `git <url>, <ref> is <commit>`, the folder of `path <folder>, …`."""
+    """Return what people call a release: its ref (`git …, <ref> is <commit>`) or folder (`path <folder>, …`)."""
     found = re.fullmatch(r"(?:git|hg) .*, (?P<ref>\S+) is [0-9a-f]+|path (?P<folder>.*), \d+ files", label)
     return (found["ref"] or found["folder"]) if found else label
 
