@@ -10,7 +10,7 @@ import stat
 import time
 from typing import TYPE_CHECKING, Any
 
-from ansible.module_utils import release_archive, release_contents, release_environment, release_host
+from ansible.module_utils import release_archive, release_contents, release_environment, release_host, release_static
 
 if TYPE_CHECKING:
     from ansible.module_utils.release_builder import Builder
@@ -141,3 +141,5 @@ def finish(place: release_host.Place, record: str) -> None:
     """Write release.json when everything else is on the disk."""
     os.sync()
     release_host.write_atomic(place.path("release.json"), record)
+    # Pages of another host that switches first ask this one for its files.
+    release_static.announce(place.root, place.id)
