@@ -188,7 +188,8 @@ def process_units(processes: Mapping[str, Mapping[str, Any]], app: str, kind: st
 
 
 # What the steps of role release register, in their order
-RELEASE_STEPS = ("found", "built", "shipped", "checked", "pointed", "migrated", "paused", "activated", "reversed")
+RELEASE_STEPS = ("found", "built", "shipped", "checked", "pointed", "migrated", "paused", "activated", "reversed",
+                 "restored")  # fmt: skip
 
 
 def release_outcome(hostvars: Mapping[str, Any], hosts: Iterable[str]) -> dict[str, Any]:
@@ -202,6 +203,8 @@ def release_outcome(hostvars: Mapping[str, Any], hosts: Iterable[str]) -> dict[s
     for host in hosts:
         steps = {name: hostvars[host].get(f"__release_{name}") or {} for name in RELEASE_STEPS}
         reasons += [str(step.get("msg", "")) for step in steps.values() if step.get("failed")]
+        # The site was opened again before the run ended.
+        reasons += [str(step["trouble"]) for step in steps.values() if step.get("trouble")]
         placed = next((steps[name] for name in ("built", "shipped") if "current" in steps[name]), {})
         after = steps["activated"]
         live = after.get("live") or placed.get("current")
