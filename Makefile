@@ -2,11 +2,11 @@
 # ENV=dev|staging|production   REHEARSAL=1 (the local stand-ins of staging and production)
 # REF=<git ref>   CMD=<manage.py command>   MSG=<why>   ON=1|0   ARGS=<passed on to Ansible>
 
-ENV ?= dev
+ENV ?= $(if $(filter promote,$(MAKECMDGOALS)),production,dev)
 # As they were typed: a dollar sign in a message is no variable of make's.
 override MSG := $(value MSG)
 override CMD := $(value CMD)
-export REF CMD MSG ON
+export REF TO CMD MSG ON
 
 ENVIRONMENTS := dev staging production
 ifeq ($(filter $(ENV),$(ENVIRONMENTS)),)
@@ -52,12 +52,9 @@ rehearse: ## Staging and production as local machines, provisioned and deployed
 	@$(AGAIN) _after-up MACHINE=production1
 
 ##@ Any environment (ENV=, REHEARSAL=1)
-.PHONY: provision undo-provision deploy accept releases freeze unfreeze maintenance manage secrets logs shell dbshell
+.PHONY: provision undo-provision deploy promote plan rollback accept releases freeze unfreeze maintenance manage secrets logs shell dbshell
 provision: _tools ## Build the machines of ENV, or bring them up to date
 	@$(PLAY) playbooks/site.yml $(ARGS)
-
-undo-provision: _tools ## Put back the files that the last provision of ENV replaced
-	@$(PLAY) playbooks/undo-provision.yml $(ARGS)
 
 undo-provision: _tools ## Put back the files that the last provision of ENV replaced
 	@$(PLAY) playbooks/undo-provision.yml $(ARGS)

@@ -188,7 +188,8 @@ def process_units(processes: Mapping[str, Mapping[str, Any]], app: str, kind: st
 
 
 # What the steps of role release register, in their order
-RELEASE_STEPS = ("found", "built", "shipped", "checked", "pointed", "migrated", "paused", "activated", "reversed")
+RELEASE_STEPS = ("found", "built", "shipped", "checked", "pointed", "migrated", "paused", "activated", "reversed",
+                 "restored")  # fmt: skip
 
 
 def release_outcome(hostvars: Mapping[str, Any], hosts: Iterable[str]) -> dict[str, Any]:
@@ -202,12 +203,20 @@ def release_outcome(hostvars: Mapping[str, Any], hosts: Iterable[str]) -> dict[s
     for host in hosts:
         steps = {name: hostvars[host].get(f"__release_{name}") or {} for name in RELEASE_STEPS}
         reasons += [str(step.get("msg", "")) for step in steps.values() if step.get("failed")]
+        # The site was opened again before the run ended.
+        reasons += [str(step["trouble"]) for step in steps.values() if step.get("trouble")]
         placed = next((steps[name] for name in ("built", "shipped") if "current" in steps[name]), {})
         after = steps["activated"]
         live = after.get("live") or placed.get("current")
         if live:
             served[host] = str(live)
     return {"result": "failed" if reasons else "ok", "reason": reasons[0] if reasons else "", "served": served}
+
+
+def release_batch(hostvars: Mapping[str, Any]) -> str:
+    """Return the decision `release_batch` for a play's `serial`, which is read before any host is in hand."""
+    values: Mapping[str, Any] = next(iter(hostvars.values()), {})
+    return str(values.get("release_batch", "100%"))
 
 
 def release_states(hosts: Iterable[str], hostvars: Mapping[str, Any]) -> dict[str, Any]:
@@ -234,6 +243,7 @@ class FilterModule:
             "repository_path": repository_path,
             "size_bytes": size_bytes,
             "process_units": process_units,
+            "release_batch": release_batch,
             "release_outcome": release_outcome,
             "release_states": release_states,
             "systemd_argument": systemd_argument,

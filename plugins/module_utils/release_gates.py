@@ -26,6 +26,7 @@ class Gate:
     mend: str
 
     def __str__(self) -> str:
+        """Return both, in words."""
         return f"{self.wrong}. {self.mend}."
 
 

@@ -25,6 +25,9 @@ TYPES = """
 SELECT table_name || '.' || column_name, replace(data_type, 'character varying', 'varchar')
   || COALESCE('(' || character_maximum_length || ')', '')
 FROM information_schema.columns WHERE table_schema = ANY (current_schemas(false))"""
+FILLED = """
+SELECT table_name || '.' || column_name, true FROM information_schema.columns
+WHERE table_schema = ANY (current_schemas(false)) AND is_nullable = 'NO'"""
 
 
 def check(given: Mapping[str, Any]) -> None:
@@ -59,7 +62,7 @@ def describe(_given: Mapping[str, Any]) -> None:
 def look(database: Database, migrations: Iterable[Any], given: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return of each migration that is due its SQL, and why code that uses given["tables"] would suffer."""
     rows = {table: float(number) for table, number in database.pairs(ROWS).items()}
-    facts = Facts(given["tables"], database.pairs(TYPES), rows, given["many"])
+    facts = Facts(given["tables"], database.pairs(TYPES), rows, given["many"], database.pairs(FILLED))
     analyse = linter(given["linter"])
     state = database.executor._create_project_state(with_applied_migrations=True)
     found = []

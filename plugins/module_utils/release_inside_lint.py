@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 NAME = r'(?:"?\w+"?\.)?"?(\w+)"?'
 TABLE = re.compile(
@@ -29,6 +29,7 @@ COLUMN = re.compile(
 NEW_TYPE = re.compile(r"ALTER COLUMN \S+ (?:SET DATA )?TYPE (.+?)(?: USING .*)?;?$", re.IGNORECASE)
 CONSTRAINT = re.compile(r"ADD CONSTRAINT .* (CHECK|FOREIGN KEY|UNIQUE|EXCLUDE)\b(?!.* NOT VALID)", re.IGNORECASE)
 REWRITTEN = re.compile(r"ADD COLUMN .*(\bSTORED\b|DEFAULT \(?\S*(random|uuid|clock_timestamp|nextval)\S*\()", re.I)
+DEFAULT_GONE = re.compile(r"ALTER COLUMN \S+ DROP DEFAULT", re.IGNORECASE)
 QUOTED = re.compile(r"""("[^"]*"|'(?:[^']|'')*')""")
 WORDS = {
     "RENAME_TABLE": "renames the table {table}",
@@ -74,14 +75,15 @@ class Statement:
 
 
 def of_use(statement: Statement, tables: Mapping[str, Sequence[str]]) -> bool:
-    """Return whether a statement is about what the code uses; one that cannot be read might be."""
+    """Return whether a statement can matter to the code; one that cannot be read might."""
     if not statement.table:
         return bool(statement.text)
     columns = tables.get(statement.table)
     if columns is None:
         return False
-    adds = re.search(r"\bADD COLUMN\b", statement.text, re.IGNORECASE)
-    return not statement.column or bool(adds) or statement.column in columns
+    # A column that the code does not know may go; that it must be filled is another matter.
+    gone = re.search(r"\b(DROP COLUMN|RENAME COLUMN|TYPE)\b", statement.text, re.IGNORECASE)
+    return not (statement.column and gone) or statement.column in columns
 
 
 def harmless_type(statement: Statement, types: Mapping[str, str]) -> bool:
@@ -124,6 +126,8 @@ class Facts:
     #: The tables' estimated rows, of which `many` are too many for a lock
     rows: Mapping[str, float]
     many: int = 0
+    #: Columns that must not be empty, by table.column
+    filled: Collection[str] = ()
 
 
 def disturbing(
@@ -150,6 +154,8 @@ def disturbing(
         same = [one for one in statements if (one.table, one.column) == place]
         if "NOT_NULL" in issues(analyse, same):
             breaking.append(first.words(WORDS["NOT_NULL"]))
+        elif f"{first.table}.{first.column}" in facts.filled and DEFAULT_GONE.search(same[-1].text):
+            breaking.append(first.words("takes the default of {column} away"))
     return list(dict.fromkeys(breaking)), list(dict.fromkeys(slow))
 
 

@@ -137,7 +137,7 @@ def migrate(given: Mapping[str, Any]) -> None:
 
 
 def reverse(given: Mapping[str, Any]) -> None:
-    """Reverse given["names"], which are in the order of reversing: all of them or, where the database can, none.
+    """Reverse given["names"], which are in the order of reversing: in PostgreSQL all of them or none.
 
     What a reversal drops is gone, so one that fails later must not have cost anything.
     """
@@ -145,11 +145,11 @@ def reverse(given: Mapping[str, Any]) -> None:
     with changing(given) as (database, before):
         steps = {name_of(one): one for one, _backwards in database.everything()}
         plan = [(steps[name], True) for name in given["names"] if name in before]
-        whole = database.connection.features.can_rollback_ddl and all(one.atomic for one, _backwards in plan)
+        whole = database.is_postgresql and all(one.atomic for one, _backwards in plan)
 
         def settle(action: str, *_step: Any) -> None:
             # PostgreSQL alters no table with rows whose foreign keys are still to be checked.
-            if action == "unapply_success" and database.is_postgresql and whole:
+            if action == "unapply_success" and whole:
                 with database.connection.cursor() as cursor:
                     cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
                     cursor.execute("SET CONSTRAINTS ALL DEFERRED")

@@ -145,12 +145,25 @@ class Reversal:
         return {
             "target": self.target.id,
             "live": self.live.id,
+            "release": self.release(),
             "names": [name for step in steps for name in step["names"]],
             "steps": [{"release": step["release"], "names": step["names"]} for step in steps],
             "blocked": blocked,
             "lost": [one for detail in details for one in detail["lost"]],
             "breaking": [{"migration": one["migration"], "why": why} for one in details for why in one["breaking"]],
             "surplus": names,
+        }
+
+    def release(self) -> dict[str, Any]:
+        """Return what the other steps need of the target, as a build or a promotion has it."""
+        built = release_host.read_json(self.target.path("build.json")) or {}
+        return {
+            "id": self.target.id,
+            "sha256": built.get("sha256", ""),
+            "label": built.get("label", ""),
+            "commits": [],
+            "migrations": [],
+            "environment": (self.target.finished or {}).get("environment", {}),
         }
 
     def steps(self, names: Sequence[str], answer: Mapping[str, Any], given: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -7,8 +7,8 @@ DOCUMENTATION = r"""
 module: check_promotion
 short_description: What staging serves may go to production
 description:
-  - Compares what C(release_state) found on both. Every gate that is not met is listed; then the run ends before anything
-    is touched. In check mode the list is shown and the run goes on.
+  - Compares what C(release_state) found on both. Every gate that is not met is listed, and the run ends before
+    anything is touched. In check mode the list is shown and the run goes on.
   - Works on the control node.
 options:
   staging: {description: "Staging's hosts by name: what was found.", type: dict, required: true}
@@ -31,6 +31,9 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-release: {description: "The release: id, sha256, label, commits, environment, migrations.", type: dict, returned: success}
+release:
+  description: "The release: id, sha256, label, commits, environment, migrations."
+  type: dict
+  returned: success
 say: {description: What people want to know., type: list, elements: str, returned: success}
 """

@@ -15,7 +15,7 @@ options:
   env_file: {description: Environment file of the application., type: path, required: true}
   release: {description: Id of the release that is looked at; empty is the live one., type: str, default: ""}
   environment:
-    description: Environment variables that another release reads (true where it insists), looked for instead of its own.
+    description: Variables that another release reads (true where it insists), looked for instead of its own.
     type: dict
     default: {}
   verify: {description: Whether every byte of it is compared with what was built., type: bool, default: false}

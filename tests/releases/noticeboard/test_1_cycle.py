@@ -96,7 +96,8 @@ def test_back_with_the_schema_and_without_losing_rows(team: Team, v1: str, v2: s
 
 
 def test_the_ledgers_tell_the_story(team: Team, v1: str, v2: str) -> None:
-    told = [(line["verb"], line.get("to"), line["result"]) for line in team.ledger("production")]
+    lines = [line for line in team.ledger("production") if line.get("release")]
+    told = [(line["verb"], line["to"], line["result"]) for line in lines]
     assert [one for one in told if one[0] in ("promote", "rollback")] == [
         ("promote", v1, "ok"), ("promote", v2, "ok"), ("rollback", v1, "ok"),
     ]  # fmt: skip

@@ -1,0 +1,270 @@
+"""What a release does to its database and how that is taken back: in a real Django project, and what is decided."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from ansible.module_utils import release_check_steps, release_program, release_reversal, restore_points
+from ansible.module_utils.release_host import ReleaseError as Error
+from ansible.module_utils.release_host import inside_answer, inside_source
+from ansible.module_utils.release_inside_reverse import surplus
+from ansible.module_utils.release_text import few, short_traceback
+from support import versions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+QUICK: dict[str, Any] = {"lock_timeout": 1, "patience": 1, "name": "test"}
+TARGET: dict[str, Any] = {"names": None, "accepted": [], "left": [], "linter": ""}
+
+
+class Shop:
+    """A Django project with two apps, the second resting on the first, on SQLite."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        subprocess.run([sys.executable, "-m", "django", "startproject", "shop", str(folder)], check=True)
+        for name in ("stock", "sales"):
+            (folder / name / "migrations").mkdir(parents=True)
+            for init in (folder / name / "__init__.py", folder / name / "migrations" / "__init__.py"):
+                init.write_text("", encoding="utf-8")
+        versions.replace(folder, "shop/settings.py", "INSTALLED_APPS = [", "INSTALLED_APPS = [\n    'stock', 'sales',")
+        key = '("id", models.BigAutoField(primary_key=True, serialize=False))'
+        versions.migration(folder, "initial", f'migrations.CreateModel("Item", [{key}])', app="stock")
+        number = 'migrations.AddField("item", "number", models.IntegerField(default=1))'
+        self.newest = versions.migration(folder, "number", number, app="stock")
+        item = '("item", models.ForeignKey("stock.Item", on_delete=models.CASCADE))'
+        sale = f'migrations.CreateModel("Sale", [{key}, {item}])'
+        self.sales = versions.migration(folder, "initial", sale, app="sales", after=self.newest)
+
+    def ask(self, call: str, **given: object) -> tuple[dict[str, Any], subprocess.CompletedProcess[str]]:
+        """Run one of our programs in the project, as on a host."""
+        program = inside_source(*release_program.PROGRAMS[call], call=call, given=given)
+        done = subprocess.run(
+            [sys.executable, "-", "database"], cwd=self.folder, env={"PATH": os.environ["PATH"]}, input=program,
+            text=True, capture_output=True, check=False,
+        )  # fmt: skip
+        return inside_answer(done.stdout) or {}, done
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    return Shop(tmp_path / "project")
+
+
+def test_a_check_tells_what_is_due_and_what_the_models_use(shop: Shop) -> None:
+    answer, done = shop.ask("check", tables=None, many=1, linter="")
+    assert done.returncode == 0, done.stderr
+    assert answer["pending"].index("stock.0002_number") < answer["pending"].index("sales.0001_initial")
+    assert answer["applied"] == answer["orphans"] == answer["looked"] == []
+    assert "contenttypes.0001_initial" in answer["known"]
+    assert "username" in answer["tables"]["auth_user"]
+
+
+def test_two_newest_migrations_are_refused_before_they_run(shop: Shop) -> None:
+    source = (shop.folder / "stock/migrations/0002_number.py").read_text()
+    (shop.folder / "stock/migrations/0002_other.py").write_text(source.replace('"number"', '"other"'))
+    answer, done = shop.ask("check", tables=None, many=1, linter="")
+    assert not answer
+    assert "0002_number, 0002_other in stock" in done.stderr
+    assert "makemigrations --merge" in done.stderr
+
+
+def test_settings_that_do_not_import_give_their_own_traceback(shop: Shop) -> None:
+    (shop.folder / "shop/settings.py").write_text("import nosuchmodule\n")
+    _answer, done = shop.ask("check", tables=None, many=1, linter="")
+    assert done.returncode
+    assert short_traceback(done.stderr, str(shop.folder)).endswith(
+        "shop/settings.py:1: import nosuchmodule\nModuleNotFoundError: No module named 'nosuchmodule'"
+    )
+
+
+def test_what_ran_is_told_also_when_a_later_one_failed(shop: Shop) -> None:
+    code = 'def stop(apps, schema_editor):\n    raise ValueError("on purpose")'
+    versions.migration(shop.folder, "fails", "migrations.RunPython(stop)", app="sales", code=code)
+    answer, done = shop.ask("migrate", **QUICK)
+    assert done.returncode
+    assert "ValueError: on purpose" in done.stderr
+    assert {shop.newest, shop.sales} <= set(answer["ran"])
+    assert "sales.0002_fails" not in answer["ran"]
+
+
+def test_migrations_are_reversed_across_apps_in_the_right_order(shop: Shop) -> None:
+    shop.ask("migrate", **QUICK)
+    known = [name for name in shop.ask("describe")[0]["known"] if name not in (shop.newest, shop.sales)]
+    plan, done = shop.ask("plan", **TARGET, known=known, tables={})
+    assert plan["order"] == [shop.sales, shop.newest], done.stderr
+    assert plan["further"] == []
+    assert [one["obstacles"] for one in plan["details"]] == [[], []]
+    answer, done = shop.ask("reverse", **QUICK, names=plan["order"])
+    assert done.returncode == 0, done.stderr
+    assert set(answer["reversed"]) == {shop.newest, shop.sales}
+    assert shop.newest not in shop.ask("describe")[0]["applied"]
+
+
+def test_what_rests_on_a_migration_is_named(shop: Shop) -> None:
+    shop.ask("migrate", **QUICK)
+    plan, _done = shop.ask("plan", **{**TARGET, "names": [shop.newest]}, known=[], tables={})
+    assert plan["further"] == [shop.sales]
+
+
+def test_what_was_reversed_is_told_also_when_another_failed(shop: Shop) -> None:
+    code = 'def stop(apps, schema_editor):\n    raise ValueError("no way back")'
+    reverse = "migrations.RunPython(migrations.RunPython.noop, stop)"
+    first = versions.migration(shop.folder, "oneway", reverse, app="stock", code=code)
+    second = versions.migration(
+        shop.folder, "more", 'migrations.AddField("item", "more", models.IntegerField(null=True))', app="stock"
+    )
+    shop.ask("migrate", **QUICK)
+    answer, done = shop.ask("reverse", **QUICK, names=[second, first])
+    assert done.returncode
+    assert answer["reversed"] == [second]
+
+
+def test_what_cannot_be_reversed_is_known_before(shop: Shop) -> None:
+    code = "def change(apps, schema_editor):\n    pass"
+    python = versions.migration(shop.folder, "python", "migrations.RunPython(change)", app="stock", code=code)
+    sql = 'migrations.SeparateDatabaseAndState([migrations.RunSQL("SELECT 1")])'
+    sql = versions.migration(shop.folder, "sql", sql, app="stock")
+    column = versions.migration(shop.folder, "column", 'migrations.RemoveField("item", "number")', app="stock")
+    field = 'migrations.AddField("item", "code", models.CharField(max_length=3), preserve_default=False)'
+    bare = versions.migration(
+        shop.folder, "bare", field.replace("max_length=3", 'max_length=3, default=""'), app="stock"
+    )
+    dropped = versions.migration(shop.folder, "drop", 'migrations.RemoveField("item", "code")', app="stock")
+    shop.ask("migrate", **QUICK)
+    names = [python, sql, column, bare, dropped]
+    plan, done = shop.ask("plan", **{**TARGET, "names": names}, known=[], tables={})
+    told = {one["migration"]: one for one in plan["details"]}
+    assert plan["order"] == names[::-1], done.stderr
+    assert told[python]["obstacles"] == ["its RunPython has no way back"]
+    assert told[sql]["obstacles"] == ["its RunSQL has no way back"]
+    assert told[column]["obstacles"] == []
+    assert told[column]["lost"] == ["item.number"]
+    assert told[dropped]["obstacles"] == ["item.code would come back without a value for the rows that there are"]
+
+
+GIVEN: dict[str, Any] = {"known": ["a.1", "a.2"], "accepted": [], "left": []}
+
+
+@pytest.mark.parametrize(
+    ("given", "squashed", "wanted"),
+    [
+        ({}, {}, ["a.3", "old.1"]),
+        # What was applied when the target was deployed is somebody else's: never reversed …
+        ({"accepted": ["old.1"]}, {}, ["a.3"]),
+        # … but for what a failed deployment had left then.
+        ({"accepted": ["old.1", "a.3"], "left": ["a.3"]}, {}, ["a.3"]),
+        # A squashed migration is only another name for what the target knows.
+        ({}, {"a.3": ["a.1", "a.2"]}, ["old.1"]),
+        ({}, {"a.3": ["a.2", "a.9"]}, ["a.3", "old.1"]),
+    ],
+)
+def test_what_a_rollback_takes_back(given: dict[str, Any], squashed: dict[str, list[str]], wanted: list[str]) -> None:
+    assert surplus(["a.1", "a.2", "a.3", "old.1"], {**GIVEN, **given}, squashed) == wanted
+
+
+def line(verb: str, release: str, result: str = "ok", **more: object) -> dict[str, Any]:
+    return {"verb": verb, "release": release, "result": result, **more}
+
+
+def test_the_way_to_the_live_release() -> None:
+    deploys = [line("deploy", name) for name in "abc"]
+    assert release_reversal.history(deploys) == ["a", "b", "c"]
+    assert release_reversal.history([*deploys, line("deploy", "d", "failed")]) == ["a", "b", "c"]
+    # Back twice does not lead forth, and what was left is no way back later.
+    assert release_reversal.history([*deploys, line("rollback", "b")]) == ["a", "b"]
+    assert release_reversal.history([*deploys, line("rollback", "a"), line("promote", "d")]) == ["a", "d"]
+    assert release_reversal.history([*deploys, line("deploy", "a")]) == ["b", "c", "a"]
+    assert release_reversal.history([*deploys, line("provision", ""), line("reverse", "b")]) == ["a", "b", "c"]
+
+
+def test_what_failed_deployments_left() -> None:
+    lines = [line("deploy", "a", migrations=["a.1"]), line("deploy", "b", "failed", migrations=["a.2"])]
+    assert release_reversal.left_behind(lines) == ["a.2"]
+    assert release_reversal.left_behind([*lines, line("deploy", "b")]) == []
+
+
+PLAN: dict[str, Any] = {
+    "target": "old", "live": "new", "names": ["a.3"], "surplus": ["a.3"], "blocked": [], "lost": [], "breaking": [],
+}  # fmt: skip
+POINTS = [
+    {"name": "p3", "age": 60, "migrations": ["a.1", "a.3"]},
+    {"name": "p2", "age": 7_500, "migrations": ["a.1"]},
+    {"name": "p1", "age": 200_000, "migrations": []},
+]
+BLOCKED = {**PLAN, "blocked": [{"migration": "a.3", "why": "its RunPython has no way back"}]}
+BREAKING = {**PLAN, "breaking": [{"migration": "a.3", "why": "drops the column x.y"}]}
+
+
+@pytest.mark.parametrize(
+    ("plan", "database", "action", "closing"),
+    [
+        ({**PLAN, "names": [], "surplus": []}, "reverse", "nothing", False),
+        (PLAN, "reverse", "reverse", False),
+        (BREAKING, "reverse", "reverse", True),
+        (BLOCKED, "keep", "keep", False),
+        (BLOCKED, "restore", "restore", True),
+    ],
+)
+def test_what_a_rollback_does(plan: dict[str, Any], database: str, action: str, closing: bool) -> None:
+    decided = release_reversal.decide(plan, database, True, POINTS)
+    assert (decided["action"], decided["closing"]) == (action, closing)
+    assert decided["point"] == ("p2" if action == "restore" else "")
+
+
+def test_what_cannot_be_reversed_offers_both_ways() -> None:
+    with pytest.raises(Error, match=r"a\.3: its RunPython has no way back\nNothing was touched") as raised:
+        release_reversal.decide(BLOCKED, "reverse", False, POINTS)
+    assert "-e rollback_database=keep" in raised.value.hint
+    assert "2 h 5 min old (p2)" in raised.value.hint
+    with pytest.raises(Error) as raised:
+        release_reversal.decide(BLOCKED, "reverse", False, POINTS[:1])
+    assert "There is no restore point from before" in raised.value.hint
+
+
+def test_a_restore_says_what_is_lost_and_has_to_be_meant() -> None:
+    with pytest.raises(Error, match=r"p2 is 2 h 5 min old\. Everything written in the last 2 h 5 min") as raised:
+        release_reversal.decide(PLAN, "restore", False, POINTS)
+    assert "rollback_confirm=true" in raised.value.hint
+    with pytest.raises(Error, match=r"There is no restore point from before a\.3"):
+        release_reversal.decide(PLAN, "restore", True, POINTS[:1])
+
+
+def checked(looked: list[dict[str, Any]], **more: object) -> release_check_steps.Check:
+    params = {"root": "/nowhere", "release": "new", "env_file": "/nowhere", "environment": {}, "migrations": []}
+    check = release_check_steps.Check({**params, "allow_breaking": False, "dry": True, **more})
+    check.found["looked"] = looked
+    return check
+
+
+def test_breaking_migrations_are_refused_with_the_ways_out() -> None:
+    one = {
+        "migration": "a.3",
+        "sql": ["DROP …"],
+        "breaking": ["drops the column x.y"],
+        "slow": ["builds an index on z"],
+    }
+    check = checked([one])
+    with pytest.raises(Error, match=r"cannot live with.*\n  a\.3: drops the column x\.y\n  a\.3: builds") as raised:
+        check.refuse_breaking()
+    assert "allow_breaking_migrations=true" in raised.value.hint
+    check = checked([{**one, "breaking": []}])
+    with pytest.raises(Error, match="would wait long for") as raised:
+        check.refuse_breaking()
+    assert "AddIndexConcurrently" in raised.value.hint
+    checked([one], allow_breaking=True).refuse_breaking()
+    checked([{**one, "breaking": [], "slow": []}]).refuse_breaking()
+
+
+def test_ages_and_rows_of_names_are_short() -> None:
+    assert [restore_points.age(number) for number in (5, 65, 3_700, 90_000, 200_000)] == [
+        "5 s", "1 min", "1 h 1 min", "25 h 0 min", "2 days",
+    ]  # fmt: skip
+    assert few(["a", "b"]) == "a, b"
+    assert few([str(number) for number in range(20)]) == "20 (0, 1 … 19)"
