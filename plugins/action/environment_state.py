@@ -27,7 +27,8 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         args = dict(self._task.args)
         verb, environment = str(args.get("verb", "")), str(args.get("environment", ""))
-        args["run"] = {"verb": LEDGER_NAMES.get(verb, verb), "who": who(), "environment": environment}
+        own = {"verb": LEDGER_NAMES.get(verb, verb), "who": who(), "environment": environment}
+        args["run"] = args.get("run") or own
         result |= self._execute_module(module_name="environment_state", module_args=args, task_vars=task_vars)
         state = result.get("state")
         if state and args.get("format") == "json":

@@ -32,12 +32,13 @@ class ActionModule(Transfers):
         ship = {name: args.get(name) for name in ("root", "min_free", "run")}
         ship |= {"app": release["app"], "id": release["id"], "store_limit": limit, "machine": {}}
         answer = {"changed": False, "current": look.current, "commits": commits, "live": look.live, "free": look.free}
-        result: dict[str, Any] = {"sha256": look.sha256, "steps": []}
+        answer |= {"steps": [], "reused": False}
+        result: dict[str, Any] = {"sha256": look.sha256}
         if not look.complete:
             if self._task.check_mode:
-                return {**answer, "changed": True, "steps": []}
+                return {**answer, "changed": True}
             if store.holds(release["id"]):
-                result = self.push(store, ship, look, task_vars)
+                result = {**self.push(store, ship, look, task_vars), "reused": True}
             else:
                 result = self._build(store, {**args, "release": release, "commits": commits}, ship, task_vars)
         if not result.get("failed") and not self._task.check_mode:

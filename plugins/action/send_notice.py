@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -27,5 +28,8 @@ class ActionModule(ActionBase):
         run = {name: value for name, value in (args.get("run") or {}).items() if value}
         if self._task.check_mode:
             return result
-        warnings = send(args.get("settings") or {}, {**run, **(args.get("notice") or {})})
+        notice = {**run, **(args.get("notice") or {})}
+        if notice.get("event") == "end" and "here" in run:
+            notice.setdefault("seconds", round(time.time() - run["here"], 1))
+        warnings = send(args.get("settings") or {}, notice)
         return result | ({"warnings": warnings} if warnings else {})

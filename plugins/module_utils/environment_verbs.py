@@ -11,7 +11,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from ansible.module_utils import maintenance_page, release_status
+from ansible.module_utils import maintenance_page, release_status, system_undo
 from ansible.module_utils.release_host import Place, ReleaseError, read_json, write_atomic
 from ansible.module_utils.release_ledger import Run, accepted_releases, described, is_locked, read_ledger
 
@@ -128,6 +128,14 @@ class Environment:
         self.run.succeed(on=False)
         return True, ["Visitors see the site again"]
 
+    def provisioned(self, _message: str) -> Answer:
+        """Record that this run changed the machine, where it did; what it replaced is kept by its name."""
+        changed = self.run.id and os.path.isdir(system_undo.run_folder(self.run.id))
+        files = system_undo.kept_files(self.run.id) if changed else []
+        if files:
+            self.run.succeed(files=len(files))
+        return False, []
+
     def show(self) -> dict[str, Any]:
         """Return what there is to see; nothing is changed."""
         shown = maintenance_page.is_on(self.page)
@@ -147,7 +155,7 @@ class Environment:
         """Return what each verb does."""
         return {
             "freeze": self.freeze, "unfreeze": self.unfreeze, "accept": self.accept, "close": self.close,
-            "open": self.open,
+            "open": self.open, "provisioned": self.provisioned,
         }  # fmt: skip
 
 

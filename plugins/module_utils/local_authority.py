@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import fcntl
 import ipaddress
 import os
 from typing import TYPE_CHECKING, Any
@@ -138,7 +139,17 @@ def issue(names: list[str], authority: Authority, life: datetime.timedelta = LIF
 
 
 def kept_pair(names: list[str], state: Path) -> dict[str, str]:
-    """Return what `issue` returns, from the folder's own authority; made anew only when it must be."""
+    """Return what `issue` returns, from the folder's own authority; made anew only when it must be.
+
+    Two web servers of a site ask at the same moment, each in a process of its own: one makes the pair.
+    """
+    (state / "certificates").mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (state / "certificates" / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _kept_pair(names, state)
+
+
+def _kept_pair(names: list[str], state: Path) -> dict[str, str]:
     authority = kept_authority(state)
     stem = state / "certificates" / names[0].replace("*", "_")
     certificate_file, key_file = stem.with_name(f"{stem.name}.crt"), stem.with_name(f"{stem.name}.key")

@@ -2,7 +2,7 @@
 
 Runs on the control node. A notice is a mapping: `event` (start, end), `verb`, `app`, `environment`, `who`, `from` and
 `to` (releases) with `from_label` and `label`, `commits` (lines, or how many), and at the end `result` (ok, failed),
-`seconds`, `reason`; `site` is the address where it serves.
+`seconds`, `reason`, `served` (the release of each host); `site` is the address where it serves.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from typing import TYPE_CHECKING, Any
 
+from release_table import short_label
 from run_identity import one_line
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def state(notice: Mapping[str, Any]) -> str:
 def name(notice: Mapping[str, Any], side: str) -> str:
     """Return a release's label where it has one, else its id."""
     label = notice.get("from_label") if side == "from" else notice.get("label")
-    return one_line(str(label or notice.get(side) or ""))
+    return one_line(short_label(str(label or notice.get(side) or "")))
 
 
 def text(notice: Mapping[str, Any]) -> str:
@@ -68,6 +69,8 @@ def text(notice: Mapping[str, Any]) -> str:
     else:
         lines.append(f"{commits} commit{'' if commits == 1 else 's'}")
     lines += [f"  {line}" for line in str(notice.get("reason") or "").splitlines()[:REASON_LINES]]
+    served = notice.get("served") or {}
+    lines += [f"{host} serves {release}" for host, release in served.items()] if len(served) > 1 else []
     return "\n".join([*lines, *([str(notice["site"])] if notice.get("site") else [])])
 
 

@@ -85,8 +85,7 @@ class Builder:
                 self.link_live()
             else:
                 self.unpack()
-        with self.steps.step("packages"):
-            self.install()
+        self.install()
         with self.steps.step("build commands"):
             self.run_build_commands()
         with self.steps.step("static files"):
@@ -135,7 +134,8 @@ class Builder:
         """Install the packages: into an environment that all releases with the same ones share."""
         if self.live_path:
             try:
-                release_install.install(self)
+                with self.steps.step("packages"):
+                    release_install.install(self)
             except ReleaseError:
                 # What serves from live code goes on, with the packages as they were.
                 release_seal.seal_tree(self.venv)
@@ -145,9 +145,12 @@ class Builder:
             release_archive.make_folders(self.place.venvs)
             self.make_folder(self.venv)
             donor = release_seal.venv_donor(self.place)
-            release_install.install(self)
-            release_install.compile_packages(self, donor.folder)
-            release_seal.seal_venv(self.venv, donor)
+            with self.steps.step("packages"):
+                release_install.install(self)
+            with self.steps.step("byte-code"):
+                release_install.compile_packages(self, donor.folder)
+            with self.steps.step("seal packages"):
+                release_seal.seal_venv(self.venv, donor)
 
     def account(self) -> pwd.struct_passwd:
         """Return the build user's entry; raises ReleaseError without one."""

@@ -44,6 +44,20 @@ def prune(place: Place, app: str, keep: int, run: release_ledger.Run) -> list[st
     wanted = choose(releases, place.current, keep, lines, applied_migrations(place))
     # A page that was loaded before the switch still asks for these files.
     wanted |= set(release_static.releases(place.root)[:1])
+    return remove(place, wanted, releases)
+
+
+def prune_built(place: Place, keep: int) -> list[str]:
+    """Remove all but the newest releases from a host that only builds; none where one is live."""
+    if place.current or keep < 1:
+        return []
+    releases = complete_releases(place)
+    wanted = sorted(releases, key=lambda name: releases[name].built)[-keep:]
+    return remove(place, {*wanted, place.id}, releases)
+
+
+def remove(place: Place, wanted: set[str], releases: Mapping[str, Kept]) -> list[str]:
+    """Remove the other releases, and the environments that none of the wanted ones uses; returns their names."""
     removed = [name for name in folders(place) if name not in wanted]
     for name in removed:
         release_archive.clear(os.path.join(place.releases, name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -9,7 +10,7 @@ import stat
 import time
 from typing import TYPE_CHECKING, Any
 
-from ansible.module_utils import release_archive, release_contents, release_environment, release_host
+from ansible.module_utils import release_archive, release_contents, release_environment, release_host, release_static
 
 if TYPE_CHECKING:
     from ansible.module_utils.release_builder import Builder
@@ -49,15 +50,26 @@ def seal_tree(top: str, modified: int | None = None) -> None:
 
 
 def live_donor(place: release_host.Place) -> release_archive.Donor:
-    """Return the release that is live as a giver of equal files."""
-    live = release_host.Place(place.root, place.current or "none")
+    """Return the release that is live as a giver of equal files; the newest, where none is."""
+    live = release_host.Place(place.root, place.current or newest(place))
     return release_archive.Donor(live.folder, Contents.read(live.path(release_contents.LIST)))
 
 
+def newest(place: release_host.Place) -> str:
+    """Return the id of the release that was built or unpacked last, "none" without any."""
+    with contextlib.suppress(OSError), os.scandir(place.releases) as entries:
+        lists: list[str] = [os.path.join(entry.path, release_contents.LIST) for entry in entries]
+        found = [path for path in lists if os.path.isfile(path)]
+        if found:
+            return os.path.basename(os.path.dirname(max(found, key=os.path.getmtime)))
+    return "none"
+
+
 def venv_donor(place: release_host.Place) -> release_archive.Donor:
-    """Return the environment of the release that is live as a giver of equal files."""
+    """Return the environment of that release as a giver of equal files."""
+    live = release_host.Place(place.root, place.current or newest(place))
     try:
-        link = os.readlink(os.path.join(place.current_link, "venv"))
+        link = os.readlink(live.path("venv"))
     except OSError:
         link = ""
     folder = os.path.join(place.venvs, os.path.basename(link) or "none")
@@ -129,3 +141,5 @@ def finish(place: release_host.Place, record: str) -> None:
     """Write release.json when everything else is on the disk."""
     os.sync()
     release_host.write_atomic(place.path("release.json"), record)
+    # Pages of another host that switches first ask this one for its files.
+    release_static.announce(place.root, place.id)

@@ -8,7 +8,6 @@ takes over in the same way where something that it runs with changed.
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils import (
@@ -16,11 +15,9 @@ from ansible.module_utils import (
     release_host,
     release_ledger,
     release_owed,
-    release_probe,
     release_retention,
-    release_sockets,
+    release_server,
     release_static,
-    release_text,
     release_units,
 )
 
@@ -29,7 +26,6 @@ if TYPE_CHECKING:
 
 ReleaseError = release_host.ReleaseError
 APP_FILE = "inventories/group_vars/all/app.yml"
-FRONT_SECONDS = 30
 
 
 class Switch:
@@ -43,14 +39,13 @@ class Switch:
         self.release: str = params["release"] or self.before
         self.place = release_host.Place(params["root"], self.release)
         self.steps = release_host.Steps()
-        self.probe = release_probe.Probe(params["host"], params["path"], params["web_user"])
+        self.server = release_server.Server(params, self.units, self.place)
         self.record = release_ledger.Run(params["run"], params["app"])
         self.owed = release_owed.Owed(params["app"])
         self.changed = False
-        self.started = time.time()
         self.fresh = bool(params["restart"]) or (self.owed.due and self.before == self.release)
         self.old = self.serving()
-        self.instance = self.chosen()
+        self.server.instance = self.instance = self.chosen()
 
     def serving(self) -> str:
         """Return the instance that serves, and would again if the new one failed; "" where there is none."""
@@ -67,11 +62,6 @@ class Switch:
         if release_units.release_of(live) != self.release:
             return self.release
         return str(release_units.twin_of(live)) if self.fresh and self.old == live else live
-
-    @property
-    def web(self) -> str:
-        """Return the unit of the web server that shall serve."""
-        return str(self.units.web(self.instance))
 
     def is_done(self) -> bool:
         """Return whether everything is as it shall be, the health of the server left aside."""
@@ -157,11 +147,11 @@ class Switch:
         """Do everything that is to do, in order."""
         if self.params["serves"]:
             with self.steps.step("start"):
-                self.start_web()
+                self.server.start(self.fresh)
             with self.steps.step("probe"):
                 self.require_health()
             with self.steps.step("switch"):
-                self.flip()
+                self.server.take_visitors()
             with self.steps.step("verify"):
                 self.verify()
         self.take_over()
@@ -190,29 +180,14 @@ class Switch:
                 f"this host has no unit {', '.join(missing)}", "Run `make provision`, then deploy again."
             )
 
-    def start_web(self) -> None:
-        """Start the web server; one that runs already and serves nobody is what a cut-off run left: begin anew."""
-        if self.instance != self.release:
-            release_host.point(os.path.join(self.place.releases, self.instance), self.release)
-        if self.instance == self.units.live and not self.fresh:
-            self.units.start([self.web], "start")
-            return
-        if release_units.is_active(self.web):
-            release_sockets.wait_until_quiet(self.units.socket(self.instance), self.params["drain"])
-        self.units.start([self.web], "restart")
-
     def require_health(self) -> None:
         """Ask the new server until it answers; stops it again, unless it is the one that serves, when it does not."""
-        why = self.probe.until_healthy(self.web, self.units.socket(self.instance), self.params["timeout"])
-        if why:
-            text = self.journal_of(self.web)
+        trouble = self.server.trouble()
+        if trouble:
             serving = self.instance == self.old
             if not serving:
-                self.give_up()
-            raise ReleaseError(
-                f"Release {self.release} does not answer for {self.probe.address}: {why}.\n{text}".strip(),
-                self.advice(serving) + " Mend this and run it again.",
-            )
+                self.server.stop()
+            raise ReleaseError(trouble, self.advice(serving) + " Mend this and run it again.")
 
     def advice(self, serving: bool) -> str:
         """Return what the failure means for those who use the site."""
@@ -225,22 +200,6 @@ class Switch:
         if self.is_renewal:
             return "The processes that ran before serve on, with what they had."
         return "The release before it serves on, untouched."
-
-    def give_up(self) -> None:
-        """Stop the new server."""
-        release_units.systemctl("stop", self.web)
-        release_units.systemctl("reset-failed", self.web)
-
-    def journal_of(self, unit: str) -> str:
-        """Return what a unit wrote since this began, cut to what tells."""
-        text = release_units.journal(unit, self.started - 1)
-        told: str = release_text.journal_excerpt(text, os.path.realpath(self.place.path("source")))
-        return told
-
-    def flip(self) -> None:
-        """Lead nginx to the new server; its static files can be had before."""
-        release_static.announce(self.place.root, self.release)
-        release_host.point(self.units.live_socket, os.path.basename(self.units.socket(self.instance)))
 
     def take_over(self) -> None:
         """Let `current` name the release: timers, commands and the next boot follow it."""
@@ -258,27 +217,14 @@ class Switch:
             # What served before is stopped: there is nothing to go back to.
             self.take_over()
             maintenance_page.off(maintenance_page.RELEASE)
-        why = self.probe.through_front(FRONT_SECONDS)
-        if not why:
+        trouble = self.server.trouble_in_front()
+        if not trouble:
             return
-        text = self.journal_of(self.web)
         if closed:
             maintenance_page.on(message, maintenance_page.RELEASE)
-        back = self.go_back()
-        raise ReleaseError(
-            f"Release {self.release} answers on its socket, and does not through nginx ({self.probe.address} on this "
-            f"machine): {why}.\n{text}".strip(),
-            ("The one before serves again." if back else "`make logs` shows more.") + " Mend this and run it again.",
-        )
-
-    def go_back(self) -> bool:
-        """Lead nginx to the old server again, where it still runs; returns whether it does."""
-        if self.old in ("", self.instance) or not release_units.is_active(self.units.web(self.old)):
-            return False
-        release_host.point(self.units.live_socket, os.path.basename(self.units.socket(self.old)))
-        release_sockets.wait_until_quiet(self.units.socket(self.instance), self.params["drain"])
-        self.give_up()
-        return True
+        back = self.server.give_back(self.old)
+        advice = "The one before serves again." if back else "`make logs` shows more."
+        raise ReleaseError(trouble, advice + " Mend this and run it again.")
 
     def start_workers(self) -> None:
         """Start the workers, new ones where they run with what changed, and the timers that do not wait yet."""
@@ -291,7 +237,7 @@ class Switch:
         for name, unit in self.units.failing_workers(self.release):
             raise ReleaseError(
                 f"app_workers.{name} (in {APP_FILE}): the site serves, but this worker does not stay up.\n"
-                + self.journal_of(unit),
+                + self.server.journal_of(unit),
                 "Mend its command and deploy again.",
             )
 

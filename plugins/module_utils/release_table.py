@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from deploy_lock_words import moment
@@ -81,6 +82,9 @@ def subject(line: Mapping[str, Any]) -> str:
     if line.get("verb") in SWITCHING:
         to = str(line.get("to") or line.get("release") or "")
         return f"{line['from']} → {to}" if line.get("from") else f"→ {to}" if to else ""
+    if line.get("files") and not line.get("message"):
+        number = len(line["files"]) if isinstance(line["files"], list) else line["files"]
+        return f"{number} file{'' if number == 1 else 's'}"
     said = "off" if line.get("on") is False else str(line.get("message", ""))
     return shortened(GAP.join(part for part in (str(line.get("release", "")), said) if part), 32)
 
@@ -89,8 +93,14 @@ def commits(line: Mapping[str, Any]) -> str:
     """Return how many commits a release brought, and its label."""
     found = line.get("commits")
     number = len(found) if isinstance(found, list) else found
-    parts = [str(number) if number else "", shortened(str(line.get("label") or ""), LABEL_LETTERS)]
+    parts = [str(number) if number else "", shortened(short_label(str(line.get("label") or "")), LABEL_LETTERS)]
     return ", ".join(part for part in parts if part)
+
+
+def short_label(label: str) -> str:
+    """Return what people call a release: its ref (`git …, <ref> is <commit>`) or folder (`path <folder>, …`)."""
+    found = re.fullmatch(r"(?:git|hg) .*, (?P<ref>\S+) is [0-9a-f]+|path (?P<folder>.*), \d+ files", label)
+    return (found["ref"] or found["folder"]) if found else label
 
 
 def targets(state: Mapping[str, Any]) -> list[str]:

@@ -18,6 +18,7 @@ ROUTINE = re.compile(
 # Frames that are not the application's: packages, Python itself, our own wrapper
 FOREIGN = ("/site-packages/", "/lib/python3", "<frozen", "<stdin>", "<string>", "/samestack/python/")
 OWN_FRAMES = 3
+NOTHING_WRITTEN = "It wrote nothing about it to its journal."
 
 
 def short_traceback(output: str, prefix: str = "") -> str:
@@ -74,7 +75,7 @@ def excerpt(output: str, prefix: str = "", count: int = 10) -> str:
 def journal_excerpt(output: str, prefix: str = "") -> str:
     """Return what a unit's journal says about its failure, without what servers and systemd say about themselves."""
     telling = [line for line in output.splitlines() if not ROUTINE.search(line)]
-    return excerpt("\n".join(telling), prefix) or "It wrote nothing about it to its journal."
+    return excerpt("\n".join(telling), prefix) or NOTHING_WRITTEN
 
 
 def missing_name(text: str) -> str:

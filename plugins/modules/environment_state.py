@@ -11,16 +11,18 @@ description:
   - C(accept) records that somebody has looked at the release that serves.
   - C(close) lets nginx answer with a maintenance page (503), C(open) takes it away. Nothing is reloaded.
   - C(show) changes nothing and returns what there is, the ledger among it; as a table on the control node.
+  - C(provisioned) records that the run in hand changed the machine, where it did.
   - Each change is a line in the ledger.
 options:
-  verb: {description: What to do., type: str, choices: [show, freeze, unfreeze, accept, close, open], required: true}
+  verb: {description: What to do., type: str, required: true,
+    choices: [show, freeze, unfreeze, accept, close, open, provisioned]}
   message: {description: "Why; on a maintenance page, what visitors read.", type: str, default: ""}
   app: {description: Name of the application., type: str, required: true}
   environment: {description: Name of the environment., type: str, required: true}
   root: {description: The application's folder., type: path, required: true}
   format: {description: How the ledger is shown., type: str, choices: [table, json], default: table}
   limit: {description: How many lines of the ledger the table has., type: int, default: 20}
-  run: {description: The run; the action plugin fills it in., type: dict, default: {}}
+  run: {description: The run in hand; the action plugin makes one where there is none., type: dict, default: {}}
 author: Samestack
 """
 
@@ -51,7 +53,7 @@ def main() -> None:
         argument_spec={
             "verb": {
                 "type": "str",
-                "choices": ["show", "freeze", "unfreeze", "accept", "close", "open"],
+                "choices": ["show", "freeze", "unfreeze", "accept", "close", "open", "provisioned"],
                 "required": True,
             },
             "message": {"type": "str", "default": ""},

@@ -26,6 +26,7 @@ options:
   static_url: {description: Path under which static files are served., type: str, default: /static/}
   media_url: {description: Path under which media is served., type: str, default: /media/}
   archive: {description: The shipped source on this host; "" asks whether it is needed., type: str, default: ""}
+  keep: {description: Releases kept on a host that only builds; 0 removes none., type: int, default: 0}
   pack_to: {description: Folder on this host into which the release is packed once it is built., type: str, default: ""}
   pack_venv: {description: Whether its environment is packed too., type: bool, default: true}
   commits: {description: The commits since the release that is live., type: list, elements: dict, default: []}
@@ -57,6 +58,7 @@ from ansible.module_utils.release_builder import Builder
 from ansible.module_utils.release_host import ReleaseError, check_space, one_at_a_time
 from ansible.module_utils.release_ledger import Run
 from ansible.module_utils.release_parcel import pack_release
+from ansible.module_utils.release_retention import prune_built
 
 
 def main() -> None:
@@ -78,6 +80,7 @@ def main() -> None:
             "static_url": {"type": "str", "default": "/static/"},
             "media_url": {"type": "str", "default": "/media/"},
             "archive": {"type": "str", "default": ""},
+            "keep": {"type": "int", "default": 0},
             "pack_to": {"type": "str", "default": ""},
             "pack_venv": {"type": "bool", "default": True},
             "commits": {"type": "list", "elements": "dict", "default": []},
@@ -103,6 +106,7 @@ def main() -> None:
             # Another run may have built it while this one waited.
             if not builder.complete():
                 builder.build()
+            prune_built(builder.place, module.params["keep"])
         answer |= pack(builder, module.params)
     except ReleaseError as error:
         run.fail(str(error), release=release, steps=builder.steps.seconds, label=builder.release.get("label", ""))

@@ -24,6 +24,7 @@ import yaml
 
 from support.browser import Browser
 from support.expected import SECRETS, Expected, Site
+from support.load import Load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from ansible.inventory.manager import InventoryManager
     from ansible.vars.manager import VariableManager
     from testinfra.host import Host
+
+    from support.load import Visitors
 
 __all__ = [
     "Environment",
@@ -149,9 +152,17 @@ class Machine:
 
     def browser(self) -> Browser:
         """Return a new browser for the site on this machine."""
+        return Browser(self.variable("app_domains")[0], self.address, self.authority)
+
+    def load(self, *visitors: Visitors) -> Load:
+        """Return visitors of the site on this machine, who have not begun yet."""
+        return Load(self.variable("app_domains")[0], self.address, self.authority, *visitors)
+
+    @property
+    def authority(self) -> Path | None:
+        """Return the certificate that the site's own is signed with, None where every computer knows it."""
         local = self.variable("web_tls")["provider"] == "local_ca"
-        authority = self.environment.site.root / ".samestack" / "ca.crt" if local else None
-        return Browser(self.variable("app_domains")[0], self.address, authority)
+        return self.environment.site.root / ".samestack" / "ca.crt" if local else None
 
 
 class Environment:

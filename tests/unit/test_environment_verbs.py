@@ -7,10 +7,11 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ansible.module_utils import system_undo
 from ansible.module_utils.environment_verbs import Environment
 from ansible.module_utils.release_host import ReleaseError
 from ansible.module_utils.release_ledger import Run, read_ledger
-from release_table import table
+from release_table import short_label, table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,6 +95,21 @@ def test_what_was_changed_by_hand_is_seen(host: Host) -> None:
     assert host.environment("show").show()["dirty"] == [], "live code is anybody's to change"
 
 
+def test_a_provision_is_on_record_where_it_changed_something(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(system_undo, "UNDO", str(host.top / "undo"))
+    run = Run({"id": "r1", "verb": "provision", "who": "Eve"}, "shop", str(host.top / "lib"), str(host.top / "run"))
+    environment = Environment(run, str(host.top / "app"))
+    assert environment.provisioned("") == (False, [])
+    assert not host.ledger
+    entry = {"path": "/etc/shop", "state": "absent", "data": "", "secret": False} | {
+        key: [] for key in system_undo.LISTS
+    }
+    monkeypatch.setattr(system_undo, "FIRST_CHANGE", str(host.top))
+    system_undo.Record(run.given, "nginx").keep([entry])
+    environment.provisioned("")
+    assert [(line["verb"], line["files"], line["result"]) for line in host.ledger] == [("provision", 1, "ok")]
+
+
 def test_close_and_open(host: Host) -> None:
     assert host.environment("maintenance").close("back at 8")[0]
     assert not host.environment("maintenance").close("back at 8")[0]
@@ -163,6 +179,19 @@ def test_the_table_of_a_troubled_environment() -> None:
         assert part in text
     assert "2026-11-20" not in text, "only as many lines as wanted"
     assert all(len(line) <= 60 for line in table(STATE, "staging", 20, 60)[2:7])
+
+
+@pytest.mark.parametrize(
+    ("label", "short"),
+    [
+        ("git git@github.com:you/yours.git, v1.2 is 1f2e3d4c5b6a", "v1.2"),
+        ("path ../my, site, 41 files", "../my, site"),
+        ("v1.2", "v1.2"),
+        ("", ""),
+    ],
+)
+def test_what_people_call_a_release(label: str, short: str) -> None:
+    assert short_label(label) == short
 
 
 def test_the_table_of_nothing() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import stat
+from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING
 
 import local_authority
@@ -107,3 +108,10 @@ def test_a_key_of_another_kind_is_refused(tmp_path: Path) -> None:
 
 def test_keys_are_elliptic(tmp_path: Path) -> None:
     assert isinstance(kept_authority(tmp_path)[1].curve, ec.SECP256R1)
+
+
+def test_two_web_servers_that_ask_at_once_get_one_pair(tmp_path: Path) -> None:
+    for turn in range(10):
+        with ProcessPoolExecutor(2) as pool:
+            one, two = pool.map(kept_pair, [[f"{turn}.shop.test"]] * 2, [tmp_path] * 2)
+        assert one == two

@@ -22,6 +22,9 @@ from aiosmtpd.smtp import AuthResult
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# The connection to it does not leave this computer.
+pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH")
+
 PROJECT = Path(__file__).resolve().parents[2]
 START: dict[str, Any] = {
     "event": "start", "verb": "deploy", "app": "shop", "environment": "staging", "who": "Eve <eve@example.org>",
@@ -112,6 +115,7 @@ def test_the_words() -> None:
     ]  # fmt: skip
     assert "40 commits:" in notices.text(START | {"commits": ["x"] * 40})
     assert "and 10 more" in notices.text(START | {"commits": ["x"] * 40})
+    assert "web2 serves aaaaaaaaaaaa" in notices.text(failed | {"served": {"web1": "b" * 12, "web2": "a" * 12}})
     commit = {"commit": "1f2e3d4c5b6a798", "author": "Eve", "subject": "Prices"}
     assert "  1f2e3d4c5b Prices (Eve)" in notices.text(START | {"commits": [commit]})
     assert "3 commits" in notices.text(START | {"commits": 3})

@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible.module_utils.release_host import Place
 from ansible.module_utils.release_ledger import Run
-from ansible.module_utils.release_retention import prune
+from ansible.module_utils.release_retention import prune, prune_built
 
 
 class Host:
@@ -123,6 +123,17 @@ def test_environments_go_with_their_last_release(tmp_path: Path) -> None:
     (tmp_path / "shop/venvs/cut-off").mkdir()
     assert host.prune("c", 2, applied=[]) == ["a", "venv-cut-off", "venv-v1"]
     assert host.names("venvs") == ["v2", "v2.contents"]
+
+
+def test_a_host_that_only_builds_keeps_the_newest(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    for name in "abcd":
+        host.release(name, "", vid=f"v{name}")
+    host.release("half", "", complete=False, vid="vd")
+    place = Place(str(host.root), "d")
+    assert prune_built(place, 2) == ["a", "b", "half", "venv-va", "venv-vb"]
+    Path(place.current_link).symlink_to("releases/c")
+    assert prune_built(place, 1) == []
 
 
 def test_other_applications_of_the_machine_do_not_count(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from action.release_source import describe, prepare
 from project_archive import keep_newest, pack
 from project_errors import ProjectError
-from project_repository import Request, resolve_url
+from project_repository import Request, commits_between, resolve_url
 from project_source import fetch, path_files
 from test_project import PINS, startproject, tree
 
@@ -63,6 +63,9 @@ def test_mercurial_branch_tag_and_default(tmp_path: Path) -> None:
         assert (target / "manage.py").is_file()
         assert not (target / ".hg").exists()
         assert (target / "new.txt").exists() == new
+    new, old = (get(tmp_path, kind="hg", location=str(folder), ref=ref)[0] for ref in ("default", "v1.0"))
+    commits = commits_between(new.mirror, old.identity["commit"], new.identity["commit"])
+    assert [commit["subject"] for commit in commits] == ["two", "Added tag v1.0 for changeset " + old.label[-12:]]
     with pytest.raises(ProjectError, match=r"app_source.ref = nope .*Did you mean .*v1.0"):
         get(tmp_path, kind="hg", location=str(folder), ref="nope")
 
@@ -83,6 +86,16 @@ def test_git_sees_what_was_pushed_since(tmp_path: Path, repository: Path) -> Non
     git(repository, "add", ".")
     git(repository, "commit", "-q", "-m", "three")
     assert (get(tmp_path, kind="git", location=str(repository), ref="main")[1] / "three.txt").exists()
+
+
+def test_git_commits_between_two_releases(tmp_path: Path, repository: Path) -> None:
+    source, _target = get(tmp_path, kind="git", location=str(repository), ref="main")
+    new, old = source.identity["commit"], git(repository, "rev-parse", "v1.0").strip()
+    assert commits_between(source.mirror, old, new) == [{"commit": new, "author": "a", "subject": "two"}]
+    # Back, nowhere, from a folder, from a commit that nobody knows
+    for mirror, one, other in ((source.mirror, new, old), (source.mirror, new, new), ("", old, new),
+                               (source.mirror, "", new), (source.mirror, "0" * 40, new)):  # fmt: skip
+        assert commits_between(mirror, one, other) == []
 
 
 def test_git_ref_that_does_not_exist(tmp_path: Path, repository: Path) -> None:
@@ -231,6 +244,45 @@ def test_the_same_inputs_make_the_same_release(tmp_path: Path) -> None:
 def test_every_input_changes_the_id(tmp_path: Path, more: dict[str, Any]) -> None:
     tree(tmp_path / "site", startproject())
     assert prepare(arguments(), tmp_path)["id"] != prepare(arguments(**more), tmp_path)["id"]
+
+
+TRIXIE = {"python": "3.13.5", "architecture": "x86_64", "os": "debian", "release": "13"}
+
+
+def test_the_platform_is_an_input(tmp_path: Path) -> None:
+    tree(tmp_path / "site", startproject())
+    release = prepare(arguments(machine=TRIXIE), tmp_path)
+    assert release["inputs"]["platform"] == "debian-13-x86_64"
+    others = [{**TRIXIE, "release": "12"}, {**TRIXIE, "os": "ubuntu"}]
+    assert release["id"] not in {prepare(arguments(machine=other), tmp_path)["id"] for other in others}
+
+
+@pytest.mark.parametrize("other", [{"release": "12"}, {"python": "3.11.2"}, {"architecture": "aarch64"}])
+def test_hosts_that_could_not_run_the_release_are_refused_first(tmp_path: Path, other: dict[str, str]) -> None:
+    tree(tmp_path / "site", startproject())
+    same = {"web1": TRIXIE, "web2": {**TRIXIE, "python": "3.13.9"}}
+    prepare(arguments(machine=TRIXIE, machines=same), tmp_path)
+    hosts = {**same, "web3": {**TRIXIE, **other}}
+    with pytest.raises(
+        ProjectError, match=r"web3 \(in the inventory\): it is .*built for debian-13"
+    ):
+        prepare(arguments(machine=TRIXIE, machines=hosts), tmp_path)
+
+
+def test_releases_with_the_same_packages_share_an_environment(tmp_path: Path) -> None:
+    folder = tree(tmp_path / "site", startproject())
+    first = prepare(arguments(), tmp_path)
+    (folder / "mysite/urls.py").write_text("urlpatterns = []\n")
+    second = prepare(arguments(build_commands=["true"], collectstatic=False), tmp_path)
+    assert first["id"] != second["id"]
+    assert first["vid"] == second["vid"]
+    assert prepare(arguments(extra_requirements=["x"]), tmp_path)["vid"] != first["vid"]
+    assert prepare(arguments(build_env={"CFLAGS": "-O0"}), tmp_path)["vid"] != first["vid"]
+    assert prepare(arguments(machine=TRIXIE), tmp_path)["vid"] != first["vid"]
+    requirements = folder / "requirements.txt"
+    requirements.write_text(requirements.read_text() + "./libs/ours\n")
+    local = prepare(arguments(), tmp_path)
+    assert local["vid"] != prepare(arguments(build_commands=["true"]), tmp_path)["vid"]
 
 
 def test_a_changed_file_changes_the_id_and_a_patch_of_python_does_not(tmp_path: Path) -> None:

@@ -107,8 +107,8 @@ class Host:
     def switch(self, **given: Any) -> Switch:
         found = Switch(self.params(**given))
         found.record = release_ledger.Run({"verb": "deploy"}, "shop", str(self.var), str(self.var))
-        found.probe.until_healthy = lambda unit, _path, _seconds: self.ill.get(unit.split("@")[1][:-8], "")
-        found.probe.through_front = lambda _seconds: self.front
+        found.server.probe.until_healthy = lambda unit, _path, _seconds: self.ill.get(unit.split("@")[1][:-8], "")
+        found.server.probe.through_front = lambda _seconds: self.front
         return found
 
 
