@@ -263,9 +263,7 @@ def test_hosts_that_could_not_run_the_release_are_refused_first(tmp_path: Path, 
     same = {"web1": TRIXIE, "web2": {**TRIXIE, "python": "3.13.9"}}
     prepare(arguments(machine=TRIXIE, machines=same), tmp_path)
     hosts = {**same, "web3": {**TRIXIE, **other}}
-    with pytest.raises(
-        ProjectError, match=r"web3 \(in the inventory\): it is .*built for debian-13"
-    ):
+    with pytest.raises(ProjectError, match=r"web3 \(in the inventory\): it is .*built for debian-13"):
         prepare(arguments(machine=TRIXIE, machines=hosts), tmp_path)
 
 
