@@ -37,7 +37,7 @@ class ActionModule(ActionBase):
             acceptance=bool(args.get("acceptance", True)),
             room=int(args.get("room") or 0),
         )
-        found = next(iter(staging.values()), {})
+        found: dict[str, Any] = next(iter(staging.values()), {})
         # Without a release there is nothing to foresee either.
         if gates and not (self._task.check_mode and found.get("sha256")):
             listed = "\n".join(f"- {gate}" for gate in gates)

@@ -213,6 +213,12 @@ def release_outcome(hostvars: Mapping[str, Any], hosts: Iterable[str]) -> dict[s
     return {"result": "failed" if reasons else "ok", "reason": reasons[0] if reasons else "", "served": served}
 
 
+def release_batch(hostvars: Mapping[str, Any]) -> str:
+    """Return the decision `release_batch` for a play's `serial`, which is read before any host is in hand."""
+    values: Mapping[str, Any] = next(iter(hostvars.values()), {})
+    return str(values.get("release_batch", "100%"))
+
+
 def release_states(hosts: Iterable[str], hostvars: Mapping[str, Any]) -> dict[str, Any]:
     """Return what `release_state` found on each host, with `machine`, the host's facts."""
     found = {host: hostvars[host] for host in hosts}
@@ -237,6 +243,7 @@ class FilterModule:
             "repository_path": repository_path,
             "size_bytes": size_bytes,
             "process_units": process_units,
+            "release_batch": release_batch,
             "release_outcome": release_outcome,
             "release_states": release_states,
             "systemd_argument": systemd_argument,

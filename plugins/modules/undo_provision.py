@@ -31,7 +31,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-last: {description: The last run that changed files here ({} when there is none)., type: dict, returned: success}
+last: {description: The last run that changed files here; empty when there is none., type: dict, returned: success}
 say: {description: What happened, in words., type: list, elements: str, returned: success}
 """
 

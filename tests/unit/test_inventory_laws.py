@@ -15,6 +15,7 @@ GOOD: dict[str, list[object]] = {
     "size": ["25m", "1g", "500M", 0, "1024", "2 GB"],
     "duration": ["30s", "365d", "2w", 0, "90"],
     "port": [1, 65535, "443"],
+    "batch": [1, "2", "25%", "100%"],
     "domain": ["example.com", "a.b.c.example", "xn--bcher-kva.example", "noticeboard.test", "x1.co"],
     "app_name": ["a", "noticeboard", "my-site-2", "a" * 24],
     "calendar": [
@@ -53,6 +54,7 @@ BAD: dict[str, list[object]] = {
     "size": ["", "many", "1.5g", "-1", "25x", True],
     "duration": ["", "1y", "soon", "1.5h", "3b", True],
     "port": [0, 65536, "http", -1, True],
+    "batch": [0, "0%", "101%", "all", -1, ""],
     "domain": ["localhost", "https://a.b", "a.b:80", "a_b.com", "-a.com", "a..b", "*.a.com", "1.2.3.4", "A.com", ""],
     "app_name": ["", "Site", "my_site", "1a", "a-", "a--b", "a b", "a" * 25],
     "calendar": ["", "every day", "25:00", "*:60", "13-40", "hourly daily", "Funday", "*:0/0", "UTC"],

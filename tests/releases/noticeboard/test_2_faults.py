@@ -108,7 +108,7 @@ def test_a_migration_that_the_running_code_cannot_live_with(team: Team) -> None:
 
 def test_a_migration_that_waits_for_a_lock_gives_up(team: Team, good: str) -> None:
     team.back_to("good")
-    team.commit("blocked", versions.add_column)
+    team.commit("blocked", lambda project: versions.add_column(project, "blocked"))
     site = team.machine("staging")
     database = site.variable("database_name")
     statement = "BEGIN; LOCK TABLE board_notice IN ACCESS SHARE MODE; SELECT pg_sleep(25)"
