@@ -154,9 +154,15 @@ def disturbing(
         same = [one for one in statements if (one.table, one.column) == place]
         if "NOT_NULL" in issues(analyse, same):
             breaking.append(first.words(WORDS["NOT_NULL"]))
-        elif f"{first.table}.{first.column}" in facts.filled and DEFAULT_GONE.search(same[-1].text):
+        elif f"{first.table}.{first.column}" in facts.filled and needs_default(same):
             breaking.append(first.words("takes the default of {column} away"))
     return list(dict.fromkeys(breaking)), list(dict.fromkeys(slow))
+
+
+def needs_default(statements: Sequence[Statement]) -> bool:
+    """Return whether a column's default goes, and it must still be filled."""
+    texts = " ".join(statement.upper for statement in statements)
+    return bool(DEFAULT_GONE.search(texts)) and "DROP NOT NULL" not in texts
 
 
 def slow_by_rule(statement: Statement) -> list[str]:

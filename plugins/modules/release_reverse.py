@@ -50,6 +50,7 @@ say: {description: What people want to know., type: list, elements: str, returne
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.release_host import ReleaseError
+from ansible.module_utils.release_ledger import read_ledger
 from ansible.module_utils.release_outcome import ACCOUNT
 from ansible.module_utils.release_reversal import Reversal, decide
 from ansible.module_utils.release_reversal_run import run_plan
@@ -75,7 +76,7 @@ def main() -> None:
     params = module.params
     try:
         if params["state"] == "planned":
-            reversal = Reversal(params)
+            reversal = Reversal(params, read_ledger())
             reversal.choose()
             plan = reversal.plan()
             plan |= decide(plan, params["database"], params["confirmed"], params["points"])

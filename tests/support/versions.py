@@ -112,6 +112,24 @@ def drop_column(folder: Path) -> str:
     return migration(folder, "no_read_by", 'migrations.RemoveField("notice", "read_by")')
 
 
+def stop_using_column(folder: Path) -> str:
+    """Take the same field out of the code alone: the first of two releases that drop it; returns the migration."""
+    full = drop_column(folder)
+    file = folder / "board/migrations" / f"{full.split('.')[1]}.py"
+    field = "models.CharField(max_length=100, null=True)"
+    replace(folder, f"board/migrations/{file.name}", 'migrations.RemoveField("notice", "read_by")',
+            f'migrations.AlterField("notice", "read_by", {field}), migrations.SeparateDatabaseAndState('
+            'state_operations=[migrations.RemoveField("notice", "read_by")])')  # fmt: skip
+    return full
+
+
+def drop_unused_column(folder: Path) -> str:
+    """Drop it from the database: the second of the two; returns the migration."""
+    there = f"ALTER TABLE board_notice ADD COLUMN {DROPPED_COLUMN} varchar(100)"
+    gone = f"ALTER TABLE board_notice DROP COLUMN {DROPPED_COLUMN}"
+    return migration(folder, "drop_unused", f'migrations.RunSQL("{gone}", "{there}")')
+
+
 def without_read_by(text: str) -> str:
     """Return code or a page without its uses of the field read_by."""
     text = re.sub(r',\s*"read_by"', "", text)

@@ -184,6 +184,51 @@ def test_the_way_to_the_live_release() -> None:
     assert release_reversal.history([*deploys, line("provision", ""), line("reverse", "b")]) == ["a", "b", "c"]
 
 
+class Kept:
+    """An application's folder with complete releases, the last one live, and a ledger."""
+
+    def __init__(self, root: Path, *releases: str) -> None:
+        self.root = root
+        self.lines = [line("deploy", name) for name in releases]
+        for name in releases:
+            (root / "releases" / name).mkdir(parents=True)
+            (root / "releases" / name / "release.json").write_text('{"id": "x"}')
+        (root / "current").symlink_to(f"releases/{releases[-1]}")
+
+    def target(self, wanted: str = "") -> str:
+        params = {"root": str(self.root), "app": "shop", "target": wanted, "database": "reverse"}
+        reversal = release_reversal.Reversal(params, self.lines)
+        reversal.choose()
+        return str(reversal.target.id)
+
+
+def test_where_a_rollback_leads(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, "a", "b", "c")
+    assert kept.target() == "b"
+    assert kept.target("a") == "a"
+    kept.lines.append(line("deploy", "b", "failed", reason="it answers 500"))
+    assert kept.target() == "a"
+    with pytest.raises(Error, match="b has failed here, so nobody is sent back to it: it answers 500"):
+        kept.target("b")
+    with pytest.raises(Error, match=r"release_id = z \(TO=\): this host has no such release any more") as raised:
+        kept.target("z")
+    assert raised.value.hint.startswith("To choose from: c, a.")
+    (tmp_path / "releases/a/release.json").unlink()
+    with pytest.raises(Error, match="a is not complete"):
+        kept.target("a")
+    with pytest.raises(Error, match="no earlier good release on this host: c is live, and no other served here"):
+        kept.target()
+
+
+def test_nothing_to_go_back_from(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, "a", "live-code")
+    with pytest.raises(Error, match="serves live code"):
+        kept.target()
+    (tmp_path / "current").unlink()
+    with pytest.raises(Error, match="Nothing is live"):
+        kept.target()
+
+
 def test_what_failed_deployments_left() -> None:
     lines = [line("deploy", "a", migrations=["a.1"]), line("deploy", "b", "failed", migrations=["a.2"])]
     assert release_reversal.left_behind(lines) == ["a.2"]

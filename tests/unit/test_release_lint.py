@@ -64,6 +64,7 @@ def test_the_default_of_a_column_that_must_be_filled_is_needed() -> None:
     drop = 'ALTER TABLE "notice" ALTER COLUMN "{}" DROP DEFAULT;'
     assert found(drop.format("count"))[0] == ["takes the default of notice.count away"]
     assert found(drop.format("read_by")) == ([], [])
+    assert found(drop.format("count"), 'ALTER TABLE "notice" ALTER COLUMN "count" DROP NOT NULL;') == ([], [])
 
 
 def test_a_column_that_the_code_does_not_know_must_not_need_filling() -> None:
