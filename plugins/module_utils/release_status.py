@@ -6,7 +6,14 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from ansible.module_utils import release_contents, release_host, release_ledger, release_probe, release_retention
+from ansible.module_utils import (
+    release_contents,
+    release_host,
+    release_ledger,
+    release_probe,
+    release_retention,
+    release_text,
+)
 from ansible.module_utils.release_host import Place
 
 if TYPE_CHECKING:
@@ -75,6 +82,12 @@ def dirty(place: Place) -> dict[str, list[str]]:
     for kind, paths in release_contents.differences(venv, packages).items():
         found.setdefault(kind, []).extend(f"{release_contents.VENV}/{path}" for path in paths)
     return found
+
+
+def changed_by_hand(found: Mapping[str, Any]) -> list[str]:
+    """Return what somebody changed of a release since it was built, in words."""
+    paths = [f"{path} ({kind})" for kind, names in found["dirty"].items() for path in names]
+    return [f"Release {found['release']} was changed on this host: {release_text.few(paths)}"] if paths else []
 
 
 def leads_to(link: str, folder: str) -> bool:

@@ -49,11 +49,12 @@ state:
     - C(frozen) (who, since, message) and the C(ledger)'s last lines.
   returned: success
   type: dict
+say: {description: What somebody changed of it., type: list, elements: str, returned: success}
 """
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.release_ledger import Run
-from ansible.module_utils.release_status import state
+from ansible.module_utils.release_status import changed_by_hand, state
 
 
 def main() -> None:
@@ -74,7 +75,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    module.exit_json(changed=False, state=state(module.params, Run({}, module.params["app"])))
+    found = state(module.params, Run({}, module.params["app"]))
+    module.exit_json(changed=False, state=found, say=changed_by_hand(found))
 
 
 if __name__ == "__main__":

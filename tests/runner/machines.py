@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .parts import Report
 
 PYTEST = [tool("pytest"), "-q"]
+SOAKS = ("soak", "soak-releases")
 SCENARIOS = ("releases", "two-machines", "bookworm", "trixie")
 
 
@@ -62,4 +63,4 @@ def soak(report: Report) -> bool:
     """Run the long repetitions; returns whether they passed."""
     if not report.run(computer()):
         return False
-    return play(report, [scenario("soak", seconds=7200)], ("soak",))
+    return play(report, [scenario(name, seconds=7200) for name in SOAKS], SOAKS)

@@ -79,12 +79,12 @@ def test_the_run_is_killed(team: Team, moment: float) -> None:
 
 @pytest.mark.parametrize("moment", MOMENTS[2:3], indirect=True)
 def test_the_machine_loses_power(team: Team, moment: float) -> None:
-    name = f"power-{moment}"
+    name, machine = f"power-{moment}", f"{os.environ['MOLECULE_SCENARIO_NAME']}-staging1"
     team.commit(name, versions.touch)
     before = team.live("staging")
     with play(team, name) as run:
         time.sleep(moment)
-        subprocess.run([str(HOST), "kill", "releases-staging1"], check=True)
+        subprocess.run([str(HOST), "kill", machine], check=True)
         run.wait(120)
-    subprocess.run([str(HOST), "start", "releases-staging1"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([str(HOST), "start", machine], check=True, stdout=subprocess.DEVNULL)
     check_converges(team, name, before)
