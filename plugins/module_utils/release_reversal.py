@@ -74,7 +74,7 @@ class Reversal:
         """Find the target; raises ReleaseError where there is none to go back to."""
         if not self.live.id:
             raise ReleaseError("Nothing is live here: there is nothing to go back from.", "Run `make deploy` first.")
-        if self.live.id == LIVE_CODE or self.live.live_folder:
+        if self.params["live_path"] or self.live.id == LIVE_CODE or self.live.live_folder:
             raise ReleaseError("This host serves live code (app_live_path), which has no releases to go back to.")
         wanted = self.params["target"]
         self.target = self.place(self.named(wanted) if wanted else self.last_good())

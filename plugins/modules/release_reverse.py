@@ -16,6 +16,7 @@ options:
   database: {description: What to do with the database., type: str, choices: [reverse, keep, restore], default: reverse}
   confirmed: {description: Writing over the database with an older copy is meant., type: bool, default: false}
   points: {description: "What M(restore_point) has listed.", type: list, elements: dict, default: []}
+  live_path: {description: Folder with live code; there is no way back from that., type: str, default: ""}
   plan: {description: "What C(planned) returned.", type: dict, default: {}}
   app: {description: Name of the application., type: str, required: true}
   root: {description: The application's folder., type: path, required: true}
@@ -66,6 +67,7 @@ def main() -> None:
             "database": {"type": "str", "choices": ["reverse", "keep", "restore"], "default": "reverse"},
             "confirmed": {"type": "bool", "default": False},
             "points": {"type": "list", "elements": "dict", "default": []},
+            "live_path": {"type": "str", "default": ""},
             "plan": {"type": "dict", "default": {}},
             "pins": {"type": "dict", "default": {}},
             "lock_timeout": {"type": "int", "default": 5},

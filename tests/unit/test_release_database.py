@@ -196,7 +196,7 @@ class Kept:
         (root / "current").symlink_to(f"releases/{releases[-1]}")
 
     def target(self, wanted: str = "") -> str:
-        params = {"root": str(self.root), "app": "shop", "target": wanted, "database": "reverse"}
+        params = {"root": str(self.root), "app": "shop", "target": wanted, "database": "reverse", "live_path": ""}
         reversal = release_reversal.Reversal(params, self.lines)
         reversal.choose()
         return str(reversal.target.id)
