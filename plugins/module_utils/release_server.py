@@ -51,9 +51,13 @@ class Server:
         if self.instance == self.units.live and not fresh:
             self.units.start([self.unit], "start")
             return
+        # Stopped, not restarted: the process that ends would still answer, and be taken for the one that begins.
         if release_units.is_active(self.unit):
             release_sockets.wait_until_quiet(self.socket, self.params["drain"])
-        self.units.start([self.unit], "restart")
+        self.stop()
+        if os.path.exists(self.socket):
+            os.unlink(self.socket)
+        self.units.start([self.unit], "start")
 
     def trouble(self) -> str:
         """Wait until it answers well; returns "", or why not and what it wrote."""

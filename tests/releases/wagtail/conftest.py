@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 import pytest
@@ -33,7 +34,8 @@ def team(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> 
     project = tmp_path_factory.mktemp("wagtail") / "mysite"
     python = ".".join(environment.facts["staging1"]["python"].split(".")[:2])
     generator = [str(PROJECT / "tests" / "wagtail_project"), str(project), python]
-    done = subprocess.run(generator, capture_output=True, text=True, check=False)
+    tools = {**os.environ, "UV": str(PROJECT / ".samestack" / "uv" / "bin" / "uv")}
+    done = subprocess.run(generator, env=tools, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = Team(environment)
     found.start(project, **DECISIONS)
