@@ -53,7 +53,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.release_host import ReleaseError
 from ansible.module_utils.release_ledger import read_ledger
 from ansible.module_utils.release_outcome import ACCOUNT
-from ansible.module_utils.release_reversal import Reversal, decide
+from ansible.module_utils.release_reversal import Reversal
+from ansible.module_utils.release_reversal_choice import decide
 from ansible.module_utils.release_reversal_run import run_plan
 
 
