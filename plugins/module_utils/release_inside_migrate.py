@@ -61,8 +61,9 @@ def blocker(row: tuple[Any, ...]) -> str:
     pid, user, program, state, query, seconds = row
     who = f"process {pid} of the database" + (f" ({', '.join(filter(None, (user, program)))})" if user else "")
     since = f", in a transaction for {int(seconds)} s" if seconds is not None else ""
-    said = " ".join(str(query or "").split())[:200]
-    return f"{who}{since}, {state or 'state unknown'}: {said or 'its query is not ours to see'}"
+    # What other roles do is hidden from the application's.
+    said = f", {state}: {' '.join(str(query).split())[:200]}" if state else ", doing what only the superuser may see"
+    return who + since + said
 
 
 @contextmanager

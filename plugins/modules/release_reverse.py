@@ -16,6 +16,7 @@ options:
   database: {description: What to do with the database., type: str, choices: [reverse, keep, restore], default: reverse}
   confirmed: {description: Writing over the database with an older copy is meant., type: bool, default: false}
   points: {description: "What M(restore_point) has listed.", type: list, elements: dict, default: []}
+  live_path: {description: Folder with live code; there is no way back from that., type: str, default: ""}
   plan: {description: "What C(planned) returned.", type: dict, default: {}}
   app: {description: Name of the application., type: str, required: true}
   root: {description: The application's folder., type: path, required: true}
@@ -52,7 +53,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.release_host import ReleaseError
 from ansible.module_utils.release_ledger import read_ledger
 from ansible.module_utils.release_outcome import ACCOUNT
-from ansible.module_utils.release_reversal import Reversal, decide
+from ansible.module_utils.release_reversal import Reversal
+from ansible.module_utils.release_reversal_choice import decide
 from ansible.module_utils.release_reversal_run import run_plan
 
 
@@ -66,6 +68,7 @@ def main() -> None:
             "database": {"type": "str", "choices": ["reverse", "keep", "restore"], "default": "reverse"},
             "confirmed": {"type": "bool", "default": False},
             "points": {"type": "list", "elements": "dict", "default": []},
+            "live_path": {"type": "str", "default": ""},
             "plan": {"type": "dict", "default": {}},
             "pins": {"type": "dict", "default": {}},
             "lock_timeout": {"type": "int", "default": 5},

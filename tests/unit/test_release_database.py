@@ -8,7 +8,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ansible.module_utils import release_check_steps, release_program, release_reversal, restore_points
+from ansible.module_utils import (
+    release_check_steps,
+    release_program,
+    release_reversal,
+    release_reversal_choice,
+    restore_points,
+)
 from ansible.module_utils.release_host import ReleaseError as Error
 from ansible.module_utils.release_host import inside_answer, inside_source
 from ansible.module_utils.release_inside_reverse import surplus
@@ -196,7 +202,7 @@ class Kept:
         (root / "current").symlink_to(f"releases/{releases[-1]}")
 
     def target(self, wanted: str = "") -> str:
-        params = {"root": str(self.root), "app": "shop", "target": wanted, "database": "reverse"}
+        params = {"root": str(self.root), "app": "shop", "target": wanted, "database": "reverse", "live_path": ""}
         reversal = release_reversal.Reversal(params, self.lines)
         reversal.choose()
         return str(reversal.target.id)
@@ -258,27 +264,27 @@ BREAKING = {**PLAN, "breaking": [{"migration": "a.3", "why": "drops the column x
     ],
 )
 def test_what_a_rollback_does(plan: dict[str, Any], database: str, action: str, closing: bool) -> None:
-    decided = release_reversal.decide(plan, database, True, POINTS)
+    decided = release_reversal_choice.decide(plan, database, True, POINTS)
     assert (decided["action"], decided["closing"]) == (action, closing)
     assert decided["point"] == ("p2" if action == "restore" else "")
 
 
 def test_what_cannot_be_reversed_offers_both_ways() -> None:
     with pytest.raises(Error, match=r"a\.3: its RunPython has no way back\nNothing was touched") as raised:
-        release_reversal.decide(BLOCKED, "reverse", False, POINTS)
+        release_reversal_choice.decide(BLOCKED, "reverse", False, POINTS)
     assert "-e rollback_database=keep" in raised.value.hint
     assert "2 h 5 min old (p2)" in raised.value.hint
     with pytest.raises(Error) as raised:
-        release_reversal.decide(BLOCKED, "reverse", False, POINTS[:1])
+        release_reversal_choice.decide(BLOCKED, "reverse", False, POINTS[:1])
     assert "There is no restore point from before" in raised.value.hint
 
 
 def test_a_restore_says_what_is_lost_and_has_to_be_meant() -> None:
     with pytest.raises(Error, match=r"p2 is 2 h 5 min old\. Everything written in the last 2 h 5 min") as raised:
-        release_reversal.decide(PLAN, "restore", False, POINTS)
+        release_reversal_choice.decide(PLAN, "restore", False, POINTS)
     assert "rollback_confirm=true" in raised.value.hint
     with pytest.raises(Error, match=r"There is no restore point from before a\.3"):
-        release_reversal.decide(PLAN, "restore", True, POINTS[:1])
+        release_reversal_choice.decide(PLAN, "restore", True, POINTS[:1])
 
 
 def checked(looked: list[dict[str, Any]], **more: object) -> release_check_steps.Check:
