@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -130,7 +131,31 @@ def test_a_migration_that_waits_for_a_lock_gives_up(team: Team, good: str) -> No
     assert team.live("staging") == good
 
 
-def test_a_full_disk(team: Team) -> None:
+@pytest.fixture
+def small_disk(team: Team) -> Iterator[None]:
+    """Staging's releases lie on a disk that has room for what is there, and for little else."""
+    site = team.machine("staging")
+    site.run(
+        f"cd /srv/{site.app} && mkdir -p /run/small && used=$(du -sk releases | cut -f1)\n"
+        "mount -t tmpfs -o size=$((used + 1000))k,mode=0755 tmpfs /run/small\n"
+        "cp -a releases/. /run/small/ && mount --bind /run/small releases"
+    )
+    yield
+    site.run(f"umount /srv/{site.app}/releases && umount /run/small")
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_a_disk_that_fills_up(team: Team) -> None:
+    team.back_to("good")
+    team.commit("heavy", lambda project: (project / "heavy.bin").write_bytes(os.urandom(4 << 20)))
+    said = refused_deploy(team, "heavy", release_min_free="1k")
+    assert "is full" in said
+    site = team.machine("staging")
+    release = team.ledger("staging")[-1]["release"]
+    assert not site.host.file(f"/srv/{site.app}/releases/{release}").exists
+
+
+def test_too_little_room(team: Team) -> None:
     team.back_to("good")
     team.commit("large", versions.touch)
     said = refused_deploy(team, "large", release_min_free="900000g")

@@ -119,3 +119,34 @@ def test_one_name_for_whoever_does_it(team: Team) -> None:
     team.clone.make(*team.arguments("accept", "staging"), SAMESTACK_WHO="Eve <eve@example.org>")
     assert team.ledger("staging")[-1]["who"] == "Eve <eve@example.org>"
     assert "Eve" in team.make("releases", "staging")
+
+
+HOOK = """---
+- name: The step is noted
+  ansible.builtin.shell: echo {step} >> /run/hooks-of-the-tests
+  changed_when: true
+"""
+
+
+def test_steps_of_ones_own(team: Team) -> None:
+    site = team.machine("staging")
+    site.run("rm -f /run/hooks-of-the-tests")
+    folder = team.clone.folder / "hooks"
+    folder.mkdir(exist_ok=True)
+    steps = [
+        "before_build",
+        "after_build",
+        "before_check",
+        "before_migrate",
+        "after_migrate",
+        "before_switch",
+        "after_switch",
+    ]
+    for step in steps:
+        (folder / f"{step}.yml").write_text(HOOK.format(step=step), encoding="utf-8")
+    hooks = {step: [f"hooks/{step}.yml"] for step in steps}
+    team.deploy("staging", team.commit("hooks", versions.touch), release_hooks=hooks)
+    assert site.run("cat /run/hooks-of-the-tests").split() == steps
+    # What is live already takes none of these steps.
+    team.make("deploy", "staging", REF="hooks", release_hooks=hooks)
+    assert site.run("cat /run/hooks-of-the-tests").split()[len(steps) :] == ["before_build", "after_build"]

@@ -1,0 +1,78 @@
+"""A promotion whose gates are not met, on real hosts: refused with the list, nothing touched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from support import versions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from support.team import Team
+
+FILE = "source/manage.py"
+
+
+@pytest.fixture(scope="module")
+def offered(team: Team) -> str:
+    """A release that staging serves and somebody accepted; production serves another one."""
+    team.back_to("v1")
+    release = team.deploy("staging", team.commit("offered", versions.touch))
+    team.make("accept", "staging")
+    assert team.live("production") != release
+    return release
+
+
+@pytest.fixture
+def before(team: Team, offered: str) -> Iterator[str]:
+    """What production serves, before and after."""
+    release = team.live("production")
+    assert release != offered
+    yield release
+    assert team.live("production") == release
+
+
+def test_a_byte_that_somebody_changed(team: Team, offered: str, before: str) -> None:
+    site = team.machine("staging")
+    path = f"/srv/{site.app}/releases/{offered}/{FILE}"
+    # Another file in its place: the bytes of equal files are shared with other releases.
+    site.run(f"cp -a {path} /run/kept && cp -a {path} {path}.new && echo '#' >> {path}.new && mv {path}.new {path}")
+    try:
+        assert f"{FILE} (changed)" in team.make("plan", "production")
+        assert f"{FILE} (changed)" in team.make("plan", "staging", REF="offered")
+        assert f"{FILE} (changed)" in team.refuses("promote", "production")
+    finally:
+        site.run(f"cp -a --remove-destination /run/kept {path}")
+
+
+def test_a_site_that_does_not_answer(team: Team, offered: str, before: str) -> None:
+    site = team.machine("staging")
+    unit = f"{site.app}-web@{site.run(f'basename $(readlink /run/{site.app}/live.sock) .sock').strip()}.service"
+    site.run(f"systemctl stop {unit}")
+    try:
+        assert "does not answer" in team.refuses("promote", "production")
+    finally:
+        site.run(f"systemctl start {unit}")
+
+
+def test_an_environment_that_is_frozen(team: Team, before: str) -> None:
+    team.make("freeze", "production", MSG="The fair is on")
+    try:
+        assert "The fair is on" in team.refuses("promote", "production")
+    finally:
+        team.make("unfreeze", "production")
+
+
+def test_a_flipped_byte_in_the_archive(team: Team, offered: str) -> None:
+    before = team.live("production")
+    archive = team.clone.folder / ".samestack" / "releases" / f"{team.machine('staging').app}-{offered}.tar.gz"
+    content = bytearray(archive.read_bytes())
+    content[len(content) // 2] ^= 1
+    archive.write_bytes(content)
+    said = team.refuses("promote", "production")
+    assert offered in said
+    assert team.live("production") == before
+    team.make("promote", "production")
+    assert team.live("production") == offered
