@@ -41,7 +41,7 @@ def serves(team: Team) -> bool:
 
 
 def two_apps(project: Path) -> None:
-    versions.add_column(project)
+    versions.add_column(project, "stars")
     versions.other_app(project)
 
 
@@ -52,11 +52,11 @@ def left_behind(project: Path) -> None:
 
 def test_two_apps_go_back_in_the_right_order_and_rows_stay(team: Team, good: str) -> None:
     team.deploy("staging", team.commit("two-apps", two_apps))
-    assert has(team, "priority")
+    assert has(team, "stars")
     write(team, "Between two apps")
     said = team.make("rollback", "staging")
     assert team.live("staging") == good
-    assert not has(team, "priority")
+    assert not has(team, "stars")
     assert team.sql("staging", ARCHIVE) == "f"
     assert team.sql("staging", WRITTEN.format("Between two apps")) == "1"
     assert "maintenance" not in said
@@ -125,7 +125,7 @@ def test_what_a_failed_deployment_left_is_taken_back(team: Team, good: str) -> N
 
 
 def test_a_reversal_that_waits_for_a_lock_gives_up(team: Team, good: str) -> None:
-    team.deploy("staging", team.commit("locked", versions.add_column))
+    team.deploy("staging", team.commit("locked", lambda project: versions.add_column(project, "held")))
     site = team.machine("staging")
     statement = "BEGIN; LOCK TABLE board_notice IN ACCESS SHARE MODE; SELECT pg_sleep(40)"
     hold = f"cd / && sudo -u postgres psql -qd {site.variable('database_name')} -c '{statement}'"
@@ -139,7 +139,7 @@ def test_a_reversal_that_waits_for_a_lock_gives_up(team: Team, good: str) -> Non
     assert team.live("staging") == good
     assert serves(team)
     team.make("rollback", "staging", TO=good)
-    assert not has(team, "priority")
+    assert not has(team, "held")
 
 
 def test_nowhere_to_go_back_to(team: Team) -> None:
