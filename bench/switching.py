@@ -72,7 +72,8 @@ class Course:
 
     def change(self, verb: str, playbook: str, **extra: object) -> Run:
         """Run a playbook; returns when, and the line that it left in the ledger."""
-        source = {"app_source": {"type": "path", "path": str(self.folder)}}
+        # So many that all rollbacks have somewhere to go
+        source = {"app_source": {"type": "path", "path": str(self.folder)}, "release_keep": ROLLBACKS + 2}
         began = time.monotonic()
         name = f"switching-{len(self.runs):02}-{verb}"
         play(self.target, PLAYBOOKS / playbook, name, "-e", json.dumps(source | extra))
