@@ -107,7 +107,7 @@ dbshell: _tools ## A PostgreSQL prompt on the application's database
 check: _dev-tools ## Linters, unit tests, templates, inventory laws: about a minute
 	@tests/run check
 
-test: _dev-tools ## Everything, on real machines: about 20 minutes
+test: _dev-tools ## Everything, on real machines: about half an hour
 	@tests/run test
 
 soak: _dev-tools ## The long tests
