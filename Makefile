@@ -52,7 +52,7 @@ rehearse: ## Staging and production as local machines, provisioned and deployed
 	@$(AGAIN) _after-up MACHINE=production1
 
 ##@ Any environment (ENV=, REHEARSAL=1)
-.PHONY: provision undo-provision deploy promote plan rollback accept releases freeze unfreeze maintenance manage secrets logs shell dbshell
+.PHONY: provision undo-provision deploy promote plan rollback repair accept releases freeze unfreeze maintenance manage secrets logs shell dbshell
 provision: _tools ## Build the machines of ENV, or bring them up to date
 	@$(PLAY) playbooks/site.yml $(ARGS)
 
@@ -71,6 +71,9 @@ plan: _tools ## What provision, and deploy (REF=) or promote (production), would
 
 rollback: _tools ## The release before serves ENV again, its database with it (TO= names another)
 	@$(PLAY) playbooks/rollback.yml $(if $(TO),-e "$$(box/extra release_id TO)") $(ARGS)
+
+repair: _tools ## What somebody changed of the live release of ENV by hand is put back
+	@$(PLAY) playbooks/repair.yml $(ARGS)
 
 accept: _tools ## Somebody has looked at what ENV serves; a promotion asks for that
 	@$(PLAY) playbooks/accept.yml $(if $(MSG),-e "$$(box/extra accept_message MSG)") $(ARGS)

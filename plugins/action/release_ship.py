@@ -10,7 +10,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "module_utils"))
 
 from release_store import Store
-from release_transfer import Transfers
+from release_transfer import Look, Transfers, ship_args
 
 
 class ActionModule(Transfers):
@@ -23,6 +23,8 @@ class ActionModule(Transfers):
         store = Store(self.base, args["app"])
         look = self.look(args["root"], args["id"])
         wanted = args.get("sha256") or ""
+        if args.get("repair"):
+            return self._repair(store, args | {"id": args["id"] or look.current}, look, task_vars)
         if args.get("fetch"):
             return self._fetch(store, args, wanted, task_vars)
         contents = store.holds(args["id"], wanted)
@@ -49,3 +51,28 @@ class ActionModule(Transfers):
             return {"changed": False, "sha256": contents.sha256, "vid": contents.venv[0]}
         result = self.fetch(store, args, task_vars)
         return {**result, "changed": not result.get("failed")}
+
+    def _repair(
+        self, store: Store, args: dict[str, Any], look: Look, task_vars: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        """Have put back what somebody changed of a release that the host has."""
+        asked = self.module("release_ship", ship_args(args), task_vars)
+        if asked.get("failed") or not asked["changed"] or self._task.check_mode:
+            return asked | {"say": said(args["id"], asked)}
+        # The list of its contents may be what was changed; how it was built says what it was.
+        contents = store.holds(args["id"], str(look.live.get("sha256", ""))) or store.holds(args["id"])
+        if contents is None:
+            why = f"the archive of release {args['id']} is not on this computer ({store.folder})"
+            hint = "Run this where it was deployed or promoted from, or deploy another commit."
+            return {"failed": True, "msg": f"{', '.join(asked['by_hand'])} cannot be put back: {why}.", "hint": hint}
+        result = self.push(store, args | {"sha256": contents.sha256}, look, task_vars)
+        return result if result.get("failed") else result | {"say": said(args["id"], asked)}
+
+
+def said(release: str, asked: dict[str, Any]) -> list[str]:
+    """Return what was changed by hand, in words."""
+    if asked.get("failed"):
+        return []
+    if not asked["by_hand"]:
+        return [f"Nobody changed anything of release {release}: nothing to do"]
+    return [f"What was changed of release {release} by hand: {', '.join(asked['by_hand'])}"]

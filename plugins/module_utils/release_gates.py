@@ -64,7 +64,7 @@ def of_staging(staging: Mapping[str, State], pending: list[str], *, acceptance: 
         if not state["release"] or not state["sha256"]:
             yield Gate(f"{host}: what it serves is no release with a digest", deploy)
         elif state["dirty"]:
-            mend = "Put that back, or deploy another commit: what was tested is not what was built"
+            mend = "Put that back: `make repair ENV=staging`. What was tested is not what was built"
             yield Gate(f"{host}: release {state['current']} was changed there: {changed_paths(state['dirty'])}", mend)
         if not state["healthy"]:
             yield Gate(f"{host}: the site does not answer well ({state['why']})", "See `make logs ENV=staging`")
@@ -99,7 +99,7 @@ def of_production(host: str, state: State, release: State, room: int) -> Iterato
         )
         yield Gate(f"{host}: the release needs {', '.join(missing)}, which nothing sets there", mend)
     if state["dirty"]:
-        mend = "Put it back; the promotion would leave it behind"
+        mend = "Put that back: `make repair ENV=production`. The promotion would leave it behind"
         yield Gate(f"{host}: its live release was changed there: {changed_paths(state['dirty'])}", mend)
 
 

@@ -31,6 +31,12 @@ class Owed:
         """Return whether something is owed."""
         return self.seen is not None
 
+    def add(self) -> None:
+        """Note that something changed."""
+        os.makedirs(os.path.dirname(self.path), mode=0o755, exist_ok=True)
+        with open(self.path, "w", encoding="utf-8"):
+            pass
+
     def done(self) -> None:
         """Forget it, unless it was asked for again meanwhile."""
         if self.due and self.time() == self.seen:

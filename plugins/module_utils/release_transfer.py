@@ -136,7 +136,7 @@ class Transfers(ActionBase):
         try:
             sent = {"archive": self.send(store.release(release), folder), "venv_archive": ""}
             vid, venv_sha256 = contents.venv
-            if look.venvs.get(vid) != venv_sha256:
+            if look.venvs.get(vid) != venv_sha256 or args.get("repair"):
                 sent["venv_archive"] = self.send(store.venv(vid), folder)
             values = {**ship_args(args), **sent, "sha256": contents.sha256}
             result = self.module("release_ship", values, task_vars)
@@ -167,5 +167,5 @@ class Transfers(ActionBase):
 
 def ship_args(args: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of the module release_ship."""
-    names = ("id", "app", "root", "min_free", "run", "pack_venv")
+    names = ("id", "app", "root", "min_free", "run", "pack_venv", "repair")
     return {name: args[name] for name in names if args.get(name) is not None}

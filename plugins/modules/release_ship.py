@@ -23,6 +23,10 @@ options:
   venv_archive: {description: "Archive of its environment; empty where that is there.", type: str, default: ""}
   pack_to: {description: Folder on this host into which the release is packed., type: str, default: ""}
   pack_venv: {description: Whether its environment is packed too., type: bool, default: true}
+  repair:
+    description: Put back what somebody changed of the release by hand; with O(id) empty, of the one that serves.
+    type: bool
+    default: false
   run: {description: "The run this belongs to: id, verb, who, began, environment.", type: dict, default: {}}
 author: Samestack
 """
@@ -39,12 +43,20 @@ RETURN = r"""
 sha256: {description: Digest of the release., type: str, returned: success}
 vid: {description: Id of its environment., type: str, returned: success}
 seconds: {description: Seconds that it took on the host., type: float, returned: success}
+by_hand: {description: "With O(repair): what somebody had changed.", type: list, elements: str, returned: success}
 """
+
+from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.release_host import Place, ReleaseError, Steps, check_space, one_at_a_time
 from ansible.module_utils.release_ledger import Run
+from ansible.module_utils.release_owed import Owed
 from ansible.module_utils.release_parcel import pack_release, unpack_release
+from ansible.module_utils.release_repair import changed_paths, put_back
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 OPTIONS = {
     "id": {"type": "str", "required": True},
@@ -59,6 +71,7 @@ OPTIONS = {
     "venv_archive": {"type": "str", "default": ""},
     "pack_to": {"type": "str", "default": ""},
     "pack_venv": {"type": "bool", "default": True},
+    "repair": {"type": "bool", "default": False},
     "run": {"type": "dict", "default": {}},
 }
 
@@ -72,17 +85,32 @@ def main() -> None:
         if params["pack_to"]:
             packed = pack_release(place, params["pack_to"], with_venv=params["pack_venv"])
             module.exit_json(changed=False, **packed)
+        # Without an archive, only asked
+        if params["repair"] and not params["archive"]:
+            by_hand = changed_paths(place)
+            module.exit_json(changed=bool(by_hand), by_hand=by_hand)
         if module.check_mode:
             module.exit_json(changed=True, sha256=params["sha256"])
         run.require_lock()
         check_space(params["root"], params["min_free"])
         with one_at_a_time(params["app"]), steps.step("ship"):
-            unpack_release(place, params["archive"], params["venv_archive"], params["sha256"])
+            if params["repair"]:
+                repair(place, run, params)
+            else:
+                unpack_release(place, params["archive"], params["venv_archive"], params["sha256"])
     except ReleaseError as error:
         run.fail(str(error), release=params["id"], steps=steps.seconds)
         module.fail_json(msg=str(error), hint=error.hint)
     run.note(steps=steps.seconds)
     module.exit_json(changed=True, sha256=params["sha256"], seconds=steps.done[0]["seconds"])
+
+
+def repair(place: Place, run: Run, params: Mapping[str, Any]) -> None:
+    """Put a release's files back; its processes owe a restart from the first moment on."""
+    by_hand = changed_paths(place)
+    Owed(params["app"]).add()
+    put_back(place, params["archive"], params["venv_archive"], params["sha256"])
+    run.succeed(release=place.id, files=by_hand)
 
 
 if __name__ == "__main__":

@@ -18,10 +18,19 @@ if TYPE_CHECKING:
     from support.team import Team
 
 HOST = Path(__file__).resolve().parents[3] / "box" / "host"
-#: Seconds after the start of a deployment at which it is cut off: building, checking, migrating, switching
-MOMENTS = (3.0, 5.0, 6.5, 8.0)
+#: The parts of a deployment, its beginning and its end, between which the moments are spread at which it is cut off
+FIRST, LAST = 0.15, 1.0
 #: The lock goes with the run that held it (seconds).
 SOON = 5
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Cut off at a few moments of a deployment, or at as many as the long tests ask for."""
+    if "part" in metafunc.fixturenames:
+        repeat = metafunc.config.getoption("--repeat")
+        count = repeat if repeat > 1 else metafunc.module.A_FEW[metafunc.function.__name__]
+        step = (LAST - FIRST) / count
+        metafunc.parametrize("part", [round(FIRST + (turn + 0.5) * step, 3) for turn in range(count)])
 
 
 def play(team: Team, ref: str) -> subprocess.Popen[bytes]:
@@ -60,31 +69,38 @@ def check_converges(team: Team, ref: str, before: str) -> None:
     assert not [name for name in left if name.endswith((".new", ".part")) or name.startswith("run-")]
 
 
-@pytest.fixture
-def moment(request: pytest.FixtureRequest, turn: int) -> float:
-    """When to cut off: in the long tests each turn a little later."""
-    return float(request.param) + turn * 0.1
+@pytest.fixture(scope="module")
+def seconds(team: Team) -> float:
+    """What a deployment takes here and now."""
+    team.back_to("v1")
+    team.deploy("staging", team.commit("whole", versions.touch))
+    team.commit("timed", versions.touch)
+    began = time.monotonic()
+    with play(team, "timed") as run:
+        assert run.wait(120) == 0
+    return time.monotonic() - began
 
 
-@pytest.mark.parametrize("moment", MOMENTS, indirect=True)
-def test_the_run_is_killed(team: Team, moment: float) -> None:
-    name = f"killed-{moment}"
+def test_the_run_is_killed(team: Team, seconds: float, part: float) -> None:
+    name = f"killed-{part}"
     team.commit(name, versions.touch)
     before = team.live("staging")
     with play(team, name) as run:
-        time.sleep(moment)
+        time.sleep(part * seconds)
         os.kill(run.pid, signal.SIGKILL)
     check_converges(team, name, before)
 
 
-@pytest.mark.parametrize("moment", MOMENTS[2:3], indirect=True)
-def test_the_machine_loses_power(team: Team, moment: float) -> None:
-    name, machine = f"power-{moment}", f"{os.environ['MOLECULE_SCENARIO_NAME']}-staging1"
+def test_the_machine_loses_power(team: Team, seconds: float, part: float) -> None:
+    name, machine = f"power-{part}", f"{os.environ['MOLECULE_SCENARIO_NAME']}-staging1"
     team.commit(name, versions.touch)
     before = team.live("staging")
     with play(team, name) as run:
-        time.sleep(moment)
+        time.sleep(part * seconds)
         subprocess.run([str(HOST), "kill", machine], check=True)
         run.wait(120)
     subprocess.run([str(HOST), "start", machine], check=True, stdout=subprocess.DEVNULL)
     check_converges(team, name, before)
+
+
+A_FEW = {test_the_run_is_killed.__name__: 4, test_the_machine_loses_power.__name__: 1}

@@ -47,6 +47,28 @@ def test_a_byte_that_somebody_changed(team: Team, offered: str, before: str) -> 
         site.run(f"cp -a --remove-destination /run/kept {path}")
 
 
+def test_what_somebody_changed_is_put_back(team: Team, offered: str) -> None:
+    site = team.machine("staging")
+    release, media = f"/srv/{site.app}/releases/{offered}", f"/srv/{site.app}/shared/media"
+    packages = f"$(echo {release}/venv/lib/python3*/site-packages)"
+    listed = f"cd {release} && find -L . -type f | sort | xargs -d '\\n' sha256sum | sha256sum"
+    whole, served = site.run(listed), site.run(f"readlink /run/{site.app}/live.sock")
+    site.run(f"cp {release}/{FILE} {release}/{FILE}.new && echo '#' >> {release}/{FILE}.new")
+    site.run(f"mv {release}/{FILE}.new {release}/{FILE} && rm -r {release}/static/board && touch {media}/kept")
+    site.run(f"mkdir {packages}/cowsay && echo >> {packages}/cowsay/__init__.py && rm {packages}/django/__main__.py")
+    preview = team.clone.make("repair", "ENV=staging", "REHEARSAL=1", "ARGS=--check")
+    for path in (f"{FILE} (changed)", "cowsay/__init__.py (added)", "django/__main__.py (missing)"):
+        assert path in " ".join(preview.split())
+    assert site.run(listed) != whole
+    team.make("repair", "staging")
+    assert site.run(listed) == whole
+    # New processes run it, nothing else is touched.
+    assert site.run(f"readlink /run/{site.app}/live.sock") != served
+    assert site.host.file(f"{media}/kept").exists
+    assert team.ledger("staging")[-1]["verb"] == "repair"
+    assert "nothing to do" in team.make("repair", "staging")
+
+
 def test_a_site_that_does_not_answer(team: Team, offered: str, before: str) -> None:
     site = team.machine("staging")
     unit = f"{site.app}-web@{site.run(f'basename $(readlink /run/{site.app}/live.sock) .sock').strip()}.service"
