@@ -128,11 +128,16 @@ class Environment:
         self.run.succeed(on=False)
         return True, ["Visitors see the site again"]
 
-    def provisioned(self, _message: str) -> Answer:
-        """Record that this run changed the machine, where it did; what it replaced is kept by its name."""
+    def provisioned(self, message: str) -> Answer:
+        """Record that this run changed the machine, where it did, or with a message that it came to no good end.
+
+        What it replaced is kept by its name.
+        """
         changed = self.run.id and os.path.isdir(system_undo.run_folder(self.run.id))
         files = system_undo.kept_files(self.run.id) if changed else []
-        if files:
+        if message:
+            self.run.fail(message, files=len(files))
+        elif files:
             self.run.succeed(files=len(files))
         return False, []
 

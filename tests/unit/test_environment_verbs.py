@@ -108,6 +108,8 @@ def test_a_provision_is_on_record_where_it_changed_something(host: Host, monkeyp
     system_undo.Record(run.given, "nginx").keep([entry])
     environment.provisioned("")
     assert [(line["verb"], line["files"], line["result"]) for line in host.ledger] == [("provision", 1, "ok")]
+    environment.provisioned("It did not get to its end")
+    assert (host.ledger[-1]["result"], host.ledger[-1]["reason"]) == ("failed", "It did not get to its end")
 
 
 def test_close_and_open(host: Host) -> None:

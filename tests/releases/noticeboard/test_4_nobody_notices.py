@@ -96,5 +96,7 @@ def test_settings_that_break_the_application(team: Team, load: Load) -> None:
     began = time.monotonic()
     said = team.refuses("provision", "staging", app_secret_env={"SECRET_KEY": ""})
     assert "SECRET_KEY" in said
+    last = team.ledger("staging")[-1]
+    assert (last["verb"], last["result"]) == ("provision", "failed")
     team.make("provision", "staging")
     assert load.figures(began).failures == []
