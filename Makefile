@@ -45,9 +45,10 @@ down: ## Halt the local machines
 destroy: ## Take the local machines away
 	@box/machines destroy
 
-rehearse: ## Staging and production as local machines, provisioned and deployed
+rehearse: ## All three environments as local machines, side by side, provisioned and deployed
 	@box/setup
-	@box/machines up staging1 production1
+	@box/machines up dev1 staging1 production1
+	@$(AGAIN) _after-up MACHINE=dev1
 	@$(AGAIN) _after-up MACHINE=staging1
 	@$(AGAIN) _after-up MACHINE=production1
 
