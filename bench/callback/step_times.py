@@ -20,7 +20,8 @@ DOCUMENTATION = """
 # These never leave the control node.
 LOCAL_ACTIONS = (
     "add_host", "assert", "check_inventory", "debug", "fail", "group_by", "import_role", "import_tasks", "include_role",
-    "include_tasks", "include_vars", "load_secrets", "meta", "set_fact", "validate_argument_spec",
+    "include_tasks", "include_vars", "load_secrets", "meta", "set_fact",
+    "settle_variables", "validate_argument_spec",
 )  # fmt: skip
 # What of a result says what the machine was given (module system_state)
 KEPT = ("changed_paths", "actions")

@@ -43,14 +43,6 @@ class Owed:
             os.unlink(self.path)
 
 
-def owed_apps() -> list[str]:
-    """Return the applications whose processes have to take up a change."""
-    try:
-        return sorted(os.listdir(os.path.join(FOLDER, "owed")))
-    except OSError:
-        return []
-
-
 def pause_file(app: str) -> str:
     """Return the file that keeps an application stopped."""
     return os.path.join(FOLDER, "paused", app)

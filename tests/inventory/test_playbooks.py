@@ -86,7 +86,7 @@ def test_secrets_are_made_once_encrypted_and_never_shown(project: Project) -> No
     # The inventory is legal and its secrets are loaded; the server does not answer.
     loaded = play(project, "preflight.yml", "production", "-vvv")
     assert loaded.returncode != 0
-    assert "ok=2" in loaded.stdout, loaded.stdout
+    assert "ok=3" in loaded.stdout, loaded.stdout
     assert "production1, ansible_host = 127.0.0.1 (in inventories/production.yml:" in loaded.stdout
     assert "no ssh server listens there" in loaded.stdout
     for run in (first, again, loaded):

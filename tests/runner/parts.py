@@ -57,7 +57,7 @@ def environment(part: Part) -> dict[str, str]:
     own = {
         name: text
         for name, text in os.environ.items()
-        if not name.startswith(("ANSIBLE_", "MOLECULE_", "MAKE", "MFLAGS"))
+        if not name.startswith(("ANSIBLE_", "MOLECULE_", "MAKE", "MFLAGS")) and name != "PYTHONDONTWRITEBYTECODE"
     }
     own["PATH"] = f"{REPO / '.venv' / 'bin'}:{own.get('PATH', '')}:/usr/sbin:/sbin"
     # Byte-code is kept, or every start of a tool would compile it; but not between the sources, which are copied.

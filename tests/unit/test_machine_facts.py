@@ -1,26 +1,32 @@
-"""What the facts module reads from a machine."""
+"""What is read from a machine."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+import subprocess
+import sys
+from pathlib import Path
 
+import machine_look
 import pytest
-from modules.machine_facts import candidates, installed, memory, os_release, upstream, uv_version
-
-if TYPE_CHECKING:
-    from pathlib import Path
+import yaml
+from machine_look import candidates, installed, memory, os_release, owed_apps, upstream, uv_version
+from modules import machine_facts
 
 NOBLE = 'PRETTY_NAME="Ubuntu 24.04.3 LTS"\nNAME="Ubuntu"\nVERSION_ID="24.04"\nVERSION_CODENAME=noble\nID=ubuntu\n\n'
 
 
-class Module:
-    def __init__(self, output: str) -> None:
-        self.output = output
-        self.calls: list[list[str]] = []
+class Programs:
+    """Stands for what is run on the host."""
 
-    def run_command(self, command: list[str]) -> tuple[int, str, str]:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, output: str) -> None:
+        self.output = output
+        self.calls: list[tuple[str, ...]] = []
+        monkeypatch.setattr(machine_look, "run", self)
+
+    def __call__(self, *command: str) -> str:
         self.calls.append(command)
-        return 0, self.output, ""
+        return self.output
 
 
 def test_os_release_without_its_quotes(tmp_path: Path) -> None:
@@ -52,32 +58,49 @@ def test_upstream_version(version: str, short: str) -> None:
     assert upstream(version) == short
 
 
-def test_only_what_is_fully_installed_counts() -> None:
-    module = Module("ii  nginx 1.26.3-3\nrc  redis-server 5:8.0.2-3\niF  postgresql 17+278\nii  acl 2.3.2-2\n")
-    assert installed(module) == {"nginx": "1.26.3", "acl": "2.3.2"}
+def test_only_what_is_fully_installed_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    Programs(monkeypatch, "ii  nginx 1.26.3-3\nrc  redis-server 5:8.0.2-3\niF  postgresql 17+278\nii  acl 2.3.2-2\n")
+    assert installed() == {"nginx": "1.26.3", "acl": "2.3.2"}
 
 
-def test_candidates_of_what_apt_knows() -> None:
+def test_candidates_of_what_apt_knows(monkeypatch: pytest.MonkeyPatch) -> None:
     policy = (
         "nginx:\n  Installed: (none)\n  Candidate: 1.26.3-3+deb13u1\n  Version table:\n     1.26.3-3 500\n"
         "valkey:\n  Installed: (none)\n  Candidate: (none)\n"
     )
-    assert candidates(Module(policy), ["nginx", "valkey"]) == {"nginx": "1.26.3"}
+    Programs(monkeypatch, policy)
+    assert candidates(["nginx", "valkey"]) == {"nginx": "1.26.3"}
 
 
-def test_nothing_is_asked_about_nothing() -> None:
-    module = Module("")
-    assert candidates(module, []) == {}
-    assert module.calls == []
+def test_nothing_is_asked_about_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = Programs(monkeypatch, "")
+    assert candidates([]) == {}
+    assert programs.calls == []
 
 
-def test_version_of_uv_is_what_it_says(tmp_path: Path) -> None:
+def test_version_of_uv_is_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "uv"
-    module = Module("uv 0.13.9 (x86_64-unknown-linux-gnu)\n")
-    assert uv_version(module, str(program)) == ""
+    programs = Programs(monkeypatch, "uv 0.13.9 (x86_64-unknown-linux-gnu)\n")
+    assert uv_version(str(program)) == ""
     program.touch()
     # An upgrade that was cut off leaves a file that cannot be run.
-    assert uv_version(module, str(program)) == ""
-    assert module.calls == []
+    assert uv_version(str(program)) == ""
+    assert programs.calls == []
     program.chmod(0o755)
-    assert uv_version(module, str(program)) == "0.13.9"
+    assert uv_version(str(program)) == "0.13.9"
+
+
+def test_whose_processes_have_to_take_up_a_change(tmp_path: Path) -> None:
+    assert owed_apps(str(tmp_path / "none")) == []
+    (tmp_path / "noticeboard").touch()
+    assert owed_apps(str(tmp_path)) == ["noticeboard"]
+
+
+def test_the_look_runs_by_itself_with_nothing_but_the_standard_library() -> None:
+    """As the action sends it; this computer is a Debian or Ubuntu machine too, or the test says why not."""
+    if not Path("/var/lib/dpkg/updates").is_dir():
+        pytest.skip("this computer has no dpkg")
+    program = Path(machine_look.__file__).read_bytes()
+    done = subprocess.run([sys.executable, "-I", "-S", "-", "[]"], input=program, capture_output=True, check=True)
+    documented = yaml.safe_load(machine_facts.RETURN)["ansible_facts"]["sample"]["machine"]
+    assert set(json.loads(done.stdout)) == set(documented)

@@ -1,0 +1,109 @@
+"""One look at a machine: a program that is sent over ssh and runs with the host's own Python, standard library alone.
+
+Started with a JSON list of packages as its argument; one line of JSON, what the module `machine_facts` returns, goes to
+standard output. Without the weight of a module, which takes half a second before it does anything.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+
+
+def run(*command: str) -> str:
+    """Return what a command prints; "" where there is no such program."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    except OSError:
+        return ""
+    return done.stdout
+
+
+def os_release(path: str = "/etc/os-release") -> dict[str, str]:
+    """Return the file's assignments as a dictionary."""
+    with open(path, encoding="utf-8") as handle:
+        pairs = (line.strip().split("=", 1) for line in handle if "=" in line)
+        return {key: value.strip("\"'") for key, value in pairs}
+
+
+def memory(path: str = "/proc/meminfo") -> tuple[int, int]:
+    """Return (memory, swap) in MiB."""
+    with open(path, encoding="utf-8") as handle:
+        values = {line.split(":")[0]: int(line.split()[1]) for line in handle if ":" in line}
+    return values["MemTotal"] // 1024, values["SwapTotal"] // 1024
+
+
+def upstream(version: str) -> str:
+    """Return a Debian version without epoch and revision: `1:1.26.3-3+deb13u1` is 1.26.3."""
+    match = re.match(r"(?:\d+:)?(\d+(?:\.\d+)*)", version)
+    return match[1] if match else version
+
+
+def uv_version(program: str = "/opt/samestack/uv/bin/uv") -> str:
+    """Return the version of the installer of Python packages that role host keeps here; empty when there is none."""
+    if not os.access(program, os.X_OK):
+        return ""
+    words = run(program, "--version").split()
+    return words[1] if len(words) > 1 else ""
+
+
+def installed() -> dict[str, str]:
+    """Return {package: upstream version} of everything that is fully installed."""
+    lines = run("dpkg-query", "-W", "-f", "${db:Status-Abbrev} ${Package} ${Version}\\n")
+    rows = [line.split() for line in lines.splitlines() if line.startswith("ii ")]
+    return {name: upstream(version) for _status, name, version in rows}
+
+
+def candidates(packages: list[str]) -> dict[str, str]:
+    """Return {package: upstream version} that apt would install now; what apt does not know is left out."""
+    if not packages:
+        return {}
+    answer, name = {}, ""
+    for line in run("apt-cache", "policy", *packages).splitlines():
+        if not line.startswith(" "):
+            name = line.rstrip(":")
+        elif "Candidate:" in line and "(none)" not in line:
+            answer[name] = upstream(line.split()[1])
+    return answer
+
+
+def owed_apps(folder: str = "/var/lib/samestack/owed") -> list[str]:
+    """Return the applications whose processes have to take up a change that a cut-off run made (release_owed)."""
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
+
+
+def look(packages: list[str]) -> dict[str, object]:
+    """Return the facts; versions that apt would install are asked for only where `packages` are missing."""
+    release = os_release()
+    found = installed()
+    memory_mb, swap_mb = memory()
+    systemd = run("systemctl", "--version").split()
+    return {
+        "os": release.get("ID", ""),
+        "release": release.get("VERSION_ID", ""),
+        "codename": release.get("VERSION_CODENAME", ""),
+        "python": platform.python_version(),
+        "architecture": platform.machine(),
+        "memory_mb": memory_mb,
+        "swap_mb": swap_mb,
+        "processors": len(os.sched_getaffinity(0)),
+        "systemd": int(systemd[1]) if systemd else 0,
+        "container": os.path.exists("/run/systemd/container"),
+        "ipv6": os.path.exists("/proc/net/if_inet6"),
+        "dpkg_interrupted": bool(os.listdir("/var/lib/dpkg/updates")),
+        "uv": uv_version(),
+        "owed": owed_apps(),
+        "packages": found,
+        "candidates": candidates([name for name in packages if name not in found]),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(look(json.loads(sys.argv[1]))))

@@ -1,0 +1,31 @@
+"""What a run works out once a host may not differ between its plays."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import yaml
+
+FOLDER = Path(__file__).resolve().parents[2] / "inventories" / "group_vars" / "all"
+DECISIONS = {name: value for file in FOLDER.glob("*.yml") for name, value in yaml.safe_load(file.read_text()).items()}
+CHANGING = re.compile(r"ansible_(play|facts|check)\w*|lookup|query|vault_\w+|hostvars")
+
+
+def leads_to(name: str) -> set[str]:
+    """Return the decisions that a variable is made of, itself among them."""
+    found, new = set(), {name}
+    while new:
+        found |= new
+        words = {word for one in new for word in re.findall(r"\w+", str(DECISIONS[one]))}
+        new = (words & set(DECISIONS)) - found
+    return found
+
+
+def test_nothing_that_is_settled_depends_on_the_play_or_on_facts() -> None:
+    settled = DECISIONS["preflight_settled"]
+    assert {"environment_name", "app_hosts"} <= set(settled)
+    for name in settled:
+        assert not [
+            CHANGING.findall(str(DECISIONS[one])) for one in leads_to(name) if CHANGING.search(str(DECISIONS[one]))
+        ]
