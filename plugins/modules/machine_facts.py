@@ -15,6 +15,10 @@ options:
     type: list
     elements: str
     default: [nginx, postgresql]
+  stack:
+    description: Tell what the stack lock has to know, too (every package's full version).
+    type: bool
+    default: false
 author: Samestack
 """
 
@@ -31,7 +35,8 @@ ansible_facts:
   sample:
     machine: {os: debian, release: "13", codename: trixie, python: "3.13.5", architecture: x86_64, memory_mb: 2000,
       processors: 2, systemd: 257, container: true, swap_mb: 0, ipv6: true, dpkg_interrupted: false,
-      owed: [], uv: "0.13.9", packages: {nginx: "1.26.3"}, candidates: {}}
+      owed: [], uv: "0.13.9", packages: {nginx: "1.26.3"}, candidates: {},
+      stack: {versions: {nginx: 1.26.3-3+deb13u10}, architecture: amd64, updated: 20261125T151252Z}}
 """
 
 import os
@@ -40,6 +45,7 @@ import re
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.release_owed import owed_apps
+from ansible.module_utils.stack_packages import read_packages
 
 
 def os_release(path: str = "/etc/os-release") -> dict[str, str]:
@@ -93,7 +99,10 @@ def candidates(module: AnsibleModule, packages: list[str]) -> dict[str, str]:
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={"candidates": {"type": "list", "elements": "str", "default": ["nginx", "postgresql"]}},
+        argument_spec={
+            "candidates": {"type": "list", "elements": "str", "default": ["nginx", "postgresql"]},
+            "stack": {"type": "bool", "default": False},
+        },
         supports_check_mode=True,
     )
     release = os_release()
@@ -118,6 +127,7 @@ def main() -> None:
         "owed": owed_apps(),
         "packages": found,
         "candidates": candidates(module, [name for name in module.params["candidates"] if name not in found]),
+        "stack": read_packages(module.run_command) if module.params["stack"] else {},
     }
     module.exit_json(changed=False, ansible_facts={"machine": machine})
 
