@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 # Ansible puts module_utils on no import path of the control node.
 sys.path.append(str(Path(__file__).resolve().parents[1] / "module_utils"))
 
-from stack_lock import host_plan, preview, read_lock
+from stack_lock import read_lock
+from stack_plan import host_plan, preview
 from value_formats import parse_duration, parse_size
 
 

@@ -36,7 +36,6 @@ QUIETLY = [
 STEP = re.compile(r"Inst (?P<name>\S+)(?: \[(?P<old>[^]]+)\])? \((?P<new>\S+) ")
 REMOVAL = re.compile(r"(?:Remv|Purg) (\S+)")
 KEPT_BACK = re.compile(r"have been kept back:\n((?: .*\n?)*)")
-LONGEST_WORDS = 12
 
 
 class StackError(Exception):
@@ -127,7 +126,8 @@ class Apt:
         """Fetch the lists; raises StackError."""
         code, _, said = self.call("update", *words)
         if code:
-            raise StackError(f"apt could not fetch its lists: {last_words(said)}", "See to the network or the sources.")
+            why = last_words(said, most=1)
+            raise StackError(f"apt could not fetch its lists: {why}", "See to the network or the sources.")
 
     def simulate(self, *words: str) -> Transaction:
         """Return what a command would do; raises StackError where apt sees no way."""
@@ -184,13 +184,13 @@ class Apt:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def last_words(said: str, output: str = "") -> str:
+def last_words(said: str, output: str = "", most: int = 12) -> str:
     """Return why apt gave up: its errors, and before them what it says of dependencies."""
-    errors = [line.removeprefix("E: ").strip() for line in said.splitlines() if line.startswith("E: ")]
+    errors = [" ".join(line.removeprefix("E: ").split()) for line in said.splitlines() if line.startswith("E: ")]
     unmet = output.partition("unmet dependencies:\n")[2].splitlines()
     reasons = [" ".join(line.split()) for line in unmet if line.startswith(" ")]
     lines = [*reasons, *errors] or [line for line in said.splitlines() if line.strip()][-3:]
-    return "; ".join(lines[:LONGEST_WORDS]) or "it gave no reason"
+    return "; ".join(lines[:most]) or "it gave no reason"
 
 
 def as_result(transaction: Transaction) -> dict[str, Any]:

@@ -35,11 +35,14 @@ class LockedInstall:
         self.apt = Apt(run_command, folder) if folder else Apt(run_command)
         self.present: dict[str, str] = {}
         self.past = ""
+        # What `check_stack` shall refuse
+        self.refused: dict[str, Any] = {}
 
-    def look(self) -> Transaction:
-        """Return what is to be done, with every locked version at hand; raises StackError with all that are not."""
+    def look(self, *, update: bool = True) -> Transaction:
+        """Return what is to be done. What cannot be had is in `refused` then. Raises StackError."""
         self.present = packages_of(self.run_command(QUERY)[1])[0]
-        self.apt.update()
+        if update:
+            self.apt.update()
         self.apt.prefer(self.locked)
         names = self.names()
         transaction, missing, why = self.tried(names)
@@ -49,8 +52,7 @@ class LockedInstall:
             self.past = f"{named} cannot be used: {unreachable}." if unreachable else f"{named} was asked, too."
             if not unreachable:
                 transaction, missing, why = self.tried(names)
-        if missing:
-            raise self.not_to_be_had(missing, why)
+        self.refused = self.refusal(missing, why) if missing else {}
         return transaction
 
     def names(self) -> list[str]:
@@ -93,27 +95,16 @@ class LockedInstall:
             if name in self.locked and self.locked[name] not in offered.get(name, [])
         }  # fmt: skip
 
-    def not_to_be_had(self, missing: Mapping[str, str], why: str) -> StackError:
-        """Return the error with the whole list and the ways out."""
-        lines = [
-            f"{name} {self.locked[name]}: the archive has {found or 'none'}"
-            for name, found in sorted(missing.items()) if name
-        ]  # fmt: skip
-        what = "apt cannot bring its versions together"
-        if lines:
-            what = f"{len(lines)} of its versions can no longer be had"
-        head = f"{self.params['section']} (in stack.lock.yml): {what}. No package was touched."
-        text = "\n  ".join([head, *lines])
-        past = self.past or "Or let it use the past: a line `snapshot:` in the section, with a day that had them."
-        hint = (
-            f"Lock anew: `make upgrade`, then `make lock-stack`, in the environment that comes first. {past} "
-            "Or drop the lines: these packages then come as the archive has them."
-        )
-        return StackError(text + (f"\napt says: {why}" if why else ""), hint)
+    def refusal(self, missing: Mapping[str, str], why: str) -> dict[str, Any]:
+        """Return what is missing, as `check_stack` takes it."""
+        versions = {name: [self.locked[name], found] for name, found in missing.items() if name}
+        return {"section": self.params["section"], "missing": versions, "apt": why, "past": self.past}
 
     def install(self) -> Transaction:
-        """Do what `look` says; returns it. Raises StackError."""
-        transaction = self.look()
+        """Do what a look just said; returns it. Raises StackError."""
+        transaction = self.look(update=False)
+        if self.refused:
+            raise StackError(f"a locked version is gone since it was looked for: {self.refused}")
         if transaction.steps:
             self.apt.do(*INSTALL, *self.names())
         return transaction

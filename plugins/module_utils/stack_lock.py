@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from inventory_files import FileError, read_mapping
 from inventory_laws import Problem, show
-from stack_packages import VERSION, Difference, compare, difference
+from stack_packages import VERSION, compare
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -164,9 +164,7 @@ def _agreed(section: str, found: Mapping[str, Mapping[str, str]]) -> dict[str, s
         ]
         raise LockError(
             f"{section}: the hosts do not have the same versions of {counted(len(lines), 'package')}, so that none can "
-            "be locked:\n"
-            + "\n".join(lines)
-            + "\nBring them to the same versions with `make upgrade`, then lock again."
+            "be locked:\n" + "\n".join(lines) + "\nBring them to the same with `make upgrade`, then lock again."
         )
     return {name: next(iter(held)) for name, held in by_version.items()}
 
@@ -184,49 +182,6 @@ def said(changes: Iterable[Change], environment: str) -> list[str]:
         if change.kept:
             lines.append(f"  kept, though {environment} does not have them: {listed(change.kept)}")
     return lines
-
-
-def host_plan(machine: Mapping[str, Any], lock: Mapping[str, Any], wanted: Iterable[str]) -> dict[str, Any]:
-    """Return what the lock means for a host that shall have the `wanted` packages; {} where there is no lock.
-
-    The keys: `section`, `snapshot` and `packages` of the host's section (None and empty where it has none), `older`,
-    `newer` ({package: (the host's version, the lock's)}) and `say`, what people have to know.
-    """
-    if not lock or not machine.get("stack"):
-        return {}
-    section = section_name(machine)
-    held = lock.get(section)
-    if held is None:
-        text = (
-            f"Not locked: {FILE} has no section {section} (it has {', '.join(sorted(lock))}). Packages come as the "
-            "archive has them; `make lock-stack` adds the section."
-        )
-        return {"section": None, "snapshot": "", "packages": {}, "older": {}, "newer": {}, "say": [text]}
-    found = difference(machine["stack"]["versions"], held["packages"], wanted)
-    return {
-        "section": section, "snapshot": held.get("snapshot", ""), "packages": held["packages"],
-        "older": found.older, "newer": found.newer, "say": plan_words(found),
-    }  # fmt: skip
-
-
-def plan_words(found: Difference) -> list[str]:
-    """Return what a provision leaves alone, in words."""
-    lines = []
-    if found.newer:
-        pairs = [f"{name} {own} (locked: {locked})" for name, (own, locked) in found.newer.items()]
-        lines.append(f"Newer than the stack lock, left as it is: {listed(pairs)}. `make lock-stack` adopts it.")
-    if found.unlocked:
-        lines.append(f"Not in the stack lock: {listed(found.unlocked)}. `make lock-stack` adds it.")
-    return lines
-
-
-def preview(plan: Mapping[str, Any], missing: Iterable[str]) -> list[str]:
-    """Return what a provision would do to a host's packages, in words."""
-    locked = plan["packages"]
-    names = [f"{name}={locked[name]}" if name in locked else f"{name} (not locked)" for name in sorted(missing)]
-    lines = [f"Would install: {' '.join(names)}"] if names else []
-    raised = [f"{name} {own} → {target}" for name, (own, target) in plan["older"].items()]
-    return lines + ([f"Would raise to the stack lock: {', '.join(raised)}"] if raised else [])
 
 
 def listed(words: Iterable[str], most: int = 12) -> str:

@@ -12,7 +12,7 @@ description:
     as the archive has them.
   - A version that today's archive has no more comes from the snapshot service's archive of the lock's date, which apt
     sees for this transaction only.
-  - With O(look), nothing is changed but apt's lists; it fails, with the whole list, where a version is not to be had.
+  - With O(look), nothing is changed but apt's lists; what cannot be had is in C(refused), for C(check_stack).
   - Services that run what was replaced are restarted; the processes of O(apps) are owed a renewal instead.
 options:
   locked: {description: The locked versions by package., type: dict, required: true}
@@ -37,6 +37,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+refused: {description: What cannot be had., type: dict, returned: where O(look) is true}
 raised: {description: "Packages with the version before and after.", type: dict, returned: success}
 added: {description: New packages with their versions., type: dict, returned: success}
 restarted: {description: Services that were restarted., type: list, elements: str, returned: where O(look) is false}
@@ -66,7 +67,8 @@ def main() -> None:
     installation = LockedInstall(module.run_command, given)
     try:
         if given["look"] or module.check_mode:
-            module.exit_json(changed=False, say=[], **as_result(installation.look()))
+            looked = installation.look()
+            module.exit_json(changed=False, say=[], refused=installation.refused, **as_result(looked))
         done = installation.install()
         after = follow_up(module.run_command, given["apps"]) if done.raised else {}
     except StackError as error:
