@@ -53,12 +53,18 @@ rehearse: ## All three environments as local machines, side by side, provisioned
 	@$(AGAIN) _after-up MACHINE=production1
 
 ##@ Any environment (ENV=, REHEARSAL=1)
-.PHONY: provision undo-provision deploy promote plan rollback repair accept releases freeze unfreeze maintenance manifest drift manage secrets logs shell dbshell
+.PHONY: lock-stack upgrade provision undo-provision deploy promote plan rollback repair accept releases freeze unfreeze maintenance manifest drift manage secrets logs shell dbshell
 provision: _tools ## Build the machines of ENV, or bring them up to date
 	@$(PLAY) playbooks/site.yml $(ARGS)
 
 undo-provision: _tools ## Put back the files that the last provision of ENV replaced
 	@$(PLAY) playbooks/undo-provision.yml $(ARGS)
+
+upgrade: _tools ## The newest OS packages on the machines of ENV, one after the other
+	@$(PLAY) playbooks/upgrade.yml $(ARGS)
+
+lock-stack: _tools ## The package versions of ENV become those of every environment (stack.lock.yml)
+	@$(PLAY) playbooks/lock-stack.yml $(ARGS)
 
 deploy: _tools ## Deploy the application to ENV (REF= for another branch, tag or commit)
 	@$(DEPLOY) $(ARGS)

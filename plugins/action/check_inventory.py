@@ -23,6 +23,8 @@ from inventory_laws import Problem
 from inventory_values import check_values
 from inventory_view import WIRING, Inventory
 from project_vault import secret_problems
+from stack_lock import FILE as STACK_LOCK
+from stack_lock import read_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -206,6 +208,7 @@ def all_problems(
         return
     inventory = Inventory(folder, ROLES, task_vars, extra)
     yield from name_problems(inventory)
+    yield from read_lock(inventory.root / STACK_LOCK)[1]
     hosts = [host for host in inventory.hosts if inventory.environment(host)]
     for host in hosts:
         host_vars = task_vars["hostvars"][host]

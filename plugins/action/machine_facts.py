@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
 # Ansible puts module_utils on no import path of the control node.
@@ -16,6 +17,7 @@ sys.path.append(str(UTILS))
 
 from host_messages import host_name
 from ssh_trouble import last_words
+from stack_packages import stack_of
 
 # Of role host's own templates
 CANDIDATES = ("nginx", "postgresql")
@@ -24,13 +26,14 @@ CANDIDATES = ("nginx", "postgresql")
 class ActionModule(ActionBase):
     """Look at a machine with its own Python."""
 
-    _VALID_ARGS = frozenset({"candidates"})
+    _VALID_ARGS = frozenset({"candidates", "stack"})
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return `ansible_facts.machine`."""
         result: dict[str, Any] = super().run(tmp, task_vars) | {"changed": False}
         packages = list(self._task.args.get("candidates") or CANDIDATES)
-        command = shlex.join(["/usr/bin/python3", "-I", "-S", "-", json.dumps(packages)])
+        stack = ["stack"] if boolean(self._task.args.get("stack") or False) else []
+        command = shlex.join(["/usr/bin/python3", "-I", "-S", "-", json.dumps(packages), *stack])
         program = (UTILS / "machine_look.py").read_bytes()
         answer = self._low_level_execute_command(command, in_data=program, sudoable=False)
         # A log-in shell may have something to say before.
@@ -41,4 +44,7 @@ class ActionModule(ActionBase):
                 "failed": True,
                 "msg": f"{host_name(task_vars or {})}: what it is cannot be found out: {said}",
             }
-        return result | {"ansible_facts": {"machine": json.loads(lines[-1])}}
+        machine = json.loads(lines[-1])
+        if machine["stack"]:
+            machine["stack"] = stack_of(**machine["stack"])
+        return result | {"ansible_facts": {"machine": machine}}

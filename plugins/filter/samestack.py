@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # Ansible puts module_utils on no import path of the control node.
 sys.path.append(str(Path(__file__).resolve().parents[1] / "module_utils"))
 
+from stack_lock import read_lock
+from stack_plan import host_plan, preview
 from value_formats import parse_duration, parse_size
 
 
@@ -228,6 +230,14 @@ def release_states(hosts: Iterable[str], hostvars: Mapping[str, Any]) -> dict[st
     }
 
 
+def stack_lock(path: str) -> dict[str, Any]:
+    """Return the sections of the stack lock in a file, {} where there is none; raises AnsibleFilterError."""
+    sections, problems = read_lock(Path(path))
+    if problems:
+        raise AnsibleFilterError(str(problems[0]))
+    return sections
+
+
 class FilterModule:
     """The filters, by the names that templates use."""
 
@@ -242,6 +252,9 @@ class FilterModule:
             "postgresql_value": postgresql_value,
             "repository_path": repository_path,
             "size_bytes": size_bytes,
+            "stack_lock": stack_lock,
+            "stack_plan": host_plan,
+            "stack_preview": preview,
             "process_units": process_units,
             "release_batch": release_batch,
             "release_outcome": release_outcome,

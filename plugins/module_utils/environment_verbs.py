@@ -33,6 +33,8 @@ class Environment:
         self.place = Place(root, "")
         self.page = page
         self.site = site
+        # What an upgrade raised: package to (version before, after)
+        self.packages: Mapping[str, Any] = {}
         self.freeze_file = os.path.join(run.folder, "freeze.json")
 
     @property
@@ -142,6 +144,15 @@ class Environment:
         recorded = manifest_call.record("provision", self.run.given)
         return False, [recorded.trouble] if recorded.trouble else []
 
+    def upgraded(self, trouble: str) -> Answer:
+        """Record which packages this run raised, and what went wrong then."""
+        raised = {name: " → ".join(versions) for name, versions in self.packages.items()}
+        if trouble:
+            self.run.fail(trouble, packages=len(raised), raised=raised)
+        elif raised:
+            self.run.succeed(packages=len(raised), raised=raised)
+        return False, []
+
     def show(self) -> dict[str, Any]:
         """Return what there is to see; nothing is changed."""
         shown = maintenance_page.is_on(self.page)
@@ -162,6 +173,7 @@ class Environment:
         return {
             "freeze": self.freeze, "unfreeze": self.unfreeze, "accept": self.accept, "close": self.close,
             "open": self.open, "provisioned": self.provisioned,
+            "upgraded": self.upgraded,
         }  # fmt: skip
 
 

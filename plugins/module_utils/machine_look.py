@@ -1,7 +1,7 @@
 """One look at a machine: a program that is sent over ssh and runs with the host's own Python, standard library alone.
 
-Started with a JSON list of packages as its argument; one line of JSON, what the module `machine_facts` returns, goes to
-standard output. Without the weight of a module, which takes half a second before it does anything.
+Started with a JSON list of packages as its argument, and "stack" where the stack lock asks, too; one line of JSON, what
+the module `machine_facts` returns, goes to standard output. Without the weight of a module, which takes half a second before it does anything.
 """
 
 from __future__ import annotations
@@ -12,6 +12,12 @@ import platform
 import re
 import subprocess
 import sys
+import time
+
+LISTS = "/var/lib/apt/lists"
+# As a snapshot service names a moment
+SNAPSHOT_TIME = "%Y%m%dT%H%M%SZ"
+STACK = "${db:Status-Abbrev}|${Package}|${Version}|${Architecture}|${Section}\\n"
 
 
 def run(*command: str) -> str:
@@ -79,7 +85,15 @@ def owed_apps(folder: str = "/var/lib/samestack/owed") -> list[str]:
         return []
 
 
-def look(packages: list[str]) -> dict[str, object]:
+def stack(lists: str = LISTS) -> dict[str, str]:
+    """Return what the stack lock has to know: all packages (`listing`), and when apt last fetched its lists (UTC)."""
+    times = [os.stat(path).st_mtime for path in (lists, os.path.join(lists, "partial")) if os.path.isdir(path)]
+    has_lists = os.path.isdir(lists) and any(name.endswith("Release") for name in os.listdir(lists))
+    updated = time.strftime(SNAPSHOT_TIME, time.gmtime(max(times))) if has_lists else ""
+    return {"listing": run("dpkg-query", "-W", "-f", STACK), "updated": updated}
+
+
+def look(packages: list[str], *, with_stack: bool = False) -> dict[str, object]:
     """Return the facts; versions that apt would install are asked for only where `packages` are missing."""
     release = os_release()
     found = installed()
@@ -102,8 +116,9 @@ def look(packages: list[str]) -> dict[str, object]:
         "owed": owed_apps(),
         "packages": found,
         "candidates": candidates([name for name in packages if name not in found]),
+        "stack": stack() if with_stack else {},
     }
 
 
 if __name__ == "__main__":
-    print(json.dumps(look(json.loads(sys.argv[1]))))
+    print(json.dumps(look(json.loads(sys.argv[1]), with_stack="stack" in sys.argv[2:])))

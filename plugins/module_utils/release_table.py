@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 HEAD = ("When (UTC)", "Verb", "Who", "From → to", "Commits", "Time", "Migrations", "Result")
 SWITCHING = ("deploy", "promote", "rollback")
+TIMED = (*SWITCHING, "provision", "upgrade")
 WHO_LETTERS, LABEL_LETTERS, REASON_LETTERS = 18, 24, 70
 FILES_NAMED = 8
 GAP = "  "
@@ -68,7 +69,7 @@ def row(line: Mapping[str, Any], marked: Sequence[str]) -> tuple[str, ...]:
     """Return a line's cells."""
     when = str(line.get("time", ""))[:16].replace("T", " ")
     person = shortened(str(line.get("who", "")).split(" <")[0], WHO_LETTERS)
-    seconds = f"{line['seconds']} s" if line.get("seconds") and line.get("verb") in (*SWITCHING, "provision") else ""
+    seconds = f"{line['seconds']} s" if line.get("seconds") and line.get("verb") in TIMED else ""
     migrations = line.get("migrations")
     number = str(len(migrations)) if isinstance(migrations, list) and migrations else ""
     result = [] if line.get("result") == "failed" else [str(line.get("result", ""))]
@@ -82,6 +83,8 @@ def subject(line: Mapping[str, Any]) -> str:
     if line.get("verb") in SWITCHING:
         to = str(line.get("to") or line.get("release") or "")
         return f"{line['from']} → {to}" if line.get("from") else f"→ {to}" if to else ""
+    if line.get("packages"):
+        return f"{line['packages']} package{'' if line['packages'] == 1 else 's'}"
     if line.get("files") and not line.get("message"):
         number = len(line["files"]) if isinstance(line["files"], list) else line["files"]
         return f"{number} file{'' if number == 1 else 's'}"

@@ -12,14 +12,16 @@ description:
   - C(close) lets nginx answer with a maintenance page (503), C(open) takes it away. Nothing is reloaded.
   - C(show) changes nothing and returns what there is, the ledger among it; as a table on the control node.
   - C(provisioned) records that the run in hand changed the machine, where it did; with O(message), that it failed.
+    C(upgraded) records which packages it raised, with O(message) as what went wrong.
   - Each change is a line in the ledger.
 options:
   verb: {description: What to do., type: str, required: true,
-    choices: [show, freeze, unfreeze, accept, close, open, provisioned]}
+    choices: [show, freeze, unfreeze, accept, close, open, provisioned, upgraded]}
   message: {description: "Why; on a maintenance page, what visitors read.", type: str, default: ""}
   app: {description: Name of the application., type: str, required: true}
   environment: {description: Name of the environment., type: str, required: true}
   root: {description: The application's folder., type: path, required: true}
+  packages: {description: "What was upgraded: package to (version before, after).", type: dict, default: {}}
   format: {description: How the ledger is shown., type: str, choices: [table, json], default: table}
   limit: {description: How many lines of the ledger the table has., type: int, default: 20}
   run: {description: The run in hand; the action plugin makes one where there is none., type: dict, default: {}}
@@ -53,13 +55,14 @@ def main() -> None:
         argument_spec={
             "verb": {
                 "type": "str",
-                "choices": ["show", "freeze", "unfreeze", "accept", "close", "open", "provisioned"],
+                "choices": ["show", "freeze", "unfreeze", "accept", "close", "open", "provisioned", "upgraded"],
                 "required": True,
             },
             "message": {"type": "str", "default": ""},
             "app": {"type": "str", "required": True},
             "environment": {"type": "str", "required": True},
             "root": {"type": "path", "required": True},
+            "packages": {"type": "dict", "default": {}},
             "format": {"type": "str", "choices": ["table", "json"], "default": "table"},
             "limit": {"type": "int", "default": 20},
             "run": {"type": "dict", "default": {}},
@@ -72,6 +75,7 @@ def main() -> None:
         module.exit_json(changed=False, state=environment.show())
     if module.check_mode:
         module.exit_json(changed=False, say=["Check mode: this verb does nothing"])
+    environment.packages = given["packages"]
     try:
         changed, say = environment.verbs()[given["verb"]](given["message"])
     except ReleaseError as error:

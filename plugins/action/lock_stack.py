@@ -1,0 +1,51 @@
+"""The control-node half of `lock_stack`, which is all of it: writes what the machines have into the stack lock."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+# Ansible puts module_utils on no import path of the control node.
+sys.path.append(str(Path(__file__).resolve().parents[1] / "module_utils"))
+
+from stack_lock import FILE, LockError, locked_anew, read_lock, said, written
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class ActionModule(ActionBase):
+    """Write the stack lock anew for the hosts in hand."""
+
+    _VALID_ARGS = frozenset({"environment"})
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return whether the file changed, and what is new in it."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        file = ROOT / FILE
+        hosts = task_vars["ansible_play_hosts_all"]
+        machines = {host: task_vars["hostvars"][host]["ansible_facts"]["machine"] for host in hosts}
+        # Preflight has refused a broken one.
+        before, _ = read_lock(file)
+        try:
+            sections, changes = locked_anew(before, machines)
+        except LockError as error:
+            return result | {"failed": True, "msg": str(error)}
+        text = written(sections)
+        old = file.read_text(encoding="utf-8") if file.is_file() else ""
+        changed = text != old
+        if changed and not self._task.check_mode:
+            fresh = file.with_name(f".{FILE}.new")
+            fresh.write_text(text, encoding="utf-8")
+            os.replace(fresh, file)
+        say = said(changes, str(self._task.args.get("environment", "")))
+        if changed and not self._task.check_mode:
+            say.append(f"{FILE} is written. Commit it; `make provision` installs it in the other environments.")
+        diff = {"before_header": FILE, "after_header": FILE, "before": old, "after": text}
+        return result | {"changed": changed, "say": say, "diff": diff}

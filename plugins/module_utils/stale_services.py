@@ -1,0 +1,67 @@
+"""Services whose processes still run what an upgrade replaced: files that are deleted, and mapped all the same.
+
+Runs on the host, as root. What needrestart would ask about is decided here.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    RunCommand = Callable[..., tuple[int, str, str]]
+
+# A program or library that was unlinked; data that programs map and delete on purpose is elsewhere.
+REPLACED = re.compile(r"^\S+ \S*x\S* .* /(?:usr/)?(?:lib|bin|sbin|libexec)\S* \(deleted\)$", re.MULTILINE)
+UNIT = re.compile(r"(?:^|/)system\.slice(?:/[^/\n]+)*?/(?P<unit>[^/\n]+\.service)(?:/|$)", re.MULTILINE)
+# Restarting these ends sessions, networks or what runs inside of them; a boot takes up their new files.
+LEFT = re.compile(
+    r"(dbus|dbus-broker|systemd-logind|systemd-networkd|networking|NetworkManager|wpa_supplicant|polkit|emergency|rescue"
+    r"|docker|containerd|lxc.*|libvirtd|unattended-upgrades|apt-daily.*|cloud-.*|(serial-|console-|container-)?getty.*"
+    r"|user@.*|user-runtime-dir@.*)\.service"
+)
+
+
+def stale_units(proc: str = "/proc") -> list[str]:
+    """Return the services of the system, of which a process runs replaced files."""
+    found = set()
+    for folder in glob.glob(os.path.join(proc, "[0-9]*")):
+        try:
+            with open(os.path.join(folder, "maps"), encoding="utf-8", errors="replace") as file:
+                stale = REPLACED.search(file.read())
+            with open(os.path.join(folder, "cgroup"), encoding="utf-8") as file:
+                unit = UNIT.search(file.read()) if stale else None
+        except OSError:
+            # The process has ended.
+            continue
+        if unit:
+            found.add(unit["unit"])
+    return sorted(found)
+
+
+def divided(units: Iterable[str], apps: Iterable[str]) -> tuple[list[str], list[str], list[str]]:
+    """Return (services to restart, applications whose processes are renewed, services that wait for a boot)."""
+    restart: list[str] = []
+    owed: list[str] = []
+    left: list[str] = []
+    for unit in units:
+        app = next((name for name in apps if re.match(rf"{re.escape(name)}-(web@|worker-|timer-|boot\b)", unit)), "")
+        if app:
+            owed.append(app)
+        else:
+            (left if LEFT.fullmatch(unit) else restart).append(unit)
+    return restart, sorted(set(owed)), left
+
+
+def restarted(run_command: RunCommand, units: Iterable[str]) -> list[str]:
+    """Restart services one after the other; returns those that do not run then."""
+    failed = []
+    for unit in units:
+        code = run_command(["systemctl", "restart", unit])[0]
+        if code or run_command(["systemctl", "is-active", "--quiet", unit])[0]:
+            failed.append(unit)
+    return failed
