@@ -74,7 +74,10 @@ def test_the_terminal_shows_the_summary_first_and_then_only_what_differs() -> No
     assert "staging1, a local stand-in, recorded just now" in text
     assert "on production1: sudo apt-get remove cowsay" in text
     assert "SECRET_KEY" not in text
-    assert found[-1] == "dev, staging and production do not match: 0 unexplained, 2 drift, 2 declared, 2 expected"
+    assert (
+        found[-1]
+        == "dev, staging (rehearsal) and production do not match: 0 unexplained, 2 drift, 2 declared, 2 expected"
+    )
     assert "SECRET_KEY  declared (vault_app_secret_key)" in "\n".join(
         lines(planted(), Look(), now=NOW, everything=True)
     )
