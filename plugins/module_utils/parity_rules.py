@@ -52,11 +52,11 @@ RULES = (
     expected("system/kernel", "servers start a new one at their own time", stays=False),
     expected("system/virtualisation", "a laptop's machine is no server", stays=False),
     follows("system/architecture", ("architecture",), "a laptop may have another processor than the servers"),
-    follows("system/memory", ("machine_memory",), "machines have their sizes"),
-    follows("system/processors", ("machine_processors",), "machines have their sizes"),
+    follows("system/memory", ("memory",), "machines have their sizes"),
+    follows("system/processors", ("processors",), "machines have their sizes"),
     # Sizes
-    follows("postgresql/setting:*", ("database_settings", "machine_memory", *TOPOLOGY), "sized from the machine"),
-    follows("gunicorn/workers", ("web_processes", "machine_processors"), "one more than the machine has processors"),
+    follows("postgresql/setting:*", ("database_settings", "memory", *TOPOLOGY), "sized from the machine"),
+    follows("gunicorn/workers", ("web_processes", "processors"), "one more than the machine has processors"),
     # Which release runs
     follows("release/*", ("release", *LIVE), "environments may serve different releases"),
     follows("venv/*", ("release", *LIVE), "it belongs to the release"),

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 # In this order columns stand and hosts are asked.
 ORDER = ("dev", "staging", "production")
+# What rules call variables and is no decision: it is read from the manifests themselves
+DERIVED = {
+    "release": ("release", "id"), "architecture": ("system", "architecture"), "processors": ("system", "processors"),
+    "memory": ("system", "memory MiB"),
+}  # fmt: skip
 # Lists of the same word, one after the other, are one: an environment may have more domains than another.
 REPEATED = re.compile(r"(?P<word>[^\s,/]*(?://)?<[a-z_ ]+>[^\s,/]*)(?:[\s,]+(?P=word))+(?![^\s,/])")
 
@@ -176,9 +181,16 @@ class Environment:
         return any(host.envelope.rehearsal for host in self.hosts)
 
     def variable(self, name: str) -> Any:
-        """Return what the inventory says of a variable: of each host that says something."""
-        values = [(host.envelope.declared.get("variables") or {}).get(name) for host in self.hosts]
-        return sorted({repr(value) for value in values})
+        """Return what a variable is on the hosts: in the inventory, or (DERIVED) as the machines are."""
+        if name == "topology":
+            kinds = self.hosts[0].envelope.declared.get("topology") or {}
+            return sorted(map(repr, kinds.values()))
+        if name in DERIVED:
+            section, key = DERIVED[name]
+            values = [(host.envelope.sections.get(section) or {}).get(key) for host in self.hosts]
+        else:
+            values = [(host.envelope.declared.get("variables") or {}).get(name) for host in self.hosts]
+        return sorted({repr(value) for value in values} - ({repr(None)} if len(self.hosts) > 1 else set()))
 
     def with_section(self, section: str) -> list[Host]:
         """Return the hosts that could read a section."""

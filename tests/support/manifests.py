@@ -46,7 +46,7 @@ def digest(found: Mapping[str, Any]) -> str:
 def declared(environment: str, **other: Any) -> dict[str, Any]:
     """Return what the inventory of an environment declares."""
     return {
-        "variables": {"app_domains": [f"{environment}.site.test"], "release": "0a1b2c3d4e5f"},
+        "variables": {"app_domains": [f"{environment}.site.test"]},
         "tokens": [{"text": f"{environment}.site.test", "variable": "app_domains"}],
         "intended": {"environment/SECRET_KEY": {"value": f"hmac:{environment}", "variable": "vault_app_secret_key"}},
         "topology": {},

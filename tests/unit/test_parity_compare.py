@@ -94,13 +94,12 @@ def test_without_a_baseline_nothing_is_drift() -> None:
 
 def test_a_variable_explains_what_follows_from_it_and_no_drift() -> None:
     newer = {"release": {"id": "ffffffffffff"}, "venv": {"distribution1": "2.0"}, "schema": {"table.added": "text"}}
-    other = declared("production", variables={"release": "ffffffffffff"})
-    deployed = envelope("production", before=newer, declared=other)
+    deployed = envelope("production", before=newer)
     found = compare([envelope("staging"), deployed])
     assert found.bad == []
     assert of(found, "venv/distribution1").because == ("release",)
     # By hand, after the deployment
-    by_hand = envelope("production", {"venv": {"distribution0": "3.0"}}, before=newer, declared=other)
+    by_hand = envelope("production", {"venv": {"distribution0": "3.0"}}, before=newer)
     assert names(compare([envelope("staging"), by_hand])) == ["venv/distribution0"]
 
 
