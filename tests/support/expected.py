@@ -1,8 +1,4 @@
-"""What `playbooks/site.yml` puts on a host: by the real inventory, roles and action plugin, and without the host.
-
-The play is loaded as Ansible loads it. For every `system_state` task that would run, the plugin's own code turns the
-task's entries into contents, and nothing is started. So tests never repeat a value: they ask here.
-"""
+"""What `playbooks/site.yml` puts on a host, by the real inventory and roles: tests never repeat a value, they ask."""
 
 from __future__ import annotations
 
@@ -10,30 +6,23 @@ import base64
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ansible import constants
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
-from ansible.playbook import Playbook
-from ansible.playbook.helpers import load_list_of_blocks
-from ansible.playbook.play_context import PlayContext
-from ansible.plugins.loader import action_loader, init_plugin_loader
+from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 from local_authority import authority_pem, new_authority
+from site_contents import SiteTasks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from ansible.playbook.task import Task
 
-ACTION = "system_state"
-INCLUDES = ("include_tasks", "ansible.builtin.include_tasks")
-#: The plugin asks its connection only for a folder that exists already.
-NO_CONNECTION = SimpleNamespace(_shell=SimpleNamespace(tmpdir="/nowhere"))
 CERTIFICATE_AUTHORITY = authority_pem(new_authority())
 #: Stand-ins: no test knows a real secret.
 SECRETS = {
@@ -72,20 +61,6 @@ class Expected:
         return [path for path in files if re.fullmatch(pattern, path)]
 
 
-def flat(blocks: list[Any]) -> Iterator[Task]:
-    """Return the tasks of blocks, in order."""
-    for block in blocks:
-        if hasattr(block, "block"):
-            yield from flat(block.block)
-        else:
-            yield block
-
-
-def telling(blocks: list[Any]) -> list[Task]:
-    """Return the tasks that put files on a host, and those that may bring more of them."""
-    return [task for task in flat(blocks) if task.action in (ACTION, *INCLUDES)]
-
-
 class Site:
     """The one list of roles, of the project whose ansible.cfg is in use."""
 
@@ -96,11 +71,8 @@ class Site:
         init_plugin_loader()
         self.loader = DataLoader()
         self.loader.set_basedir(str(self.root / "playbooks"))
-        inventory = InventoryManager(self.loader, sources=[str(self.root / "inventories/dev.yml")])
-        variables = VariableManager(self.loader, inventory)
-        site = Playbook.load(str(self.root / "playbooks/site.yml"), variable_manager=variables, loader=self.loader)
-        self._play = site.get_plays()[-1]
-        self._tasks = telling(self._play.compile())
+        self._tasks = SiteTasks(self.root, self.loader)
+        self._play = self._tasks.play
 
     def inventory(self, source: Path, extra: Mapping[str, Any]) -> tuple[InventoryManager, VariableManager]:
         """Return the hosts and variables of an inventory, with variables as if from the command line."""
@@ -119,54 +91,10 @@ class Site:
         self, inventory: InventoryManager, variables: VariableManager, host: str, machine: dict[str, Any]
     ) -> Expected:
         """Return what a host gets that has these facts."""
-        found = Expected(host, machine)
-        waiting = list(self._tasks)
-        while waiting:
-            task = waiting.pop(0)
+
+        def values_of(task: Task) -> dict[str, Any]:
             values = variables.get_vars(play=self._play, host=inventory.get_host(host), task=task)
-            values["ansible_facts"] = {"machine": machine}
-            values["ansible_search_path"] = task.get_search_path()
-            templar = Templar(self.loader, variables=values)
-            if not all(templar.evaluate_conditional(condition) for condition in task.when):
-                continue
-            if task.action == ACTION:
-                self._add(found, task, values, templar)
-            elif task.action in INCLUDES:
-                waiting[:0] = self._included(task, templar, variables)
-        return found
+            return dict(values) | {"ansible_facts": {"machine": machine}}
 
-    def _included(self, task: Task, templar: Templar, variables: VariableManager) -> list[Task]:
-        """Return the tasks of a file that a role includes under a condition."""
-        name = templar.template(task.args.get("file") or task.args["_raw_params"])
-        path = Path(task._role._role_path) / "tasks" / name
-        blocks = load_list_of_blocks(
-            self.loader.load_from_file(str(path), trusted_as_template=True),
-            play=self._play,
-            role=task._role,
-            task_include=task,
-            variable_manager=variables,
-            loader=self.loader,
-        )
-        return telling(blocks)
-
-    def _add(self, expected: Expected, task: Task, values: dict[str, Any], templar: Templar) -> None:
-        """Add what a task puts on the host."""
-        task = task.copy()
-        task.args = templar.template(task.args)
-        action = action_loader.get(
-            ACTION,
-            task=task,
-            connection=NO_CONNECTION,
-            play_context=PlayContext(),
-            loader=self.loader,
-            templar=templar,
-            shared_loader_obj=None,
-        )
-        # No folder on a host is needed, and the one call to it ends here.
-        action.TRANSFERS_FILES = False
-        action._execute_module = lambda module_args, **_others: module_args
-        answer = action.run(task_vars=values)
-        for entry in answer["files"]:
-            expected.entries[entry["path"]] = entry | {"data": answer["contents"][entry["path"]]}
-        expected.units.update({unit["name"]: unit for unit in answer["units"] if unit.get("when", True)})
-        expected.templars[task._role.get_name()] = templar
+        found = self._tasks.contents(values_of)
+        return Expected(host, machine, found.entries, found.units, found.templars)

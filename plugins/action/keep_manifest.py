@@ -1,0 +1,116 @@
+"""Keeps a host's manifest on the control node, with what the inventory says of the host: its envelope."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.plugins.action import ActionBase
+
+# Ansible puts module_utils on no import path of the control node.
+sys.path.append(str(Path(__file__).resolve().parents[1] / "module_utils"))
+
+import environment_in_hand as in_hand
+import parity_declared as declared
+from manifest_key import derived_key
+from parity_envelope import Envelope, EnvelopeError, check_manifest
+from parity_store import Store
+from project_vault import SecretError, environment_secrets
+from site_contents import SiteTasks, with_role
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ROOT = Path(__file__).resolve().parents[2]
+STORE = ROOT / ".samestack" / "manifests"
+#: The secret from which the key of a manifest's digests follows, on both sides
+KEY_FROM = "vault_app_secret_key"
+
+
+def plain(value: object) -> Any:
+    """Return a templated value with everything inside it resolved."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+class ActionModule(ActionBase):
+    """Write one envelope; nothing is asked of the host."""
+
+    _VALID_ARGS = frozenset({"found", "cause"})
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return `file`, the envelope's; raises AnsibleActionFail for a manifest that this code cannot compare."""
+        result: dict[str, Any] = super().run(tmp, task_vars) | {"changed": False, "remote_calls": 0}
+        task_vars = task_vars or {}
+        host, groups, hostvars = task_vars["inventory_hostname"], task_vars["groups"], task_vars["hostvars"]
+        environment = next(iter(in_hand.environments_of(host, groups)), "")
+        found = self._task.args["found"]
+        try:
+            check_manifest(found["manifest"], host)
+        except EnvelopeError as error:
+            raise AnsibleActionFail(str(error)) from error
+        envelope = Envelope(
+            environment=environment,
+            host=host,
+            functions=tuple(declared.topology([host], groups)[host]),
+            time=found["time"],
+            digest=found["digest"],
+            manifest=found["manifest"],
+            cause=str(self._task.args.get("cause") or "asked"),
+            baseline=found.get("baseline"),
+            history=tuple(found.get("history") or ()),
+            declared=self._declared(environment, found["manifest"]["sections"], task_vars, hostvars),
+            rehearsal=host in groups.get(in_hand.REHEARSAL, []),
+        )
+        return result | {"ansible_facts": {"manifest_file": str(Store(STORE).save(envelope))}}
+
+    def _declared(
+        self, environment: str, sections: Mapping[str, Any], task_vars: Mapping[str, Any], hostvars: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return what the inventory says of this host."""
+        host, groups = task_vars["inventory_hostname"], task_vars["groups"]
+        folder = in_hand.main_folder(task_vars.get("ansible_inventory_sources") or [])
+        local = in_hand.is_local(host, groups)
+        try:
+            _, secrets = environment_secrets(self._loader, folder, environment, local=local)
+        except SecretError as error:
+            raise AnsibleActionFail(str(error)) from None
+        mine, others = hostvars[host], groups[environment]
+        names = [
+            "app_domains",
+            "app_static_domain",
+            "django_env",
+            "django_secret_env",
+            *plain(mine["allowed_differences"]),
+        ]
+        values = {name: plain(mine[name]) for name in names if name in mine}
+        addresses = {other: {"machine_address": plain(hostvars[other].get("machine_address", ""))} for other in others}
+        key = derived_key(str(secrets[KEY_FROM]))
+        return {
+            "variables": declared.variables(
+                plain(mine["allowed_differences"]), values, [str(one) for one in secrets.values()]
+            ),
+            "topology": declared.topology(others, groups),
+            "tokens": declared.tokens(values, addresses),
+            "intended": {
+                **declared.intended_environment(values, sections, key),
+                **declared.intended_files(self._entries(task_vars, mine), sections, key),
+            },
+        }
+
+    def _entries(self, task_vars: Mapping[str, Any], mine: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Return the files that the roles put on this host; {} where its facts are not known."""
+        facts = task_vars.get("ansible_facts") or {}
+        if "machine" not in facts:
+            return {}
+        values = {**task_vars, "ansible_facts": facts}
+        try:
+            return SiteTasks(ROOT, self._loader).contents(lambda task: with_role(values, task)).entries
+        except AnsibleError as error:
+            raise AnsibleActionFail(f"what the roles put on {task_vars['inventory_hostname']}: {error}") from error

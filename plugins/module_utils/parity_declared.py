@@ -1,0 +1,114 @@
+"""What an inventory says of one host, as far as a comparison of manifests needs it; no secret is in it. Pure.
+
+`variables` are the decisions that may differ and reach a host, with its topology; `tokens` the words of the inventory
+that stand inside of what a host has; `intended` what certain keys of the manifest should be, computed from the
+inventory and by the roles' own templates, never copied from a host.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+from manifest_key import MARK, keyed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    Sections = Mapping[str, Mapping[str, Any]]
+    Entries = Mapping[str, Mapping[str, Any]]
+
+#: Declared differences that stay on the control node
+NOWHERE = ("notices_",)
+FUNCTIONS = ("web", "worker", "db", "cache", "lb", "build")
+#: The decision behind what role django puts into the application's environment
+SOURCES = {
+    "DEBUG": "app_debug", "ALLOWED_HOSTS": "app_domains", "CSRF_TRUSTED_ORIGINS": "app_domains",
+    "SAMESTACK_MAIL_FOLDER": "app_catch_mail", "SECRET_KEY": "vault_app_secret_key", "DATABASE_URL": "topology",
+    "REDIS_URL": "topology",
+}  # fmt: skip
+#: What stands in a manifest in place of a value that is one of the secrets
+HIDDEN = "(secret)"
+
+
+def variables(allowed: Iterable[str], values: Mapping[str, Any], secrets: Iterable[str]) -> dict[str, Any]:
+    """Return the decisions that may differ and reach a host; one with a secret in it is only said to be there."""
+    hidden = [secret for secret in secrets if secret]
+    found: dict[str, Any] = {}
+    for name in sorted(allowed):
+        if not name.startswith(NOWHERE) and name in values:
+            text = json.dumps(values[name], sort_keys=True, default=str)
+            found[name] = HIDDEN if any(secret in text for secret in hidden) else json.loads(text)
+    return found
+
+
+def tokens(values: Mapping[str, Any], hosts: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Return the inventory's words: domains, and the names and addresses of the environment's machines.
+
+    Args:
+        values: the host's variables.
+        hosts: `machine_address` of each host of the environment, by name.
+    """
+    found: dict[str, str] = {}
+    for address in hosts.values():
+        found[str(address.get("machine_address", ""))] = "machine_address"
+    for name in hosts:
+        found[name] = "host name"
+    for domain in [values.get("app_static_domain") or ""]:
+        found[domain] = "app_static_domain"
+    for domain in values.get("app_domains") or []:
+        found[str(domain)] = "app_domains"
+    return [{"text": text, "variable": variable} for text, variable in sorted(found.items()) if text]
+
+
+def topology(hosts: Iterable[str], groups: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
+    """Return the functions of each host of an environment, by name."""
+    members = {function: set(groups.get(function) or ()) for function in FUNCTIONS}
+    return {host: sorted(name for name, found in members.items() if host in found) for host in sorted(hosts)}
+
+
+def intended_environment(values: Mapping[str, Any], sections: Sections, key: str) -> dict[str, dict[str, Any]]:
+    """Return what the application's environment should be, key by key, digested where the host digests it.
+
+    Args:
+        values: the host's variables, `django_env` and `django_secret_env` among them.
+        sections: what the host was found to have.
+        key: the environment's key of digests, in hex.
+    """
+    found, secret = sections.get("environment") or {}, values.get("django_secret_env") or {}
+    wanted = {name: written(value) for name, value in {**(values.get("django_env") or {}), **secret}.items()}
+    if not found:
+        return {}
+    return {
+        f"environment/{name}": {
+            "value": keyed(key, text) if name in secret or str(found.get(name, "")).startswith(MARK) else text,
+            "variable": SOURCES.get(name, "app_secret_env" if name in secret else "app_env"),
+        }
+        for name, text in wanted.items()
+    }
+
+
+def written(value: Any) -> str:
+    """Return a value of an environment file as the filter `systemd_environment` writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def intended_files(entries: Entries, found: Mapping[str, Any], key: str, describe: Any) -> dict[str, dict[str, Any]]:
+    """Return what the files that the roles put on a host should be, as its manifest says it.
+
+    Args:
+        entries: files by path, as `system_state` has them.
+        found: the section `files` of the host's manifest.
+        key: the environment's key of digests, in hex.
+        describe: the recorder's own way to write a file (content, mode, owner, group, digest of contents).
+    """
+    wanted: dict[str, dict[str, Any]] = {}
+    for path, entry in entries.items():
+        # Once a file of this kind is there, it stays, whatever it holds.
+        if entry["state"] != "file" or entry["initial"] or path not in found:
+            continue
+        content = base64.b64decode(entry["data"])
+        value = describe(content, entry, keyed_by=key if MARK in str(found[path]) else "")
+        wanted[f"files/{path}"] = {"value": value, "variable": "the inventory"}
+    return wanted

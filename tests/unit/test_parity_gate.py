@@ -1,0 +1,88 @@
+"""The gate of a promotion: what stops it, what mends it, and how single differences are accepted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from parity_compare import Comparison, compare
+from parity_gate import Verdict, gates, judge, names_of, notes, ways_out
+from support.manifests import envelope
+
+PLANTED = {"packages": {"cowsay": "1"}, "schema": {"function:f(a, b)": "aa"}}
+
+
+def planted() -> Comparison:
+    return compare([envelope("staging"), envelope("production", PLANTED)])
+
+
+def verdict(accept: Any = "", reason: str = "") -> Verdict:
+    return judge(planted(), accept, reason)
+
+
+def stopping(found: Verdict) -> list[str]:
+    return [one.name for one in found.stopping]
+
+
+def test_what_is_explained_stops_nothing() -> None:
+    found = judge(compare([envelope("staging"), envelope("production")]), "", "")
+    assert found == Verdict((), (), ())
+    assert ways_out(found) == ""
+
+
+def test_another_release_is_what_a_promotion_is_for() -> None:
+    newer = {"release": {"id": "ffffffffffff"}, "venv": {"distribution0": "9"}, "schema": {"table.new": "text"}}
+    assert stopping(judge(compare([envelope("staging", before=newer), envelope("production")]), "", "")) == []
+
+
+def test_each_difference_is_listed_with_what_mends_it() -> None:
+    found = verdict()
+    assert stopping(found) == ["packages/cowsay", "schema/function:f(a, b)"]
+    listed = dict(gates(found, planted()))
+    assert listed["packages/cowsay is drift: staging has (not there), production has 1"] == (
+        "`on production1: sudo apt-get remove cowsay`"
+    )
+    assert "parity_accept=packages/cowsay,schema/function:f(a, b)" in ways_out(found)
+
+
+@pytest.mark.parametrize(
+    "accept",
+    ["packages/cowsay,schema/function:f(a, b)", "schema/function:f(a,b) , packages/cowsay".replace("a,b", "a, b"),
+     ["packages/cowsay", "schema/function:f(a, b)"]],
+)  # fmt: skip
+def test_the_very_keys_are_accepted_with_a_reason(accept: Any) -> None:
+    found = verdict(accept, "the fair is on")
+    assert (stopping(found), found.mistakes) == ([], ())
+    kept = notes(found, "the fair is on")
+    assert sorted(kept["parity_accepted"]) == ["packages/cowsay", "schema/function:f(a, b)"]
+    assert kept["parity_reason"] == "the fair is on"
+
+
+def test_what_is_not_named_still_stops() -> None:
+    assert stopping(verdict("packages/cowsay", "why")) == ["schema/function:f(a, b)"]
+
+
+@pytest.mark.parametrize(
+    ("accept", "said"),
+    [
+        ("packages/*", "one by one"),
+        ("all", "one by one"),
+        ("packages/cowsey", "Write packages/cowsay"),
+        ("sockets/tcp:1", "nothing of that name differs. Leave it out"),
+        ("environment/SECRET_KEY", "explained and needs no acceptance"),
+    ],
+)
+def test_an_acceptance_that_names_nothing_is_an_error(accept: str, said: str) -> None:
+    found = verdict(accept, "why")
+    assert said in found.mistakes[0]
+    assert "packages/cowsay" in stopping(found)
+    assert any(said.split(". ")[0] in wrong + mend for wrong, mend in gates(found, planted()))
+
+
+def test_a_reason_is_required() -> None:
+    assert "parity_reason" in verdict("packages/cowsay").mistakes[0]
+
+
+def test_names_are_told_apart_also_where_they_hold_commas() -> None:
+    known = ["schema/function:f(a, b)", "packages/x"]
+    assert names_of("packages/x, schema/function:f(a, b),typo", known) == [*known[::-1], "typo"]
