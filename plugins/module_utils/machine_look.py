@@ -1,7 +1,8 @@
 """One look at a machine: a program that is sent over ssh and runs with the host's own Python, standard library alone.
 
 Started with a JSON list of packages as its argument, and "stack" where the stack lock asks, too; one line of JSON, what
-the module `machine_facts` returns, goes to standard output. Without the weight of a module, which takes half a second before it does anything.
+the module `machine_facts` returns, goes to standard output. Without the weight of a module, which takes half a second
+before it does anything.
 """
 
 from __future__ import annotations

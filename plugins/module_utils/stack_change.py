@@ -10,8 +10,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils import release_owed, stale_services
-from ansible.module_utils.stack_apt import Apt, StackError, Transaction
 from ansible.module_utils.machine_look import STACK
+from ansible.module_utils.stack_apt import Apt, StackError, Transaction
 from ansible.module_utils.stack_packages import compare, is_lockable, packages_of
 
 if TYPE_CHECKING:
