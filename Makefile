@@ -52,7 +52,7 @@ rehearse: ## Staging and production as local machines, provisioned and deployed
 	@$(AGAIN) _after-up MACHINE=production1
 
 ##@ Any environment (ENV=, REHEARSAL=1)
-.PHONY: provision undo-provision deploy promote plan rollback accept releases freeze unfreeze maintenance manage secrets logs shell dbshell
+.PHONY: provision undo-provision deploy promote plan rollback accept releases freeze unfreeze maintenance manifest drift manage secrets logs shell dbshell
 provision: _tools ## Build the machines of ENV, or bring them up to date
 	@$(PLAY) playbooks/site.yml $(ARGS)
 
@@ -86,6 +86,12 @@ unfreeze: _tools ## ENV may be changed again
 
 maintenance: _tools ## ON=1: visitors of ENV see a page (MSG= is on it); ON=0: the site again
 	@$(PLAY) playbooks/maintenance.yml -e "$$(box/extra maintenance_on ON)" $(if $(MSG),-e "$$(box/extra maintenance_message MSG)") $(ARGS)
+
+manifest: _tools ## Each machine of ENV writes down what is really on it
+	@$(PLAY) playbooks/manifest.yml $(ARGS)
+
+drift: _tools ## What changed on ENV outside of our runs, when and by what
+	@$(PLAY) playbooks/drift.yml $(ARGS)
 
 manage: _tools ## Run a manage.py command: make manage CMD="createsuperuser"
 	@$(HOST) manage

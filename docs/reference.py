@@ -23,7 +23,7 @@ DECIDED = REPO / "inventories" / "group_vars" / "all"
 # In the order in which a person meets them; other files of that folder follow.
 FILES = ("app.yml", "web.yml", "database.yml", "release.yml", "security.yml", "machine.yml", "differences.yml")
 # The order of playbooks/site.yml, then what comes around it.
-ROLES = ("host", "postgresql", "redis", "django", "nginx", "release", "preflight")
+ROLES = ("host", "postgresql", "redis", "django", "nginx", "parity", "release", "preflight")
 FORMAT = re.compile(r"^(?:Name f|F)ormat: (\w+)$")
 # Longer values are the business of the file that has them.
 LONGEST_VALUE = 60

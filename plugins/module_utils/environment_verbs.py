@@ -11,7 +11,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from ansible.module_utils import maintenance_page, release_status, system_undo
+from ansible.module_utils import maintenance_page, manifest_call, release_status, system_undo
 from ansible.module_utils.release_host import Place, ReleaseError, read_json, write_atomic
 from ansible.module_utils.release_ledger import Run, accepted_releases, described, is_locked, read_ledger
 
@@ -129,12 +129,13 @@ class Environment:
         return True, ["Visitors see the site again"]
 
     def provisioned(self, _message: str) -> Answer:
-        """Record that this run changed the machine, where it did; what it replaced is kept by its name."""
+        """Record that this run changed the machine, where it did, and what is there now."""
         changed = self.run.id and os.path.isdir(system_undo.run_folder(self.run.id))
         files = system_undo.kept_files(self.run.id) if changed else []
         if files:
             self.run.succeed(files=len(files))
-        return False, []
+        recorded = manifest_call.record("provision", self.run.given)
+        return False, [recorded.trouble] if recorded.trouble else []
 
     def show(self) -> dict[str, Any]:
         """Return what there is to see; nothing is changed."""

@@ -1,0 +1,33 @@
+"""The control-node half of `manifest`: it says who asks, and shows what changed outside of our runs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+# Ansible puts module_utils on no import path of the control node.
+sys.path.append(str(Path(__file__).resolve().parents[1] / "module_utils"))
+
+from manifest_words import drift_words, manifest_words
+from run_identity import who
+
+
+class ActionModule(ActionBase):
+    """Run the module for whoever sits here."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the module's result, with words for people."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        args = dict(self._task.args)
+        task_vars = task_vars or {}
+        args["run"] = args.get("run") or (task_vars.get("ansible_facts") or {}).get("run") or {"who": who()}
+        result |= self._execute_module(module_name="manifest", module_args=args, task_vars=task_vars)
+        # The manifest would otherwise be printed with -vvv.
+        result.pop("invocation", None)
+        if result.get("failed"):
+            return result
+        asked = bool(args.get("drift"))
+        return result | {"say": drift_words(result) if asked else manifest_words(result)}

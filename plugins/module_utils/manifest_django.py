@@ -1,0 +1,110 @@
+"""Sections `settings` and `gunicorn`: what the application's own Python says of itself, asked when something changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from ansible.module_utils import manifest_inside, release_host
+from ansible.module_utils.manifest_host import COMPLAINT_LENGTH, Missing
+
+if TYPE_CHECKING:
+    from ansible.module_utils.manifest_host import Host, Section, Value
+    from ansible.module_utils.manifest_live import Live
+
+#: What live code's settings may be made from
+SETTINGS_FILES = (".py", ".env", ".toml", ".json", ".yaml", ".yml", ".ini", ".cfg")
+
+
+def settings(host: Host, live: Live) -> Section:
+    """Return the section `settings`; raises Missing where they cannot be asked for."""
+    found = described(host, live)
+    section = {name: value_of(host, live, name, value) for name, value in found["settings"].items()}
+    return {"(Django)": found["django"], **section}
+
+
+def gunicorn(host: Host, live: Live) -> Section:
+    """Return the section `gunicorn`; raises Missing where another server serves, or none."""
+    if "web" not in host.config["functions"]:
+        raise Missing("this host serves no web requests")
+    if server_of(live) != "gunicorn":
+        raise Missing(f"the release is served by {server_of(live)}; its command is in section units")
+    found = described(host, live)
+    if "gunicorn" not in found:
+        raise Missing(host.secrets.masked(found.get("trouble", "Gunicorn was not asked")))
+    return {name: value_of(host, live, name, value) for name, value in found["gunicorn"].items()}
+
+
+def server_of(live: Live) -> str:
+    """Return which server the release was built with."""
+    return str(((live.place.finished or {}).get("inputs") or {}).get("server") or "gunicorn")
+
+
+def config_file(host: Host) -> str:
+    """Return Gunicorn's file."""
+    return f"/etc/{host.config['app']}/gunicorn.conf.py"
+
+
+def described(host: Host, live: Live) -> dict[str, Any]:
+    """Return what `manifest_inside.describe` answers; raises Missing."""
+    if not live.id or "app" not in host.config["functions"]:
+        raise Missing("no release is live on this host")
+    if live.trouble:
+        raise Missing(live.trouble)
+    try:
+        return dict(host.cache.finding("django", follows_from(host, live), lambda: ask(host, live)))
+    except Missing as missing:
+        live.trouble = str(missing)
+        raise
+
+
+def follows_from(host: Host, live: Live) -> str:
+    """Return a digest of everything that decides the settings: code, packages, environment, and this program."""
+    digest = hashlib.sha256(manifest_inside.__doc__.encode() if manifest_inside.__doc__ else b"")
+    own = (f"/etc/{host.config['app']}/env", config_file(host), "/usr/local/lib/samestack/python/samestack_overlay.py")
+    own += ("/usr/local/lib/samestack/python/samestack_settings.py",)
+    for path in own:
+        digest.update(host.text(path).encode("utf-8", "surrogateescape") + b"\0")
+    digest.update(release_host.inside_source(manifest_inside).encode())
+    digest.update(live.id.encode())
+    # What the environment is made of decides too, and whatever somebody changed in it.
+    trees = [live.tree, {path: one for path, one in live.venv_tree.items() if not path.endswith(".pyc")}]
+    for tree in trees:
+        for path, (mode, sha256) in sorted(tree.items()):
+            if not live.is_code or path.endswith(SETTINGS_FILES):
+                digest.update(f"{path} {mode} {sha256}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def ask(host: Host, live: Live) -> dict[str, Any]:
+    """Run the program as the application, in its environment; raises Missing."""
+    config = host.config
+    account = {"user": config["app"], "groups": config["groups"], "env_file": f"/etc/{config['app']}/env"}
+    given = {"gunicorn": config_file(host) if "web" in config["functions"] else ""}
+    program = release_host.inside_source(manifest_inside, call="describe", given=given)
+    # The same text in every process: sets have an order of their own otherwise.
+    python = ["env", "PYTHONHASHSEED=0", "PYTHONDONTWRITEBYTECODE=1", "SAMESTACK_SOCKET=/run/live.sock"]
+    python += [live.place.path("venv", "bin", "python"), "-", "describe"]
+    code, out, err = release_host.run_as_app(live.place, account, python, stdin=program)
+    answer = release_host.inside_answer(out)
+    if code or answer is None:
+        last = [line for line in (err or out).splitlines() if line.strip()][-1:]
+        why = host.secrets.masked("".join(last))[:COMPLAINT_LENGTH]
+        raise Missing(f"the application's settings cannot be read: {why or f'exit code {code}'}")
+    return answer
+
+
+def value_of(host: Host, live: Live, name: str, value: Any) -> Value:
+    """Return a setting as the manifest has it: no secret, and the live release's folder by the name that stays."""
+    if isinstance(value, list):
+        return [str(value_of(host, live, name, one)) for one in value]
+    if isinstance(value, float):
+        value = json.dumps(value)
+    if not isinstance(value, str):
+        return value  # type: ignore[no-any-return]
+    root = live.place.root
+    text = value.replace(f"{root}/releases/{live.id}/", f"{root}/current/").replace(
+        f"{live.venv}/", f"{root}/current/venv/"
+    )
+    return host.secrets.value(name, text)

@@ -1,0 +1,201 @@
+"""Section `files`: what below /etc is not as its package brought it, and what no package brought."""
+
+from __future__ import annotations
+
+import fnmatch
+import grp
+import hashlib
+import os
+import pwd
+import re
+import stat
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from ansible.module_utils import manifest_dpkg
+from ansible.module_utils.manifest_redis import SECRET as REDIS_SECRETS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ansible.module_utils.manifest_host import Host, Section
+
+#: Below these, what no package brought is named.
+TOPS = ("/etc", "/usr/local", "/usr/bin", "/usr/sbin", "/usr/lib/systemd/system")
+#: Where programs are looked at for rights that they hand on
+PROGRAMS = ("/usr", "/opt", "/srv", "/home", "/root", "/tmp", "/var/tmp", "/var/www")
+#: Named by another section (accounts, environment, certificates), or made from what is named
+ELSEWHERE = (
+    "/etc/passwd", "/etc/passwd-", "/etc/group", "/etc/group-", "/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-",
+    "/etc/subuid-", "/etc/subgid-", "/etc/ssl/certs/*", "/etc/ld.so.cache", "/etc/mtab", "/etc/.pwd.lock", "/etc/.updated",
+    "/etc/alternatives/*", "/etc/rc?.d/*", "/etc/{app}/env", "/etc/systemd/system/*.wants/*", "/etc/systemd/system/*.requires/*",
+    "/usr/local/lib/python3*/*", "/usr/local/lib/samestack/*.pyc",
+)  # fmt: skip
+#: This machine's own, and nobody else's
+OWN = (
+    "/etc/machine-id", "/etc/hostname", "/etc/ssh/ssh_host_*", "/etc/resolv.conf", "/etc/adjtime", "/etc/network/*", "/etc/netplan/*",
+    "/etc/systemd/network/*", "/etc/nginx/tls/*", "/etc/letsencrypt/*", "/etc/redis/server-*.pem", "/etc/postgresql/*/server-*.pem",
+    "/etc/samestack/*.key", "/etc/lvm/*", "/etc/fstab", "/etc/iscsi/*", "/etc/cloud/*", "/etc/ssl/private/*", "/etc/{app}/internal-ca.crt",
+)  # fmt: skip
+#: Not everybody may read them, but no secret is in them.
+OPEN = (
+    "/etc/postgresql/*/pg_hba.conf", "/etc/postgresql/*/pg_ident.conf", "/etc/sudoers", "/etc/sudoers.d/*", "/etc/redis/redis.conf",
+    "/etc/at.deny", "/etc/cron.*", "/etc/samestack/*.json", "/etc/ufw/*.rules", "/etc/polkit-1/*", "/etc/crontab", "/etc/security/*",
+)  # fmt: skip
+SECRET_LINE = re.compile(rf"^[ \t]*(?:{'|'.join(REDIS_SECRETS)}|user)[ \t].*$\n?", re.MULTILINE)
+RIGHTS = stat.S_ISUID | stat.S_ISGID
+DIGITS = 32
+USUAL = ("root:root 0644", "root:root 0755", "root:root 0444")
+
+
+@lru_cache(maxsize=None)
+def user_name(number: int) -> str:
+    """Return a user's name, or the number where there is none."""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+@lru_cache(maxsize=None)
+def group_name(number: int) -> str:
+    """Return a group's name, or the number where there is none."""
+    try:
+        return grp.getgrgid(number).gr_name
+    except KeyError:
+        return str(number)
+
+
+def rights(status: os.stat_result) -> str:
+    """Return owner, group and mode."""
+    return f"{user_name(status.st_uid)}:{group_name(status.st_gid)} {stat.S_IMODE(status.st_mode):04o}"
+
+
+class Patterns:
+    """Lists of paths, with the application's name put in."""
+
+    def __init__(self, app: str, *patterns: str) -> None:
+        """Take the application's name and the patterns."""
+        self._known = re.compile("|".join(fnmatch.translate(pattern.format(app=app)) for pattern in patterns))
+
+    def __contains__(self, path: str) -> bool:
+        """Return whether a path is meant."""
+        return bool(self._known.match(path))
+
+
+def walk(host: Host, top: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield (path, status) of files and links below a folder."""
+    try:
+        with os.scandir(host.path(top)) as entries:
+            listed = sorted(entries, key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in listed:
+        path = f"{top}/{entry.name}"
+        if entry.is_dir(follow_symlinks=False):
+            yield from walk(host, path)
+        else:
+            yield path, entry.stat(follow_symlinks=False)
+
+
+class Files:
+    """The section while it is made."""
+
+    def __init__(self, host: Host) -> None:
+        """Take the host, and what its packages brought."""
+        self.host = host
+        app = host.config["app"]
+        known = manifest_dpkg.known(host)
+        self.defaults: dict[str, str] = known["defaults"]  # type: ignore[assignment]
+        self.owned = set(known["owned"])
+        self.elsewhere, self.own, self.open = (Patterns(app, *patterns) for patterns in (ELSEWHERE, OWN, OPEN))
+        self.section: Section = {}
+
+    def look(self, top: str) -> None:
+        """Add what is below a folder."""
+        for path, status in walk(self.host, top):
+            if path in self.elsewhere or path.endswith(".pyc"):
+                continue
+            default = self.defaults.get(path)
+            if default is None and self.is_owned(path):
+                continue
+            self.add(path, status, default)
+
+    def is_owned(self, path: str) -> bool:
+        """Return whether a package brought a path; packages may know it by its name before /usr was merged."""
+        return path in self.owned or (path.startswith("/usr/") and path[4:] in self.owned)
+
+    def add(self, path: str, status: os.stat_result, default: str | None) -> None:
+        """Add one path, unless it is what its package brought."""
+        if stat.S_ISLNK(status.st_mode):
+            self.section[path] = f"link to {os.readlink(self.host.path(path))}"
+            return
+        if not stat.S_ISREG(status.st_mode):
+            self.section[path] = f"no file, {rights(status)}"
+            return
+        try:
+            if default and self.host.cache.digest(self.host.path(path), "md5", status) == default:
+                if rights(status) not in USUAL:
+                    self.section[path] = f"as its package brought it, {rights(status)}"
+                return
+            self.section[path] = f"{self.digest(path, status)} {rights(status)}"
+        except OSError as error:
+            self.host.miss(f"files/{path}", str(error.strerror))
+
+    def digest(self, path: str, status: os.stat_result) -> str:
+        """Return what stands for a file's content; of one that not everybody may read nobody can tell the content."""
+        real = self.host.path(path)
+        if path in self.own:
+            return "this machine's own " + self.secret(real, status)
+        if status.st_mode & stat.S_IROTH:
+            return "sha256:" + self.common(path, real, status)
+        if path in self.open:
+            text = self.host.read(path)
+            secret = "".join(SECRET_LINE.findall(text))
+            if path.endswith("redis.conf") and secret:
+                self.section[f"{path}:secret"] = self.host.keyed(secret)
+                text = SECRET_LINE.sub("", text)
+            return (
+                "sha256:"
+                + hashlib.sha256(self.host.secrets.masked(text).encode("utf-8", "surrogateescape")).hexdigest()[:DIGITS]
+            )
+        return self.secret(real, status)
+
+    def common(self, path: str, real: str, status: os.stat_result) -> str:
+        """Return the digest of a file that everybody may read; the machine's own name in it has another word."""
+        if path == "/etc/hosts":
+            text = named(self.host.read(path), os.uname().nodename)
+            return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:DIGITS]
+        return self.host.cache.digest(real, status=status)[:DIGITS]
+
+    def secret(self, real: str, status: os.stat_result) -> str:
+        """Return the keyed digest of a file's digest, so that large files are read once."""
+        return self.host.keyed(self.host.cache.digest(real, status=status))
+
+    def missing(self) -> None:
+        """Add the configuration that packages brought and somebody removed."""
+        for path in sorted(self.defaults):
+            if not os.path.lexists(self.host.path(path)) and path.startswith("/etc/"):
+                self.section[path] = "removed"
+
+    def programs(self) -> None:
+        """Add the programs that hand on rights: whoever runs them is their owner, or of their group."""
+        for top in PROGRAMS:
+            for path, status in walk(self.host, top):
+                if status.st_mode & RIGHTS and stat.S_ISREG(status.st_mode):
+                    self.section[f"setuid:{path}"] = rights(status)
+
+
+def named(text: str, name: str) -> str:
+    """Return /etc/hosts with the machine's own name as a word; its own addresses are not its own decision."""
+    return re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", "<host name>", text)
+
+
+def collect(host: Host) -> Section:
+    """Return the section."""
+    files = Files(host)
+    for top in TOPS:
+        files.look(top)
+    files.missing()
+    files.programs()
+    return files.section

@@ -1,0 +1,129 @@
+"""Section `nginx`: version, modules, and the configuration as nginx puts it together, a path and arguments a directive."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from ansible.module_utils.manifest_host import Missing
+from ansible.module_utils.manifest_processes import started
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ansible.module_utils.manifest_host import Host, Section
+
+TOKEN = re.compile(
+    r"""\s+|\#[^\n]*|(?P<mark>[{};])|(?P<word>(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\$\{|\\.|[^\s{};"'\\])+)""",
+    re.DOTALL,
+)
+FILE = re.compile(r"^# configuration file (\S+):$", re.MULTILINE)
+PID = "/run/nginx.pid"
+#: The clock of processes is read in whole seconds.
+TOLERANCE_SECONDS = 2
+
+
+def tokens(text: str) -> Iterator[str]:
+    """Yield the words and marks of a configuration, without comments."""
+    for found in TOKEN.finditer(text):
+        token = found["mark"] or found["word"]
+        if token:
+            yield token
+
+
+def directives(text: str) -> list[tuple[str, list[str]]]:
+    """Return (block path, arguments) of every directive, in order; includes are followed by nginx already.
+
+    A block's path names its arguments (`http/server/location[/static/]`); a server is named by `server_name` and `listen`.
+    """
+    found: list[tuple[str, list[str]]] = []
+    _block(tokens(text), "", found)
+    return found
+
+
+def _block(words: Iterator[str], path: str, found: list[tuple[str, list[str]]]) -> None:
+    statement: list[str] = []
+    for word in words:
+        if word == ";":
+            if statement and statement[0] != "include":
+                found.append((path + statement[0], statement[1:]))
+            statement = []
+        elif word == "{":
+            inner: list[tuple[str, list[str]]] = []
+            _block(words, "", inner)
+            name = named(statement, inner)
+            found.extend((f"{path}{name}/{key}", arguments) for key, arguments in inner)
+            if not inner:
+                found.append((f"{path}{name}", []))
+            statement = []
+        elif word == "}":
+            return
+        else:
+            statement.append(word)
+
+
+def named(statement: list[str], inner: list[tuple[str, list[str]]]) -> str:
+    """Return what a block is called."""
+    arguments = statement[1:]
+    if statement[:1] == ["server"]:
+        names = [" ".join(words) for key, words in inner if key == "server_name"]
+        ports = [words[0].rsplit(":", 1)[-1] for key, words in inner if key == "listen" and words]
+        arguments = [*names, *dict.fromkeys(ports)]
+    return statement[0] + (f"[{' '.join(arguments)}]" if arguments else "")
+
+
+def joined(found: list[tuple[str, list[str]]]) -> dict[str, str | list[str]]:
+    """Return {path: arguments}; those of a directive that stands several times as a list, in order."""
+    section: dict[str, list[str]] = {}
+    for path, arguments in found:
+        section.setdefault(path, []).append(" ".join(arguments))
+    return {path: values if len(values) > 1 else values[0] for path, values in section.items()}
+
+
+def build(text: str) -> tuple[str, list[str], str]:
+    """Return (version, options, TLS library) of what `nginx -V` says."""
+    version = re.search(r"nginx version: nginx/(\S+)", text)
+    tls = re.search(r"(?:built with|running with) (.*)", text)
+    options = re.search(r"configure arguments: (.*)", text)
+    # Paths of the build machine are in the compiler's flags.
+    words = re.findall(
+        r"--(?:with|without|add)-[\w-]+(?:=dynamic)?",
+        re.sub(r"--with-(cc|ld)-opt='[^']*'", "", options[1] if options else ""),
+    )
+    return version[1] if version else "", sorted(set(words)), tls[1] if tls else ""
+
+
+def collect(host: Host) -> Section:
+    """Return the section; raises Missing."""
+    if "web" not in host.config["functions"]:
+        raise Missing("this host has no web server")
+    version, options, tls = build(host.ask("nginx", "-V")[2])
+    text = host.run("nginx", "-T")
+    section: Section = {"version": version, "TLS library": tls, "modules": options}
+    for path, value in joined(directives(text)).items():
+        section[path] = (
+            [host.secrets.masked(one) for one in value] if isinstance(value, list) else host.secrets.masked(value)
+        )
+    section["not read yet"] = not_read(host, FILE.findall(text))
+    return section
+
+
+def not_read(host: Host, files: list[str]) -> list[str]:
+    """Return the files that were changed after the workers began that run now."""
+    try:
+        master = int(host.read(PID))
+        children = host.read(f"/proc/{master}/task/{master}/children").split()
+        began = min(started(host, child) for child in children)
+    except (Missing, ValueError):
+        return []
+    late = [path for path in files if changed(path) > began + TOLERANCE_SECONDS]
+    return sorted(set(late))
+
+
+def changed(path: str) -> float:
+    """Return when a file's content was changed, 0 where it is gone."""
+    try:
+        return os.stat(path).st_mtime
+    except OSError:
+        return 0

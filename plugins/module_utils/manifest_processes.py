@@ -1,0 +1,55 @@
+"""What /proc says of processes: when they began, what they are, with which environment and limits."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from ansible.module_utils.manifest_host import Missing
+from ansible.module_utils.systemd_units import parse
+
+if TYPE_CHECKING:
+    from ansible.module_utils.manifest_host import Host
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def started(host: Host, pid: str | int) -> float:
+    """Return when a process began, in seconds since 1970 (to a second, as the kernel says when it booted)."""
+    fields = host.read(f"/proc/{pid}/stat").rsplit(")", 1)[-1].split()
+    booted = re.search(r"^btime (\d+)", host.read("/proc/stat"), re.MULTILINE)
+    if not booted:
+        raise Missing("/proc/stat does not say when the machine was started")
+    return int(booted[1]) + int(fields[19]) / TICKS
+
+
+def unit_of(host: Host, pid: str | int) -> str:
+    """Return the unit that a process belongs to; all sessions of people are one."""
+    for line in host.text(f"/proc/{pid}/cgroup").splitlines():
+        parts = line.split(":", 2)[-1].split("/")
+        if any(part.startswith(("user-", "session-")) for part in parts):
+            return "a login"
+        units = [part for part in parts if part.endswith((".service", ".scope", ".socket"))]
+        if units:
+            return units[-1]
+    return ""
+
+
+def environment(host: Host, pid: str | int) -> dict[str, str]:
+    """Return a process's environment as it was given at its start."""
+    words = host.text(f"/proc/{pid}/environ").split("\0")
+    return dict(word.split("=", 1) for word in words if "=" in word)
+
+
+def command(host: Host, pid: str | int) -> list[str]:
+    """Return a process's command line."""
+    return host.text(f"/proc/{pid}/cmdline").rstrip("\0").split("\0")
+
+
+def main_processes(host: Host) -> dict[str, str]:
+    """Return {unit: pid} of the application's processes that run now."""
+    app = host.config["app"]
+    text = host.run("systemctl", "show", "--property", "Id,MainPID", "--", f"{app}-web@*", f"{app}-worker-*")
+    units = {unit["Id"]: unit["MainPID"] for unit in parse(text) if unit.get("MainPID", "0") != "0"}
+    return dict(sorted(units.items()))

@@ -1,0 +1,151 @@
+"""Section `units`: which units are enabled and run, what was added to them, and how closed the stack's own are."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from ansible.module_utils.manifest_host import Missing
+from ansible.module_utils.systemd_units import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ansible.module_utils.manifest_host import Host, Section
+    from ansible.module_utils.manifest_live import Live
+
+#: Where administrators, providers and packages put units, and links that enable them
+FOLDERS = (
+    "/etc/systemd",
+    "/run/systemd/system",
+    "/run/systemd/transient",
+    "/usr/lib/systemd/system",
+    "/etc/init.d",
+    "/etc/rc2.d",
+)
+ADDED = ("/etc/systemd/system", "/etc/systemd/system.control", "/run/systemd/system", "/run/systemd/system.control")
+# What nobody enables or disables says nothing.
+SILENT = ("static", "alias", "generated", "transient", "indirect", "-")
+KINDS = "service,socket,timer,path,mount,swap"
+PROPERTIES = "Id,LoadState,ActiveState,SubState,Type,RemainAfterExit,NeedDaemonReload,FragmentPath,UnitFileState"
+RUNNING = ("active", "reloading", "activating", "refreshing")
+STACK = re.compile(
+    r"(nginx|postgresql@.+|redis-server|ssh|nftables|systemd-timesyncd|unattended-upgrades|cron)\.service"
+)
+#: Units that come and go by themselves
+PASSING = re.compile(
+    r"^(user@|user-runtime-dir@|session-|run-[ru]?\d|run-user|systemd-(hostnamed|localed|timedated)|samestack-manifest@)|^run-"
+)
+
+
+def normal_name(unit: str, app: str, release: str) -> str:
+    """Return a unit's name in which the live release has a name that stays."""
+    found = re.fullmatch(rf"({re.escape(app)}-(?:web|worker-.+?))@([^@]+)\.(\w+)", unit)
+    if not found:
+        return unit
+    instance = "live" if found[2] in (release, f"{release}-2") else "another release"
+    return f"{found[1]}@{instance}.{found[3]}"
+
+
+def states(text: str) -> dict[str, str]:
+    """Return {unit: state} of `systemctl list-unit-files`, where somebody could have decided otherwise."""
+    rows = [line.split() for line in text.splitlines()]
+    return {row[0]: row[1] for row in rows if len(row) >= 2 and row[1] not in SILENT}
+
+
+def activity(unit: Mapping[str, str]) -> str:
+    """Return what a unit does, the same at any time of the day."""
+    if unit["ActiveState"] == "failed":
+        return "failed"
+    # What runs once in a while is as well when it is not running.
+    if unit.get("Type") == "oneshot" and unit.get("RemainAfterExit") != "yes":
+        return "runs at times"
+    return "active" if unit["ActiveState"] in RUNNING else "inactive"
+
+
+def exposures(text: str) -> dict[str, str]:
+    """Return {unit: exposure} of `systemd-analyze security` (0 is closed, 10 open)."""
+    return dict(re.findall(r"^(\S+\.service)\s+(\d+\.\d+)\s", text, re.MULTILINE))
+
+
+def collect(host: Host, live: Live) -> Section:
+    """Return the section; raises Missing."""
+    app = host.config["app"]
+    files = host.cache.finding(
+        "unit files",
+        fingerprint(host),
+        lambda: states(host.run("systemctl", "list-unit-files", "--no-legend", "--no-pager")),
+    )
+    section: Section = {f"state:{name}": state for name, state in files.items()}
+    shown = parse(host.run("systemctl", "show", "--property", PROPERTIES, "--", *names(host)))
+    own = []
+    for unit in shown:
+        name = normal_name(unit["Id"], app, live.id)
+        if unit["LoadState"] in ("not-found", "masked") or PASSING.match(name):
+            continue
+        if matters(name, app, unit, files):
+            section[f"active:{name}"] = activity(unit)
+        if unit.get("NeedDaemonReload") == "yes":
+            section[f"not read yet:{name}"] = True
+        if unit["Id"].endswith(".service") and (name.startswith(app) or STACK.fullmatch(name)):
+            own.append(unit["Id"])
+    for path in added_files(host):
+        section[f"file:{path}"] = "sha256:" + host.cache.digest(host.path(path))[:32]
+    try:
+        scores = exposures(security(host, own))
+        for name, score in ((name, scores[name]) for name in own if name in scores):
+            section[f"exposure:{normal_name(name, app, live.id)}"] = score
+    except Missing as missing:
+        host.miss("units/exposure", str(missing))
+    return section
+
+
+def names(host: Host) -> list[str]:
+    """Return the names of the units that systemd has in hand."""
+    text = host.run("systemctl", "list-units", "--all", "--plain", "--no-legend", "--no-pager", f"--type={KINDS}")
+    return sorted(line.split()[0] for line in text.splitlines() if line.split())
+
+
+def matters(name: str, app: str, unit: Mapping[str, str], files: Mapping[str, str]) -> bool:
+    """Return whether it matters if a unit runs: somebody wants it, it is the application's, or it has failed."""
+    if (
+        unit["ActiveState"] == "failed"
+        or name.startswith((f"{app}-", f"{app}.", "samestack-"))
+        or STACK.fullmatch(name)
+    ):
+        return True
+    if name.endswith((".mount", ".swap")):
+        return unit["FragmentPath"].startswith("/etc/")
+    template = re.sub(r"@[^.]*\.", "@.", name)
+    wanted = "enabled" in (files.get(name), files.get(template), unit.get("UnitFileState"))
+    return wanted or (unit["ActiveState"] in RUNNING and unit["FragmentPath"].startswith(("/etc/", "/run/")))
+
+
+def security(host: Host, units: list[str]) -> str:
+    """Return what systemd says of the sandboxes; asked when a unit's files or systemd itself are others."""
+    key = fingerprint(host) + " ".join(units)
+    return str(host.cache.finding("exposure", key, lambda: host.run("systemd-analyze", "security", "--no-pager")))
+
+
+def fingerprint(host: Host) -> str:
+    """Return what changes with units and the links that enable them."""
+    found: list[str] = []
+    for top in FOLDERS:
+        for folder, _folders, files in os.walk(host.path(top)):
+            status = os.stat(folder)
+            found.append(f"{folder} {status.st_mtime_ns} {len(files)}")
+            if not folder.startswith(("/usr", "/run/systemd/transient")):
+                found += [f"{name} {os.lstat(os.path.join(folder, name)).st_mtime_ns}" for name in sorted(files)]
+    return host.keyed("\n".join(found))
+
+
+def added_files(host: Host) -> Iterable[str]:
+    """Return the unit files and drop-ins that no package brings."""
+    for top in ADDED:
+        for folder, folders, files in os.walk(host.path(top)):
+            folders.sort()
+            for name in sorted(files):
+                path = os.path.join(folder, name)
+                if not os.path.islink(path) and not PASSING.match(name):
+                    yield "/" + os.path.relpath(path, host.root)
