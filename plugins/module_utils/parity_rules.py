@@ -64,7 +64,7 @@ files/*/ca-certificates*               | machine_trusted_ca_files       | author
 release/*                              | release app_live_path          | environments may serve different releases
 migrations/*                           | release app_live_path          | they belong to the release
 schema/*                               | release app_live_path          | it follows from the release's migrations
-settings/EMAIL*                        | release app_live_path app_debug app_catch_mail | whether mail leaves the machine
+settings/EMAIL*                        | release app_live_path app_debug app_catch_mail | whether mail leaves it
 settings/{{DATABASES,CACHES,*REDIS,*BROKER}}* | release app_live_path topology | where services are
 settings/*                             | release app_live_path app_debug | they belong to the release
 gunicorn/workers                       | web_processes processors       | one more than processors
