@@ -7,6 +7,8 @@ ENV ?= $(if $(filter promote,$(MAKECMDGOALS)),production,dev)
 override MSG := $(value MSG)
 override CMD := $(value CMD)
 export REF TO CMD MSG ON
+# How parity is asked for
+export OFFLINE SINCE FORMAT REHEARSAL ALL
 
 ENVIRONMENTS := dev staging production
 ifeq ($(filter $(ENV),$(ENVIRONMENTS)),)
@@ -117,6 +119,11 @@ shell: _tools ## A shell on the first machine of ENV
 
 dbshell: _tools ## A PostgreSQL prompt on the application's database
 	@$(HOST) dbshell
+
+##@ Environments, side by side (A=, B= choose two; REHEARSAL=1)
+.PHONY: parity
+parity: _tools ## Do dev, staging and production match? (OFFLINE=1, SINCE=tuesday, FORMAT=json, ALL=1)
+	@box/parity $(A) $(B)
 
 ##@ This repository
 .PHONY: check test soak bench help

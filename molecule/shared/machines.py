@@ -66,8 +66,9 @@ def write_inventory(addresses: dict[str, str]) -> None:
     for name, group in groups.items():
         hosts = wanted.get(name, {}).get("hosts") or {}
         group["hosts"] = {host: values for host, values in hosts.items() if host in machines()}
-    if len(addresses) > 1:
-        groups["rehearsal"]["hosts"] = {name: {"machine_address": address} for name, address in addresses.items()}
+    stand_ins = groups["rehearsal"]["hosts"]
+    if len(stand_ins) > 1:
+        groups["rehearsal"]["hosts"] = {name: {"machine_address": addresses[name]} for name in stand_ins}
     file.write_text(yaml.safe_dump(groups, sort_keys=False), encoding="utf-8")
 
 

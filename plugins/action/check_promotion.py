@@ -12,8 +12,11 @@ from ansible.plugins.action import ActionBase
 # Ansible puts module_utils on no import path of the control node.
 sys.path.append(str(Path(__file__).resolve().parents[1] / "module_utils"))
 
+from parity_compare import compare
+from parity_envelope import EnvelopeError, read_envelope
+from parity_gate import Verdict, gates, judge, notes, ways_out
 from project_repository import commits_between, mirror_of
-from release_gates import unmet
+from release_gates import Gate, unmet
 
 # Where release_source keeps its mirrors; without one the commits are not told.
 SOURCES = Path(__file__).resolve().parents[2] / ".samestack" / "sources"
@@ -22,7 +25,9 @@ SOURCES = Path(__file__).resolve().parents[2] / ".samestack" / "sources"
 class ActionModule(ActionBase):
     """Compare staging with production, on this computer."""
 
-    _VALID_ARGS = frozenset({"staging", "production", "pending", "acceptance", "room", "source"})
+    _VALID_ARGS = frozenset(
+        {"staging", "production", "pending", "acceptance", "room", "source", "manifests", "accept", "reason"}
+    )
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -30,17 +35,19 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars) | {"changed": False, "remote_calls": 0}
         args = self._task.args
         staging, production = args["staging"], args["production"]
-        gates = unmet(
+        not_met = unmet(
             staging,
             production,
             list(args.get("pending") or []),
             acceptance=bool(args.get("acceptance", True)),
             room=int(args.get("room") or 0),
         )
+        verdict, differing = self._parity()
+        not_met += differing
         found: dict[str, Any] = next(iter(staging.values()), {})
         # Without a release there is nothing to foresee either.
-        if gates and not (self._task.check_mode and found.get("sha256")):
-            listed = "\n".join(f"- {gate}" for gate in gates)
+        if not_met and not (self._task.check_mode and found.get("sha256")):
+            listed = "\n".join([*(f"- {gate}" for gate in not_met), *ways(verdict)])
             raise AnsibleActionFail(f"Staging's release does not go to production:\n{listed}")
         build, served = found["build"], next(iter(production.values()))
         source = args.get("source") or {}
@@ -54,8 +61,31 @@ class ActionModule(ActionBase):
             "migrations": build.get("migrations", []),
             "commits": commits,
         }
-        say = [f"Not met: {gate}" for gate in gates]
+        say = [*(f"Not met: {gate}" for gate in not_met), *(ways(verdict) if not_met else [])]
+        say += [f"Accepted: {difference.name} ({difference.kind})" for difference in verdict.accepted]
+        if verdict.accepted:
+            # The ledger's line of this run keeps it.
+            run = (task_vars or {}).get("ansible_facts", {}).get("run") or {}
+            kept = notes(verdict, str(args.get("reason") or ""))
+            result["ansible_facts"] = {"run": {**run, "notes": {**run.get("notes", {}), **kept}}}
         if served["current"] != found["current"]:
             say += [f"Release {release['id']} ({release['label']}), which staging serves"]
             say += [f"  {commit['commit'][:10]} {commit['subject']}" for commit in commits]
         return result | {"release": release, "say": say}
+
+    def _parity(self) -> tuple[Verdict, list[Gate]]:
+        """Return what the manifests of both say of a promotion; nothing where there are none."""
+        args = self._task.args
+        try:
+            envelopes = [read_envelope(Path(file)) for file in args.get("manifests") or []]
+        except EnvelopeError as error:
+            raise AnsibleActionFail(str(error)) from error
+        comparison = compare(envelopes)
+        verdict = judge(comparison, args.get("accept") or "", str(args.get("reason") or ""))
+        return verdict, [Gate(wrong, mend) for wrong, mend in gates(verdict, comparison)]
+
+
+def ways(verdict: Verdict) -> list[str]:
+    """Return the line that says how to go on all the same, where it can be said."""
+    text = ways_out(verdict)
+    return [text] if text else []

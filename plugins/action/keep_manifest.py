@@ -41,7 +41,7 @@ def plain(value: object) -> Any:
 class ActionModule(ActionBase):
     """Write one envelope; nothing is asked of the host."""
 
-    _VALID_ARGS = frozenset({"found", "cause"})
+    _VALID_ARGS = frozenset({"found"})
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class ActionModule(ActionBase):
             time=found["time"],
             digest=found["digest"],
             manifest=found["manifest"],
-            cause=str(self._task.args.get("cause") or "asked"),
+            cause=str(found.get("cause") or "asked"),
             baseline=found.get("baseline"),
             history=tuple(found.get("history") or ()),
             declared=self._declared(environment, found["manifest"]["sections"], task_vars, hostvars),
@@ -75,7 +75,7 @@ class ActionModule(ActionBase):
     ) -> dict[str, Any]:
         """Return what the inventory says of this host."""
         host, groups = task_vars["inventory_hostname"], task_vars["groups"]
-        folder = in_hand.main_folder(task_vars.get("ansible_inventory_sources") or [])
+        folder = in_hand.main_folder(task_vars.get("ansible_inventory_sources") or []) or ROOT / "inventories"
         local = in_hand.is_local(host, groups)
         try:
             _, secrets = environment_secrets(self._loader, folder, environment, local=local)

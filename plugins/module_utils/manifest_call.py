@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 PROGRAM = "/usr/local/lib/samestack/record"
 PATIENCE_SECONDS = 120
+#: Runs after which it is recorded what they left behind, without anybody waiting for it
+BESIDE = ("deploy", "promote", "rollback")
 
 
 @dataclass
@@ -41,8 +43,11 @@ def record(cause: str, run: Mapping[str, Any]) -> Recorded:
     return Recorded()
 
 
-def record_beside(cause: str, run: Mapping[str, Any]) -> None:
-    """Record what a run of ours has left behind, while it goes on: nobody waits for it."""
-    if os.access(PROGRAM, os.X_OK):
+def record_beside(run: Mapping[str, Any]) -> None:
+    """Record what a run of ours has left behind, while it goes on: nobody waits for it.
+
+    A provision records at its very end.
+    """
+    if run.get("verb") in BESIDE and os.access(PROGRAM, os.X_OK):
         start = ["systemd-run", "--quiet", "--no-block", "--collect", "--nice=5", "--"]
-        subprocess.run([*start, *command(cause, run)], check=False, capture_output=True)
+        subprocess.run([*start, *command(run["verb"], run)], check=False, capture_output=True)

@@ -93,7 +93,8 @@ def collect(host: Host, live: Live) -> Section:
     for path in added_files(host):
         section[f"file:{path}"] = "sha256:" + host.cache.digest(host.path(path))[:32]
     try:
-        for name, score in exposures(security(host, own)).items():
+        scores = exposures(security(host, own))
+        for name, score in ((name, scores[name]) for name in own if name in scores):
             section[f"exposure:{normal_name(name, app, live.id)}"] = score
     except Missing as missing:
         host.miss("units/exposure", str(missing))

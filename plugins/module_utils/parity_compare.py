@@ -8,12 +8,13 @@ those that are not like most.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from parity_rules import rule_for
-from parity_values import ABSENT, Environment, Host, Missing, environments, frozen
+from parity_values import ABSENT, LIVE_CODE, Environment, Host, Missing, environments, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,6 +33,8 @@ SECTIONS = (
 )  # fmt: skip
 # These are wrong wherever they are not empty, also where all environments agree.
 NEVER = {("release", "changed"): "files of the release are not what was built"}
+KEYED = "secret: told from others within its environment alone"
+DIGEST = re.compile(r"hmac:[0-9a-f]{32}")
 NOT_INTENDED = "not what the inventory says"
 
 
@@ -180,6 +183,18 @@ class Cell:
         return frozenset(host.words.canonical(self.values[host.name])[0] for host in self._hosts)
 
     @property
+    def unkeyed(self) -> frozenset[Any]:
+        """The values without digests under the environment's own key, which nobody can compare with another's."""
+        return frozenset(
+            DIGEST.sub("hmac:…", value)
+            if isinstance(value, str)
+            else tuple(DIGEST.sub("hmac:…", str(one)) for one in value)
+            if isinstance(value, tuple)
+            else value
+            for value in self.canonical
+        )
+
+    @property
     def words(self) -> frozenset[str]:
         """The variables that those words stand for."""
         every = [host.words.canonical(self.values[host.name])[1] for host in self._hosts]
@@ -279,27 +294,38 @@ class Judge:
         both = (cell, other)
         if cell.raw == other.raw:
             return {}, []
-        if cell.canonical == other.canonical:
-            return {one.name: DECLARED for one in both}, sorted(cell.words | other.words)
-        if cell.intended and other.intended:
-            return {one.name: DECLARED for one in both}, [*dict.fromkeys(cell.intended + other.intended)]
-        drifted = [one.name for one in both if one.drifted]
-        kind, reasons = self._by_rule(cell, other)
-        if kind != SAME and not (drifted and self.rule and self.rule.stays):
+        drifted = [one.name for one in both if one.drifted and not self._moves(one)]
+        kind, reasons = self._explained(cell, other, drifted=bool(drifted))
+        if kind != SAME:
             return {one.name: kind for one in both}, reasons
-        agreed = kind != SAME or self._agreed(cell, other)
-        if drifted and agreed:
+        if drifted and (self._by_rule(cell, other)[0] != SAME or self._agreed(cell, other)):
             return dict.fromkeys(drifted, DRIFT), []
         sizes = Counter(one.canonical for one in left)
-        alike = sizes[cell.canonical] == sizes[other.canonical]
-        return dict.fromkeys([one.name for one in both] if alike else [cell.name], UNEXPLAINED), []
+        even = sizes[cell.canonical] == sizes[other.canonical]
+        return dict.fromkeys([one.name for one in both] if even else [cell.name], UNEXPLAINED), []
+
+    def _explained(self, cell: Cell, other: Cell, *, drifted: bool) -> tuple[str, list[str]]:
+        """Return what explains that two environments have different values; SAME where nothing does."""
+        if cell.canonical == other.canonical:
+            return DECLARED, sorted(cell.words | other.words)
+        if cell.intended and other.intended:
+            return DECLARED, [*dict.fromkeys(cell.intended + other.intended)]
+        if cell.unkeyed == other.unkeyed and not drifted:
+            return EXPECTED, [KEYED]
+        if drifted and self.rule and self.rule.stays:
+            return SAME, []
+        return self._by_rule(cell, other)
+
+    def _moves(self, cell: Cell) -> bool:
+        """Return whether it changes as people write code: what follows from live code."""
+        return bool(self.rule and LIVE_CODE in self.rule.variables and cell.environment.has_live_code)
 
     def _agreed(self, cell: Cell, other: Cell) -> bool:
         """Return whether two environments were alike when a run of ours last left each of them."""
         return (cell.before or cell.canonical) == (other.before or other.canonical)
 
     def _by_rule(self, cell: Cell, other: Cell) -> tuple[str, list[str]]:
-        if not self.rule:
+        if not self.rule or self.rule.never:
             return SAME, []
         if self.rule.is_expected:
             return EXPECTED, [self.rule.why]

@@ -8,6 +8,7 @@ inventory and by the roles' own templates, never copied from a host.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ SOURCES = {
     "SAMESTACK_MAIL_FOLDER": "app_catch_mail", "SECRET_KEY": "vault_app_secret_key", "DATABASE_URL": "topology",
     "REDIS_URL": "topology",
 }  # fmt: skip
+#: How the section `files` of a manifest says what a file holds
+OWN, DIGITS = "this machine's own ", 32
 #: What stands in a manifest in place of a value that is one of the secrets
 HIDDEN = "(secret)"
 
@@ -94,21 +97,31 @@ def written(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def intended_files(entries: Entries, found: Mapping[str, Any], key: str, describe: Any) -> dict[str, dict[str, Any]]:
-    """Return what the files that the roles put on a host should be, as its manifest says it.
+def intended_files(entries: Entries, sections: Sections, key: str) -> dict[str, dict[str, Any]]:
+    """Return what the files that the roles put on a host should be, in the form in which its manifest has them.
 
     Args:
         entries: files by path, as `system_state` has them.
-        found: the section `files` of the host's manifest.
+        sections: what the host was found to have.
         key: the environment's key of digests, in hex.
-        describe: the recorder's own way to write a file (content, mode, owner, group, digest of contents).
     """
-    wanted: dict[str, dict[str, Any]] = {}
+    found, wanted = sections.get("files") or {}, {}
     for path, entry in entries.items():
-        # Once a file of this kind is there, it stays, whatever it holds.
-        if entry["state"] != "file" or entry["initial"] or path not in found:
-            continue
-        content = base64.b64decode(entry["data"])
-        value = describe(content, entry, keyed_by=key if MARK in str(found[path]) else "")
-        wanted[f"files/{path}"] = {"value": value, "variable": "the inventory"}
+        value = described(entry, str(found[path]), key) if path in found else ""
+        if value:
+            wanted[f"files/{path}"] = {"value": value, "variable": "the inventory"}
     return wanted
+
+
+def described(entry: Mapping[str, Any], found: str, key: str) -> str:
+    """Return what a manifest would say of a file as the roles put it; "" where nobody can tell."""
+    if entry["state"] == "link":
+        return f"link to {entry['target']}"
+    # Once a file of the one kind is there, it stays, whatever it holds; of the other, lines are told apart.
+    if entry["state"] != "file" or entry["initial"] or (entry["secret"] and found.startswith("sha256:")):
+        return ""
+    digest = hashlib.sha256(base64.b64decode(entry["data"])).hexdigest()
+    rights = f"{entry['owner']}:{entry['group']} {entry['mode'] or '0644'}"
+    if found.startswith(OWN):
+        return f"{OWN}{keyed(key, digest)} {rights}"
+    return f"{keyed(key, digest) if found.startswith(MARK) else f'sha256:{digest[:DIGITS]}'} {rights}"

@@ -20,8 +20,9 @@ ORDER = ("dev", "staging", "production")
 # What rules call variables and is no decision: it is read from the manifests themselves
 DERIVED = {
     "release": ("release", "id"), "architecture": ("system", "architecture"), "processors": ("system", "processors"),
-    "memory": ("system", "memory MiB"),
+    "memory": ("system", "memory MiB"), "virtualization": ("system", "virtualization"), "kernel": ("system", "kernel"),
 }  # fmt: skip
+LIVE_CODE = "app_live_path"
 # Lists of the same word, one after the other, are one: an environment may have more domains than another.
 REPEATED = re.compile(r"(?P<word>[^\s,/]*(?://)?<[a-z_ ]+>[^\s,/]*)(?:[\s,]+(?P=word))+(?![^\s,/])")
 
@@ -190,7 +191,12 @@ class Environment:
             values = [(host.envelope.sections.get(section) or {}).get(key) for host in self.hosts]
         else:
             values = [(host.envelope.declared.get("variables") or {}).get(name) for host in self.hosts]
-        return sorted({repr(value) for value in values} - ({repr(None)} if len(self.hosts) > 1 else set()))
+        return sorted({repr(value) for value in values if value is not None})
+
+    @property
+    def has_live_code(self) -> bool:
+        """Whether what runs changes as people write it."""
+        return any((host.envelope.declared.get("variables") or {}).get(LIVE_CODE) for host in self.hosts)
 
     def with_section(self, section: str) -> list[Host]:
         """Return the hosts that could read a section."""

@@ -80,7 +80,7 @@ class Run:
             "app": self.app,
             "seconds": round(max(now - began, 0), 1),
         }
-        append(self.folder, line | merged(self.noted, values))
+        append(self.folder, line | dict(self.given.get("notes") or {}) | merged(self.noted, values))
         # There is one run at a time: what others noted, they were cut off before they could record it.
         for notes in glob.glob(os.path.join(glob.escape(self.scratch), "run-*.json*")):
             os.unlink(notes)

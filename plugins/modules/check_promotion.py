@@ -19,6 +19,13 @@ options:
   pending: {description: "Migrations that staging's database has not had.", type: list, elements: str, default: []}
   acceptance: {description: Whether it has to be accepted on staging., type: bool, default: true}
   room: {description: Bytes that production's hosts must have free., type: int, default: 0}
+  manifests:
+    description: Files on the control node, the envelopes of what both environments were found to run.
+    type: list
+    elements: path
+    default: []
+  accept: {description: "Keys of differences that are accepted, with commas between them, or as a list.", type: raw}
+  reason: {description: Why they are accepted., type: str, default: ""}
   source: {description: "Where the code comes from (type, url), for the commits.", type: dict, default: {}}
 author: Samestack
 """
@@ -35,5 +42,9 @@ release:
   description: "The release: id, sha256, label, commits, environment, migrations."
   type: dict
   returned: success
+ansible_facts:
+  description: C(run) with C(notes) for the ledger.
+  type: dict
+  returned: where differences were accepted
 say: {description: What people want to know., type: list, elements: str, returned: success}
 """

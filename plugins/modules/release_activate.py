@@ -9,7 +9,8 @@ short_description: A release serves
 description:
   - Starts the release's web server on a socket of its own, asks it for a page until it answers, points nginx's socket
     at it, asks again through nginx, points C(current) at it, brings workers and timers along, stops what ran before
-    once nobody talks to it any more, writes the ledger line and removes old releases.
+    once nobody talks to it any more, writes the ledger line and removes old releases. What is on the host then is
+    written down beside what follows.
   - A release that does not become healthy is stopped again and marked as failed in the ledger; the old one serves on.
     Any interrupted run can be repeated. A release that is live already is left alone.
   - Without O(release), the live one gets new processes in the same way where something that they run with changed.
@@ -55,6 +56,7 @@ seconds: {description: Seconds that each step took., type: dict, returned: alway
 say: {description: What happened, in words., type: list, elements: str, returned: success}
 """
 
+from ansible.module_utils import manifest_call
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.release_host import ReleaseError, one_at_a_time
 from ansible.module_utils.release_switch import Switch
@@ -97,6 +99,7 @@ def main() -> None:
             say = switch.run()
     except ReleaseError as error:
         module.fail_json(msg=str(error), hint=error.hint, live=switch.place.current, seconds=seconds)
+    manifest_call.record_beside(module.params["run"])
     module.exit_json(changed=switch.changed, before=switch.before, live=switch.place.current, seconds=seconds, say=say)
 
 

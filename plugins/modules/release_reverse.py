@@ -49,6 +49,7 @@ trouble: {description: Why it failed while the site was closed; empty otherwise.
 say: {description: What people want to know., type: list, elements: str, returned: success}
 """
 
+from ansible.module_utils import manifest_call
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.release_host import ReleaseError
 from ansible.module_utils.release_ledger import read_ledger
@@ -99,6 +100,7 @@ def main() -> None:
         say, trouble = run_plan(params)
     except ReleaseError as error:
         module.fail_json(msg=str(error), hint=error.hint)
+    manifest_call.record_beside(params["run"])
     module.exit_json(changed=not trouble, trouble=trouble, say=say)
 
 

@@ -76,7 +76,7 @@ def test_an_acceptance_that_names_nothing_is_an_error(accept: str, said: str) ->
     found = verdict(accept, "why")
     assert said in found.mistakes[0]
     assert "packages/cowsay" in stopping(found)
-    assert any(said.split(". ")[0] in wrong + mend for wrong, mend in gates(found, planted()))
+    assert any(said.partition(". ")[0] in wrong + mend for wrong, mend in gates(found, planted()))
 
 
 def test_a_reason_is_required() -> None:

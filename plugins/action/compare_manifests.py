@@ -1,0 +1,49 @@
+"""Compares the manifests that this run has kept, and fails where nothing explains a difference."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+# Ansible puts module_utils on no import path of the control node.
+sys.path.append(str(Path(__file__).resolve().parents[1] / "module_utils"))
+
+from parity_envelope import EnvelopeError, read_envelope
+from parity_report import Report
+from parity_store import Store
+from parity_text import Look
+
+STATE = Path(__file__).resolve().parents[2] / ".samestack"
+
+
+class ActionModule(ActionBase):
+    """Compare, on this computer."""
+
+    _VALID_ARGS = frozenset({"files"})
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the report as `say`; failed where environments do not match. One environment is only kept."""
+        result: dict[str, Any] = super().run(tmp, task_vars) | {"changed": False, "remote_calls": 0}
+        try:
+            found = [read_envelope(Path(file)) for file in self._task.args.get("files") or []]
+        except EnvelopeError as error:
+            raise AnsibleActionFail(str(error)) from error
+        kinds = {envelope.environment: envelope.rehearsal for envelope in found}
+        if len(kinds) < len(("one", "other")):
+            return result
+        report, now = Report(Store(STATE / "manifests")), time.time()
+        for environment, rehearsal in kinds.items():
+            report.add(environment, rehearsal=rehearsal)
+        width = shutil.get_terminal_size((100, 24)).columns
+        result["say"] = report.lines(Look(width), now)
+        report.write_page(STATE / "parity.html", now)
+        if report.comparison.bad:
+            result |= {"failed": True, "msg": result["say"][-1], "hint": "Each is listed above with what mends it."}
+        return result

@@ -1,0 +1,74 @@
+"""Whatever somebody changes by hand is found, in its section, on that environment, and nothing else is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from plants import PLANTS, Plant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from conftest import Rehearsal
+
+HARMLESS = {"same", "expected", "declared"}
+MANY = 30
+
+
+class Planted:
+    """The plants on production, and what the comparison said of them."""
+
+    def __init__(self, team: Rehearsal) -> None:
+        self.app = team.machine("production").app
+        for plant in PLANTS:
+            team.machine("production").run(plant.script.format(app=self.app))
+        self.found = team.parity()
+
+    @property
+    def bad(self) -> dict[str, dict[str, Any]]:
+        """Return what is neither expected nor declared, by its name."""
+        return {one["name"]: one for one in self.found["differences"] if one["class"] not in HARMLESS}
+
+    def shows(self, plant: Plant, name: str) -> bool:
+        """Return whether a difference may be of a plant."""
+        return any(name.startswith(one.format(app=self.app)) for one in plant.seen)
+
+
+@pytest.fixture(scope="module")
+def planted(team: Rehearsal, turn: int) -> Iterator[Planted]:
+    """Everything is planted in one go, and taken away again."""
+    found = Planted(team)
+    yield found
+    for plant in reversed(PLANTS):
+        team.machine("production").run(plant.undo.format(app=found.app))
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.name)
+def test_planted_change_is_found_on_production_alone(planted: Planted, plant: Plant) -> None:
+    mine = [one for name, one in planted.bad.items() if planted.shows(plant, name)]
+    assert mine, f"{plant.name}: not among {sorted(planted.bad)}"
+    first = plant.seen[0].format(app=planted.app)
+    assert any(one["name"].startswith(first) for one in mine), [one["name"] for one in mine]
+    for one in mine:
+        assert one["marks"].keys() == {"production"}, one
+        assert one["mend"], one
+
+
+def test_planted_changes_are_many_and_nothing_else_is_found(planted: Planted) -> None:
+    assert len(PLANTS) >= MANY
+    others = [name for name in planted.bad if not any(planted.shows(plant, name) for plant in PLANTS)]
+    assert others == []
+
+
+def test_planted_changes_turn_their_cells_and_no_other(planted: Planted) -> None:
+    cells = {name: environment["sections"] for name, environment in planted.found["environments"].items()}
+    sections = {name.split("/")[0] for name in planted.bad}
+    assert {section for section, mark in cells["production"].items() if mark not in HARMLESS} == sections
+    for name in ("dev", "staging"):
+        assert set(cells[name].values()) <= HARMLESS
+
+
+def test_planted_changes_that_are_taken_back_leave_nothing(team: Rehearsal) -> None:
+    found = team.parity()
+    assert [one["name"] for one in found["differences"] if one["class"] not in HARMLESS] == []
