@@ -132,7 +132,7 @@ def follow_up(run_command: RunCommand, apps: Sequence[str]) -> dict[str, Any]:
 
     Raises StackError where a service does not start again.
     """
-    units, owed, left = stale_services.divided(stale_services.stale_units(), apps)
+    units, owed, left = stale_services.divided(stale_services.stale_units(run_command), apps)
     for app in owed:
         path = os.path.join(release_owed.FOLDER, "owed", app)
         os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
@@ -147,16 +147,17 @@ def follow_up(run_command: RunCommand, apps: Sequence[str]) -> dict[str, Any]:
     return {"restarted": units, "owed": owed, "left": left, "reboot": os.path.exists(REBOOT_FILE)}
 
 
-def words(transaction: Transaction, after: Mapping[str, Any]) -> list[str]:
+def words(transaction: Transaction, after: Mapping[str, Any], done: str = "Raised") -> list[str]:
     """Return what was done, in words."""
     raised = [f"{name} {before} → {now}" for name, (before, now) in sorted(transaction.raised.items())]
-    lines = [f"Raised: {', '.join(raised)}"] if raised else []
+    lines = [f"{done}: {', '.join(raised)}"] if raised else []
     if transaction.kept_back:
         lines.append(f"Kept back by apt: {', '.join(transaction.kept_back)}")
     if after.get("restarted"):
         lines.append(f"Restarted, because it ran what was replaced: {', '.join(after['restarted'])}")
-    if any(unit.startswith("postgresql@") for unit in after.get("restarted", ())) or "postgresql" in " ".join(raised):
-        lines.append("PostgreSQL was restarted: connections were interrupted for a moment, and came back")
+    touched = [*after.get("restarted", ()), *transaction.raised]
+    if after and any(re.match(r"postgresql(@|-\d+$)", name) for name in touched):
+        lines.append("PostgreSQL was restarted: its connections were interrupted for a moment")
     if after.get("left"):
         lines.append(f"Run what was replaced until the next boot: {', '.join(after['left'])}")
     if after.get("reboot"):

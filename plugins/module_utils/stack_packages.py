@@ -70,8 +70,9 @@ class Difference:
 
 def difference(versions: Mapping[str, str], locked: Mapping[str, str], wanted: Iterable[str] = ()) -> Difference:
     """Compare a machine's versions with the locked ones; `wanted` packages are about to be installed."""
-    differing = {name: (versions[name], locked[name]) for name in versions if versions[name] != locked.get(name, "")}
-    sides = {name: compare(*pair) for name, pair in differing.items() if name in locked}
+    known = versions.keys() & locked.keys()
+    differing = {name: (versions[name], locked[name]) for name in known if versions[name] != locked[name]}
+    sides = {name: compare(*pair) for name, pair in differing.items()}
     unlocked = {name for name in (*versions, *wanted) if name not in locked and is_lockable(name, "")}
     return Difference(
         {name: differing[name] for name, side in sorted(sides.items()) if side < 0},

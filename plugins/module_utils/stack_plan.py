@@ -63,9 +63,7 @@ def refusal(looks: Mapping[str, Mapping[str, Any]]) -> tuple[str, str]:
     for section, hosts in sorted(sections.items()):
         missing = {name: pair for host in hosts for name, pair in looks[host]["missing"].items()}
         reasons = dict.fromkeys(looks[host]["apt"] for host in hosts if not looks[host]["missing"])
-        what = (
-            f"{counted(len(missing), 'version')} can no longer be had" if missing else "apt cannot bring these together"
-        )
+        what = f"{counted(len(missing), 'version')} can no longer be had" if missing else "apt finds no way to these"
         parts.append(f"{section} (in {FILE}): {what}, for {', '.join(hosts)}.")
         parts += [
             f"  {name} {locked}: the archive has {found or 'none'}" for name, (locked, found) in sorted(missing.items())

@@ -26,9 +26,24 @@ LEFT = re.compile(
 )
 
 
-def stale_units(proc: str = "/proc") -> list[str]:
-    """Return the services of the system, of which a process runs replaced files."""
-    found = set()
+def stale_units(run_command: RunCommand, proc: str = "/proc") -> list[str]:
+    """Return the services of the system that run replaced files.
+
+    What a service leaves alone when it stops, such as ssh's sessions, does not count.
+    """
+    found = stale_processes(proc)
+    words = ["systemctl", "show", "--property=Id,KillMode,MainPID", *sorted(found)]
+    shown = run_command(words)[1] if found else ""
+    for block in shown.split("\n\n"):
+        unit = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        if unit.get("KillMode") == "process" and unit["MainPID"] not in found.get(unit["Id"], ()):
+            found.pop(unit["Id"], None)
+    return sorted(found)
+
+
+def stale_processes(proc: str = "/proc") -> dict[str, set[str]]:
+    """Return the processes that run replaced files, by the service of the system to which they belong."""
+    found: dict[str, set[str]] = {}
     for folder in glob.glob(os.path.join(proc, "[0-9]*")):
         try:
             with open(os.path.join(folder, "maps"), encoding="utf-8", errors="replace") as file:
@@ -39,8 +54,8 @@ def stale_units(proc: str = "/proc") -> list[str]:
             # The process has ended.
             continue
         if unit:
-            found.add(unit["unit"])
-    return sorted(found)
+            found.setdefault(unit["unit"], set()).add(os.path.basename(folder))
+    return found
 
 
 def divided(units: Iterable[str], apps: Iterable[str]) -> tuple[list[str], list[str], list[str]]:

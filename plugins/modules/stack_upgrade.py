@@ -54,7 +54,8 @@ def main() -> None:
         after = {} if module.check_mode else follow_up(module.run_command, module.params["apps"])
     except (StackError, ReleaseError) as error:
         module.fail_json(msg=str(error), hint=error.hint)
-    say = words(done, after) or ["Every package is the newest that the archives have"]
+    verb = "Would raise" if module.check_mode else "Raised"
+    say = words(done, after, verb) or ["Every package is the newest that the archives have"]
     changed = bool(done.steps or after.get("restarted"))
     module.exit_json(changed=changed, say=say, **as_result(done), **after)
 
