@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils import manifest_inside, release_host
 from ansible.module_utils.manifest_host import COMPLAINT_LENGTH, Missing
+from ansible.module_utils.manifest_processes import changed_since, main_processes, started
 
 if TYPE_CHECKING:
     from ansible.module_utils.manifest_host import Host, Section, Value
@@ -33,7 +34,11 @@ def gunicorn(host: Host, live: Live) -> Section:
     found = described(host, live)
     if "gunicorn" not in found:
         raise Missing(host.secrets.masked(found.get("trouble", "Gunicorn was not asked")))
-    return {name: value_of(host, live, name, value) for name, value in found["gunicorn"].items()}
+    section = {name: value_of(host, live, name, value) for name, value in found["gunicorn"].items()}
+    own = [config_file(host)]
+    pids = [pid for unit, pid in main_processes(host).items() if unit.startswith(f"{host.config['app']}-web@")]
+    section["not read yet"] = sorted({path for pid in pids for path in changed_since(host, own, started(host, pid))})
+    return section
 
 
 def server_of(live: Live) -> str:

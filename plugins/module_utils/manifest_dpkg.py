@@ -12,8 +12,12 @@ if TYPE_CHECKING:
     from ansible.module_utils.manifest_host import Host
 
 INFO, STATUS, UCF = "/var/lib/dpkg/info", "/var/lib/dpkg/status", "/var/lib/ucf/hashfile"
+DIVERSIONS = "/var/lib/dpkg/diversions"
+#: What people and services start, and what decides who may log in; its bytes are compared with the package's.
+PROGRAM = re.compile(r"/usr/(s?bin|libexec|lib/(systemd|openssh|postgresql/[^/]+/bin)|lib/[^/]+/security)/")
 #: Folders in which whatever no package has brought is named
 LOOKED_AT = ("/etc/", "/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/", "/usr/local/", "/usr/lib/systemd/", "/lib/systemd/")
+LOOKED_AT += ("/usr/libexec/", "/usr/lib/openssh/", "/usr/lib/postgresql/")
 
 
 def conffiles(status: str) -> dict[str, str]:
@@ -38,22 +42,40 @@ def paths(lists: Iterable[str]) -> set[str]:
     return {line for text in lists for line in text.splitlines() if line.startswith(LOOKED_AT)}
 
 
+def programs(sums: Iterable[str], diverted: str) -> dict[str, str]:
+    """Return {path: md5} of the programs in packages' lists of sums; where one takes another's place, nothing is known."""
+    elsewhere = set(diverted.splitlines())
+    found = {}
+    for text in sums:
+        for line in text.splitlines():
+            md5, _, name = line.partition("  ")
+            path = merged("/" + name)
+            if PROGRAM.match(path) and path not in elsewhere:
+                found[path] = md5
+    return found
+
+
+def merged(path: str) -> str:
+    """Return a path as it is called since /usr was merged."""
+    return "/usr" + path if path.startswith(("/bin/", "/sbin/", "/lib/")) else path
+
+
 def known(host: Host) -> Mapping[str, list[str] | dict[str, str]]:
     """Return {"defaults": {path: md5}, "owned": paths}, read anew when a package changes."""
-    follows = "".join(
-        str(os.stat(host.path(path)).st_mtime_ns) if os.path.exists(host.path(path)) else "-"
-        for path in (STATUS, INFO, UCF)
-    )
-    found: dict[str, list[str] | dict[str, str]] = host.cache.finding("dpkg", follows, lambda: read(host))
+    times = [
+        str(os.stat(host.path(path)).st_mtime_ns) for path in (STATUS, INFO, UCF) if os.path.exists(host.path(path))
+    ]
+    found: dict[str, list[str] | dict[str, str]] = host.cache.finding("dpkg", " ".join(times), lambda: read(host))
     return found
 
 
 def read(host: Host) -> dict[str, list[str] | dict[str, str]]:
     """Read dpkg's and ucf's own files."""
-    folder = host.path(INFO)
-    names = sorted(name for name in os.listdir(folder) if name.endswith(".list"))
-    owned = paths(host.text(f"{INFO}/{name}") for name in names)
+    names = sorted(os.listdir(host.path(INFO)))
+    owned = paths(host.text(f"{INFO}/{name}") for name in names if name.endswith(".list"))
+    sums = (host.text(f"{INFO}/{name}") for name in names if name.endswith(".md5sums"))
+    defaults = programs(sums, host.text(DIVERSIONS))
     return {
-        "defaults": {**ucf_files(host.text(UCF)), **conffiles(host.text(STATUS))},
-        "owned": sorted(owned),
+        "defaults": {**defaults, **ucf_files(host.text(UCF)), **conffiles(host.text(STATUS))},
+        "owned": sorted(map(merged, owned)),
     }

@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from ansible.module_utils.manifest_host import Host, Section
 
 #: Below these, what no package brought is named.
-TOPS = ("/etc", "/usr/local", "/usr/bin", "/usr/sbin", "/usr/lib/systemd/system")
+TOPS = (
+    "/etc",
+    "/usr/local",
+    "/usr/bin",
+    "/usr/sbin",
+    "/usr/libexec",
+    "/usr/lib/systemd",
+    "/usr/lib/openssh",
+    "/usr/lib/postgresql",
+)
 #: Where programs are looked at for rights that they hand on
 PROGRAMS = ("/usr", "/opt", "/srv", "/home", "/root", "/tmp", "/var/tmp", "/var/www")
 #: Named by another section (accounts, environment, certificates), or made from what is named
@@ -29,7 +38,7 @@ ELSEWHERE = (
     "/etc/passwd", "/etc/passwd-", "/etc/group", "/etc/group-", "/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-",
     "/etc/subuid-", "/etc/subgid-", "/etc/ssl/certs/*", "/etc/ld.so.cache", "/etc/mtab", "/etc/.pwd.lock", "/etc/.updated",
     "/etc/alternatives/*", "/etc/rc?.d/*", "/etc/{app}/env", "/etc/systemd/system/*.wants/*", "/etc/systemd/system/*.requires/*",
-    "/usr/local/lib/python3*/*", "/usr/local/lib/samestack/*.pyc",
+    "/usr/local/lib/python3*/*", "/usr/local/lib/samestack/recorder/*",
 )  # fmt: skip
 #: This machine's own, and nobody else's
 OWN = (
@@ -46,6 +55,8 @@ SECRET_LINE = re.compile(rf"^[ \t]*(?:{'|'.join(REDIS_SECRETS)}|user)[ \t].*$\n?
 RIGHTS = stat.S_ISUID | stat.S_ISGID
 DIGITS = 32
 USUAL = ("root:root 0644", "root:root 0755", "root:root 0444")
+RECORDER = "/usr/local/lib/samestack/recorder"
+CAPABILITIES = "security.capability"
 
 
 @lru_cache(maxsize=None)
@@ -69,6 +80,13 @@ def group_name(number: int) -> str:
 def rights(status: os.stat_result) -> str:
     """Return owner, group and mode."""
     return f"{user_name(status.st_uid)}:{group_name(status.st_gid)} {stat.S_IMODE(status.st_mode):04o}"
+
+
+def usual(path: str, status: os.stat_result) -> bool:
+    """Return whether a file that is as its package brought it has rights that say nothing; programs' own are told apart."""
+    if path.startswith("/usr/"):
+        return status.st_uid == 0 and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return rights(status) in USUAL
 
 
 class Patterns:
@@ -117,13 +135,9 @@ class Files:
             if path in self.elsewhere or path.endswith(".pyc"):
                 continue
             default = self.defaults.get(path)
-            if default is None and self.is_owned(path):
+            if default is None and path in self.owned:
                 continue
             self.add(path, status, default)
-
-    def is_owned(self, path: str) -> bool:
-        """Return whether a package brought a path; packages may know it by its name before /usr was merged."""
-        return path in self.owned or (path.startswith("/usr/") and path[4:] in self.owned)
 
     def add(self, path: str, status: os.stat_result, default: str | None) -> None:
         """Add one path, unless it is what its package brought."""
@@ -135,7 +149,7 @@ class Files:
             return
         try:
             if default and self.host.cache.digest(self.host.path(path), "md5", status) == default:
-                if rights(status) not in USUAL:
+                if not usual(path, status):
                     self.section[path] = f"as its package brought it, {rights(status)}"
                 return
             self.section[path] = f"{self.digest(path, status)} {rights(status)}"
@@ -173,9 +187,9 @@ class Files:
         return self.host.keyed(self.host.cache.digest(real, status=status))
 
     def missing(self) -> None:
-        """Add the configuration that packages brought and somebody removed."""
+        """Add what packages brought and somebody removed."""
         for path in sorted(self.defaults):
-            if not os.path.lexists(self.host.path(path)) and path.startswith("/etc/"):
+            if not os.path.lexists(self.host.path(path)):
                 self.section[path] = "removed"
 
     def programs(self) -> None:
@@ -184,6 +198,30 @@ class Files:
             for path, status in walk(self.host, top):
                 if status.st_mode & RIGHTS and stat.S_ISREG(status.st_mode):
                     self.section[f"setuid:{path}"] = rights(status)
+                if (
+                    status.st_mode & stat.S_IXUSR
+                    and stat.S_ISREG(status.st_mode)
+                    and (found := self.capabilities(path))
+                ):
+                    self.section[f"capabilities:{path}"] = found
+
+    def capabilities(self, path: str) -> str:
+        """Return what a program may do whoever runs it, as the file system has it (hex), "" for nothing."""
+        try:
+            return os.getxattr(self.host.path(path), CAPABILITIES, follow_symlinks=False).hex()
+        except OSError:
+            return ""
+
+    def recorder(self) -> None:
+        """Add one digest for all files of the recorder."""
+        found = [
+            f"{path} {self.digest(path, status)} {rights(status)}"
+            for path, status in walk(self.host, RECORDER)
+            if not path.endswith(".pyc")
+        ]
+        if found:
+            digest = hashlib.sha256("\n".join(found).encode()).hexdigest()[:DIGITS]
+            self.section[RECORDER] = f"sha256:{digest} ({len(found)} files)"
 
 
 def named(text: str, name: str) -> str:
@@ -196,6 +234,7 @@ def collect(host: Host) -> Section:
     files = Files(host)
     for top in TOPS:
         files.look(top)
+    files.recorder()
     files.missing()
     files.programs()
     return files.section

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING
 
 from ansible.module_utils.manifest_host import Missing
-from ansible.module_utils.manifest_processes import started
+from ansible.module_utils.manifest_processes import changed_since, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,8 +19,6 @@ TOKEN = re.compile(
 )
 FILE = re.compile(r"^# configuration file (\S+):$", re.MULTILINE)
 PID = "/run/nginx.pid"
-#: The clock of processes is read in whole seconds.
-TOLERANCE_SECONDS = 2
 
 
 def tokens(text: str) -> Iterator[str]:
@@ -117,13 +114,4 @@ def not_read(host: Host, files: list[str]) -> list[str]:
         began = min(started(host, child) for child in children)
     except (Missing, ValueError):
         return []
-    late = [path for path in files if changed(path) > began + TOLERANCE_SECONDS]
-    return sorted(set(late))
-
-
-def changed(path: str) -> float:
-    """Return when a file's content was changed, 0 where it is gone."""
-    try:
-        return os.stat(path).st_mtime
-    except OSError:
-        return 0
+    return changed_since(host, files, began)

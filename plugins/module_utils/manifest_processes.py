@@ -10,8 +10,11 @@ from ansible.module_utils.manifest_host import Missing
 from ansible.module_utils.systemd_units import parse
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ansible.module_utils.manifest_host import Host
 
+TOLERANCE_SECONDS = 2
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -22,6 +25,26 @@ def started(host: Host, pid: str | int) -> float:
     if not booted:
         raise Missing("/proc/stat does not say when the machine was started")
     return int(booted[1]) + int(fields[19]) / TICKS
+
+
+def changed_since(host: Host, files: Iterable[str], began: float) -> list[str]:
+    """Return the files whose content was changed after a process began; processes' clock is read in whole seconds."""
+    late = []
+    for path in files:
+        try:
+            if os.stat(host.path(path)).st_mtime > began + TOLERANCE_SECONDS:
+                late.append(path)
+        except OSError:
+            continue
+    return sorted(set(late))
+
+
+def replaced(host: Host, pid: str | int) -> bool:
+    """Return whether a process runs a program or library that is not there any more: it was replaced by an upgrade."""
+    mapped = re.findall(
+        r"r-xp .* (/usr/\S+|/srv/\S+\.so\S*) \(deleted\)$", host.text(f"/proc/{pid}/maps"), re.MULTILINE
+    )
+    return bool(mapped)
 
 
 def unit_of(host: Host, pid: str | int) -> str:

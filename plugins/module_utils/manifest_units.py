@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ansible.module_utils.manifest_host import Missing
+from ansible.module_utils.manifest_processes import replaced
 from ansible.module_utils.systemd_units import parse
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ ADDED = ("/etc/systemd/system", "/etc/systemd/system.control", "/run/systemd/sys
 # What nobody enables or disables says nothing.
 SILENT = ("static", "alias", "generated", "transient", "indirect", "-")
 KINDS = "service,socket,timer,path,mount,swap"
-PROPERTIES = "Id,LoadState,ActiveState,SubState,Type,RemainAfterExit,NeedDaemonReload,FragmentPath,UnitFileState"
+PROPERTIES = (
+    "Id,LoadState,ActiveState,SubState,Type,RemainAfterExit,NeedDaemonReload,FragmentPath,UnitFileState,MainPID"
+)
 RUNNING = ("active", "reloading", "activating", "refreshing")
 STACK = re.compile(
     r"(nginx|postgresql@.+|redis-server|ssh|nftables|systemd-timesyncd|unattended-upgrades|cron)\.service"
@@ -90,6 +93,8 @@ def collect(host: Host, live: Live) -> Section:
             section[f"not read yet:{name}"] = True
         if unit["Id"].endswith(".service") and (name.startswith(app) or STACK.fullmatch(name)):
             own.append(unit["Id"])
+            if unit.get("MainPID", "0") != "0" and replaced(host, unit["MainPID"]):
+                section[f"runs what was replaced:{name}"] = True
     for path in added_files(host):
         section[f"file:{path}"] = "sha256:" + host.cache.digest(host.path(path))[:32]
     try:
