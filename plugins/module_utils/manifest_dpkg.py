@@ -16,8 +16,10 @@ DIVERSIONS = "/var/lib/dpkg/diversions"
 #: What people and services start, and what decides who may log in; its bytes are compared with the package's.
 PROGRAM = re.compile(r"/usr/(s?bin|libexec|lib/(systemd|openssh|postgresql/[^/]+/bin)|lib/[^/]+/security)/")
 #: Folders in which whatever no package has brought is named
-LOOKED_AT = ("/etc/", "/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/", "/usr/local/", "/usr/lib/systemd/", "/lib/systemd/")
-LOOKED_AT += ("/usr/libexec/", "/usr/lib/openssh/", "/usr/lib/postgresql/")
+LOOKED_AT = (
+    "/etc/", "/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/", "/usr/local/", "/usr/lib/systemd/", "/lib/systemd/",
+    "/usr/libexec/", "/usr/lib/openssh/", "/usr/lib/postgresql/",
+)  # fmt: skip
 
 
 def conffiles(status: str) -> dict[str, str]:
@@ -25,16 +27,15 @@ def conffiles(status: str) -> dict[str, str]:
     found = {}
     for block in re.findall(r"^Conffiles:\n((?: .*\n)+)", status, re.MULTILINE):
         for line in block.splitlines():
-            words = line.split()
-            if len(words) >= 2 and words[-1] not in ("obsolete", "remove-on-upgrade"):
-                found[words[0]] = words[1]
+            path, md5, *remarks = line.split()
+            if not remarks:
+                found[path] = md5
     return found
 
 
 def ucf_files(text: str) -> dict[str, str]:
     """Return {path: md5} of what ucf has put in place."""
-    rows = [line.split() for line in text.splitlines()]
-    return {row[1]: row[0] for row in rows if len(row) == 2}
+    return {path: md5 for md5, path in re.findall(r"^([0-9a-f]{32})\s+(/\S+)$", text, re.MULTILINE)}
 
 
 def paths(lists: Iterable[str]) -> set[str]:
@@ -43,7 +44,7 @@ def paths(lists: Iterable[str]) -> set[str]:
 
 
 def programs(sums: Iterable[str], diverted: str) -> dict[str, str]:
-    """Return {path: md5} of the programs in packages' lists of sums; where one takes another's place, nothing is known."""
+    """Return {path: md5} of the programs in packages' lists of sums, those left out that another takes the place of."""
     elsewhere = set(diverted.splitlines())
     found = {}
     for text in sums:
@@ -62,9 +63,8 @@ def merged(path: str) -> str:
 
 def known(host: Host) -> Mapping[str, list[str] | dict[str, str]]:
     """Return {"defaults": {path: md5}, "owned": paths}, read anew when a package changes."""
-    times = [
-        str(os.stat(host.path(path)).st_mtime_ns) for path in (STATUS, INFO, UCF) if os.path.exists(host.path(path))
-    ]
+    files = [host.path(path) for path in (STATUS, INFO, UCF, DIVERSIONS)]
+    times = [str(os.stat(path).st_mtime_ns) for path in files if os.path.exists(path)]
     found: dict[str, list[str] | dict[str, str]] = host.cache.finding("dpkg", " ".join(times), lambda: read(host))
     return found
 

@@ -2,56 +2,23 @@
 
 from __future__ import annotations
 
-import fnmatch
 import grp
 import hashlib
 import os
 import pwd
 import re
 import stat
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING
 
 from ansible.module_utils import manifest_dpkg
-from ansible.module_utils.manifest_redis import SECRET as REDIS_SECRETS
+from ansible.module_utils.manifest_file_rules import ELSEWHERE, OPEN, OWN, PROGRAMS, SECRET_LINE, TOPS, Patterns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ansible.module_utils.manifest_host import Host, Section
 
-#: Below these, what no package brought is named.
-TOPS = (
-    "/etc",
-    "/usr/local",
-    "/usr/bin",
-    "/usr/sbin",
-    "/usr/libexec",
-    "/usr/lib/systemd",
-    "/usr/lib/openssh",
-    "/usr/lib/postgresql",
-)
-#: Where programs are looked at for rights that they hand on
-PROGRAMS = ("/usr", "/opt", "/srv", "/home", "/root", "/tmp", "/var/tmp", "/var/www")
-#: Named by another section (accounts, environment, certificates), or made from what is named
-ELSEWHERE = (
-    "/etc/passwd", "/etc/passwd-", "/etc/group", "/etc/group-", "/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-",
-    "/etc/subuid-", "/etc/subgid-", "/etc/ssl/certs/*", "/etc/ld.so.cache", "/etc/mtab", "/etc/.pwd.lock", "/etc/.updated",
-    "/etc/alternatives/*", "/etc/rc?.d/*", "/etc/{app}/env", "/etc/systemd/system/*.wants/*", "/etc/systemd/system/*.requires/*",
-    "/usr/local/lib/python3*/*", "/usr/local/lib/samestack/recorder/*",
-)  # fmt: skip
-#: This machine's own, and nobody else's
-OWN = (
-    "/etc/machine-id", "/etc/hostname", "/etc/ssh/ssh_host_*", "/etc/resolv.conf", "/etc/adjtime", "/etc/network/*", "/etc/netplan/*",
-    "/etc/systemd/network/*", "/etc/nginx/tls/*", "/etc/letsencrypt/*", "/etc/redis/server-*.pem", "/etc/postgresql/*/server-*.pem",
-    "/etc/samestack/*.key", "/etc/lvm/*", "/etc/fstab", "/etc/iscsi/*", "/etc/cloud/*", "/etc/ssl/private/*", "/etc/{app}/internal-ca.crt",
-)  # fmt: skip
-#: Not everybody may read them, but no secret is in them.
-OPEN = (
-    "/etc/postgresql/*/pg_hba.conf", "/etc/postgresql/*/pg_ident.conf", "/etc/sudoers", "/etc/sudoers.d/*", "/etc/redis/redis.conf",
-    "/etc/at.deny", "/etc/cron.*", "/etc/samestack/*.json", "/etc/ufw/*.rules", "/etc/polkit-1/*", "/etc/crontab", "/etc/security/*",
-)  # fmt: skip
-SECRET_LINE = re.compile(rf"^[ \t]*(?:{'|'.join(REDIS_SECRETS)}|user)[ \t].*$\n?", re.MULTILINE)
 RIGHTS = stat.S_ISUID | stat.S_ISGID
 DIGITS = 32
 USUAL = ("root:root 0644", "root:root 0755", "root:root 0444")
@@ -59,7 +26,7 @@ RECORDER = "/usr/local/lib/samestack/recorder"
 CAPABILITIES = "security.capability"
 
 
-@lru_cache(maxsize=None)
+@cache
 def user_name(number: int) -> str:
     """Return a user's name, or the number where there is none."""
     try:
@@ -68,7 +35,7 @@ def user_name(number: int) -> str:
         return str(number)
 
 
-@lru_cache(maxsize=None)
+@cache
 def group_name(number: int) -> str:
     """Return a group's name, or the number where there is none."""
     try:
@@ -83,22 +50,10 @@ def rights(status: os.stat_result) -> str:
 
 
 def usual(path: str, status: os.stat_result) -> bool:
-    """Return whether a file that is as its package brought it has rights that say nothing; programs' own are told apart."""
+    """Return whether the rights of a file that is as its package brought it say nothing; a program may have its own."""
     if path.startswith("/usr/"):
         return status.st_uid == 0 and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     return rights(status) in USUAL
-
-
-class Patterns:
-    """Lists of paths, with the application's name put in."""
-
-    def __init__(self, app: str, *patterns: str) -> None:
-        """Take the application's name and the patterns."""
-        self._known = re.compile("|".join(fnmatch.translate(pattern.format(app=app)) for pattern in patterns))
-
-    def __contains__(self, path: str) -> bool:
-        """Return whether a path is meant."""
-        return bool(self._known.match(path))
 
 
 def walk(host: Host, top: str) -> Iterator[tuple[str, os.stat_result]]:
@@ -124,7 +79,7 @@ class Files:
         self.host = host
         app = host.config["app"]
         known = manifest_dpkg.known(host)
-        self.defaults: dict[str, str] = known["defaults"]  # type: ignore[assignment]
+        self.defaults: dict[str, str] = known["defaults"]
         self.owned = set(known["owned"])
         self.elsewhere, self.own, self.open = (Patterns(app, *patterns) for patterns in (ELSEWHERE, OWN, OPEN))
         self.section: Section = {}
@@ -139,10 +94,17 @@ class Files:
                 continue
             self.add(path, status, default)
 
+    def named(self, path: str) -> str:
+        """Return the key of a path: the name of a pair of ours follows from the machine's address."""
+        return re.sub(r"server-[0-9a-f]{8}\.pem$", "server-….pem", path)
+
     def add(self, path: str, status: os.stat_result, default: str | None) -> None:
         """Add one path, unless it is what its package brought."""
         if stat.S_ISLNK(status.st_mode):
-            self.section[path] = f"link to {os.readlink(self.host.path(path))}"
+            target = os.readlink(self.host.path(path))
+            # Where that leads says the link of the same name there.
+            if not (path.startswith("/usr/") and target.startswith("/etc/alternatives/")):
+                self.section[path] = f"link to {target}"
             return
         if not stat.S_ISREG(status.st_mode):
             self.section[path] = f"no file, {rights(status)}"
@@ -152,7 +114,7 @@ class Files:
                 if not usual(path, status):
                     self.section[path] = f"as its package brought it, {rights(status)}"
                 return
-            self.section[path] = f"{self.digest(path, status)} {rights(status)}"
+            self.section[self.named(path)] = f"{self.digest(path, status)} {rights(status)}"
         except OSError as error:
             self.host.miss(f"files/{path}", str(error.strerror))
 
@@ -180,11 +142,11 @@ class Files:
         if path == "/etc/hosts":
             text = named(self.host.read(path), os.uname().nodename)
             return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:DIGITS]
-        return self.host.cache.digest(real, status=status)[:DIGITS]
+        return str(self.host.cache.digest(real, status=status))[:DIGITS]
 
     def secret(self, real: str, status: os.stat_result) -> str:
         """Return the keyed digest of a file's digest, so that large files are read once."""
-        return self.host.keyed(self.host.cache.digest(real, status=status))
+        return str(self.host.keyed(self.host.cache.digest(real, status=status)))
 
     def missing(self) -> None:
         """Add what packages brought and somebody removed."""

@@ -1,11 +1,11 @@
-"""Section `nginx`: version, modules, and the configuration as nginx puts it together, a path and arguments a directive."""
+"""Section `nginx`: version, modules, and the configuration as nginx puts it together, by path of its blocks."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from ansible.module_utils.manifest_host import Missing
+from ansible.module_utils.manifest_host import MissingError
 from ansible.module_utils.manifest_processes import changed_since, started
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def tokens(text: str) -> Iterator[str]:
 def directives(text: str) -> list[tuple[str, list[str]]]:
     """Return (block path, arguments) of every directive, in order; includes are followed by nginx already.
 
-    A block's path names its arguments (`http/server/location[/static/]`); a server is named by `server_name` and `listen`.
+    A block's path names its arguments (`http/server/location[/static/]`); a server has its names and ports for that.
     """
     found: list[tuple[str, list[str]]] = []
     _block(tokens(text), "", found)
@@ -92,9 +92,9 @@ def build(text: str) -> tuple[str, list[str], str]:
 
 
 def collect(host: Host) -> Section:
-    """Return the section; raises Missing."""
+    """Return the section; raises MissingError."""
     if "web" not in host.config["functions"]:
-        raise Missing("this host has no web server")
+        raise MissingError("this host has no web server")
     version, options, tls = build(host.ask("nginx", "-V")[2])
     text = host.run("nginx", "-T")
     section: Section = {"version": version, "TLS library": tls, "modules": options}
@@ -112,6 +112,6 @@ def not_read(host: Host, files: list[str]) -> list[str]:
         master = int(host.read(PID))
         children = host.read(f"/proc/{master}/task/{master}/children").split()
         began = min(started(host, child) for child in children)
-    except (Missing, ValueError):
+    except (MissingError, ValueError):
         return []
-    return changed_since(host, files, began)
+    return list(changed_since(host, files, began))

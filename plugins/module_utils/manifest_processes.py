@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from ansible.module_utils.manifest_host import Missing
+from ansible.module_utils.manifest_host import MissingError
 from ansible.module_utils.systemd_units import parse
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def started(host: Host, pid: str | int) -> float:
     fields = host.read(f"/proc/{pid}/stat").rsplit(")", 1)[-1].split()
     booted = re.search(r"^btime (\d+)", host.read("/proc/stat"), re.MULTILINE)
     if not booted:
-        raise Missing("/proc/stat does not say when the machine was started")
+        raise MissingError("/proc/stat does not say when the machine was started")
     return int(booted[1]) + int(fields[19]) / TICKS
 
 
@@ -55,19 +55,14 @@ def unit_of(host: Host, pid: str | int) -> str:
             return "a login"
         units = [part for part in parts if part.endswith((".service", ".scope", ".socket"))]
         if units:
-            return units[-1]
+            return str(units[-1])
     return ""
 
 
 def environment(host: Host, pid: str | int) -> dict[str, str]:
     """Return a process's environment as it was given at its start."""
     words = host.text(f"/proc/{pid}/environ").split("\0")
-    return dict(word.split("=", 1) for word in words if "=" in word)
-
-
-def command(host: Host, pid: str | int) -> list[str]:
-    """Return a process's command line."""
-    return host.text(f"/proc/{pid}/cmdline").rstrip("\0").split("\0")
+    return dict(str(word).split("=", 1) for word in words if "=" in word)
 
 
 def main_processes(host: Host) -> dict[str, str]:

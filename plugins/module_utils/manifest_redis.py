@@ -6,7 +6,7 @@ import re
 import socket
 from typing import TYPE_CHECKING
 
-from ansible.module_utils.manifest_host import Missing
+from ansible.module_utils.manifest_host import MissingError
 
 if TYPE_CHECKING:
     from typing import IO
@@ -76,7 +76,7 @@ def comparable(text: str) -> str:
 
 
 def waiting(text: str, known: dict[str, str]) -> dict[str, str]:
-    """Return {name: value} of what stands in redis.conf and is not in force; names that stand several times are left out."""
+    """Return {name: value} of what stands in redis.conf, once, and is not in force."""
     rows = [line.split(None, 1) for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     found = {row[0].lower(): row[1] for row in rows if len(row) > 1}
     single = {name for name in found if sum(row[0].lower() == name for row in rows) == 1 and name not in SECRET}
@@ -89,13 +89,13 @@ def waiting(text: str, known: dict[str, str]) -> dict[str, str]:
 
 
 def collect(host: Host) -> Section:
-    """Return the section; raises Missing."""
+    """Return the section; raises MissingError."""
     if "cache" not in host.config["functions"]:
-        raise Missing("Redis is on another machine, or the application uses none")
+        raise MissingError("Redis is on another machine, or the application uses none")
     try:
         found = ask(host.path(SOCKET), password_of(host.text(FILE)))
     except (OSError, RedisError, ValueError) as error:
-        raise Missing(f"the server does not answer on {SOCKET}: {error}") from None
+        raise MissingError(f"the server does not answer on {SOCKET}: {error}") from None
     info = dict(line.split(":", 1) for line in str(found["info"]).splitlines() if ":" in line)
     section: Section = {"version": info.get("redis_version", ""), "build": info.get("redis_build_id", "")}
     section["modules"] = sorted(str(one[1]) for one in found["modules"] if isinstance(one, list))
