@@ -1,13 +1,12 @@
-"""Section `nginx`: version, modules, and the configuration as nginx puts it together, a path and arguments a directive."""
+"""Section `nginx`: version, modules, and the configuration as nginx puts it together, by path of its blocks."""
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING
 
-from ansible.module_utils.manifest_host import Missing
-from ansible.module_utils.manifest_processes import started
+from ansible.module_utils.manifest_host import MissingError
+from ansible.module_utils.manifest_processes import changed_since, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,8 +19,6 @@ TOKEN = re.compile(
 )
 FILE = re.compile(r"^# configuration file (\S+):$", re.MULTILINE)
 PID = "/run/nginx.pid"
-#: The clock of processes is read in whole seconds.
-TOLERANCE_SECONDS = 2
 
 
 def tokens(text: str) -> Iterator[str]:
@@ -35,7 +32,7 @@ def tokens(text: str) -> Iterator[str]:
 def directives(text: str) -> list[tuple[str, list[str]]]:
     """Return (block path, arguments) of every directive, in order; includes are followed by nginx already.
 
-    A block's path names its arguments (`http/server/location[/static/]`); a server is named by `server_name` and `listen`.
+    A block's path names its arguments (`http/server/location[/static/]`); a server has its names and ports for that.
     """
     found: list[tuple[str, list[str]]] = []
     _block(tokens(text), "", found)
@@ -95,9 +92,9 @@ def build(text: str) -> tuple[str, list[str], str]:
 
 
 def collect(host: Host) -> Section:
-    """Return the section; raises Missing."""
+    """Return the section; raises MissingError."""
     if "web" not in host.config["functions"]:
-        raise Missing("this host has no web server")
+        raise MissingError("this host has no web server")
     version, options, tls = build(host.ask("nginx", "-V")[2])
     text = host.run("nginx", "-T")
     section: Section = {"version": version, "TLS library": tls, "modules": options}
@@ -115,15 +112,6 @@ def not_read(host: Host, files: list[str]) -> list[str]:
         master = int(host.read(PID))
         children = host.read(f"/proc/{master}/task/{master}/children").split()
         began = min(started(host, child) for child in children)
-    except (Missing, ValueError):
+    except (MissingError, ValueError):
         return []
-    late = [path for path in files if changed(path) > began + TOLERANCE_SECONDS]
-    return sorted(set(late))
-
-
-def changed(path: str) -> float:
-    """Return when a file's content was changed, 0 where it is gone."""
-    try:
-        return os.stat(path).st_mtime
-    except OSError:
-        return 0
+    return list(changed_since(host, files, began))
