@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible.template import trust_as_template
 
 # Ansible puts module_utils on no import path of the control node.
 sys.path.append(str(Path(__file__).resolve().parents[1] / "module_utils"))
@@ -81,30 +82,29 @@ class ActionModule(ActionBase):
             _, secrets = environment_secrets(self._loader, folder, environment, local=local)
         except SecretError as error:
             raise AnsibleActionFail(str(error)) from None
-        mine, others = hostvars[host], groups[environment]
-        names = [
-            "app_domains",
-            "app_static_domain",
-            "django_env",
-            "django_secret_env",
-            *plain(mine["allowed_differences"]),
-        ]
-        values = {name: plain(mine[name]) for name in names if name in mine}
+        allowed, others = self._value("allowed_differences"), groups[environment]
+        names = ["app_domains", "app_static_domain", "django_env", "django_secret_env", *allowed]
+        values = {name: self._value(name) for name in names if name in task_vars}
         addresses = {other: {"machine_address": plain(hostvars[other].get("machine_address", ""))} for other in others}
         key = derived_key(str(secrets[KEY_FROM]))
         return {
-            "variables": declared.variables(
-                plain(mine["allowed_differences"]), values, [str(one) for one in secrets.values()]
-            ),
+            "variables": {
+                **declared.variables(allowed, values, [str(one) for one in secrets.values()]),
+                "login": str(self._value("ansible_user")) if "ansible_user" in task_vars else "",
+            },
             "topology": declared.topology(others, groups),
             "tokens": declared.tokens(values, addresses),
             "intended": {
                 **declared.intended_environment(values, sections, key),
-                **declared.intended_files(self._entries(task_vars, mine), sections, key),
+                **declared.intended_files(self._entries(task_vars), sections, key),
             },
         }
 
-    def _entries(self, task_vars: Mapping[str, Any], mine: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    def _value(self, name: str) -> Any:
+        """Return a variable of this host, resolved."""
+        return plain(self._templar.template(trust_as_template("{{ " + name + " }}")))
+
+    def _entries(self, task_vars: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """Return the files that the roles put on this host; {} where its facts are not known."""
         facts = task_vars.get("ansible_facts") or {}
         if "machine" not in facts:

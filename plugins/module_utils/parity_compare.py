@@ -33,7 +33,7 @@ SECTIONS = (
 )  # fmt: skip
 # These are wrong wherever they are not empty, also where all environments agree.
 NEVER = {("release", "changed"): "files of the release are not what was built"}
-KEYED = "secret: told from others within its environment alone"
+KEYED = "each machine has its own, or each environment its secret"
 DIGEST = re.compile(r"hmac:[0-9a-f]{32}")
 NOT_INTENDED = "not what the inventory says"
 
@@ -309,7 +309,8 @@ class Judge:
         if cell.canonical == other.canonical:
             return DECLARED, sorted(cell.words | other.words)
         if cell.intended and other.intended:
-            return DECLARED, [*dict.fromkeys(cell.intended + other.intended)]
+            named = tuple(dict.fromkeys(word for text in cell.intended + other.intended for word in text.split()))
+            return DECLARED, list(_differing(named, cell.environment, other.environment) or named)
         if cell.unkeyed == other.unkeyed and not drifted:
             return EXPECTED, [KEYED]
         if drifted and self.rule and self.rule.stays:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
 from manifest_key import MARK, keyed
@@ -29,6 +30,23 @@ SOURCES = {
     "SAMESTACK_MAIL_FOLDER": "app_catch_mail", "SECRET_KEY": "vault_app_secret_key", "DATABASE_URL": "topology",
     "REDIS_URL": "topology",
 }  # fmt: skip
+#: The variables that files of ours follow from, of those in which environments may differ
+FILES = (
+    ("/etc/nginx/conf.d/*", "app_domains app_static_domain web_tls web_hsts app_live_path"),
+    ("/etc/nginx/samestack/*", "web_hsts app_static_domain"),
+    ("/etc/nginx/tls/*", "app_domains app_static_domain web_tls"),
+    ("/etc/*/gunicorn.conf.py", "app_live_path app_debug web_processes processors"),
+    ("/etc/samestack/*.key", "vault_app_secret_key"),
+    ("/etc/samestack/*", "topology"),
+    ("/etc/postgresql/*", "database_settings memory topology machine_address"),
+    ("/etc/redis/*", "topology machine_address"),
+    ("/etc/nftables.conf", "app_catch_mail topology machine_address"),
+    ("/etc/sudoers.d/*", "security_admins"),
+    ("/usr/local/share/ca-certificates/*", "machine_trusted_ca_files"),
+    ("/etc/systemd/journald.conf.d/*", "machine_journal_limit"),
+    ("/etc/systemd/system/*", "app_live_path topology"),
+    ("/usr/local/lib/samestack/*", "app_live_path topology"),
+)
 #: How the section `files` of a manifest says what a file holds
 OWN, DIGITS = "this machine's own ", 32
 #: What stands in a manifest in place of a value that is one of the secrets
@@ -105,12 +123,24 @@ def intended_files(entries: Entries, sections: Sections, key: str) -> dict[str, 
         sections: what the host was found to have.
         key: the environment's key of digests, in hex.
     """
-    found, wanted = sections.get("files") or {}, {}
+    found, units, wanted = sections.get("files") or {}, sections.get("units") or {}, {}
     for path, entry in entries.items():
         value = described(entry, str(found[path]), key) if path in found else ""
         if value:
-            wanted[f"files/{path}"] = {"value": value, "variable": "the inventory"}
+            wanted[f"files/{path}"] = {"value": value, "variable": source_of(path)}
+        if f"file:{path}" in units and entry["state"] == "file":
+            wanted[f"units/file:{path}"] = {"value": digest_of(entry), "variable": source_of(path)}
     return wanted
+
+
+def source_of(path: str) -> str:
+    """Return the variables that a file follows from, as far as environments may set them."""
+    return next((variables for pattern, variables in FILES if fnmatch(path, pattern)), "the inventory")
+
+
+def digest_of(entry: Mapping[str, Any]) -> str:
+    """Return what a manifest has of the content of a file that everybody may read."""
+    return f"sha256:{hashlib.sha256(base64.b64decode(entry['data'])).hexdigest()[:DIGITS]}"
 
 
 def described(entry: Mapping[str, Any], found: str, key: str) -> str:
@@ -124,4 +154,4 @@ def described(entry: Mapping[str, Any], found: str, key: str) -> str:
     rights = f"{entry['owner']}:{entry['group']} {entry['mode'] or '0644'}"
     if found.startswith(OWN):
         return f"{OWN}{keyed(key, digest)} {rights}"
-    return f"{keyed(key, digest) if found.startswith(MARK) else f'sha256:{digest[:DIGITS]}'} {rights}"
+    return f"{keyed(key, digest) if found.startswith(MARK) else digest_of(entry)} {rights}"
