@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 PYTEST = [tool("pytest"), "-q"]
 SOAKS = ("soak", "soak-releases")
-SCENARIOS = ("releases", "two-machines", "bookworm", "trixie")
+SCENARIOS = ("releases", "stack-lock", "two-machines", "bookworm", "trixie")
 
 
 def scenario(name: str, seconds: int = 1800) -> Part:
