@@ -31,8 +31,9 @@ class Case:
     model: str
     #: Whether the roles put it there
     ours: bool
-    #: The application's database
+    #: The application's database, and the folder of its live release
     database: str
+    folder: str
     key: str
     value: Any
     wanted: Any
@@ -77,8 +78,16 @@ def cases(difference: Difference, comparison: Comparison) -> Iterator[Case]:
         target = before if before is not None else wanted
         model, ours = next(iter(reference), ""), is_ours(comparison, name, difference)
         value = next(iter(odd.values()), ABSENT)
-        database = database_of(comparison, name)
-        yield Case(name, rehearsed[name], tuple(odd), model, ours, database, difference.key, value, target)
+        known = database_of(comparison, name), folder_of(comparison, name)
+        yield Case(name, rehearsed[name], tuple(odd), model, ours, *known, difference.key, value, target)
+
+
+def folder_of(comparison: Comparison, name: str) -> str:
+    """Return the folder of the live release, "" where it is not known."""
+    environment = next(one for one in comparison.environments if one.name == name)
+    settings = [host.envelope.sections.get("settings", {}) for host in environment.hosts]
+    roots = [str(found.get("BASE_DIR", "")) for found in settings]
+    return next((root.partition("/current/")[0] + "/current" for root in roots if "/current/" in root), "")
 
 
 def database_of(comparison: Comparison, name: str) -> str:
@@ -154,8 +163,21 @@ def schema(case: Case) -> str:
 
 
 def code(case: Case) -> str:
-    """What runs is what was built, or another release."""
+    """Another release is deployed; one that is live already is not written again."""
     return case.verb("deploy")
+
+
+def release(case: Case) -> str:
+    """What was added goes, what was changed comes back from the archive, which the control node has."""
+    if case.key != "changed" or not isinstance(case.value, tuple):
+        return code(case)
+    added = [path.removesuffix(" (added)") for path in case.value if path.endswith(" (added)")]
+    others = [path.rpartition(" (")[0] for path in case.value if not path.endswith(" (added)")]
+    commands = [f"sudo rm {' '.join(map(shlex.quote, added))}"] if added else []
+    if others:
+        commands.append(f"put {', '.join(others)} back from the release's archive (.samestack/releases/ here)")
+    folder = f"in {case.folder}: " if case.folder else ""
+    return f"{case.by_hand(folder + '; '.join(commands))}; or {case.verb('deploy', ' REF=…')}, with another commit"
 
 
 def files(case: Case) -> str:
@@ -241,7 +263,7 @@ def redis(case: Case) -> str:
 
 
 MENDS: dict[str, Callable[[Case], str]] = {
-    "packages": packages, "sources": sources, "postgresql": postgresql, "schema": schema, "release": code, "venv": code,
-    "migrations": code, "settings": code, "files": files, "timers": timers, "sockets": sockets, "accounts": accounts,
+    "packages": packages, "sources": sources, "postgresql": postgresql, "schema": schema, "release": release,
+    "venv": code, "migrations": code, "files": files, "timers": timers, "sockets": sockets, "accounts": accounts,
     "units": units, "kernel": kernel, "firewall": firewall, "redis": redis, "nginx": nginx,
 }  # fmt: skip
