@@ -9,7 +9,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from ansible.module_utils.manifest_host import Missing
+from ansible.module_utils.manifest_host import MissingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ansible.module_utils.manifest_host import Host, Section
 
 NO_SHELLS = ("/usr/sbin/nologin", "/sbin/nologin", "/bin/false", "/usr/bin/false", "/bin/sync")
+#: The field of /etc/shadow that says when an account ends (days since 1970)
+EXPIRES = 7
 KEY = re.compile(r"(?:^|\s)((?:ssh-|ecdsa-|sk-)[\w@.-]+)\s+([A-Za-z0-9+/=]+)(?:\s+(.*))?$")
 
 
@@ -64,7 +66,7 @@ def collect(host: Host) -> Section:
         secret = shadow.get(name, ["", "*"])
         words = [f"home {home}", f"shell {shell}", password_of(secret[1])]
         words += ["the same as root"] if uid == "0" and name != "root" else []
-        words += [f"expires {secret[7]}"] if len(secret) > 7 and secret[7] else []
+        words += [f"expires {day}" for day in secret[EXPIRES : EXPIRES + 1] if day]
         words += [f"in {' '.join(member)}"] if member else []
         section[f"user:{name}"] = ", ".join(words)
         if len(secret) > 1 and password_of(secret[1]) == "a password":
@@ -99,7 +101,7 @@ def server(host: Host) -> Section:
     """Return the settings of the ssh server as it reads its files."""
     try:
         text = host.run("sshd", "-T")
-    except Missing as missing:
+    except MissingError as missing:
         host.miss("accounts/sshd", str(missing))
         return {}
     found: dict[str, list[str]] = {}

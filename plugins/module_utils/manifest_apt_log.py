@@ -7,7 +7,6 @@ import gzip
 import os
 import re
 import time
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ def seconds(local: str) -> float:
 
 def as_utc(moment: float) -> str:
     """Return a time as it is written everywhere."""
-    return datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
 
 
 def packages(text: str) -> dict[str, str]:
@@ -38,7 +37,7 @@ def transactions(text: str) -> list[dict[str, Any]]:
     """Return the transactions of apt's history, oldest first: {seconds, command, by, packages: {name: what}}."""
     found = []
     for paragraph in text.split("\n\n"):
-        fields = dict(re.findall(r"^([\w-]+): (.*)$", paragraph, re.MULTILINE))
+        fields: dict[str, str] = dict(re.findall(r"^([\w-]+): (.*)$", paragraph, re.MULTILINE))
         if "Start-Date" not in fields:
             continue
         changes = {
@@ -47,7 +46,7 @@ def transactions(text: str) -> list[dict[str, Any]]:
             for name, versions in packages(fields.get(kind, "")).items()
         }
         who = re.sub(r" \(\d+\)$", "", fields.get("Requested-By", ""))
-        end = fields.get("End-Date", fields["Start-Date"])
+        end = fields.get("End-Date") or fields["Start-Date"]
         found.append(
             {"seconds": seconds(end), "command": fields.get("Commandline", ""), "by": who, "packages": changes}
         )
@@ -91,11 +90,12 @@ def age(file: str) -> int:
 
 
 def since(moment: float, history: str = HISTORY, dpkg: str = DPKG) -> list[dict[str, Any]]:
-    """Return the transactions after a time (seconds since 1970), oldest first; dpkg's where apt has not written them."""
+    """Return the transactions after a time (seconds since 1970), oldest first; dpkg's own among them."""
     known = [one for one in transactions(read(history, moment)) if one["seconds"] > moment]
     named = {(name, what.split()[-1]) for one in known for name, what in one["packages"].items()}
-    others = [one for one in dpkg_changes(read(dpkg, moment)) if one["seconds"] > moment]
-    known += [one for one in others if not named & {(name, what.split()[-1]) for name, what in one["packages"].items()}]
+    for one in dpkg_changes(read(dpkg, moment)):
+        told = named & {(name, what.split()[-1]) for name, what in one["packages"].items()}
+        known += [one] if one["seconds"] > moment and not told else []
     return [
         {"time": as_utc(one["seconds"]), **{name: one[name] for name in ("command", "by", "packages")}}
         for one in sorted(known, key=lambda one: one["seconds"])

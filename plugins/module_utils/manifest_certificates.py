@@ -7,13 +7,15 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from ansible.module_utils.manifest_host import Missing
+from ansible.module_utils.manifest_host import MissingError
 
 if TYPE_CHECKING:
     from ansible.module_utils.manifest_host import Host, Section
 
-SHOWN = ("/etc/nginx/tls/*.crt", "/etc/letsencrypt/live/*/fullchain.pem", "/etc/{app}/internal-ca.crt")
-SHOWN += ("/etc/postgresql/*/main/server-*.pem", "/etc/redis/server-*.pem")
+SHOWN = (
+    "/etc/nginx/tls/*.crt", "/etc/letsencrypt/live/*/fullchain.pem", "/etc/{app}/internal-ca.crt",
+    "/etc/postgresql/*/main/server-*.pem", "/etc/redis/server-*.pem",
+)  # fmt: skip
 TRUSTED, BUNDLE = "/usr/local/share/ca-certificates", "/etc/ssl/certs/ca-certificates.crt"
 LINKS = "/etc/ssl/certs"
 PAIR = re.compile(r"server-[0-9a-f]{8}\.pem$")
@@ -60,13 +62,13 @@ def collect(host: Host) -> Section:
             try:
                 for key, value in read(host, path).items():
                     section[f"{name}:{key}"] = value
-            except Missing as missing:
+            except MissingError as missing:
                 host.miss(f"certificates/{name}", str(missing))
     for path in sorted(glob.glob(host.path(TRUSTED + "/**/*.crt"), recursive=True)):
         try:
             known = read(host, path)
             section[f"trusted:{known['subject']}"] = f"{known['fingerprint']}, ends {known['ends']}"
-        except Missing as missing:
+        except MissingError as missing:
             host.miss(f"certificates/trusted:{os.path.basename(path)}", str(missing))
     section["trusted bundle"] = bundle(host)
     section["trusted otherwise"] = sorted(added_links(host))
@@ -74,7 +76,7 @@ def collect(host: Host) -> Section:
 
 
 def read(host: Host, path: str) -> dict[str, str | list[str]]:
-    """Return what is to be known of a certificate, asked once for a file; raises Missing."""
+    """Return what is to be known of a certificate, asked once for a file; raises MissingError."""
     found: dict[str, str | list[str]] = host.cache.finding(
         f"certificate {path}", host.cache.digest(path), lambda: facts(host.run("openssl", "x509", "-in", path, *FLAGS))
     )

@@ -1,4 +1,4 @@
-"""Sections `settings` and `gunicorn`: what the application's own Python says of itself, asked when something changed."""
+"""Sections `settings` and `gunicorn`: what the application's own Python says of itself, asked after a change."""
 
 from __future__ import annotations
 
@@ -7,33 +7,39 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils import manifest_inside, release_host
-from ansible.module_utils.manifest_host import COMPLAINT_LENGTH, Missing
+from ansible.module_utils.manifest_host import COMPLAINT_LENGTH, MissingError
+from ansible.module_utils.manifest_processes import changed_since, main_processes, started
 
 if TYPE_CHECKING:
-    from ansible.module_utils.manifest_host import Host, Section, Value
+    from ansible.module_utils.manifest_host import Host, Section
     from ansible.module_utils.manifest_live import Live
 
+OVERLAY = "/usr/local/lib/samestack/python"
 #: What live code's settings may be made from
 SETTINGS_FILES = (".py", ".env", ".toml", ".json", ".yaml", ".yml", ".ini", ".cfg")
 
 
 def settings(host: Host, live: Live) -> Section:
-    """Return the section `settings`; raises Missing where they cannot be asked for."""
+    """Return the section `settings`; raises MissingError where they cannot be asked for."""
     found = described(host, live)
     section = {name: value_of(host, live, name, value) for name, value in found["settings"].items()}
     return {"(Django)": found["django"], **section}
 
 
 def gunicorn(host: Host, live: Live) -> Section:
-    """Return the section `gunicorn`; raises Missing where another server serves, or none."""
+    """Return the section `gunicorn`; raises MissingError where another server serves, or none."""
     if "web" not in host.config["functions"]:
-        raise Missing("this host serves no web requests")
+        raise MissingError("this host serves no web requests")
     if server_of(live) != "gunicorn":
-        raise Missing(f"the release is served by {server_of(live)}; its command is in section units")
+        raise MissingError(f"the release is served by {server_of(live)}; its command is in section units")
     found = described(host, live)
     if "gunicorn" not in found:
-        raise Missing(host.secrets.masked(found.get("trouble", "Gunicorn was not asked")))
-    return {name: value_of(host, live, name, value) for name, value in found["gunicorn"].items()}
+        raise MissingError(host.secrets.masked(found.get("trouble", "Gunicorn was not asked")))
+    section = {name: value_of(host, live, name, value) for name, value in found["gunicorn"].items()}
+    own = [config_file(host)]
+    pids = [pid for unit, pid in main_processes(host).items() if unit.startswith(f"{host.config['app']}-web@")]
+    section["not read yet"] = sorted({path for pid in pids for path in changed_since(host, own, started(host, pid))})
+    return section
 
 
 def server_of(live: Live) -> str:
@@ -47,26 +53,25 @@ def config_file(host: Host) -> str:
 
 
 def described(host: Host, live: Live) -> dict[str, Any]:
-    """Return what `manifest_inside.describe` answers; raises Missing."""
+    """Return what `manifest_inside.describe` answers; raises MissingError."""
     if not live.id or "app" not in host.config["functions"]:
-        raise Missing("no release is live on this host")
+        raise MissingError("no release is live on this host")
     if live.trouble:
-        raise Missing(live.trouble)
+        raise MissingError(live.trouble)
     try:
         return dict(host.cache.finding("django", follows_from(host, live), lambda: ask(host, live)))
-    except Missing as missing:
+    except MissingError as missing:
         live.trouble = str(missing)
         raise
 
 
 def follows_from(host: Host, live: Live) -> str:
     """Return a digest of everything that decides the settings: code, packages, environment, and this program."""
-    digest = hashlib.sha256(manifest_inside.__doc__.encode() if manifest_inside.__doc__ else b"")
-    own = (f"/etc/{host.config['app']}/env", config_file(host), "/usr/local/lib/samestack/python/samestack_overlay.py")
-    own += ("/usr/local/lib/samestack/python/samestack_settings.py",)
+    digest = hashlib.sha256(release_host.inside_source(manifest_inside).encode())
+    overlay = [f"{OVERLAY}/{name}.py" for name in ("samestack_overlay", "samestack_settings", "samestack_live")]
+    own = [f"/etc/{host.config['app']}/env", config_file(host), *overlay]
     for path in own:
         digest.update(host.text(path).encode("utf-8", "surrogateescape") + b"\0")
-    digest.update(release_host.inside_source(manifest_inside).encode())
     digest.update(live.id.encode())
     # What the environment is made of decides too, and whatever somebody changed in it.
     trees = [live.tree, {path: one for path, one in live.venv_tree.items() if not path.endswith(".pyc")}]
@@ -78,7 +83,7 @@ def follows_from(host: Host, live: Live) -> str:
 
 
 def ask(host: Host, live: Live) -> dict[str, Any]:
-    """Run the program as the application, in its environment; raises Missing."""
+    """Run the program as the application, in its environment; raises MissingError."""
     config = host.config
     account = {"user": config["app"], "groups": config["groups"], "env_file": f"/etc/{config['app']}/env"}
     given = {"gunicorn": config_file(host) if "web" in config["functions"] else ""}
@@ -91,18 +96,18 @@ def ask(host: Host, live: Live) -> dict[str, Any]:
     if code or answer is None:
         last = [line for line in (err or out).splitlines() if line.strip()][-1:]
         why = host.secrets.masked("".join(last))[:COMPLAINT_LENGTH]
-        raise Missing(f"the application's settings cannot be read: {why or f'exit code {code}'}")
-    return answer
+        raise MissingError(f"the application's settings cannot be read: {why or f'exit code {code}'}")
+    return dict(answer)
 
 
-def value_of(host: Host, live: Live, name: str, value: Any) -> Value:
+def value_of(host: Host, live: Live, name: str, value: Any) -> Any:
     """Return a setting as the manifest has it: no secret, and the live release's folder by the name that stays."""
     if isinstance(value, list):
         return [str(value_of(host, live, name, one)) for one in value]
     if isinstance(value, float):
         value = json.dumps(value)
     if not isinstance(value, str):
-        return value  # type: ignore[no-any-return]
+        return value
     root = live.place.root
     text = value.replace(f"{root}/releases/{live.id}/", f"{root}/current/").replace(
         f"{live.venv}/", f"{root}/current/venv/"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import os
 import re
 import time
@@ -19,18 +20,16 @@ if TYPE_CHECKING:
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 #: Where what a section says is written, by the beginning of the key ("" for any)
 FILES = {
-    ("accounts", "user:"): "/etc/passwd", ("accounts", "password:"): "/etc/shadow", ("accounts", "group:"): "/etc/group",
-    ("system", "time zone"): "/etc/localtime", ("system", "locale:"): "/etc/default/locale",
+    ("accounts", "user:"): "/etc/passwd", ("accounts", "password:"): "/etc/shadow",
+    ("accounts", "group:"): "/etc/group", ("system", "time zone"): "/etc/localtime",
+    ("system", "locale:"): "/etc/default/locale", ("system", "host name"): "/etc/hostname",
     ("environment", ""): "/etc/{app}/env", ("gunicorn", ""): "/etc/{app}/gunicorn.conf.py",
-    ("system", "host name"): "/etc/hostname",
 }  # fmt: skip
 PATH = re.compile(r"(/[\w./@+:~-]*[\w])")
 
 
 def seconds(text: str) -> float:
     """Return a recording's time in seconds since 1970."""
-    import calendar
-
     return float(calendar.timegm(time.strptime(text, TIME)))
 
 
@@ -39,14 +38,14 @@ def drift(history: History, manifest: Mapping[str, Any], now: str, app: str) -> 
     baseline = history.baseline
     if not baseline:
         return []
-    found = differences(baseline["manifest"], manifest)
+    found: list[dict[str, Any]] = differences(baseline["manifest"], manifest)
     if not found:
         return []
     later = after(history, baseline)
     log = manifest_apt_log.since(seconds(baseline["time"]) - 1)
     for one in found:
         one["seen"], one["recorded"] = first_seen(one, later, now)
-        one |= cause(one, log, app)
+        one.update(cause(one, log, app))
     return found
 
 

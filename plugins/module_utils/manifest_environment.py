@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ansible.module_utils.manifest_host import Missing
+from ansible.module_utils.manifest_host import MissingError
 from ansible.module_utils.manifest_processes import environment, main_processes
 from ansible.module_utils.manifest_secrets import URL_PASSWORD, is_secret_name
 
@@ -47,12 +47,12 @@ def is_secret(host: Host, name: str, value: str) -> bool:
 
 
 def collect(host: Host) -> Section:
-    """Return the section; raises Missing."""
+    """Return the section; raises MissingError."""
     if "app" not in host.config["functions"]:
-        raise Missing("the application does not run on this host")
+        raise MissingError("the application does not run on this host")
     found = learn(host)
     if not found:
-        raise Missing(f"/etc/{host.config['app']}/env is not there")
+        raise MissingError(f"/etc/{host.config['app']}/env is not there")
     section: Section = {}
     for name, value in found.items():
         section[name] = host.keyed(value) if is_secret(host, name, value) else value

@@ -2,53 +2,33 @@
 
 from __future__ import annotations
 
-import fnmatch
 import grp
 import hashlib
 import os
 import pwd
 import re
 import stat
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING
 
 from ansible.module_utils import manifest_dpkg
-from ansible.module_utils.manifest_redis import SECRET as REDIS_SECRETS
+from ansible.module_utils.manifest_file_rules import ELSEWHERE, OPEN, OWN, PROGRAMS, SECRET_LINE, TOPS, Patterns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ansible.module_utils.manifest_host import Host, Section
 
-#: Below these, what no package brought is named.
-TOPS = ("/etc", "/usr/local", "/usr/bin", "/usr/sbin", "/usr/lib/systemd/system")
-#: Where programs are looked at for rights that they hand on
-PROGRAMS = ("/usr", "/opt", "/srv", "/home", "/root", "/tmp", "/var/tmp", "/var/www")
-#: Named by another section (accounts, environment, certificates), or made from what is named
-ELSEWHERE = (
-    "/etc/passwd", "/etc/passwd-", "/etc/group", "/etc/group-", "/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-",
-    "/etc/subuid-", "/etc/subgid-", "/etc/ssl/certs/*", "/etc/ld.so.cache", "/etc/mtab", "/etc/.pwd.lock", "/etc/.updated",
-    "/etc/alternatives/*", "/etc/rc?.d/*", "/etc/{app}/env", "/etc/systemd/system/*.wants/*", "/etc/systemd/system/*.requires/*",
-    "/usr/local/lib/python3*/*", "/usr/local/lib/samestack/*.pyc",
-)  # fmt: skip
-#: This machine's own, and nobody else's
-OWN = (
-    "/etc/machine-id", "/etc/hostname", "/etc/ssh/ssh_host_*", "/etc/resolv.conf", "/etc/adjtime", "/etc/network/*", "/etc/netplan/*",
-    "/etc/systemd/network/*", "/etc/nginx/tls/*", "/etc/letsencrypt/*", "/etc/redis/server-*.pem", "/etc/postgresql/*/server-*.pem",
-    "/etc/samestack/*.key", "/etc/lvm/*", "/etc/fstab", "/etc/iscsi/*", "/etc/cloud/*", "/etc/ssl/private/*", "/etc/{app}/internal-ca.crt",
-)  # fmt: skip
-#: Not everybody may read them, but no secret is in them.
-OPEN = (
-    "/etc/postgresql/*/pg_hba.conf", "/etc/postgresql/*/pg_ident.conf", "/etc/sudoers", "/etc/sudoers.d/*", "/etc/redis/redis.conf",
-    "/etc/at.deny", "/etc/cron.*", "/etc/samestack/*.json", "/etc/ufw/*.rules", "/etc/polkit-1/*", "/etc/crontab", "/etc/security/*",
-)  # fmt: skip
-SECRET_LINE = re.compile(rf"^[ \t]*(?:{'|'.join(REDIS_SECRETS)}|user)[ \t].*$\n?", re.MULTILINE)
 RIGHTS = stat.S_ISUID | stat.S_ISGID
 DIGITS = 32
+#: A larger file is nothing that names an environment.
+LARGEST_TEXT = 1 << 18
 USUAL = ("root:root 0644", "root:root 0755", "root:root 0444")
+RECORDER = "/usr/local/lib/samestack/recorder"
+CAPABILITIES = "security.capability"
 
 
-@lru_cache(maxsize=None)
+@cache
 def user_name(number: int) -> str:
     """Return a user's name, or the number where there is none."""
     try:
@@ -57,7 +37,7 @@ def user_name(number: int) -> str:
         return str(number)
 
 
-@lru_cache(maxsize=None)
+@cache
 def group_name(number: int) -> str:
     """Return a group's name, or the number where there is none."""
     try:
@@ -71,16 +51,11 @@ def rights(status: os.stat_result) -> str:
     return f"{user_name(status.st_uid)}:{group_name(status.st_gid)} {stat.S_IMODE(status.st_mode):04o}"
 
 
-class Patterns:
-    """Lists of paths, with the application's name put in."""
-
-    def __init__(self, app: str, *patterns: str) -> None:
-        """Take the application's name and the patterns."""
-        self._known = re.compile("|".join(fnmatch.translate(pattern.format(app=app)) for pattern in patterns))
-
-    def __contains__(self, path: str) -> bool:
-        """Return whether a path is meant."""
-        return bool(self._known.match(path))
+def usual(path: str, status: os.stat_result) -> bool:
+    """Return whether the rights of a file that is as its package brought it say nothing; a program may have its own."""
+    if path.startswith("/usr/"):
+        return status.st_uid == 0 and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return rights(status) in USUAL
 
 
 def walk(host: Host, top: str) -> Iterator[tuple[str, os.stat_result]]:
@@ -106,9 +81,12 @@ class Files:
         self.host = host
         app = host.config["app"]
         known = manifest_dpkg.known(host)
-        self.defaults: dict[str, str] = known["defaults"]  # type: ignore[assignment]
+        self.defaults: dict[str, str] = known["defaults"]
         self.owned = set(known["owned"])
         self.elsewhere, self.own, self.open = (Patterns(app, *patterns) for patterns in (ELSEWHERE, OWN, OPEN))
+        self.words = own_words(host)
+        longest_first = sorted(map(re.escape, self.words), key=len, reverse=True)
+        self.names = re.compile(rb"(?<![\w-])(?:" + b"|".join(longest_first) + rb")(?![\w-])")
         self.section: Section = {}
 
     def look(self, top: str) -> None:
@@ -117,28 +95,31 @@ class Files:
             if path in self.elsewhere or path.endswith(".pyc"):
                 continue
             default = self.defaults.get(path)
-            if default is None and self.is_owned(path):
+            if default is None and path in self.owned:
                 continue
             self.add(path, status, default)
 
-    def is_owned(self, path: str) -> bool:
-        """Return whether a package brought a path; packages may know it by its name before /usr was merged."""
-        return path in self.owned or (path.startswith("/usr/") and path[4:] in self.owned)
+    def named(self, path: str) -> str:
+        """Return the key of a path: the name of a pair of ours follows from the machine's address."""
+        return re.sub(r"server-[0-9a-f]{8}\.pem$", "server-….pem", path)
 
     def add(self, path: str, status: os.stat_result, default: str | None) -> None:
         """Add one path, unless it is what its package brought."""
         if stat.S_ISLNK(status.st_mode):
-            self.section[path] = f"link to {os.readlink(self.host.path(path))}"
+            target = os.readlink(self.host.path(path))
+            # Where that leads says the link of the same name there.
+            if not (path.startswith("/usr/") and target.startswith("/etc/alternatives/")):
+                self.section[path] = f"link to {target}"
             return
         if not stat.S_ISREG(status.st_mode):
             self.section[path] = f"no file, {rights(status)}"
             return
         try:
             if default and self.host.cache.digest(self.host.path(path), "md5", status) == default:
-                if rights(status) not in USUAL:
+                if not usual(path, status):
                     self.section[path] = f"as its package brought it, {rights(status)}"
                 return
-            self.section[path] = f"{self.digest(path, status)} {rights(status)}"
+            self.section[self.named(path)] = f"{self.digest(path, status)} {rights(status)}"
         except OSError as error:
             self.host.miss(f"files/{path}", str(error.strerror))
 
@@ -148,34 +129,37 @@ class Files:
         if path in self.own:
             return "this machine's own " + self.secret(real, status)
         if status.st_mode & stat.S_IROTH:
-            return "sha256:" + self.common(path, real, status)
+            return "sha256:" + self.common(real, status)
         if path in self.open:
             text = self.host.read(path)
             secret = "".join(SECRET_LINE.findall(text))
             if path.endswith("redis.conf") and secret:
                 self.section[f"{path}:secret"] = self.host.keyed(secret)
                 text = SECRET_LINE.sub("", text)
-            return (
-                "sha256:"
-                + hashlib.sha256(self.host.secrets.masked(text).encode("utf-8", "surrogateescape")).hexdigest()[:DIGITS]
-            )
+            content = self.host.secrets.masked(text).encode("utf-8", "surrogateescape")
+            return "sha256:" + hashlib.sha256(self.common_words(content)).hexdigest()[:DIGITS]
         return self.secret(real, status)
 
-    def common(self, path: str, real: str, status: os.stat_result) -> str:
-        """Return the digest of a file that everybody may read; the machine's own name in it has another word."""
-        if path == "/etc/hosts":
-            text = named(self.host.read(path), os.uname().nodename)
-            return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:DIGITS]
-        return self.host.cache.digest(real, status=status)[:DIGITS]
+    def common(self, real: str, status: os.stat_result) -> str:
+        """Return the digest of a file that everybody may read."""
+        if status.st_size < LARGEST_TEXT:
+            with open(real, "rb") as file:
+                content = file.read()
+            return hashlib.sha256(self.common_words(content)).hexdigest()[:DIGITS]
+        return str(self.host.cache.digest(real, status=status))[:DIGITS]
+
+    def common_words(self, content: bytes) -> bytes:
+        """Return a content in which what only this environment is called has another word."""
+        return self.names.sub(lambda found: self.words[found[0]], content)
 
     def secret(self, real: str, status: os.stat_result) -> str:
         """Return the keyed digest of a file's digest, so that large files are read once."""
-        return self.host.keyed(self.host.cache.digest(real, status=status))
+        return str(self.host.keyed(self.host.cache.digest(real, status=status)))
 
     def missing(self) -> None:
-        """Add the configuration that packages brought and somebody removed."""
+        """Add what packages brought and somebody removed."""
         for path in sorted(self.defaults):
-            if not os.path.lexists(self.host.path(path)) and path.startswith("/etc/"):
+            if not os.path.lexists(self.host.path(path)):
                 self.section[path] = "removed"
 
     def programs(self) -> None:
@@ -184,11 +168,36 @@ class Files:
             for path, status in walk(self.host, top):
                 if status.st_mode & RIGHTS and stat.S_ISREG(status.st_mode):
                     self.section[f"setuid:{path}"] = rights(status)
+                if (
+                    status.st_mode & stat.S_IXUSR
+                    and stat.S_ISREG(status.st_mode)
+                    and (found := self.capabilities(path))
+                ):
+                    self.section[f"capabilities:{path}"] = found
+
+    def capabilities(self, path: str) -> str:
+        """Return what a program may do whoever runs it, as the file system has it (hex), "" for nothing."""
+        try:
+            return os.getxattr(self.host.path(path), CAPABILITIES, follow_symlinks=False).hex()
+        except OSError:
+            return ""
+
+    def recorder(self) -> None:
+        """Add one digest for all files of the recorder."""
+        found = [
+            f"{path} {self.digest(path, status)} {rights(status)}"
+            for path, status in walk(self.host, RECORDER)
+            if not path.endswith(".pyc")
+        ]
+        if found:
+            digest = hashlib.sha256("\n".join(found).encode()).hexdigest()[:DIGITS]
+            self.section[RECORDER] = f"sha256:{digest} ({len(found)} files)"
 
 
-def named(text: str, name: str) -> str:
-    """Return /etc/hosts with the machine's own name as a word; its own addresses are not its own decision."""
-    return re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", "<host name>", text)
+def own_words(host: Host) -> dict[bytes, bytes]:
+    """Return {name: word} of what only this environment, or this machine, is called."""
+    names = {**host.config.get("names", {}), os.uname().nodename: "host name"}
+    return {name.encode(): f"<{word}>".encode() for name, word in names.items() if name}
 
 
 def collect(host: Host) -> Section:
@@ -196,6 +205,7 @@ def collect(host: Host) -> Section:
     files = Files(host)
     for top in TOPS:
         files.look(top)
+    files.recorder()
     files.missing()
     files.programs()
     return files.section

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ansible.module_utils.manifest_host import Missing
+from ansible.module_utils.manifest_host import MissingError
 
 if TYPE_CHECKING:
     from ansible.module_utils.manifest_host import Host, Section
@@ -18,8 +18,7 @@ def chains(text: str) -> dict[str, list[str]]:
     """Return {table, and chain or set: lines} of `nft list ruleset`, which writes one statement a line."""
     found: dict[str, list[str]] = {}
     table, name = "", ""
-    for line in re.sub(r",\s*\n\s*", ", ", text).splitlines():
-        line = line.strip()
+    for line in map(str.strip, re.sub(r",\s*\n\s*", ", ", text).splitlines()):
         if line.startswith("table "):
             table = line[len("table ") :].removesuffix("{").strip()
             found.setdefault(table, [])
@@ -39,13 +38,13 @@ def chains(text: str) -> dict[str, list[str]]:
 
 
 def collect(host: Host) -> Section:
-    """Return the section; raises Missing."""
+    """Return the section; raises MissingError."""
     section: Section = dict(chains(host.run("nft", "--stateless", "list", "ruleset")))
     for family, tool in (("ip", "iptables-legacy-save"), ("ip6", "ip6tables-legacy-save")):
         if host.text(f"/proc/net/{family}_tables_names").strip():
             try:
                 lines = host.run(tool).splitlines()
                 section[f"legacy {family}"] = [line for line in lines if line[:1] in ("*", "-")]
-            except Missing as missing:
+            except MissingError as missing:
                 host.miss(f"firewall/legacy {family}", str(missing))
     return section

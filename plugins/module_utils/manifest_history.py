@@ -93,7 +93,7 @@ class History:
     def bounded(self, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return the newest lines, of so many manifests, and the last one of a run of ours however old it is.
 
-        Recordings that follow each other and found the same thing, by the same cause, are told by the first and the last.
+        Recordings that follow each other and found the same, by the same cause, are told by the first and the last.
         """
         kept: list[dict[str, Any]] = []
         for line in lines:

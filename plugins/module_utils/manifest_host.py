@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import subprocess
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.manifest_key import keyed
 from ansible.module_utils.manifest_secrets import Secrets
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ansible.module_utils.manifest_cache import Cache
 
-Value = Union[str, int, bool, None, list[str]]
+Value = str | int | bool | None | list[str]
 Section = dict[str, Value]
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -25,7 +25,7 @@ PATIENCE_SECONDS = 20
 COMPLAINT_LENGTH = 200
 
 
-class Missing(Exception):
+class MissingError(Exception):
     """A part of the manifest cannot be had; the text says why."""
 
 
@@ -46,32 +46,34 @@ class Host:
         return path if self.root == "/" else os.path.join(self.root, path.lstrip("/"))
 
     def read(self, path: str) -> str:
-        """Return a file's text; raises Missing."""
+        """Return a file's text; raises MissingError."""
         try:
             with open(self.path(path), encoding="utf-8", errors="surrogateescape") as file:
                 return file.read()
         except OSError as error:
-            raise Missing(f"{path}: {error.strerror}") from None
+            raise MissingError(f"{path}: {error.strerror}") from None
 
     def text(self, path: str) -> str:
         """Return a file's text, "" where there is none."""
         try:
             return self.read(path)
-        except Missing:
+        except MissingError:
             return ""
 
     def run(self, *command: str, user: str = "", stdin: str = "", environment: Mapping[str, str] | None = None) -> str:
-        """Return what a program prints, whatever it complains of; raises Missing when it is not there or fails."""
+        """Return what a program prints, whatever it complains of; raises MissingError when it is not there or fails."""
         code, out, err = self.ask(*command, user=user, stdin=stdin, environment=environment)
         if code:
             complaint = " ".join(err.split())[:COMPLAINT_LENGTH]
-            raise Missing(f"`{' '.join(command[:3])}` failed: {self.secrets.masked(complaint) or f'exit code {code}'}")
+            raise MissingError(
+                f"`{' '.join(command[:3])}` failed: {self.secrets.masked(complaint) or f'exit code {code}'}"
+            )
         return out
 
     def ask(
         self, *command: str, user: str = "", stdin: str = "", environment: Mapping[str, str] | None = None
     ) -> tuple[int, str, str]:
-        """Return a program's (exit code, output, complaints); raises Missing when it is not there or hangs."""
+        """Return a program's (exit code, output, complaints); raises MissingError when it is not there or hangs."""
         given: dict[str, Any] = {}
         if user:
             account = pwd.getpwnam(user)
@@ -83,14 +85,14 @@ class Host:
                 **given,
             )  # fmt: skip
         except FileNotFoundError:
-            raise Missing(f"{command[0]} is not installed") from None
+            raise MissingError(f"{command[0]} is not installed") from None
         except subprocess.TimeoutExpired:
-            raise Missing(f"`{' '.join(command[:3])}` did not answer within {PATIENCE_SECONDS} s") from None
+            raise MissingError(f"`{' '.join(command[:3])}` did not answer within {PATIENCE_SECONDS} s") from None
         return done.returncode, done.stdout, done.stderr
 
     def keyed(self, content: bytes | str) -> str:
         """Return what stands for a secret content."""
-        return keyed(self.key, content)
+        return str(keyed(self.key, content))
 
     def miss(self, part: str, why: str) -> None:
         """Record that a part (`section/key`) is missing."""

@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from ansible.module_utils.manifest_host import Missing
+from ansible.module_utils.manifest_host import MissingError
 from ansible.module_utils.manifest_processes import main_processes
 from ansible.module_utils.manifest_units import normal_name
 
@@ -76,7 +76,7 @@ def collect(host: Host, live: Live) -> Section:
             name, _, value = line.partition("=")
             sized = name in ("DefaultLimitNPROC", "DefaultTasksMax", "DefaultLimitMEMLOCK")
             section[f"size:limit:{name}" if sized else f"limit:{name}"] = value
-    except Missing as missing:
+    except MissingError as missing:
         host.miss("kernel/limit", str(missing))
     return section | processes(host, live)
 

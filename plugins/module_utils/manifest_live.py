@@ -36,7 +36,7 @@ class Live:
     @property
     def id(self) -> str:
         """Return the release's id, "" before the first."""
-        return self.place.id
+        return str(self.place.id)
 
     @property
     def is_code(self) -> bool:
@@ -56,7 +56,7 @@ class Live:
     @cached_property
     def venv(self) -> str:
         """Return the folder of its environment."""
-        return os.path.realpath(self.place.path("venv"))
+        return str(os.path.realpath(self.place.path("venv")))
 
     @cached_property
     def tree(self) -> Tree:

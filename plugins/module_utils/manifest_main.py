@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -48,7 +49,7 @@ def apt_is_at_work() -> bool:
     try:
         inode = os.stat("/var/lib/dpkg/lock-frontend").st_ino
         with open("/proc/locks", encoding="ascii") as locks:
-            return any(line.split()[5].rsplit(":", 1)[-1] == str(inode) for line in locks if len(line.split()) > 5)
+            return any(re.search(rf":{inode} \d+ ", line) for line in locks)
     except OSError:
         return False
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ansible.module_utils.manifest_host import Missing
+from ansible.module_utils.manifest_host import MissingError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +37,7 @@ def archives(policy: str) -> dict[str, str]:
     """Return the name of each archive by the words by which apt's tables of versions name it."""
     found = {}
     lines = policy.splitlines()
-    for line, following in zip(lines, lines[1:], strict=False):
+    for line, following in pairwise(lines):
         source = re.match(r"\s*-?\d+ (\S+ \S+ .*Packages)$", line)
         if source and following.strip().startswith("release "):
             words = following.strip()[len("release ") :].split(",")
@@ -82,7 +83,7 @@ def find(host: Host) -> dict[str, str]:
     try:
         sources = archives(host.run("apt-cache", "policy"))
         places = origins(host.run("apt-cache", "policy", *found), sources)
-    except Missing as missing:
+    except MissingError as missing:
         host.miss("packages/origin", str(missing))
         places = {}
     # A version that its archive has replaced since is still from there.

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.manifest_postgresql_files import waiting
+from ansible.module_utils.manifest_postgresql_queries import QUERIES
 from ansible.module_utils.manifest_sql import rows
 
 if TYPE_CHECKING:
@@ -14,48 +15,11 @@ if TYPE_CHECKING:
 
     from ansible.module_utils.manifest_host import Host, Section
 
-#: How a server was made, beside what somebody has set
-PRESETS = ("server_version", "server_encoding", "data_checksums", "block_size", "wal_segment_size", "lc_messages")
 #: They may hold a password.
 SECRET = ("primary_conninfo", "ssl_passphrase_command")
 # The name of a pair of ours follows from the machine's address.
 PAIR = re.compile(r"server-[0-9a-f]{8}\.pem")
 
-QUERIES = {
-    "settings": """
-        SELECT name, current_setting(name) AS value, setting, unit, source, pending_restart AS waits
-        FROM pg_settings WHERE source NOT IN ('default', 'override', 'client', 'session', 'interactive', 'test')""",
-    "presets": f"SELECT name, current_setting(name) AS value FROM pg_settings WHERE name IN {PRESETS}",
-    "files": """
-        SELECT DISTINCT ON (name) name, setting, applied, error, sourcefile
-        FROM pg_file_settings WHERE name IS NOT NULL ORDER BY name, seqno DESC""",
-    "known": """
-        SELECT name, setting, unit, boot_val, source, vartype FROM pg_settings
-        WHERE lower(name) IN (SELECT lower(name) FROM pg_file_settings) OR source = 'configuration file'""",
-    "loaded": "SELECT extract(epoch FROM pg_conf_load_time()) AS time",
-    "per_role": """
-        SELECT coalesce(d.datname, 'any database') AS database, coalesce(r.rolname, 'any role') AS role, unnest(setconfig) AS setting
-        FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = setdatabase LEFT JOIN pg_roles r ON r.oid = setrole""",
-    "extensions": "SELECT extname AS name, extversion AS version, n.nspname AS schema FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace",
-    "databases": """
-        SELECT d.datname AS name, pg_get_userbyid(datdba) AS owner, pg_encoding_to_char(encoding) AS encoding, datcollate AS collate,
-          datctype AS ctype, to_jsonb(d)->>'datlocprovider' AS provider, to_jsonb(d)->>'datcollversion' AS collation,
-          datconnlimit AS connections, datallowconn AS allowed, datacl::text[] AS grants
-        FROM pg_database d WHERE NOT datistemplate""",
-    "collations": """
-        SELECT CASE collprovider WHEN 'c' THEN 'libc' WHEN 'i' THEN 'ICU' ELSE collprovider::text END AS provider,
-          max(pg_collation_actual_version(oid)) AS version
-        FROM pg_collation WHERE collprovider IN ('c', 'i') GROUP BY 1""",
-    "roles": """
-        SELECT rolname AS name, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication, rolbypassrls,
-          rolconnlimit, rolvaliduntil, rolpassword,
-          ARRAY(SELECT pg_get_userbyid(roleid) FROM pg_auth_members m WHERE m.member = a.oid ORDER BY 1) AS member_of
-        FROM pg_authid a WHERE rolname !~ '^pg_'""",
-    "rules": """
-        SELECT line_number AS line, type, database, user_name AS users, address, netmask, auth_method AS method, options, error
-        FROM pg_hba_file_rules ORDER BY line_number""",
-    "replication": "SELECT slot_name AS name, slot_type AS type FROM pg_replication_slots",
-}  # fmt: skip
 ATTRIBUTES = {
     "rolsuper": "superuser", "rolcanlogin": "login", "rolcreaterole": "createrole", "rolcreatedb": "createdb",
     "rolreplication": "replication", "rolbypassrls": "bypassrls", "rolinherit": "inherit",
@@ -63,13 +27,12 @@ ATTRIBUTES = {
 
 
 def collect(host: Host) -> Section:
-    """Return the section; raises Missing."""
+    """Return the section; raises MissingError."""
     found = rows(host, QUERIES, host.config["database"])
     section: Section = {row["name"].replace("_", " "): row["value"] for row in found["presets"]}
     section["version"] = section.pop("server version", "")
     for row in found["settings"]:
-        if row["name"] not in PRESETS:
-            section[f"setting:{row['name']}"] = setting(host, row["name"], row["value"])
+        section[f"setting:{row['name']}"] = setting(host, row["name"], row["value"])
     section |= {
         f"file:{name}": PAIR.sub("server-….pem", why) for name, why in waiting(found["files"], found["known"]).items()
     }
@@ -91,8 +54,8 @@ def collect(host: Host) -> Section:
 def setting(host: Host, name: str, value: str) -> str:
     """Return a setting's value without secrets."""
     if value and name in SECRET:
-        return host.keyed(value)
-    return host.secrets.masked(PAIR.sub("server-….pem", value))
+        return str(host.keyed(value))
+    return str(host.secrets.masked(PAIR.sub("server-….pem", value)))
 
 
 def role(row: Mapping[str, Any]) -> str:
@@ -148,7 +111,7 @@ def changed_since(host: Host, time: float) -> list[str]:
 def config_folder(host: Host) -> str:
     """Return the folder of the newest cluster's configuration."""
     try:
-        versions = sorted(os.listdir(host.path("/etc/postgresql")), key=lambda name: float(name))
+        versions = sorted(os.listdir(host.path("/etc/postgresql")), key=float)
     except (OSError, ValueError):
         return ""
     return os.path.join(host.path("/etc/postgresql"), versions[-1], "main") if versions else ""

@@ -6,12 +6,15 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from ansible.module_utils.manifest_host import Missing
+from ansible.module_utils.manifest_host import MissingError
 from ansible.module_utils.systemd_units import parse
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ansible.module_utils.manifest_host import Host
 
+TOLERANCE_SECONDS = 2
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -20,8 +23,28 @@ def started(host: Host, pid: str | int) -> float:
     fields = host.read(f"/proc/{pid}/stat").rsplit(")", 1)[-1].split()
     booted = re.search(r"^btime (\d+)", host.read("/proc/stat"), re.MULTILINE)
     if not booted:
-        raise Missing("/proc/stat does not say when the machine was started")
+        raise MissingError("/proc/stat does not say when the machine was started")
     return int(booted[1]) + int(fields[19]) / TICKS
+
+
+def changed_since(host: Host, files: Iterable[str], began: float) -> list[str]:
+    """Return the files whose content was changed after a process began; processes' clock is read in whole seconds."""
+    late = []
+    for path in files:
+        try:
+            if os.stat(host.path(path)).st_mtime > began + TOLERANCE_SECONDS:
+                late.append(path)
+        except OSError:
+            continue
+    return sorted(set(late))
+
+
+def replaced(host: Host, pid: str | int) -> bool:
+    """Return whether a process runs a program or library that is not there any more: it was replaced by an upgrade."""
+    mapped = re.findall(
+        r"r-xp .* (/usr/\S+|/srv/\S+\.so\S*) \(deleted\)$", host.text(f"/proc/{pid}/maps"), re.MULTILINE
+    )
+    return bool(mapped)
 
 
 def unit_of(host: Host, pid: str | int) -> str:
@@ -32,19 +55,14 @@ def unit_of(host: Host, pid: str | int) -> str:
             return "a login"
         units = [part for part in parts if part.endswith((".service", ".scope", ".socket"))]
         if units:
-            return units[-1]
+            return str(units[-1])
     return ""
 
 
 def environment(host: Host, pid: str | int) -> dict[str, str]:
     """Return a process's environment as it was given at its start."""
     words = host.text(f"/proc/{pid}/environ").split("\0")
-    return dict(word.split("=", 1) for word in words if "=" in word)
-
-
-def command(host: Host, pid: str | int) -> list[str]:
-    """Return a process's command line."""
-    return host.text(f"/proc/{pid}/cmdline").rstrip("\0").split("\0")
+    return dict(str(word).split("=", 1) for word in words if "=" in word)
 
 
 def main_processes(host: Host) -> dict[str, str]:

@@ -44,7 +44,7 @@ def collect(host: Host) -> Section:
 
 def interpreter(host: Host) -> str:
     """Return what is another for another interpreter."""
-    return host.cache.digest(host.path(PYTHON)) + os.path.realpath(host.path(PYTHON))
+    return f"{host.cache.digest(host.path(PYTHON))} {os.path.realpath(host.path(PYTHON))}"
 
 
 def ask(host: Host) -> list[str]:

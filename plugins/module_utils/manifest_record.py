@@ -29,7 +29,7 @@ from ansible.module_utils import (
     manifest_units,
     manifest_venv,
 )
-from ansible.module_utils.manifest_host import Missing
+from ansible.module_utils.manifest_host import MissingError
 from ansible.module_utils.manifest_live import Live
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def manifest(host: Host) -> dict[str, Any]:
         for name, collector in group.items():
             try:
                 found[name] = collector()
-            except Missing as missing:
+            except MissingError as missing:
                 host.miss(name, str(missing))
             # One section must not take the others with it, whatever this host has that nobody has thought of.
             except Exception as error:

@@ -6,7 +6,7 @@ import re
 import socket
 from typing import TYPE_CHECKING
 
-from ansible.module_utils.manifest_host import Missing
+from ansible.module_utils.manifest_host import MissingError
 
 if TYPE_CHECKING:
     from typing import IO
@@ -66,14 +66,36 @@ def settings(pairs: list[str]) -> dict[str, str]:
     return {name: value for name, value in found.items() if not OLD.search(name)}
 
 
+def comparable(text: str) -> str:
+    """Return a value in a form in which equal values are equal: memory in bytes (redis.conf: 1k is 1000, 1kb 1024)."""
+    size = re.fullmatch(r"(\d+)([kmg]b?)", text.strip().strip("\"'").lower())
+    if size:
+        base = 1024 if size[2].endswith("b") else 1000
+        return str(int(size[1]) * base ** ("kmg".index(size[2][0]) + 1))
+    return text.strip().strip("\"'")
+
+
+def waiting(text: str, known: dict[str, str]) -> dict[str, str]:
+    """Return {name: value} of what stands in redis.conf, once, and is not in force."""
+    rows = [line.split(None, 1) for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    found = {row[0].lower(): row[1] for row in rows if len(row) > 1}
+    single = {name for name in found if sum(row[0].lower() == name for row in rows) == 1 and name not in SECRET}
+    # The server shows the rights of its socket in octal digits, and its folders as they really are.
+    return {
+        name: found[name]
+        for name in sorted(single & set(known) - {"dir"})
+        if comparable(found[name]) != comparable(known[name])
+    }
+
+
 def collect(host: Host) -> Section:
-    """Return the section; raises Missing."""
+    """Return the section; raises MissingError."""
     if "cache" not in host.config["functions"]:
-        raise Missing("Redis is on another machine, or the application uses none")
+        raise MissingError("Redis is on another machine, or the application uses none")
     try:
         found = ask(host.path(SOCKET), password_of(host.text(FILE)))
     except (OSError, RedisError, ValueError) as error:
-        raise Missing(f"the server does not answer on {SOCKET}: {error}") from None
+        raise MissingError(f"the server does not answer on {SOCKET}: {error}") from None
     info = dict(line.split(":", 1) for line in str(found["info"]).splitlines() if ":" in line)
     section: Section = {"version": info.get("redis_version", ""), "build": info.get("redis_build_id", "")}
     section["modules"] = sorted(str(one[1]) for one in found["modules"] if isinstance(one, list))
@@ -81,6 +103,9 @@ def collect(host: Host) -> Section:
     for name, value in settings([str(word) for word in found["config"]]).items():
         secret = name in SECRET and value
         section[name] = host.keyed(value) if secret else host.secrets.masked(PAIR.sub("server-….pem", value))
+    known = settings([str(word) for word in found["config"]])
+    for name, value in waiting(host.text(FILE), known).items():
+        section[f"file:{name}"] = host.secrets.masked(PAIR.sub("server-….pem", value)) + " (waits for a restart)"
     return section
 
 

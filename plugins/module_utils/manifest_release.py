@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ansible.module_utils.manifest_host import Missing
+from ansible.module_utils.manifest_host import MissingError
 
 if TYPE_CHECKING:
     from ansible.module_utils.manifest_host import Host, Section
@@ -16,9 +16,9 @@ NAMED = 100
 
 
 def collect(host: Host, live: Live) -> Section:
-    """Return the section; raises Missing where no release is live."""
+    """Return the section; raises MissingError where no release is live."""
     if not live.id:
-        raise Missing("no release is live on this host")
+        raise MissingError("no release is live on this host")
     changed = live.changed
     section: Section = {
         "id": live.id,

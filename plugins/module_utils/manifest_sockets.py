@@ -23,12 +23,8 @@ PASSING_PATHS = re.compile(r"^(@|/run/user/|/tmp/|/var/tmp/|\*|/home/|/root/)")
 
 def listening(text: str) -> list[tuple[str, str, list[tuple[str, str]]]]:
     """Return (protocol, address, [(program, pid)]) of each line of `ss -Hlntup` and `ss -Hlxp`."""
-    found = []
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) >= 5:
-            found.append((words[0], words[4], PROCESS.findall(line)))
-    return found
+    rows = re.findall(r"^(\S+)\s+\S+\s+\S+\s+\S+\s+(\S+)(.*)$", text, re.MULTILINE)
+    return [(protocol, address, PROCESS.findall(rest)) for protocol, address, rest in rows]
 
 
 def place(protocol: str, address: str, own: Iterable[str]) -> str:
@@ -49,7 +45,7 @@ def addresses(text: str) -> set[str]:
 
 
 def collect(host: Host, live: Live) -> Section:
-    """Return the section; raises Missing."""
+    """Return the section; raises MissingError."""
     app = host.config["app"]
     own = addresses(host.ask("ip", "-o", "address")[1])
     section: dict[str, set[str]] = {}

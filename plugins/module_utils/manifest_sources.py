@@ -7,7 +7,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from ansible.module_utils.manifest_host import Missing
+from ansible.module_utils.manifest_host import MissingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,6 +108,6 @@ def collect(host: Host) -> Section:
     try:
         for name, values in settings(host.run("apt-config", "dump")).items():
             section[name] = [host.secrets.masked(value) for value in values]
-    except Missing as missing:
+    except MissingError as missing:
         host.miss("sources/setting", str(missing))
     return section

@@ -7,7 +7,7 @@ import platform
 import re
 from typing import TYPE_CHECKING
 
-from ansible.module_utils.manifest_host import Missing
+from ansible.module_utils.manifest_host import MissingError
 
 if TYPE_CHECKING:
     from ansible.module_utils.manifest_host import Host, Section
@@ -57,7 +57,7 @@ def collect(host: Host) -> Section:
         section[f"locale:{name}"] = value
     try:
         section["locales"] = sorted(host.run("locale", "-a").split())
-    except Missing as missing:
+    except MissingError as missing:
         host.miss("system/locales", str(missing))
     return section
 

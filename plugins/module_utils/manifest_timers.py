@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from ansible.module_utils.manifest_host import Missing
+from ansible.module_utils.manifest_host import MissingError
 from ansible.module_utils.systemd_units import parse
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def collect(host: Host) -> Section:
                 words = [*when, *([] if delay in ("0", "") else [f"within {delay}"])]
                 words += ["persistent"] if timer.get("Persistent") == "yes" else []
                 section[timer["Id"]] = f"{', '.join(words)}: {timer.get('Unit', '')}"
-    except Missing as missing:
+    except MissingError as missing:
         host.miss("timers/systemd", str(missing))
     for path in TABLES:
         if os.path.exists(host.path(path)):

@@ -6,7 +6,8 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from ansible.module_utils.manifest_host import Missing
+from ansible.module_utils.manifest_host import MissingError
+from ansible.module_utils.manifest_processes import replaced
 from ansible.module_utils.systemd_units import parse
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ ADDED = ("/etc/systemd/system", "/etc/systemd/system.control", "/run/systemd/sys
 # What nobody enables or disables says nothing.
 SILENT = ("static", "alias", "generated", "transient", "indirect", "-")
 KINDS = "service,socket,timer,path,mount,swap"
-PROPERTIES = "Id,LoadState,ActiveState,SubState,Type,RemainAfterExit,NeedDaemonReload,FragmentPath,UnitFileState"
+PROPERTIES = "Id,LoadState,ActiveState,SubState,Type,NeedDaemonReload,FragmentPath,UnitFileState,MainPID"
 RUNNING = ("active", "reloading", "activating", "refreshing")
 STACK = re.compile(
     r"(nginx|postgresql@.+|redis-server|ssh|nftables|systemd-timesyncd|unattended-upgrades|cron)\.service"
@@ -50,16 +51,16 @@ def normal_name(unit: str, app: str, release: str) -> str:
 
 def states(text: str) -> dict[str, str]:
     """Return {unit: state} of `systemctl list-unit-files`, where somebody could have decided otherwise."""
-    rows = [line.split() for line in text.splitlines()]
-    return {row[0]: row[1] for row in rows if len(row) >= 2 and row[1] not in SILENT}
+    rows = re.findall(r"^\s*(\S+)\s+(\S+)", text, re.MULTILINE)
+    return {unit: state for unit, state in rows if state not in SILENT}
 
 
 def activity(unit: Mapping[str, str]) -> str:
     """Return what a unit does, the same at any time of the day."""
     if unit["ActiveState"] == "failed":
         return "failed"
-    # What runs once in a while is as well when it is not running.
-    if unit.get("Type") == "oneshot" and unit.get("RemainAfterExit") != "yes":
+    # What runs once, at boot or once in a while, is as well when it is not running.
+    if unit.get("Type") == "oneshot":
         return "runs at times"
     return "active" if unit["ActiveState"] in RUNNING else "inactive"
 
@@ -70,7 +71,7 @@ def exposures(text: str) -> dict[str, str]:
 
 
 def collect(host: Host, live: Live) -> Section:
-    """Return the section; raises Missing."""
+    """Return the section; raises MissingError."""
     app = host.config["app"]
     files = host.cache.finding(
         "unit files",
@@ -90,13 +91,15 @@ def collect(host: Host, live: Live) -> Section:
             section[f"not read yet:{name}"] = True
         if unit["Id"].endswith(".service") and (name.startswith(app) or STACK.fullmatch(name)):
             own.append(unit["Id"])
+            if unit.get("MainPID", "0") != "0" and replaced(host, unit["MainPID"]):
+                section[f"runs what was replaced:{name}"] = True
     for path in added_files(host):
         section[f"file:{path}"] = "sha256:" + host.cache.digest(host.path(path))[:32]
     try:
         scores = exposures(security(host, own))
         for name, score in ((name, scores[name]) for name in own if name in scores):
             section[f"exposure:{normal_name(name, app, live.id)}"] = score
-    except Missing as missing:
+    except MissingError as missing:
         host.miss("units/exposure", str(missing))
     return section
 
@@ -137,7 +140,7 @@ def fingerprint(host: Host) -> str:
             found.append(f"{folder} {status.st_mtime_ns} {len(files)}")
             if not folder.startswith(("/usr", "/run/systemd/transient")):
                 found += [f"{name} {os.lstat(os.path.join(folder, name)).st_mtime_ns}" for name in sorted(files)]
-    return host.keyed("\n".join(found))
+    return str(host.keyed("\n".join(found)))
 
 
 def added_files(host: Host) -> Iterable[str]:

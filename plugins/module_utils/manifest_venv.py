@@ -8,7 +8,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from ansible.module_utils.manifest_host import Missing
+from ansible.module_utils.manifest_host import MissingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,9 +43,9 @@ def digest_of(files: Iterable[str], tree: Tree) -> str:
 
 
 def collect(host: Host, live: Live) -> Section:
-    """Return the section; raises Missing where no release is live."""
+    """Return the section; raises MissingError where no release is live."""
     if not live.id:
-        raise Missing("no release is live on this host")
+        raise MissingError("no release is live on this host")
     section: Section = {}
     known: set[str] = set()
     for path in [path for path in live.venv_tree if METADATA.match(path)]:
