@@ -18,6 +18,9 @@ from parity_gate import Verdict, gates, judge, notes, ways_out
 from project_repository import commits_between, mirror_of
 from release_gates import Gate, unmet
 
+REFUSED = "Staging's release does not go to production"
+#: As many lines fit into the reason of a failure; more are told before it.
+LINES = 10
 # Where release_source keeps its mirrors; without one the commits are not told.
 SOURCES = Path(__file__).resolve().parents[2] / ".samestack" / "sources"
 
@@ -47,8 +50,11 @@ class ActionModule(ActionBase):
         found: dict[str, Any] = next(iter(staging.values()), {})
         # Without a release there is nothing to foresee either.
         if not_met and not (self._task.check_mode and found.get("sha256")):
-            listed = "\n".join([*(f"- {gate}" for gate in not_met), *ways(verdict)])
-            raise AnsibleActionFail(f"Staging's release does not go to production:\n{listed}")
+            listed = [*(f"- {gate}" for gate in not_met), *ways(verdict)]
+            if len(listed) > LINES:
+                told = f"{REFUSED}: {len(not_met)} things stand in the way, each is told above"
+                return result | {"failed": True, "say": listed, "msg": told}
+            raise AnsibleActionFail("\n".join([f"{REFUSED}:", *listed]))
         build, served = found["build"], next(iter(production.values()))
         source = args.get("source") or {}
         mirror = mirror_of(SOURCES, str(source.get("type", "")), str(source.get("url", "")))

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 RIGHTS = stat.S_ISUID | stat.S_ISGID
 DIGITS = 32
+#: A larger file is nothing that names an environment.
+LARGEST_TEXT = 1 << 18
 USUAL = ("root:root 0644", "root:root 0755", "root:root 0444")
 RECORDER = "/usr/local/lib/samestack/recorder"
 CAPABILITIES = "security.capability"
@@ -82,6 +84,9 @@ class Files:
         self.defaults: dict[str, str] = known["defaults"]
         self.owned = set(known["owned"])
         self.elsewhere, self.own, self.open = (Patterns(app, *patterns) for patterns in (ELSEWHERE, OWN, OPEN))
+        self.words = own_words(host)
+        longest_first = sorted(map(re.escape, self.words), key=len, reverse=True)
+        self.names = re.compile(rb"(?<![\w-])(?:" + b"|".join(longest_first) + rb")(?![\w-])")
         self.section: Section = {}
 
     def look(self, top: str) -> None:
@@ -124,25 +129,28 @@ class Files:
         if path in self.own:
             return "this machine's own " + self.secret(real, status)
         if status.st_mode & stat.S_IROTH:
-            return "sha256:" + self.common(path, real, status)
+            return "sha256:" + self.common(real, status)
         if path in self.open:
             text = self.host.read(path)
             secret = "".join(SECRET_LINE.findall(text))
             if path.endswith("redis.conf") and secret:
                 self.section[f"{path}:secret"] = self.host.keyed(secret)
                 text = SECRET_LINE.sub("", text)
-            return (
-                "sha256:"
-                + hashlib.sha256(self.host.secrets.masked(text).encode("utf-8", "surrogateescape")).hexdigest()[:DIGITS]
-            )
+            content = self.host.secrets.masked(text).encode("utf-8", "surrogateescape")
+            return "sha256:" + hashlib.sha256(self.common_words(content)).hexdigest()[:DIGITS]
         return self.secret(real, status)
 
-    def common(self, path: str, real: str, status: os.stat_result) -> str:
-        """Return the digest of a file that everybody may read; the machine's own name in it has another word."""
-        if path == "/etc/hosts":
-            text = named(self.host.read(path), os.uname().nodename)
-            return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:DIGITS]
+    def common(self, real: str, status: os.stat_result) -> str:
+        """Return the digest of a file that everybody may read."""
+        if status.st_size < LARGEST_TEXT:
+            with open(real, "rb") as file:
+                content = file.read()
+            return hashlib.sha256(self.common_words(content)).hexdigest()[:DIGITS]
         return str(self.host.cache.digest(real, status=status))[:DIGITS]
+
+    def common_words(self, content: bytes) -> bytes:
+        """Return a content in which what only this environment is called has another word."""
+        return self.names.sub(lambda found: self.words[found[0]], content)
 
     def secret(self, real: str, status: os.stat_result) -> str:
         """Return the keyed digest of a file's digest, so that large files are read once."""
@@ -186,9 +194,10 @@ class Files:
             self.section[RECORDER] = f"sha256:{digest} ({len(found)} files)"
 
 
-def named(text: str, name: str) -> str:
-    """Return /etc/hosts with the machine's own name as a word; its own addresses are not its own decision."""
-    return re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", "<host name>", text)
+def own_words(host: Host) -> dict[bytes, bytes]:
+    """Return {name: word} of what only this environment, or this machine, is called."""
+    names = {**host.config.get("names", {}), os.uname().nodename: "host name"}
+    return {name.encode(): f"<{word}>".encode() for name, word in names.items() if name}
 
 
 def collect(host: Host) -> Section:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fnmatch
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ TOKEN = re.compile(
     r"""\s+|\#[^\n]*|(?P<mark>[{};])|(?P<word>(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\$\{|\\.|[^\s{};"'\\])+)""",
     re.DOTALL,
 )
+Directive = tuple[str, list[str]]
 FILE = re.compile(r"^# configuration file (\S+):$", re.MULTILINE)
 PID = "/run/nginx.pid"
 
@@ -29,26 +32,37 @@ def tokens(text: str) -> Iterator[str]:
             yield token
 
 
-def directives(text: str) -> list[tuple[str, list[str]]]:
-    """Return (block path, arguments) of every directive, in order; includes are followed by nginx already.
+def parts(text: str) -> dict[str, str]:
+    """Return {path: text} of the files that `nginx -T` prints, the main one first."""
+    words = FILE.split(text)
+    return dict(zip(words[1::2], words[2::2], strict=True))
+
+
+def directives(files: dict[str, str]) -> list[Directive]:
+    """Return (block path, arguments) of every directive, in order, included files where they are included.
 
     A block's path names its arguments (`http/server/location[/static/]`); a server has its names and ports for that.
     """
-    found: list[tuple[str, list[str]]] = []
-    _block(tokens(text), "", found)
+    found: list[Directive] = []
+    if files:
+        main = next(iter(files))
+        _block(tokens(files[main]), "", found, files, os.path.dirname(main))
     return found
 
 
-def _block(words: Iterator[str], path: str, found: list[tuple[str, list[str]]]) -> None:
+def _block(words: Iterator[str], path: str, found: list[Directive], files: dict[str, str], folder: str) -> None:
     statement: list[str] = []
     for word in words:
         if word == ";":
-            if statement and statement[0] != "include":
+            if statement[:1] == ["include"]:
+                for name in included(statement[1], files, folder):
+                    _block(tokens(files[name]), path, found, files, folder)
+            elif statement:
                 found.append((path + statement[0], statement[1:]))
             statement = []
         elif word == "{":
-            inner: list[tuple[str, list[str]]] = []
-            _block(words, "", inner)
+            inner: list[Directive] = []
+            _block(words, "", inner, files, folder)
             name = named(statement, inner)
             found.extend((f"{path}{name}/{key}", arguments) for key, arguments in inner)
             if not inner:
@@ -60,7 +74,13 @@ def _block(words: Iterator[str], path: str, found: list[tuple[str, list[str]]]) 
             statement.append(word)
 
 
-def named(statement: list[str], inner: list[tuple[str, list[str]]]) -> str:
+def included(pattern: str, files: dict[str, str], folder: str) -> list[str]:
+    """Return the files that an include means, in nginx's order; a relative path starts at the main file's folder."""
+    wanted = os.path.join(folder, pattern.strip("\"'"))
+    return sorted(name for name in files if fnmatch.fnmatchcase(name, wanted))
+
+
+def named(statement: list[str], inner: list[Directive]) -> str:
     """Return what a block is called."""
     arguments = statement[1:]
     if statement[:1] == ["server"]:
@@ -70,7 +90,7 @@ def named(statement: list[str], inner: list[tuple[str, list[str]]]) -> str:
     return statement[0] + (f"[{' '.join(arguments)}]" if arguments else "")
 
 
-def joined(found: list[tuple[str, list[str]]]) -> dict[str, str | list[str]]:
+def joined(found: list[Directive]) -> dict[str, str | list[str]]:
     """Return {path: arguments}; those of a directive that stands several times as a list, in order."""
     section: dict[str, list[str]] = {}
     for path, arguments in found:
@@ -98,11 +118,11 @@ def collect(host: Host) -> Section:
     version, options, tls = build(host.ask("nginx", "-V")[2])
     text = host.run("nginx", "-T")
     section: Section = {"version": version, "TLS library": tls, "modules": options}
-    for path, value in joined(directives(text)).items():
+    for path, value in joined(directives(parts(text))).items():
         section[path] = (
             [host.secrets.masked(one) for one in value] if isinstance(value, list) else host.secrets.masked(value)
         )
-    section["not read yet"] = not_read(host, FILE.findall(text))
+    section["not read yet"] = not_read(host, list(parts(text)))
     return section
 
 

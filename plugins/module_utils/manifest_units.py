@@ -29,9 +29,7 @@ ADDED = ("/etc/systemd/system", "/etc/systemd/system.control", "/run/systemd/sys
 # What nobody enables or disables says nothing.
 SILENT = ("static", "alias", "generated", "transient", "indirect", "-")
 KINDS = "service,socket,timer,path,mount,swap"
-PROPERTIES = (
-    "Id,LoadState,ActiveState,SubState,Type,RemainAfterExit,NeedDaemonReload,FragmentPath,UnitFileState,MainPID"
-)
+PROPERTIES = "Id,LoadState,ActiveState,SubState,Type,NeedDaemonReload,FragmentPath,UnitFileState,MainPID"
 RUNNING = ("active", "reloading", "activating", "refreshing")
 STACK = re.compile(
     r"(nginx|postgresql@.+|redis-server|ssh|nftables|systemd-timesyncd|unattended-upgrades|cron)\.service"
@@ -61,8 +59,8 @@ def activity(unit: Mapping[str, str]) -> str:
     """Return what a unit does, the same at any time of the day."""
     if unit["ActiveState"] == "failed":
         return "failed"
-    # What runs once in a while is as well when it is not running.
-    if unit.get("Type") == "oneshot" and unit.get("RemainAfterExit") != "yes":
+    # What runs once, at boot or once in a while, is as well when it is not running.
+    if unit.get("Type") == "oneshot":
         return "runs at times"
     return "active" if unit["ActiveState"] in RUNNING else "inactive"
 

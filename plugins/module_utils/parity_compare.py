@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from parity_rules import rule_for
@@ -33,6 +34,8 @@ SECTIONS = (
 )  # fmt: skip
 # These are wrong wherever they are not empty, also where all environments agree.
 NEVER = {("release", "changed"): "files of the release are not what was built"}
+# Digests of the other keys of their section: those say the same, and what it is
+SUMMARIES = {("schema", "digest")}
 KEYED = "each machine has its own, or each environment its secret"
 DIGEST = re.compile(r"hmac:[0-9a-f]{32}")
 NOT_INTENDED = "not what the inventory says"
@@ -122,7 +125,7 @@ def in_section(found: Sequence[Environment], section: str) -> Iterator[Differenc
     if all(alike(values, every[0]) for values in every) and not any(name == section for name, _ in NEVER):
         return
     keys = sorted({key for names in by_host.values() for key in names})
-    for key in keys:
+    for key in [key for key in keys if (section, key) not in SUMMARIES]:
         cells = [Cell(environment, section, key, by_host) for environment in having]
         difference = Judge(section, key, cells).difference()
         if difference:
@@ -270,12 +273,11 @@ class Judge:
         because = [NOT_INTENDED] if marks else []
         left = [cell for cell in self.cells if cell.name not in marks]
         reference = self._reference(left)
-        for cell in left:
-            if reference and cell is not reference:
-                kinds, reasons = self._pair(cell, reference, left)
-                for name, kind in kinds.items():
-                    marks[name] = max(kind, marks.get(name, SAME), key=CLASSES.index)
-                because += reasons
+        for pair in combinations(left, 2):
+            kinds, reasons = self._pair(*pair, left)
+            for name, kind in kinds.items():
+                marks[name] = max(kind, marks.get(name, SAME), key=CLASSES.index)
+            because += reasons
         return self._found(marks, tuple(dict.fromkeys(because)), reference.name if reference else "")
 
     def _found(self, marks: Mapping[str, str], because: tuple[str, ...], reference: str = "") -> Difference | None:
@@ -284,7 +286,7 @@ class Judge:
         return Difference(self.section, self.key, kind, values, dict(marks), because, reference) if marks else None
 
     def _reference(self, cells: Sequence[Cell]) -> Cell | None:
-        """Return whom the others are compared with: one that did not drift, like most, the nearest to production."""
+        """Return whom others are to become like: one that did not drift, like most, the nearest to production."""
         sizes = Counter(cell.canonical for cell in cells)
         ranked = [(not cell.drifted, sizes[cell.canonical], number) for number, cell in enumerate(cells)]
         return cells[max(ranked)[2]] if ranked else None
@@ -296,13 +298,21 @@ class Judge:
             return {}, []
         drifted = [one.name for one in both if one.drifted and not self._moves(one)]
         kind, reasons = self._explained(cell, other, drifted=bool(drifted))
-        if kind != SAME:
-            return {one.name: kind for one in both}, reasons
-        if drifted and (self._by_rule(cell, other)[0] != SAME or self._agreed(cell, other)):
+        if kind == SAME and drifted and (self._by_rule(cell, other)[0] != SAME or self._agreed(cell, other)):
             return dict.fromkeys(drifted, DRIFT), []
-        sizes = Counter(one.canonical for one in left)
-        even = sizes[cell.canonical] == sizes[other.canonical]
-        return dict.fromkeys([one.name for one in both] if even else [cell.name], UNEXPLAINED), []
+        return dict.fromkeys(self._odd(both, left), UNEXPLAINED if kind == SAME else kind), reasons
+
+    def _odd(self, both: tuple[Cell, Cell], left: Sequence[Cell]) -> list[str]:
+        """Return who of two is not like most of those that are to be like it; both where that is even."""
+        variables = self.rule.variables if self.rule else ()
+        like = [
+            sum(
+                one.canonical == cell.canonical and not _differing(variables, one.environment, cell.environment)
+                for one in left
+            )
+            for cell in both
+        ]
+        return [cell.name for cell, number in zip(both, like, strict=True) if number <= min(like)]
 
     def _explained(self, cell: Cell, other: Cell, *, drifted: bool) -> tuple[str, list[str]]:
         """Return what explains that two environments have different values; SAME where nothing does."""

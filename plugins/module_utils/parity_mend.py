@@ -27,6 +27,13 @@ class Case:
     environment: str
     rehearsal: bool
     hosts: tuple[str, ...]
+    #: A host that has what is wanted
+    model: str
+    #: Whether the roles put it there
+    ours: bool
+    #: The application's database, and the folder of its live release
+    database: str
+    folder: str
     key: str
     value: Any
     wanted: Any
@@ -69,7 +76,32 @@ def cases(difference: Difference, comparison: Comparison) -> Iterator[Case]:
         values = difference.values.get(name, {})
         odd = {host: value for host, value in values.items() if value != wanted} or values
         target = before if before is not None else wanted
-        yield Case(name, rehearsed[name], tuple(odd), difference.key, next(iter(odd.values()), ABSENT), target)
+        model, ours = next(iter(reference), ""), is_ours(comparison, name, difference)
+        value = next(iter(odd.values()), ABSENT)
+        known = database_of(comparison, name), folder_of(comparison, name)
+        yield Case(name, rehearsed[name], tuple(odd), model, ours, *known, difference.key, value, target)
+
+
+def folder_of(comparison: Comparison, name: str) -> str:
+    """Return the folder of the live release, "" where it is not known."""
+    environment = next(one for one in comparison.environments if one.name == name)
+    settings = [host.envelope.sections.get("settings", {}) for host in environment.hosts]
+    roots = [str(found.get("BASE_DIR", "")) for found in settings]
+    return next((root.partition("/current/")[0] + "/current" for root in roots if "/current/" in root), "")
+
+
+def database_of(comparison: Comparison, name: str) -> str:
+    """Return the name of an environment's database, as its server says it."""
+    environment = next(one for one in comparison.environments if one.name == name)
+    keys = [key for host in environment.hosts for key in host.envelope.sections.get("postgresql", {})]
+    names = [key.removeprefix("database:") for key in keys if key.startswith("database:")]
+    return next((one for one in names if one != "postgres"), "postgres")
+
+
+def is_ours(comparison: Comparison, name: str, difference: Difference) -> bool:
+    """Return whether the inventory says what should be there, by the roles' own templates."""
+    environment = next(one for one in comparison.environments if one.name == name)
+    return any(host.intended(difference.section, difference.key) for host in environment.hosts)
 
 
 def before_of(comparison: Comparison, name: str, difference: Difference) -> Any:
@@ -110,7 +142,15 @@ def postgresql(case: Case) -> str:
     if kind == "setting":
         return case.by_hand(f'sudo -u postgres psql -c "ALTER SYSTEM RESET {name}" -c "SELECT pg_reload_conf()"')
     if kind == "extension" and case.is_extra:
-        return case.by_hand(f'sudo -u postgres psql -d <database> -c "DROP EXTENSION {name}"')
+        return case.by_hand(f'sudo -u postgres psql -d {case.database} -c "DROP EXTENSION {name}"')
+    if kind == "file":
+        return case.by_hand(
+            "put the files back (make provision does so with ours), then: sudo systemctl reload postgresql"
+        )
+    if kind == "role" and case.is_extra:
+        return case.by_hand(f'sudo -u postgres psql -c "DROP ROLE {name}"')
+    if kind == "database" and case.is_extra:
+        return case.by_hand(f'sudo -u postgres psql -c "DROP DATABASE {name}"')
     return provision(case)
 
 
@@ -123,16 +163,34 @@ def schema(case: Case) -> str:
 
 
 def code(case: Case) -> str:
-    """What runs is what was built, or another release."""
+    """Another release is deployed; one that is live already is not written again."""
     return case.verb("deploy")
+
+
+def release(case: Case) -> str:
+    """What was added goes, what was changed comes back from the archive, which the control node has."""
+    if case.key != "changed" or not isinstance(case.value, tuple):
+        return code(case)
+    added = [path.removesuffix(" (added)") for path in case.value if path.endswith(" (added)")]
+    others = [path.rpartition(" (")[0] for path in case.value if not path.endswith(" (added)")]
+    commands = [f"sudo rm {' '.join(map(shlex.quote, added))}"] if added else []
+    if others:
+        commands.append(f"put {', '.join(others)} back from the release's archive (.samestack/releases/ here)")
+    folder = f"in {case.folder}: " if case.folder else ""
+    return f"{case.by_hand(folder + '; '.join(commands))}; or {case.verb('deploy', ' REF=…')}, with another commit"
 
 
 def files(case: Case) -> str:
     """A file of nobody's goes; one of ours is written again; one of a package's is taken from the package."""
-    path = shlex.quote(case.key)
+    path = shlex.quote(case.key.removeprefix("setuid:"))
+    if case.ours:
+        return provision(case)
+    if case.key.startswith("setuid:"):
+        return case.by_hand(f"sudo chmod u-s,g-s {path}")
     if case.is_extra:
         return case.by_hand(f"sudo rm {path}")
-    return f"{provision(case)}; a package's own file: {case.by_hand(f'see dpkg -S {path}')}"
+    place = f"as it is on {case.model}" if case.model else "back as it was"
+    return case.by_hand(f"put {path} {place}; a package's own: sudo apt-get install --reinstall $(dpkg -S {path})")
 
 
 def timers(case: Case) -> str:
@@ -167,7 +225,25 @@ def accounts(case: Case) -> str:
 
 
 def units(case: Case) -> str:
-    """Units of ours, with what was put over them."""
+    """Units of ours come back by a provision; those of others are stopped, their files removed."""
+    kind, _, name = case.key.partition(":")
+    if kind == "not read yet":
+        return case.by_hand("sudo systemctl daemon-reload")
+    if case.is_extra and kind == "file" and not case.ours:
+        return case.by_hand(f"sudo rm {shlex.quote(name)} && sudo systemctl daemon-reload")
+    if case.is_extra and kind in ("active", "state"):
+        return case.by_hand(f"sudo systemctl disable --now {shlex.quote(name)}")
+    return provision(case)
+
+
+def nginx(case: Case) -> str:
+    """What files of ours say comes back; nobody takes away a file of somebody else's."""
+    if case.key == "not read yet":
+        return case.by_hand("sudo systemctl reload nginx.service")
+    if case.is_extra:
+        return case.by_hand(
+            "remove the file that brings it (sudo nginx -T shows which); sudo systemctl reload nginx.service"
+        )
     return provision(case)
 
 
@@ -187,7 +263,7 @@ def redis(case: Case) -> str:
 
 
 MENDS: dict[str, Callable[[Case], str]] = {
-    "packages": packages, "sources": sources, "postgresql": postgresql, "schema": schema, "release": code, "venv": code,
-    "migrations": code, "settings": code, "files": files, "timers": timers, "sockets": sockets, "accounts": accounts,
-    "units": units, "kernel": kernel, "firewall": firewall, "redis": redis,
+    "packages": packages, "sources": sources, "postgresql": postgresql, "schema": schema, "release": release,
+    "venv": code, "migrations": code, "files": files, "timers": timers, "sockets": sockets, "accounts": accounts,
+    "units": units, "kernel": kernel, "firewall": firewall, "redis": redis, "nginx": nginx,
 }  # fmt: skip

@@ -62,7 +62,7 @@ class Report:
             elif trouble or not found:
                 yield f"{name}: left out. {trouble or 'No manifest of it is saved'}"
             elif rehearsal:
-                yield f"{name}: the local machine that stands in for it (its inventory, or REHEARSAL=1, says so)"
+                yield f"{name}: a local machine stands in for it (make rehearse)"
 
     def lines(self, look: Look, now: float, *, everything: bool = False) -> list[str]:
         """Return the report for a terminal."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
     Render = Callable[[str, str], list[Expected]]
 
+#: Copied as it stands
+RECORDER = "/usr/local/lib/samestack/recorder/"
 NGINX_SITE = r"/etc/nginx/conf\.d/(?!samestack-acme).*"
 SECRETS = ("vault_app_secret_key", "vault_database_password", "vault_redis_password", "vault_ca_key")
 
@@ -299,3 +303,38 @@ def test_memory_rule_reaches_the_server(render: Render) -> None:
     name = "/etc/postgresql/17/main/conf.d/samestack.conf"
     assert "shared_buffers = '56MB'" in small.text(name)
     assert "shared_buffers = '16056MB'" in large.text(name)
+
+
+def test_the_recorder_is_whole_and_needs_nothing_but_python(hosts: list[Expected]) -> None:
+    """Every file of ours that one of its files imports is there, too."""
+    for rendered in hosts:
+        names = {path.removeprefix(RECORDER).removesuffix(".py") for path in rendered.matching(RECORDER + r".*\.py")}
+        assert "manifest_main" in names
+        for name in names:
+            tree = ast.parse(rendered.text(f"{RECORDER}{name}.py"))
+            for node in ast.walk(tree):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ansible"):
+                    module = (node.module or "").removeprefix("ansible.module_utils").lstrip(".")
+                    wanted = {module} if module else {alias.name for alias in node.names}
+                    assert wanted <= names, f"{name} imports {wanted - names}"
+                elif isinstance(node, ast.Import | ast.ImportFrom):
+                    named = [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+                    assert {str(one).split(".")[0] for one in named} <= {*sys.stdlib_module_names}, name
+
+
+def test_the_recorder_knows_what_is_secret_and_nothing_of_it(hosts: list[Expected]) -> None:
+    for rendered in hosts:
+        config = json.loads(rendered.text("/etc/samestack/recorder.json"))
+        assert set(config["secrets"]) == set(rendered.value("parity_secrets"))
+        key = rendered.text("/etc/samestack/manifest.key").strip()
+        assert re.fullmatch(r"[0-9a-f]{64}", key)
+        assert key not in rendered.text("/etc/samestack/recorder.json")
+        for domain in rendered.value("app_domains"):
+            assert config["names"][domain] == "app_domains"
+
+
+def test_apt_never_waits_for_a_recording(hosts: list[Expected]) -> None:
+    for rendered in hosts:
+        hook = rendered.text("/etc/apt/apt.conf.d/90samestack-manifest")
+        assert "--no-block" in hook
+        assert "|| true" in hook

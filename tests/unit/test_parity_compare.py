@@ -241,3 +241,16 @@ def test_two_hundred_machines_are_no_long_wait() -> None:
     began = time.process_time()
     assert compare(machines).bad == []
     assert time.process_time() - began < 60
+
+
+def test_what_becomes_like_another_environment_is_drift_all_the_same() -> None:
+    """Development may have DEBUG; production that has it too is not excused by that."""
+    live = declared("dev", variables={"app_live_path": "/srv/live", "app_debug": True})
+    dev = envelope("dev", before={"settings": {"DEBUG": True}}, declared=live)
+    staging = envelope("staging", before={"settings": {"(Django)": "5.2"}})
+    by_hand = envelope("production", {"settings": {"DEBUG": True}}, before={"settings": {"(Django)": "5.2"}})
+    assert of(compare([dev, staging, by_hand]), "settings/DEBUG").marks["production"] == DRIFT
+    left = envelope("production", before={"settings": {"DEBUG": True, "(Django)": "5.2"}})
+    found = of(compare([dev, staging, left]), "settings/DEBUG")
+    assert found.kind == UNEXPLAINED
+    assert found.marks["production"] == UNEXPLAINED
