@@ -15,7 +15,7 @@ ifeq ($(filter $(ENV),$(ENVIRONMENTS)),)
 $(error ENV = $(ENV) (on the command line): there is no such environment. Write one of: $(ENVIRONMENTS))
 endif
 ifneq ($(REHEARSAL),)
-ifeq ($(ENV),dev)
+ifeq ($(ENV)$(filter parity,$(MAKECMDGOALS)),dev)
 $(error REHEARSAL = $(REHEARSAL) (on the command line): dev is a local machine already. Write ENV=staging or ENV=production with it)
 endif
 endif

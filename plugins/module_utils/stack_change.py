@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils import release_owed, stale_services
 from ansible.module_utils.machine_look import STACK
-from ansible.module_utils.stack_apt import Apt, StackError, Transaction
-from ansible.module_utils.stack_packages import compare, is_lockable, packages_of
+from ansible.module_utils.stack_apt import ENVIRONMENT, Apt, StackError, Transaction
+from ansible.module_utils.stack_packages import compare, followed, is_lockable, packages_of, source_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,6 +36,8 @@ class LockedInstall:
         self.apt = Apt(run_command, folder) if folder else Apt(run_command)
         self.present: dict[str, str] = {}
         self.past = ""
+        # The versions that apt shall choose, "" where any will do
+        self.chosen: dict[str, str] = dict(self.locked)
         # What `check_stack` shall refuse
         self.refused: dict[str, Any] = {}
 
@@ -44,7 +46,8 @@ class LockedInstall:
         self.present = packages_of(self.run_command(["dpkg-query", "-W", "-f", STACK])[1])[0]
         if update:
             self.apt.update()
-        self.apt.prefer(self.locked)
+        self.follow()
+        self.apt.prefer({name: version for name, version in self.chosen.items() if version})
         names = self.names()
         transaction, missing, why = self.tried(names)
         if missing and self.params["snapshot"]:
@@ -55,6 +58,15 @@ class LockedInstall:
                 transaction, missing, why = self.tried(names)
         self.refused = self.refusal(missing, why) if missing else {}
         return transaction
+
+    def follow(self) -> None:
+        """Let packages go with what comes from the same source, where the machine has that newer than the lock."""
+        if not any(compare(version, self.locked.get(name, version)) > 0 for name, version in self.present.items()):
+            return
+        shown = self.run_command(["apt-cache", "show", "--no-all-versions", *self.locked], environ_update=ENVIRONMENT)[
+            1
+        ]
+        self.chosen |= followed(self.present, self.locked, source_names(shown))
 
     def names(self) -> list[str]:
         """Return the packages to name to apt: the wanted ones that are missing, and those below the lock."""
@@ -79,8 +91,9 @@ class LockedInstall:
         found = {}
         for name, (before, after) in transaction.steps.items():
             locked = self.locked.get(name, after)
-            # What was above the lock before may go on from there.
-            if after != locked and not (before and compare(before, locked) > 0):
+            # What is above the lock already, or follows what is, may go on from there.
+            above = self.chosen.get(name) != locked or (before and compare(before, locked) > 0)
+            if after != locked and not (above and compare(after, locked) > 0):
                 found[name] = after
         stuck = [name for name in names if name in self.present and name not in transaction.steps]
         return found | {name: self.present[name] for name in stuck if name in self.locked}
@@ -113,6 +126,11 @@ class LockedInstall:
     def unlocked(self, transaction: Transaction) -> list[str]:
         """Return the packages that come as the archive has them, because the lock does not know them."""
         return sorted(name for name in transaction.steps if name not in self.locked and is_lockable(name, ""))
+
+    def ahead(self, transaction: Transaction) -> list[str]:
+        """Return the new packages that are newer than the lock, because something of the same source is."""
+        added = transaction.added.items()
+        return sorted(f"{name} {version}" for name, version in added if version != self.locked.get(name, version))
 
 
 def upgrade(apt: Apt, *, check: bool) -> Transaction:

@@ -81,6 +81,33 @@ def difference(versions: Mapping[str, str], locked: Mapping[str, str], wanted: I
     )
 
 
+def followed(versions: Mapping[str, str], locked: Mapping[str, str], sources: Mapping[str, str]) -> dict[str, str]:
+    """Return the locked packages, not on the machine yet, that have to be newer than the lock; "" is any version.
+
+    A machine may be ahead of the lock in a part of what comes from one source, such as its image's libsystemd: parts of
+    one source fit together only at one version, and nothing is downgraded. `sources` names each package's source.
+    """
+    ahead: dict[str, dict[str, str]] = {}
+    for name in versions.keys() & locked.keys():
+        if compare(versions[name], locked[name]) > 0:
+            ahead.setdefault(sources.get(name, name), {})[locked[name]] = versions[name]
+    return {
+        name: ahead[sources[name]].get(version, "")
+        for name, version in locked.items()
+        if name not in versions and sources.get(name, "") in ahead
+    }
+
+
+def source_names(stanzas: str) -> dict[str, str]:
+    """Return {package: its source} by what `apt-cache show` says."""
+    found = {}
+    for stanza in stanzas.split("\n\n"):
+        fields = dict(re.findall(r"^(Package|Source): (\S+)", stanza, re.MULTILINE))
+        if "Package" in fields:
+            found[fields["Package"]] = fields.get("Source", fields["Package"])
+    return found
+
+
 def compare(one: str, other: str) -> int:
     """Return a number below, equal to or above 0: the first version is older than the second, like it, or newer.
 

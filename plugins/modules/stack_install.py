@@ -77,6 +77,8 @@ def main() -> None:
         installation.apt.close()
     unlocked = installation.unlocked(done)
     say = words(done, after) + ([f"Not locked, as the archive has them: {', '.join(unlocked)}"] if unlocked else [])
+    if ahead := installation.ahead(done):
+        say.append(f"Newer than the stack lock, as the machine's own parts of the same source are: {', '.join(ahead)}")
     module.exit_json(changed=bool(done.steps), say=say, **as_result(done), **after)
 
 

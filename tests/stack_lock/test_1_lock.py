@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import PRODUCTION, SECTIONS, STAGING
+from stack_packages import compare
+from support.stack import PRODUCTION, SECTIONS, STAGING
 
 if TYPE_CHECKING:
-    from conftest import Stack
+    from support.stack import Stack
 
+SUITES = ("trixie", "bookworm")
+SOURCES = "dpkg-query -W -f '${Package} ${source:Package}\\n'"
 MOMENT = "20260401T000000Z"
-# An archive with a past, as small as one can be: today it has version 2 of a package, then it had version 1.
-ARCHIVE = r"""
-set -eu
-rm -rf /srv/archive; mkdir -p /srv/archive; cd /srv/archive
-export GNUPGHOME=/srv/archive/gnupg; mkdir -m 700 $GNUPGHOME
-gpg --batch --quiet --passphrase '' --quick-gen-key 'Samestack tests' rsa2048 sign never
-gpg --batch --quiet --export > key.gpg
-make() {
-    mkdir -p $1/dists/any/main/binary-amd64 build/DEBIAN
-    printf 'Package: samestack-spring\nVersion: %s\nArchitecture: all\nMaintainer: Tests <t@example.org>\nDescription: x\n' \
-        $2 > build/DEBIAN/control
-    dpkg-deb --root-owner-group --build build $1/spring.deb > /dev/null
-    ( cat build/DEBIAN/control
-      printf 'Filename: spring.deb\nSize: %s\nSHA256: %s\n' $(stat -c %s $1/spring.deb) $(sha256sum < $1/spring.deb | cut -c -64)
-    ) > $1/dists/any/main/binary-amd64/Packages
-    ( printf 'Origin: Spring\nLabel: Spring\nSuite: any\nCodename: any\nArchitectures: amd64\nComponents: main\n'
-      printf 'Date: %s\n' "$(date -u -R)"
-      printf 'SHA256:\n %s %s main/binary-amd64/Packages\n' $(sha256sum < $1/dists/any/main/binary-amd64/Packages | cut -c -64) \
-          $(stat -c %s $1/dists/any/main/binary-amd64/Packages) ) > $1/Release
-    gpg --batch --quiet --clearsign --output $1/dists/any/InRelease $1/Release
-}
-make today 2; make past/MOMENT 1
-chmod -R a+rX /srv/archive; chmod 700 $GNUPGHOME
-echo 'deb [signed-by=/srv/archive/key.gpg] file:/srv/archive/today any main' > /etc/apt/sources.list.d/spring.list
-""".replace("MOMENT", MOMENT)
+ARCHIVE = Path(__file__).with_name("archive.sh")
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +27,14 @@ def today(stack: Stack) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def spring(stack: Stack, today: dict[str, Any]) -> dict[str, Any]:
-    """The same before the security updates: what a machine gets newly is of the release itself."""
+    """The same before the security updates: all of it as it came with the release."""
     sections = {}
-    for name in PRODUCTION:
-        section, has = today[SECTIONS[name[-1]]], stack.versions(name)
-        stack.run(name, "apt-get -q update")
-        offered = stack.offered(name, [package for package in section["packages"] if package not in has])
-        older = {package: versions[-1] for package, versions in offered.items() if len(versions) > 1}
-        assert older, f"{name}: no package has an older version in the archive"
-        sections[SECTIONS[name[-1]]] = {**section, "packages": {**section["packages"], **older}}
+    for name, suite in zip(STAGING, SUITES, strict=True):
+        section = today[SECTIONS[name[-1]]]
+        offered = stack.offered(name, section["packages"])
+        first = {package: version for package, version, of in offered if of == suite}
+        sections[SECTIONS[name[-1]]] = {**section, "packages": {**section["packages"], **first}}
+        assert sections[SECTIONS[name[-1]]] != section
     return sections
 
 
@@ -96,10 +75,24 @@ def test_a_new_machine_has_the_locked_versions(stack: Stack, spring: dict[str, A
     stack.write(spring)
     said = stack.packages_of_production("--check")
     assert "Would install: " in said
-    stack.packages_of_production()
+    bare = {name: stack.versions(name) for name in PRODUCTION}
+    said = stack.packages_of_production()
     for name, model in zip(PRODUCTION, STAGING, strict=True):
-        assert stack.versions(name) == spring[SECTIONS[name[-1]]]["packages"]
-        assert stack.versions(name).keys() == stack.versions(model).keys()
+        found, locked = stack.versions(name), spring[SECTIONS[name[-1]]]["packages"]
+        assert found.keys() == stack.versions(model).keys()
+        # The image is newer than spring in some packages: these stay, and so does what is made of the same source.
+        image = {package for package in bare[name] if compare(bare[name][package], locked[package]) > 0}
+        sources = dict(line.split() for line in stack.run(name, SOURCES).splitlines())
+        newer = {package for package in found if sources[package] in {sources[one] for one in image}}
+        differing = {package for package in found if found[package] != locked[package]}
+        assert image <= differing <= newer
+        assert all(found[package] == bare[name][package] for package in image)
+        # What is newly installed is of spring all the same.
+        assert len(found) - len(bare[name]) > len(newer - image)
+        for package in differing - image:
+            assert f"{package} {found[package]}" in said
+    assert stack.versions("production1")["nginx"] == spring["debian-13-amd64"]["packages"]["nginx"]
+    assert stack.versions("production2")["postgresql-15"] == spring["debian-12-amd64"]["packages"]["postgresql-15"]
 
 
 def test_an_older_machine_is_raised_to_the_lock(stack: Stack, spring: dict[str, Any], today: dict[str, Any]) -> None:
@@ -139,7 +132,7 @@ def test_a_new_package_is_installed_and_named(stack: Stack, today: dict[str, Any
 
 def test_what_is_gone_comes_from_the_snapshot(stack: Stack, today: dict[str, Any]) -> None:
     """Only that one installation sees the past."""
-    stack.run("production1", ARCHIVE)
+    stack.run("production1", ARCHIVE.read_text(encoding="utf-8").replace("MOMENT", MOMENT))
     section = today["debian-13-amd64"]
     past = {**section, "snapshot": MOMENT, "packages": {**section["packages"], "samestack-spring": "1"}}
     stack.write({**today, "debian-13-amd64": past})
@@ -150,7 +143,7 @@ def test_what_is_gone_comes_from_the_snapshot(stack: Stack, today: dict[str, Any
     assert f"The snapshot of {MOMENT} cannot be used" in said
     stack.packages_of_production(app_system_packages=packages, host_snapshots=service)
     assert stack.versions("production1")["samestack-spring"] == "1"
-    assert stack.offered("production1", packages) == {"samestack-spring": ["2"]}
+    assert stack.offered("production1", packages) == [("samestack-spring", "2", "any")]
     assert "past" not in stack.run("production1", "apt-get indextargets; ls /var/lib/samestack /etc/apt/preferences.d")
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import STAGING
+from support.stack import STAGING
 
 if TYPE_CHECKING:
-    from conftest import Stack
+    from support.stack import Stack
 
 # What of it has an older version in the archive, on the site's machine and on the database's
 OLDER = {"staging1": ["nginx", "nginx-common", "libssl3t64", "openssl", "openssl-provider-legacy"],
@@ -20,8 +20,10 @@ def newest(stack: Stack) -> dict[str, dict[str, str]]:
     """Machines with packages below the newest, and the processes that run with them; returns what they had before."""
     before = {name: stack.versions(name) for name in STAGING}
     for name, packages in OLDER.items():
-        words = [f"{package}={versions[1]}" for package, versions in stack.offered(name, packages).items()]
-        assert len(words) == len(packages)
+        offered = stack.offered(name, packages)
+        older = {package: version for package, version, _ in offered if version != before[name][package]}
+        assert older.keys() == set(packages)
+        words = [f"{package}={version}" for package, version in older.items()]
         stack.run(name, f"DEBIAN_FRONTEND=noninteractive apt-get -q -y install --allow-downgrades {' '.join(words)}")
     stack.run("staging2", "systemctl restart 'postgresql@*' redis-server")
     stack.run("staging1", "systemctl restart 'noticeboard-web@*' nginx")

@@ -128,6 +128,8 @@ class Host:
             return 0, targets(SOURCES["debian-13"]), ""
         past = any("SourceParts" in word for word in command)
         offered = self.archives[1 if past else 0] if len(self.archives) > past else {}
+        if command[:2] == ["apt-cache", "show"]:
+            return 0, "\n".join(f"Package: {name}\nSource: of-{name[:3]}\n" for name in command[3:]), ""
         if command[0] == "apt-cache":
             names = command[command.index("madison") + 1 :]
             return 0, "".join(f" {name} | {version} | x\n" for name in names for version in offered.get(name, [])), ""
@@ -176,6 +178,16 @@ def test_the_locked_version_is_chosen_not_the_newest(tmp_path: Path) -> None:
     assert installation.unlocked(done) == ["tree"]
     installation.apt.close()
     assert not (tmp_path / "own").exists()
+
+
+def test_parts_of_one_source_stay_together(tmp_path: Path) -> None:
+    """The image has a newer libfoo than the lock; foo-tools must be as new, and that is said."""
+    host = Host({"foo1": "3"}, {"foo1": ["4", "3", "2"], "foo-tools": ["4", "3", "2"]})
+    installation = host.installation(tmp_path / "own", {"foo1": "2", "foo-tools": "2"}, ["foo-tools"])
+    done = installation.look()
+    assert done.steps == {"foo-tools": ("", "3")}
+    assert installation.refused == {}
+    assert installation.ahead(done) == ["foo-tools 3"]
 
 
 def test_nothing_to_do_asks_apt_for_nothing(tmp_path: Path) -> None:

@@ -8,7 +8,16 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from stack_packages import Difference, compare, difference, is_lockable, lists_updated, packages_of
+from stack_packages import (
+    Difference,
+    compare,
+    difference,
+    followed,
+    is_lockable,
+    lists_updated,
+    packages_of,
+    source_names,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,6 +111,20 @@ def test_what_differs_is_told_apart() -> None:
     assert found.older == {"nginx": ("1.26.3-3+deb13u10", "1.26.3-3+deb13u11")}
     assert found.newer == {"openssl": ("3.5.9-1", "3.5.7-1")}
     assert found.unlocked == ["htop", "tree"]
+
+
+def test_what_is_made_of_one_source_stays_together() -> None:
+    """A new machine whose image is ahead of the lock: nothing is downgraded, and what belongs to it must fit."""
+    sources = {"libsystemd-shared": "systemd", "systemd-timesyncd": "systemd", "udev": "systemd", "acl": "acl"}
+    versions = {"libsystemd-shared": "257.9", "zlib1g": "1"}
+    locked = {"libsystemd-shared": "257.5", "systemd-timesyncd": "257.5", "udev": "257.5+b1", "acl": "2", "zlib1g": "1"}
+    assert followed(versions, locked, sources) == {"systemd-timesyncd": "257.9", "udev": ""}
+    assert followed({**versions, "libsystemd-shared": "257.5"}, locked, sources) == {}
+
+
+def test_the_source_of_a_package() -> None:
+    shown = "Package: udev\nSource: systemd (257.9-1)\nVersion: 1\n\nPackage: acl\nVersion: 2\nDescription: Source: x\n"
+    assert source_names(shown) == {"udev": "systemd", "acl": "acl"}
 
 
 def test_the_moment_of_the_lists(tmp_path: Path) -> None:
