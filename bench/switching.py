@@ -26,7 +26,7 @@ PLAYBOOKS = REPO / "playbooks"
 DEPLOYMENTS, ROLLBACKS = 20, 5
 QUIET_SECONDS = 10
 #: A switch as the ledger's steps have it
-SWITCH_STEPS = ("start", "probe", "switch", "verify", "workers", "drain")
+SWITCH_STEPS = ("start", "probe", "warm up", "switch", "verify", "workers", "drain")
 P99_RATIO, DEPLOY_RATIO = 2, 2
 FAST, KEPT, SLOW = "fast", "kept", "slow"
 VISITORS = (
@@ -76,7 +76,7 @@ class Course:
         source = {"app_source": {"type": "path", "path": str(self.folder)}, "release_keep": ROLLBACKS + 2}
         began = time.monotonic()
         name = f"switching-{len(self.runs):02}-{verb}"
-        play(self.target, PLAYBOOKS / playbook, name, "-e", json.dumps(source | extra))
+        play(self.target, PLAYBOOKS / playbook, name, "-e", json.dumps(source | extra), aside=True)
         run = Run(verb, began, time.monotonic())
         if verb in ("deploy", "rollback"):
             run.line = json.loads(self.target.run("tail -n 1 /var/lib/samestack/ledger.jsonl"))
