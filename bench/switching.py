@@ -19,15 +19,22 @@ from support import versions
 from support.load import Load, Visitors
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from figures import Report
     from targets import Target
 
 PLAYBOOKS = REPO / "playbooks"
 DEPLOYMENTS, ROLLBACKS = 20, 5
-QUIET_SECONDS = 10
+#: Before each change: its p99 is compared with what visitors met just then, whatever else this computer does that hour.
+QUIET_SECONDS = 4
 #: A switch as the ledger's steps have it
-SWITCH_STEPS = ("start", "probe", "switch", "verify", "workers", "drain")
+SWITCH_STEPS = ("start", "probe", "warm up", "switch", "verify", "workers", "drain")
 P99_RATIO, DEPLOY_RATIO = 2, 2
+#: So often is the floor of a deployment measured
+FLOORS = 5
+#: Steps that go to the host without a module
+PLAIN = ("deploy_lock", "machine_facts", "reach_host")
 FAST, KEPT, SLOW = "fast", "kept", "slow"
 VISITORS = (
     Visitors(FAST, "/db/", 4),
@@ -38,11 +45,12 @@ VISITORS = (
 
 @dataclass
 class Run:
-    """One change: what it was, when (time.monotonic), and what the ledger says of it."""
+    """One change: what it was, when (time.monotonic), the steps that Ansible took, and what the ledger says of it."""
 
     verb: str
     began: float
     ended: float
+    tasks: Path
     line: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -74,10 +82,11 @@ class Course:
         """Run a playbook; returns when, and the line that it left in the ledger."""
         # So many that all rollbacks have somewhere to go
         source = {"app_source": {"type": "path", "path": str(self.folder)}, "release_keep": ROLLBACKS + 2}
+        time.sleep(QUIET_SECONDS)
         began = time.monotonic()
         name = f"switching-{len(self.runs):02}-{verb}"
-        play(self.target, PLAYBOOKS / playbook, name, "-e", json.dumps(source | extra))
-        run = Run(verb, began, time.monotonic())
+        done = play(self.target, PLAYBOOKS / playbook, name, "-e", json.dumps(source | extra), aside=True)
+        run = Run(verb, began, time.monotonic(), done.steps)
         if verb in ("deploy", "rollback"):
             run.line = json.loads(self.target.run("tail -n 1 /var/lib/samestack/ledger.jsonl"))
         self.runs.append(run)
@@ -89,19 +98,33 @@ class Course:
         return self.change("deploy", "deploy.yml")
 
     def all(self) -> float:
-        """Do everything under load; returns when the quiet time before it ended."""
+        """Do everything under load; returns the seconds of as many steps of plain Ansible that do nothing."""
         self.deploy("first")
         self.runs.clear()
         with self.load:
-            time.sleep(QUIET_SECONDS)
-            quiet = time.monotonic()
             for turn in range(DEPLOYMENTS):
                 self.deploy(f"version {turn}")
+            nothing = self.nothing(self.runs[-1].tasks)
             for _ in range(ROLLBACKS):
                 self.change("rollback", "rollback.yml")
             self.change("provision", "site.yml", app_env={"BENCH": "another"}, web_upload_limit="26m")
             time.sleep(1)
-        return quiet
+        return nothing
+
+    def nothing(self, tasks: Path) -> float:
+        """Return the seconds of a playbook of plain Ansible that has as many steps as a run had, and does nothing."""
+        playbook = self.target.tree / "nothing.yml"
+        steps = [idle_task(json.loads(line)) for line in tasks.read_text().splitlines()]
+        playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "become": True, "tasks": steps}]))
+        runs = [play(self.target, playbook, f"nothing-{turn}", aside=True) for turn in range(FLOORS)]
+        return statistics.median(run.seconds for run in runs)
+
+
+def idle_task(step: dict[str, Any]) -> dict[str, Any]:
+    """Return a task that does nothing in the way of a step: on the control node, by a plain command, or by a module."""
+    if not step["remote_calls"]:
+        return {"ansible.builtin.debug": {}, "when": False}
+    return {"ansible.builtin.raw": "true"} if step["action"] in PLAIN else {"ansible.builtin.ping": None}
 
 
 def measure(target: Target, plan: dict[str, Any], report: Report) -> None:
@@ -109,26 +132,28 @@ def measure(target: Target, plan: dict[str, Any], report: Report) -> None:
     if not (PLAYBOOKS / "rollback.yml").exists():
         raise BenchError("there is no rollback to measure")
     course = Course(target, plan)
-    quiet = course.all()
+    nothing = course.all()
     load, runs = course.load, course.runs
     everything = load.figures()
     report.add("requests while all of that went on", everything.requests, "requests")
     report.add("  failed", len(everything.failures), "requests", 0)
     report.add("  refused connections", everything.refused, "requests", 0)
     report.add("  idle connections that were closed", load.idle_closes, "connections")
-    worst = {kind: [load.figures(*run.switch(), kind=kind) for run in runs if run.line] for kind in (FAST, KEPT)}
-    for kind, during in worst.items():
-        before = load.figures(quiet - QUIET_SECONDS, quiet, kind)
-        slow = statistics.median(figures.p99 for figures in during)
-        report.add(f"p99 before a switch, {kind} requests", before.p99, "ms")
-        report.add("  during one (the median of all)", slow, "ms")
-        report.add("  during / before", slow / before.p99, "x", P99_RATIO)
+    switches = [run for run in runs if run.line]
+    for kind in (FAST, KEPT):
+        before = statistics.median(load.figures(run.began - QUIET_SECONDS, run.began, kind).p99 for run in switches)
+        during = statistics.median(load.figures(*run.switch(), kind=kind).p99 for run in switches)
+        report.add(f"p99 before a switch, {kind} requests (the median of all)", before, "ms")
+        report.add("  during one", during, "ms")
+        report.add("  during / before", during / before, "x", P99_RATIO)
     deployments = [run for run in runs if run.verb == "deploy"]
     seconds = statistics.median(run.ended - run.began for run in deployments)
     steps = statistics.median(run.steps for run in deployments)
     report.add("a deployment with an unchanged lock, under load", seconds, "s")
     report.add("  the sum of its steps", steps, "s")
     report.add("  deployment / steps", seconds / steps, "x", DEPLOY_RATIO)
+    report.add("  as many steps of plain Ansible that do nothing", nothing, "s")
+    report.add("  deployment / (its steps and these)", seconds / (steps + nothing), "x")
     report.add("a rollback", statistics.median(run.ended - run.began for run in runs if run.verb == "rollback"), "s")
     report.details["switching"] = {
         "failures": everything.failures[:20],

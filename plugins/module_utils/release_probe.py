@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import pwd
 import socket
 import ssl
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -120,12 +122,16 @@ class Probe:
         """Return what is asked for, in words."""
         return f"https://{self.host}{self.page}"
 
-    def until_healthy(self, unit: str, path: str, seconds: int) -> str:
-        """Return "" as soon as the server on a socket answers well, else why it is given up."""
+    def until_healthy(self, unit: str, path: str, seconds: int, meanwhile: Callable[[], None] = lambda: None) -> str:
+        """Return "" as soon as the server on a socket answers well, else why it is given up.
+
+        `meanwhile` is called between the attempts.
+        """
         deadline = time.monotonic() + seconds
         first_error: float | None = None
         looked, why = 0.0, "no answer"
         while time.monotonic() < deadline:
+            meanwhile()
             status, why = self.answer(path, deadline - time.monotonic())
             if status and is_well(status):
                 return ""
@@ -140,6 +146,16 @@ class Probe:
                     return "its process does not stay up"
             time.sleep(POLL_SECONDS)
         return f"{why} within {seconds} s (release_start_timeout)"
+
+    def warm(self, path: str, visitors: int, seconds: float) -> None:
+        """Ask the server on a socket as some visitors at once: what the first of a process wait for is done then."""
+
+        def visit(_number: int) -> None:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                ask(path, self.host, self.page, seconds)
+
+        with identity(self.web_user), ThreadPoolExecutor(visitors) as pool:
+            list(pool.map(visit, range(visitors)))
 
     def answer(self, path: str, remaining: float) -> tuple[int | None, str]:
         """Return (status or None, what that means) of one request to a socket."""

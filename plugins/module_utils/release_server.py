@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils import (
     release_host,
+    release_priority,
     release_probe,
     release_sockets,
     release_static,
@@ -16,9 +17,14 @@ from ansible.module_utils import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 FRONT_SECONDS = 30
+# Of the time that a release has to become healthy: while another serves, it makes way for that one.
+COURTEOUS_PART = 1 / 3
+# What it takes most servers to have all their processes ready once the first of them answers.
+IDLE_SECONDS = 3
+VISITORS_AT_ONCE = 16
 
 
 class Server:
@@ -33,6 +39,7 @@ class Server:
         self.probe = release_probe.Probe(params["host"], params["path"], params["web_user"])
         self.instance = self.release
         self.began = time.time()
+        self.courtesy: release_priority.Courtesy | None = None
 
     @property
     def unit(self) -> str:
@@ -59,9 +66,26 @@ class Server:
             os.unlink(self.socket)
         self.units.start([self.unit], "start")
 
+    def make_way(self) -> None:
+        """Let what serves go first until this one is asked too."""
+        self.courtesy = self.courtesy_of([self.unit])
+
+    def courtesy_of(self, units: Iterable[str]) -> release_priority.Courtesy:
+        """Return what lets others go first while units start."""
+        return release_priority.Courtesy(units, self.params["timeout"] * COURTEOUS_PART)
+
+    def warm_up(self) -> None:
+        """Let all its processes get ready before visitors meet them, and then run like any other."""
+        number = release_priority.wait_until_idle([self.unit], IDLE_SECONDS)
+        if number:
+            self.probe.warm(self.socket, min(2 * number, VISITORS_AT_ONCE), IDLE_SECONDS)
+        if self.courtesy:
+            self.courtesy.end()
+
     def trouble(self) -> str:
         """Wait until it answers well; returns "", or why not and what it wrote."""
-        why = self.probe.until_healthy(self.unit, self.socket, self.params["timeout"])
+        meanwhile = [self.courtesy.keep] if self.courtesy else []
+        why = self.probe.until_healthy(self.unit, self.socket, self.params["timeout"], *meanwhile)
         if not why:
             return ""
         text = self.journal_of(self.unit)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 POLL_SECONDS = 0.05
 # From linux/net.h and the listening socket's flag in /proc/net/unix
@@ -27,8 +31,11 @@ def connections(path: str, table: str = "/proc/net/unix") -> int:
     return count
 
 
-def wait_until_quiet(path: str, seconds: float) -> int:
-    """Wait until nobody is connected, `seconds` at most; returns how many still are."""
+def wait_until_quiet(path: str, seconds: float, meanwhile: Callable[[], None] = lambda: None) -> int:
+    """Wait until nobody is connected, `seconds` at most; returns how many still are.
+
+    `meanwhile` is called between the looks.
+    """
     deadline = time.monotonic() + seconds
     quiet = 0
     while True:
@@ -36,4 +43,5 @@ def wait_until_quiet(path: str, seconds: float) -> int:
         quiet = 0 if left else quiet + 1
         if quiet >= QUIET_LOOKS or time.monotonic() > deadline:
             return left
+        meanwhile()
         time.sleep(POLL_SECONDS)

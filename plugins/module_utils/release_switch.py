@@ -149,16 +149,22 @@ class Switch:
             with self.steps.step("start"):
                 self.server.start(self.fresh)
             with self.steps.step("probe"):
+                if self.old not in ("", self.instance):
+                    self.server.make_way()
                 self.require_health()
+            with self.steps.step("warm up"):
+                self.server.warm_up()
             with self.steps.step("switch"):
                 self.server.take_visitors()
             with self.steps.step("verify"):
                 self.verify()
         self.take_over()
         with self.steps.step("workers"):
-            self.start_workers()
+            self.units.start_workers(self.release, "restart" if self.fresh else "start")
+            courtesy = self.server.courtesy_of(self.units.workers(self.release))
         with self.steps.step("drain"):
-            self.units.stop(self.units.others(self.instance), self.params["drain"])
+            self.units.stop(self.units.others(self.instance), self.params["drain"], courtesy.keep)
+            courtesy.end()
             release_units.retire_former(self.params["app"])
         self.check_workers()
         self.owed.done()
@@ -225,12 +231,6 @@ class Switch:
         back = self.server.give_back(self.old)
         advice = "The one before serves again." if back else "`make logs` shows more."
         raise ReleaseError(trouble, advice + " Mend this and run it again.")
-
-    def start_workers(self) -> None:
-        """Start the workers, new ones where they run with what changed, and the timers that do not wait yet."""
-        self.units.start(self.units.workers(self.release), "restart" if self.fresh else "start")
-        if self.units.timers:
-            release_units.systemctl("start", *self.units.timers)
 
     def check_workers(self) -> None:
         """Raise a ReleaseError for a worker that does not stay up."""

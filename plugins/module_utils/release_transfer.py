@@ -78,7 +78,8 @@ def read(text: str) -> dict[str, Any]:
 class Transfers(ActionBase):
     """An action that moves releases."""
 
-    TRANSFERS_FILES = True
+    # Most runs end with the look: who moves something makes a temporary folder then.
+    TRANSFERS_FILES = False
 
     @property
     def base(self) -> Path:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ansible.module_utils import release_host, release_sockets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 TWIN = "-2"
 # systemd restarts what fails at once; twice is a pattern.
@@ -174,8 +174,17 @@ class Units:
         if code:
             raise release_host.ReleaseError(f"`systemctl {verb} {' '.join(units)}` failed: {output.strip()}")
 
-    def stop(self, units: list[str], drain: float) -> None:
-        """Stop units: web servers when nobody talks to them any more, or after `drain` seconds."""
+    def start_workers(self, release: str, verb: str) -> None:
+        """Start or restart a release's workers, and start the timers that do not wait yet."""
+        self.start(self.workers(release), verb)
+        if self.timers:
+            systemctl("start", *self.timers)
+
+    def stop(self, units: list[str], drain: float, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Stop units: web servers when nobody talks to them any more, or after `drain` seconds.
+
+        `meanwhile` is called while visitors are waited for.
+        """
         if not units:
             return
         web = [unit for unit in units if "-web@" in unit]
@@ -186,7 +195,7 @@ class Units:
         sockets = [self.socket(unit.split("@")[1][: -len(".service")]) for unit in web]
         deadline = time.monotonic() + drain
         for path in sockets:
-            release_sockets.wait_until_quiet(path, max(deadline - time.monotonic(), 0))
+            release_sockets.wait_until_quiet(path, max(deadline - time.monotonic(), 0), meanwhile)
         systemctl("stop", *units)
         systemctl("reset-failed", *units)
         for path in sockets:

@@ -107,7 +107,9 @@ class Host:
     def switch(self, **given: Any) -> Switch:
         found = Switch(self.params(**given))
         found.record = release_ledger.Run({"verb": "deploy"}, "shop", str(self.var), str(self.var))
-        found.server.probe.until_healthy = lambda unit, _path, _seconds: self.ill.get(unit.split("@")[1][:-8], "")
+        found.server.probe.until_healthy = lambda unit, _path, _seconds, _meanwhile=None: self.ill.get(
+            unit.split("@")[1][:-8], ""
+        )
         found.server.probe.through_front = lambda _seconds: self.front
         return found
 
@@ -142,7 +144,7 @@ def test_a_release_takes_over(host: Host) -> None:
     assert host.calls.index("quiet") < host.calls.index(f"stop shop-web@{OLD}.service")
     (line,) = host.ledger
     assert (line["release"], line["from"], line["to"], line["result"]) == (NEW, OLD, NEW, "ok")
-    assert list(line["steps"]) == ["start", "probe", "switch", "verify", "workers", "drain", "prune"]
+    assert list(line["steps"]) == ["start", "probe", "warm up", "switch", "verify", "workers", "drain", "prune"]
     assert release_static.releases(str(host.root)) == [OLD]
 
 
