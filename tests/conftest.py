@@ -63,7 +63,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "turn" in metafunc.fixturenames:
-        metafunc.parametrize("turn", range(metafunc.config.getoption("--repeat")))
+        metafunc.parametrize("turn", range(metafunc.config.getoption("--repeat")), scope="module")
 
 
 def pytest_configure(config: pytest.Config) -> None:
