@@ -141,6 +141,15 @@ def test_an_upgrade_is_recorded_with_its_packages(host: Host) -> None:
     assert "2 packages" in lines[3]
 
 
+def test_a_provision_is_recorded_with_the_packages_that_it_raised(host: Host) -> None:
+    environment = host.environment("provision")
+    environment.packages = {"nginx": ["1", "2"]}
+    environment.provisioned("")
+    assert [(line["verb"], line["packages"]) for line in host.ledger] == [("provision", 1)]
+    rows = table(STATE | {"lines": [{**host.ledger[0], "files": 3}]}, "staging", 20, 200)
+    assert "3 files, 1 package" in rows[3]
+
+
 STATE: dict[str, Any] = {
     "live": {"release": B, "label": "v2"},
     "kept": [A, B, C],
