@@ -137,21 +137,27 @@ class Environment:
         """
         changed = self.run.id and os.path.isdir(system_undo.run_folder(self.run.id))
         files = system_undo.kept_files(self.run.id) if changed else []
+        found = {**({"files": len(files)} if files else {}), **self.raised}
         if message:
-            self.run.fail(message, files=len(files))
-        elif files:
-            self.run.succeed(files=len(files))
+            self.run.fail(message, **found)
+        elif found:
+            self.run.succeed(**found)
         recorded = manifest_call.record("provision", self.run.given)
         return False, [recorded.trouble] if recorded.trouble else []
 
     def upgraded(self, trouble: str) -> Answer:
         """Record which packages this run raised, and what went wrong then."""
-        raised = {name: " → ".join(versions) for name, versions in self.packages.items()}
         if trouble:
-            self.run.fail(trouble, packages=len(raised), raised=raised)
-        elif raised:
-            self.run.succeed(packages=len(raised), raised=raised)
+            self.run.fail(trouble, **self.raised)
+        elif self.raised:
+            self.run.succeed(**self.raised)
         return False, []
+
+    @property
+    def raised(self) -> dict[str, Any]:
+        """Return what the ledger is to say of the packages that were raised; {} where none was."""
+        raised = {name: " → ".join(versions) for name, versions in self.packages.items()}
+        return {"packages": len(raised), "raised": raised} if raised else {}
 
     def show(self) -> dict[str, Any]:
         """Return what there is to see; nothing is changed."""

@@ -84,11 +84,10 @@ def subject(line: Mapping[str, Any]) -> str:
     if line.get("verb") in SWITCHING:
         to = str(line.get("to") or line.get("release") or "")
         return f"{line['from']} → {to}" if line.get("from") else f"→ {to}" if to else ""
-    if line.get("packages"):
-        return f"{line['packages']} package{'' if line['packages'] == 1 else 's'}"
-    if line.get("files") and not line.get("message"):
-        number = len(line["files"]) if isinstance(line["files"], list) else line["files"]
-        return f"{number} file{'' if number == 1 else 's'}"
+    if (line.get("files") or line.get("packages")) and not line.get("message"):
+        files = line.get("files")
+        numbers = {"file": len(files) if isinstance(files, list) else files, "package": line.get("packages")}
+        return ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for noun, count in numbers.items() if count)
     said = "off" if line.get("on") is False else str(line.get("message", ""))
     return shortened(GAP.join(part for part in (str(line.get("release", "")), said) if part), 32)
 

@@ -100,9 +100,9 @@ def followed(versions: Mapping[str, str], locked: Mapping[str, str], sources: Ma
 
 def source_names(stanzas: str) -> dict[str, str]:
     """Return {package: its source} by what `apt-cache show` says."""
-    found = {}
+    found: dict[str, str] = {}
     for stanza in stanzas.split("\n\n"):
-        fields = dict(re.findall(r"^(Package|Source): (\S+)", stanza, re.MULTILINE))
+        fields: dict[str, str] = dict(re.findall(r"^(Package|Source): (\S+)", stanza, re.MULTILINE))
         if "Package" in fields:
             found[fields["Package"]] = fields.get("Source", fields["Package"])
     return found

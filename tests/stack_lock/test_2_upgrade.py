@@ -21,10 +21,12 @@ def newest(stack: Stack) -> dict[str, dict[str, str]]:
     before = {name: stack.versions(name) for name in STAGING}
     for name, packages in OLDER.items():
         offered = stack.offered(name, packages)
-        older = {package: version for package, version, _ in offered if version != before[name][package]}
-        assert older.keys() == set(packages)
-        words = [f"{package}={version}" for package, version in older.items()]
-        stack.run(name, f"DEBIAN_FRONTEND=noninteractive apt-get -q -y install --allow-downgrades {' '.join(words)}")
+        # The newest but one of each
+        lower = {package: version for package, version, _ in reversed(offered) if version != before[name][package]}
+        assert lower.keys() == set(packages)
+        words = [f"{package}={version}" for package, version in lower.items()]
+        apt = "DEBIAN_FRONTEND=noninteractive apt-get -q -y install --allow-downgrades --no-remove"
+        stack.run(name, f"{apt} {' '.join(words)}")
     stack.run("staging2", "systemctl restart 'postgresql@*' redis-server")
     stack.run("staging1", "systemctl restart 'noticeboard-web@*' nginx")
     stack.make("lock-stack", "staging")

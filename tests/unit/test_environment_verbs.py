@@ -128,6 +128,30 @@ def test_a_web_server_without_the_page_is_not_closed_in_words_only(host: Host) -
     assert not (host.top / "page.html").exists()
 
 
+def test_an_upgrade_is_recorded_with_its_packages(host: Host) -> None:
+    environment = host.environment("upgrade")
+    assert environment.upgraded("") == (False, [])
+    assert host.ledger == []
+    environment.packages = {"nginx": ["1", "2"], "libc6": ["3", "4"]}
+    environment.upgraded("")
+    environment.upgraded("the site does not answer")
+    good, bad = host.ledger
+    assert (good["result"], good["packages"]) == ("ok", 2)
+    assert good["raised"] == {"nginx": "1 → 2", "libc6": "3 → 4"}
+    assert (bad["result"], bad["reason"], bad["packages"]) == ("failed", "the site does not answer", 2)
+    lines = table(STATE | {"lines": host.ledger}, "staging", 20, 200)
+    assert "2 packages" in lines[3]
+
+
+def test_a_provision_is_recorded_with_the_packages_that_it_raised(host: Host) -> None:
+    environment = host.environment("provision")
+    environment.packages = {"nginx": ["1", "2"]}
+    environment.provisioned("")
+    assert [(line["verb"], line["packages"]) for line in host.ledger] == [("provision", 1)]
+    rows = table(STATE | {"lines": [{**host.ledger[0], "files": 3}]}, "staging", 20, 200)
+    assert "3 files, 1 package" in rows[3]
+
+
 STATE: dict[str, Any] = {
     "live": {"release": B, "label": "v2"},
     "kept": [A, B, C],
