@@ -103,4 +103,4 @@ def ways_out(verdict: Verdict) -> str:
 def notes(verdict: Verdict, reason: str) -> dict[str, Any]:
     """Return what the ledger keeps of it; {} where nothing was accepted."""
     accepted = [one.name for one in verdict.accepted]
-    return {"parity_accepted": accepted, "parity_reason": reason.strip()} if accepted else {}
+    return {"differences_accepted": accepted, "differences_reason": reason.strip()} if accepted else {}

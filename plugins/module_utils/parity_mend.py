@@ -7,108 +7,22 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from parity_values import ABSENT, Missing, shown
+from parity_cases import Case, cases
+from parity_values import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from parity_compare import Comparison, Difference
 
 VERSION = re.compile(r"^(?P<version>\S+)")
 
 
-@dataclass(frozen=True)
-class Case:
-    """One key of one environment that is to become what `wanted` is."""
-
-    environment: str
-    rehearsal: bool
-    hosts: tuple[str, ...]
-    #: A host that has what is wanted
-    model: str
-    #: Whether the roles put it there
-    ours: bool
-    #: The application's database, and the folder of its live release
-    database: str
-    folder: str
-    key: str
-    value: Any
-    wanted: Any
-
-    @property
-    def is_extra(self) -> bool:
-        """Whether it is there and should not be."""
-        return self.wanted is ABSENT
-
-    @property
-    def is_lacking(self) -> bool:
-        """Whether it is not there and should be."""
-        return self.value is ABSENT or isinstance(self.value, Missing)
-
-    def verb(self, name: str, more: str = "") -> str:
-        """Return a verb of ours for the environment."""
-        where = "" if self.environment == "dev" else f" ENV={self.environment}"
-        return f"make {name}{where}{' REHEARSAL=1' if self.rehearsal else ''}{more}"
-
-    def by_hand(self, command: str) -> str:
-        """Return a command to be typed on the hosts."""
-        return f"on {', '.join(self.hosts)}: {command}"
-
-
 def mends(difference: Difference, comparison: Comparison) -> list[str]:
     """Return the commands that mend a difference, one for each environment that it is marked on."""
     return list(dict.fromkeys(mend(difference.section, case) for case in cases(difference, comparison)))
-
-
-def cases(difference: Difference, comparison: Comparison) -> Iterator[Case]:
-    """Yield what is to be mended: each environment that is marked, against the one that is not."""
-    rehearsed = {environment.name: environment.rehearsal for environment in comparison.environments}
-    reference = difference.values.get(difference.reference, {})
-    wanted = next(iter(reference.values()), ABSENT)
-    for name, kind in difference.marks.items():
-        # Where two are marked, either may be the one to mend: the later one is what is to be kept.
-        if kind not in ("drift", "unexplained") or (name == difference.reference and len(difference.marks) > 1):
-            continue
-        before = before_of(comparison, name, difference) if kind == "drift" else None
-        values = difference.values.get(name, {})
-        odd = {host: value for host, value in values.items() if value != wanted} or values
-        target = before if before is not None else wanted
-        model, ours = next(iter(reference), ""), is_ours(comparison, name, difference)
-        value = next(iter(odd.values()), ABSENT)
-        known = database_of(comparison, name), folder_of(comparison, name)
-        yield Case(name, rehearsed[name], tuple(odd), model, ours, *known, difference.key, value, target)
-
-
-def folder_of(comparison: Comparison, name: str) -> str:
-    """Return the folder of the live release, "" where it is not known."""
-    environment = next(one for one in comparison.environments if one.name == name)
-    settings = [host.envelope.sections.get("settings", {}) for host in environment.hosts]
-    roots = [str(found.get("BASE_DIR", "")) for found in settings]
-    return next((root.partition("/current/")[0] + "/current" for root in roots if "/current/" in root), "")
-
-
-def database_of(comparison: Comparison, name: str) -> str:
-    """Return the name of an environment's database, as its server says it."""
-    environment = next(one for one in comparison.environments if one.name == name)
-    keys = [key for host in environment.hosts for key in host.envelope.sections.get("postgresql", {})]
-    names = [key.removeprefix("database:") for key in keys if key.startswith("database:")]
-    return next((one for one in names if one != "postgres"), "postgres")
-
-
-def is_ours(comparison: Comparison, name: str, difference: Difference) -> bool:
-    """Return whether the inventory says what should be there, by the roles' own templates."""
-    environment = next(one for one in comparison.environments if one.name == name)
-    return any(host.intended(difference.section, difference.key) for host in environment.hosts)
-
-
-def before_of(comparison: Comparison, name: str, difference: Difference) -> Any:
-    """Return what an environment had when a run of ours left it; None where nobody knows."""
-    environment = next(one for one in comparison.environments if one.name == name)
-    known = [host.value_before(difference.section, difference.key) for host in environment.hosts]
-    return next((value for value in known if value is not None), None)
 
 
 def mend(section: str, case: Case) -> str:

@@ -60,7 +60,7 @@ def marks(line: Mapping[str, Any], state: Mapping[str, Any]) -> list[str]:
         "failed": line.get("result") == "failed",
         "current": line.get("current"),
         "dirty": line.get("current") and state.get("dirty"),
-        "differences accepted": line.get("parity_accepted"),
+        "differences accepted": line.get("differences_accepted"),
         "accepted": line.get("verb") in SWITCHING and line.get("result") == "ok" and line.get("release") in accepted,
     }
     return [f"({name})" for name, holds in found.items() if holds]

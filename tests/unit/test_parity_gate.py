@@ -54,8 +54,8 @@ def test_the_very_keys_are_accepted_with_a_reason(accept: Any) -> None:
     found = verdict(accept, "the fair is on")
     assert (stopping(found), found.mistakes) == ([], ())
     kept = notes(found, "the fair is on")
-    assert sorted(kept["parity_accepted"]) == ["packages/cowsay", "schema/function:f(a, b)"]
-    assert kept["parity_reason"] == "the fair is on"
+    assert sorted(kept["differences_accepted"]) == ["packages/cowsay", "schema/function:f(a, b)"]
+    assert kept["differences_reason"] == "the fair is on"
 
 
 def test_what_is_not_named_still_stops() -> None:

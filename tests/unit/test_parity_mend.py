@@ -1,0 +1,61 @@
+"""What mends a difference: our verb, or the exact command on the host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from parity_compare import compare
+from parity_mend import mends
+from support.manifests import envelope
+
+
+def mend(section: str, key: str, now: Any, before: Any = None, **other: Any) -> str:
+    """Return the command for what somebody changed on production."""
+    left = {section: {key: before, "another": "x"}}
+    three = [envelope(name, before=left) for name in ("dev", "staging")]
+    three.append(envelope("production", {section: {key: now}}, before=left, **other))
+    found = compare(three)
+    (difference,) = [one for one in found.bad if one.section == section]
+    (command,) = mends(difference, found)
+    return command
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "now", "before", "command"),
+    [
+        ("packages", "cowsay", "3.03 [x]", None, "on production1: sudo apt-get remove cowsay"),
+        ("packages", "a", "2-1 [x]", "1-1 [x]", "on production1: sudo apt-get install --allow-downgrades a=1-1"),
+        ("packages", "a", None, "1-1 [x]", "on production1: sudo apt-get install a=1-1"),
+        ("postgresql", "setting:work_mem", "9MB", "8MB", "ALTER SYSTEM RESET work_mem"),
+        ("postgresql", "extension:citext", "1.6", None, 'DROP EXTENSION citext"'),
+        ("schema", "board.column", "text", None, "ALTER TABLE board DROP COLUMN column"),
+        ("kernel", "vm.swappiness", "60", "10", "sudo sysctl --system"),
+        ("timers", "cron:/etc/cron.d/mine", ["* * * * * root x"], None, "sudo rm /etc/cron.d/mine"),
+        ("timers", "mine.timer", "OnCalendar", None, "sudo systemctl disable --now mine.timer"),
+        ("accounts", "user:eve", "home", None, "sudo userdel eve"),
+        ("accounts", "group:sudo", ["a", "eve"], ["a"], "sudo gpasswd -d eve sudo"),
+        ("files", "/etc/x", "sha256:0 root:root 0644", None, "sudo rm /etc/x"),
+        ("files", "setuid:/usr/bin/x", "root:root 4755", None, "sudo chmod u-s,g-s /usr/bin/x"),
+        ("files", "/etc/x", "sha256:0 root:root 0644", "sha256:1 root:root 0644", "put /etc/x as it is on staging1"),
+        ("units", "active:mine.service", "active", None, "sudo systemctl disable --now mine.service"),
+        ("units", "file:/etc/systemd/system/x.d/a", "sha256:0", None, "sudo rm /etc/systemd/system/x.d/a"),
+        ("firewall", "inet samestack chain input", ["a", "b"], ["a"], "sudo systemctl reload nftables.service"),
+        ("nginx", "http/server_tokens", "on", "off", "make provision ENV=production"),
+        ("nginx", "not read yet", ["/etc/nginx/nginx.conf"], [], "sudo systemctl reload nginx.service"),
+        ("environment", "NEW", "x", None, "make provision ENV=production"),
+        ("venv", "django", "6 sha256:0", "5 sha256:1", "make deploy ENV=production"),
+        ("release", "changed", ["source/a.py (changed)", "b (added)"], [], "sudo rm b; put source/a.py back"),
+        ("sockets", "tcp 0.0.0.0:4444", ["nc (nc.service)"], None, "stop nc (nc.service)"),
+    ],
+)
+def test_the_command(section: str, key: str, now: Any, before: Any, command: str) -> None:
+    assert command in mend(section, key, now, before)
+
+
+def test_a_stand_in_is_mended_as_one() -> None:
+    assert mend("environment", "NEW", "x", rehearsal=True) == "make provision ENV=production REHEARSAL=1"
+
+
+def test_words_of_the_host_are_quoted() -> None:
+    assert mend("files", "/etc/a b;c", "sha256:0 root:root 0644").endswith("sudo rm '/etc/a b;c'")
