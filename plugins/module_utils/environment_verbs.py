@@ -142,16 +142,20 @@ class Environment:
             self.run.fail(message, **found)
         elif found:
             self.run.succeed(**found)
-        recorded = manifest_call.record("provision", self.run.given)
-        return False, [recorded.trouble] if recorded.trouble else []
+        return self.recorded("provision")
 
     def upgraded(self, trouble: str) -> Answer:
-        """Record which packages this run raised, and what went wrong then."""
+        """Record which packages this run raised, what went wrong then, and what is there now."""
         if trouble:
             self.run.fail(trouble, **self.raised)
         elif self.raised:
             self.run.succeed(**self.raised)
-        return False, []
+        return self.recorded("upgrade")
+
+    def recorded(self, cause: str) -> Answer:
+        """Have what is there now written down."""
+        recorded = manifest_call.record(cause, self.run.given)
+        return False, [recorded.trouble] if recorded.trouble else []
 
     @property
     def raised(self) -> dict[str, Any]:

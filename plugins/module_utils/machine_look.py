@@ -86,12 +86,11 @@ def owed_apps(folder: str = "/var/lib/samestack/owed") -> list[str]:
         return []
 
 
-def stack(lists: str = LISTS) -> dict[str, str]:
-    """Return what the stack lock has to know: all packages (`listing`), and when apt last fetched its lists (UTC)."""
+def lists_updated(lists: str = LISTS) -> str:
+    """Return when apt last fetched its lists (UTC); "" where it never did."""
     times = [os.stat(path).st_mtime for path in (lists, os.path.join(lists, "partial")) if os.path.isdir(path)]
     has_lists = os.path.isdir(lists) and any(name.endswith("Release") for name in os.listdir(lists))
-    updated = time.strftime(SNAPSHOT_TIME, time.gmtime(max(times))) if has_lists else ""
-    return {"listing": run("dpkg-query", "-W", "-f", STACK), "updated": updated}
+    return time.strftime(SNAPSHOT_TIME, time.gmtime(max(times))) if has_lists else ""
 
 
 def look(packages: list[str], *, with_stack: bool = False) -> dict[str, object]:
@@ -117,7 +116,7 @@ def look(packages: list[str], *, with_stack: bool = False) -> dict[str, object]:
         "owed": owed_apps(),
         "packages": found,
         "candidates": candidates([name for name in packages if name not in found]),
-        "stack": stack() if with_stack else {},
+        "stack": {"listing": run("dpkg-query", "-W", "-f", STACK), "updated": lists_updated()} if with_stack else {},
     }
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 PROGRAM = "/usr/local/lib/samestack/record"
 PATIENCE_SECONDS = 120
 #: Runs after which it is recorded what they left behind, without anybody waiting for it
-BESIDE = ("deploy", "promote", "rollback")
+BESIDE = ("deploy", "promote", "rollback", "repair")
 
 
 @dataclass

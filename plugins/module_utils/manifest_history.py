@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FOLDER = "/var/lib/samestack"
 #: Recordings of a run of ours: what they left behind is what the host is compared with.
-OURS = ("provision", "undo-provision", "deploy", "promote", "rollback")
+OURS = ("provision", "undo-provision", "upgrade", "deploy", "promote", "rollback", "repair")
 LINES_KEPT = 500
 MANIFESTS_KEPT = 100
 TIME = "%Y-%m-%dT%H:%M:%SZ"

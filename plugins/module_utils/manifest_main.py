@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils import manifest_apt_log, manifest_drift
 from ansible.module_utils.manifest_cache import Cache
-from ansible.module_utils.manifest_history import FOLDER, TIME, History
+from ansible.module_utils.manifest_history import FOLDER, OURS, TIME, History
 from ansible.module_utils.manifest_host import Host
 from ansible.module_utils.manifest_record import digest_of, manifest, text_of
 from ansible.module_utils.release_host import read_json
@@ -25,7 +25,7 @@ CONFIG, KEY = "/etc/samestack/recorder.json", "/etc/samestack/manifest.key"
 CACHE = FOLDER + "/recorder/cache.json"
 LOCK = "/run/samestack/lock"
 HISTORY_SHOWN = 50
-CAUSES = ("provision", "undo-provision", "deploy", "promote", "rollback", "nightly", "apt", "asked")
+CAUSES = (*OURS, "nightly", "apt", "asked")
 # How long a recording after an apt run waits for the next one to end (seconds)
 APT_PATIENCE, APT_LOOK = 600, 1
 

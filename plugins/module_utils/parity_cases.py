@@ -25,12 +25,13 @@ class Case:
     model: str
     #: Whether the roles put it there
     ours: bool
-    #: The application's database, and the folder of its live release
+    #: The application's database
     database: str
-    folder: str
     key: str
     value: Any
     wanted: Any
+    #: Whether somebody changed it since a run of ours
+    drifted: bool
 
     @property
     def is_extra(self) -> bool:
@@ -69,8 +70,8 @@ def cases(difference: Difference, comparison: Comparison) -> Iterator[Case]:
         yield Case(
             environment=environment.name, rehearsal=environment.rehearsal, hosts=tuple(odd),
             model=next(iter(reference), ""), ours=is_ours(environment, difference), key=difference.key,
-            database=database_of(environment), folder=folder_of(environment), value=next(iter(odd.values()), ABSENT),
-            wanted=wanted if before is None else before,
+            database=database_of(environment), value=next(iter(odd.values()), ABSENT),
+            wanted=wanted if before is None else before, drifted=kind == "drift",
         )  # fmt: skip
 
 
@@ -90,10 +91,3 @@ def database_of(environment: Environment) -> str:
     keys = [key for host in environment.hosts for key in host.envelope.sections.get("postgresql", {})]
     names = [key.removeprefix("database:") for key in keys if key.startswith("database:")]
     return next((one for one in names if one != "postgres"), "postgres")
-
-
-def folder_of(environment: Environment) -> str:
-    """Return the folder of the live release, "" where it is not known."""
-    settings = [host.envelope.sections.get("settings", {}) for host in environment.hosts]
-    roots = [str(found.get("BASE_DIR", "")) for found in settings]
-    return next((root.partition("/current/")[0] + "/current" for root in roots if "/current/" in root), "")

@@ -82,16 +82,13 @@ def code(case: Case) -> str:
 
 
 def release(case: Case) -> str:
-    """What was added goes, what was changed comes back from the archive, which the control node has."""
-    if case.key != "changed" or not isinstance(case.value, tuple):
-        return code(case)
-    added = [path.removesuffix(" (added)") for path in case.value if path.endswith(" (added)")]
-    others = [path.rpartition(" (")[0] for path in case.value if not path.endswith(" (added)")]
-    commands = [f"sudo rm {' '.join(map(shlex.quote, added))}"] if added else []
-    if others:
-        commands.append(f"put {', '.join(others)} back from the release's archive (.samestack/releases/ here)")
-    folder = f"in {case.folder}: " if case.folder else ""
-    return f"{case.by_hand(folder + '; '.join(commands))}; or {case.verb('deploy', ' REF=…')}, with another commit"
+    """What was changed of a release by hand comes back from its archive."""
+    return case.verb("repair") if case.key == "changed" else code(case)
+
+
+def venv(case: Case) -> str:
+    """The same, where the packages are not those that were built; another release brings others."""
+    return case.verb("repair") if case.drifted else code(case)
 
 
 def files(case: Case) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,6 @@ class Rehearsal(Team):
 def team(environment: Environment) -> Rehearsal:
     """Dev with live code, staging and production with the same release."""
     found = Rehearsal(environment)
-    import os
     if not os.environ.get("SKIP_BEGIN"):
         found.begin()
     return found

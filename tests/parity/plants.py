@@ -1,7 +1,7 @@
 """What somebody might change on a machine by hand: how, where a comparison must show it, and how it is taken back.
 
-Shell scripts, run as root. `{app}` is the application; a pattern is searched in `section/key`. What a plant changes beside
-its own key, because the machine has it written down twice, has a pattern, too.
+Shell scripts, run as root; `{app}` is the application. What has to differ begins with the first of `seen`
+(`section/key`); the others are what follows, because a machine has some things written down twice.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ PLANTS = (
     ),
     Plant(
         "a package is another version",
-        "mkdir -p /root/acl && cd /root/acl && chown _apt . && apt-get download -q acl >/dev/null && cp acl_*.deb was.deb"
+        "mkdir -p /root/acl && cd /root/acl && chown _apt . && apt-get download -q acl >/dev/null"
+        " && cp acl_*.deb was.deb"
         " && dpkg-deb -R was.deb new && sed -i 's/^Version: .*/&+planted1/' new/DEBIAN/control"
         " && dpkg-deb -b new new.deb >/dev/null && dpkg -i new.deb >/dev/null",
         ("packages/acl",),
@@ -78,9 +79,9 @@ PLANTS = (
     ),
     Plant(
         "a setting of PostgreSQL that is in a file and not in force",
-        "echo \"maintenance_work_mem = '77MB'\" > $(echo /etc/postgresql/*/main/conf.d)/planted.conf",
+        "echo \"maintenance_work_mem = '77MB'\" > $(echo /etc/postgresql/*/main/conf.d)/zz-planted.conf",
         ("postgresql/file:maintenance_work_mem", "files//etc/postgresql/"),
-        "rm /etc/postgresql/*/main/conf.d/planted.conf",
+        "rm /etc/postgresql/*/main/conf.d/zz-planted.conf",
     ),
     Plant(
         "an extension",
@@ -109,14 +110,14 @@ PLANTS = (
     Plant(
         "an index",
         PSQL + " -c 'CREATE INDEX planted ON board_notice (title)'",
-        ("schema/planted", "schema/index"),
+        ("schema/index:planted",),
         PSQL + " -c 'DROP INDEX planted'",
     ),
     Plant(
         "a row of the migrations",
-        PSQL + " -c \"INSERT INTO django_migrations (app, name, applied) VALUES ('board', '0999_planted', now())\"",
-        ("migrations/board",),
-        PSQL + " -c \"DELETE FROM django_migrations WHERE name = '0999_planted'\"",
+        PSQL + " -c \"UPDATE django_migrations SET name = '0001_planted' WHERE app = 'sessions'\"",
+        ("migrations/sessions",),
+        PSQL + " -c \"UPDATE django_migrations SET name = '0001_initial' WHERE app = 'sessions'\"",
     ),
     Plant(
         "a package in the release's environment",
@@ -129,8 +130,8 @@ PLANTS = (
     Plant(
         "a byte of the release",
         # Another file in its place: the bytes of equal files are shared with other releases.
-        f"f={RELEASE}/source/manage.py; mkdir -p /root/kept && mv $f /root/kept/manage.py && cp -p /root/kept/manage.py $f"
-        " && echo '#' >> $f",
+        f"f={RELEASE}/source/manage.py; mkdir -p /root/kept && mv $f /root/kept/manage.py"
+        " && cp -p /root/kept/manage.py $f && echo '#' >> $f",
         ("release/changed",),
         f"mv /root/kept/manage.py {RELEASE}/source/manage.py",
     ),
@@ -151,8 +152,8 @@ PLANTS = (
         "cd /etc/systemd/system && printf '[Service]\\nExecStart=/bin/true\\n' > planted.service"
         " && printf '[Timer]\\nOnCalendar=monthly\\n[Install]\\nWantedBy=timers.target\\n' > planted.timer"
         " && systemctl daemon-reload && systemctl -q enable --now planted.timer",
-        ("timers/planted.timer", "units/state:planted", "units/active:planted", "units/file:/etc/systemd/system/planted",
-         "files//etc/systemd/system/planted"),
+        ("timers/planted.timer", "units/state:planted", "units/active:planted",
+         "units/file:/etc/systemd/system/planted", "files//etc/systemd/system/planted"),
         "systemctl -q disable --now planted.timer && rm /etc/systemd/system/planted.* && systemctl daemon-reload",
     ),
     Plant(
@@ -225,9 +226,9 @@ PLANTS = (
     ),
     Plant(
         "a server of Nginx",
-        "echo 'server {{ listen 127.0.0.1:8098; return 204; }}' > /etc/nginx/conf.d/planted.conf && systemctl reload nginx"
-        " && sleep 1",
-        ("nginx/http/server[", "sockets/tcp 127.0.0.1:8098", "files//etc/nginx/conf.d/planted.conf"),
+        "echo 'server {{ listen 127.0.0.1:8098; return 204; }}' > /etc/nginx/conf.d/planted.conf"
+        " && systemctl reload nginx && sleep 1",
+        ("nginx/http/server[127.0.0.1:8098", "nginx/http/server[", "sockets/tcp 127.0.0.1:8098", "files//etc/nginx/conf.d/planted.conf"),
         "rm /etc/nginx/conf.d/planted.conf && systemctl reload nginx && sleep 1",
     ),
     Plant(
@@ -245,7 +246,7 @@ PLANTS = (
     Plant(
         "the web server's settings",
         kept("/etc/{app}/gunicorn.conf.py") + " && echo 'max_requests = 77' >> /etc/{app}/gunicorn.conf.py",
-        ("gunicorn/max_requests", "gunicorn/(not taken up yet)", "files//etc/{app}/gunicorn.conf.py"),
+        ("gunicorn/max_requests", "gunicorn/not read yet", "files//etc/{app}/gunicorn.conf.py"),
         put_back("/etc/{app}/gunicorn.conf.py"),
     ),
     Plant(

@@ -38,7 +38,8 @@ def test_untouched_differences_that_are_declared_name_the_variable(team: Rehears
     assert all(one["because"] for one in declared)
     debug = next(one for one in declared if one["name"] == "environment/DEBUG")
     assert debug["because"] == ["app_debug"]
-    known = set(yaml.safe_load((team.clone.folder / "inventories/group_vars/all/differences.yml").read_text())["allowed_differences"])
+    file = team.clone.folder / "inventories/group_vars/all/differences.yml"
+    known = set(yaml.safe_load(file.read_text(encoding="utf-8"))["allowed_differences"])
     named = {name for one in declared for name in one["because"] if "_" in name}
     assert named & known
 

@@ -6,8 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from machine_look import STACK
 from stack_lock import FILE, read_lock, written
-from stack_packages import QUERY, packages_of
+from stack_packages import packages_of
 
 from support.clone import Clone
 
@@ -55,7 +56,7 @@ class Stack:
 
     def versions(self, name: str) -> dict[str, str]:
         """Return what is installed on a machine, by dpkg itself."""
-        query = " ".join([*QUERY[:-1], f"'{QUERY[-1]}'"])
+        query = f"dpkg-query -W -f '{STACK}'"
         return dict(packages_of(self.run(name, query))[0])
 
     @property

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import machine_look
 import pytest
 import yaml
-from machine_look import candidates, installed, memory, os_release, owed_apps, upstream, uv_version
+from machine_look import candidates, installed, lists_updated, memory, os_release, owed_apps, upstream, uv_version
 from modules import machine_facts
 
 NOBLE = 'PRETTY_NAME="Ubuntu 24.04.3 LTS"\nNAME="Ubuntu"\nVERSION_ID="24.04"\nVERSION_CODENAME=noble\nID=ubuntu\n\n'
@@ -104,3 +106,12 @@ def test_the_look_runs_by_itself_with_nothing_but_the_standard_library() -> None
     done = subprocess.run([sys.executable, "-I", "-S", "-", "[]"], input=program, capture_output=True, check=True)
     documented = yaml.safe_load(machine_facts.RETURN)["ansible_facts"]["sample"]["machine"]
     assert set(json.loads(done.stdout)) == set(documented)
+
+
+def test_the_moment_of_the_lists(tmp_path: Path) -> None:
+    assert lists_updated(str(tmp_path)) == ""
+    (tmp_path / "partial").mkdir()
+    (tmp_path / "deb.debian.org_debian_dists_trixie_InRelease").touch()
+    for path, moment in ((tmp_path / "partial", 1_800_000_000), (tmp_path, 1_700_000_000)):
+        os.utime(path, (moment, moment))
+    assert lists_updated(str(tmp_path)) == time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(1_800_000_000))

@@ -44,8 +44,8 @@ def mend(section: str, key: str, now: Any, before: Any = None, **other: Any) -> 
         ("nginx", "http/server_tokens", "on", "off", "make provision ENV=production"),
         ("nginx", "not read yet", ["/etc/nginx/nginx.conf"], [], "sudo systemctl reload nginx.service"),
         ("environment", "NEW", "x", None, "make provision ENV=production"),
-        ("venv", "django", "6 sha256:0", "5 sha256:1", "make deploy ENV=production"),
-        ("release", "changed", ["source/a.py (changed)", "b (added)"], [], "sudo rm b; put source/a.py back"),
+        ("venv", "django", "6 sha256:0", "5 sha256:1", "make repair ENV=production"),
+        ("release", "changed", ["source/a.py (changed)", "b (added)"], [], "make repair ENV=production"),
         ("sockets", "tcp 0.0.0.0:4444", ["nc (nc.service)"], None, "stop nc (nc.service)"),
     ],
 )

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
-import time
-from typing import TYPE_CHECKING
 
 import pytest
 from stack_packages import (
@@ -14,13 +11,9 @@ from stack_packages import (
     difference,
     followed,
     is_lockable,
-    lists_updated,
     packages_of,
     source_names,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # Each older than the next, by deb-version(7) and dpkg itself; all but the first are versions that Debian has had.
 IN_ORDER = [
@@ -125,12 +118,3 @@ def test_what_is_made_of_one_source_stays_together() -> None:
 def test_the_source_of_a_package() -> None:
     shown = "Package: udev\nSource: systemd (257.9-1)\nVersion: 1\n\nPackage: acl\nVersion: 2\nDescription: Source: x\n"
     assert source_names(shown) == {"udev": "systemd", "acl": "acl"}
-
-
-def test_the_moment_of_the_lists(tmp_path: Path) -> None:
-    assert lists_updated(str(tmp_path)) == ""
-    (tmp_path / "partial").mkdir()
-    (tmp_path / "deb.debian.org_debian_dists_trixie_InRelease").touch()
-    for path, moment in ((tmp_path / "partial", 1_800_000_000), (tmp_path, 1_700_000_000)):
-        os.utime(path, (moment, moment))
-    assert lists_updated(str(tmp_path)) == time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(1_800_000_000))
