@@ -175,6 +175,6 @@ def redis(case: Case) -> str:
 
 MENDS: dict[str, Callable[[Case], str]] = {
     "packages": packages, "sources": sources, "postgresql": postgresql, "schema": schema, "release": release,
-    "venv": code, "migrations": code, "files": files, "timers": timers, "sockets": sockets, "accounts": accounts,
+    "venv": venv, "migrations": code, "files": files, "timers": timers, "sockets": sockets, "accounts": accounts,
     "units": units, "kernel": kernel, "firewall": firewall, "redis": redis, "nginx": nginx,
 }  # fmt: skip

@@ -6,6 +6,7 @@ Shell scripts, run as root; `{app}` is the application. What has to differ begin
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 PSQL = "cd / && sudo -u postgres psql -Xq -v ON_ERROR_STOP=1 -d {app}"
@@ -25,6 +26,11 @@ class Plant:
     def shows(self, name: str) -> bool:
         """Return whether a difference (`section/key`) may be of this plant."""
         return any(name.startswith(one) for one in self.seen)
+
+
+def sql(*statements: str) -> str:
+    """Return a script that has the application's database do something."""
+    return PSQL + "".join(f" -c {shlex.quote(statement)}" for statement in statements) + " >/dev/null"
 
 
 def kept(path: str) -> str:
@@ -73,9 +79,9 @@ PLANTS = (
     ),
     Plant(
         "a setting of PostgreSQL, live",
-        PSQL + """ -c "ALTER SYSTEM SET work_mem = '7MB'" -c "SELECT pg_reload_conf()" >/dev/null; sleep 1""",
+        sql("ALTER SYSTEM SET work_mem = '7MB'", "SELECT pg_reload_conf()") + "; sleep 1",
         ("postgresql/setting:work_mem",),
-        PSQL + """ -c "ALTER SYSTEM RESET work_mem" -c "SELECT pg_reload_conf()" >/dev/null; sleep 1""",
+        sql("ALTER SYSTEM RESET work_mem", "SELECT pg_reload_conf()") + "; sleep 1",
     ),
     Plant(
         "a setting of PostgreSQL that is in a file and not in force",
@@ -85,39 +91,39 @@ PLANTS = (
     ),
     Plant(
         "an extension",
-        PSQL + " -c 'CREATE EXTENSION pg_trgm'",
+        sql("CREATE EXTENSION pg_trgm"),
         ("postgresql/extension:pg_trgm",),
-        PSQL + " -c 'DROP EXTENSION pg_trgm'",
+        sql("DROP EXTENSION pg_trgm"),
     ),
     Plant(
         "a right of a database role",
-        PSQL + ' -c \'ALTER ROLE "{app}" CREATEDB\'',
+        sql('ALTER ROLE "{app}" CREATEDB'),
         ("postgresql/role:{app}",),
-        PSQL + ' -c \'ALTER ROLE "{app}" NOCREATEDB\'',
+        sql('ALTER ROLE "{app}" NOCREATEDB'),
     ),
     Plant(
         "another database role",
-        PSQL + " -c 'CREATE ROLE planted LOGIN'",
+        sql("CREATE ROLE planted LOGIN"),
         ("postgresql/role:planted",),
-        PSQL + " -c 'DROP ROLE planted'",
+        sql("DROP ROLE planted"),
     ),
     Plant(
         "a column",
-        PSQL + " -c 'ALTER TABLE board_notice ADD COLUMN planted integer'",
+        sql("ALTER TABLE board_notice ADD COLUMN planted integer"),
         ("schema/board_notice.planted",),
-        PSQL + " -c 'ALTER TABLE board_notice DROP COLUMN planted'",
+        sql("ALTER TABLE board_notice DROP COLUMN planted"),
     ),
     Plant(
         "an index",
-        PSQL + " -c 'CREATE INDEX planted ON board_notice (title)'",
+        sql("CREATE INDEX planted ON board_notice (title)"),
         ("schema/index:planted",),
-        PSQL + " -c 'DROP INDEX planted'",
+        sql("DROP INDEX planted"),
     ),
     Plant(
         "a row of the migrations",
-        PSQL + " -c \"UPDATE django_migrations SET name = '0001_planted' WHERE app = 'sessions'\"",
+        sql("UPDATE django_migrations SET name = '0001_planted' WHERE app = 'sessions'"),
         ("migrations/sessions",),
-        PSQL + " -c \"UPDATE django_migrations SET name = '0001_initial' WHERE app = 'sessions'\"",
+        sql("UPDATE django_migrations SET name = '0001_initial' WHERE app = 'sessions'"),
     ),
     Plant(
         "a package in the release's environment",
@@ -152,15 +158,24 @@ PLANTS = (
         "cd /etc/systemd/system && printf '[Service]\\nExecStart=/bin/true\\n' > planted.service"
         " && printf '[Timer]\\nOnCalendar=monthly\\n[Install]\\nWantedBy=timers.target\\n' > planted.timer"
         " && systemctl daemon-reload && systemctl -q enable --now planted.timer",
-        ("timers/planted.timer", "units/state:planted", "units/active:planted",
-         "units/file:/etc/systemd/system/planted", "files//etc/systemd/system/planted"),
+        (
+            "timers/planted.timer",
+            "units/state:planted",
+            "units/active:planted",
+            "units/file:/etc/systemd/system/planted",
+            "files//etc/systemd/system/planted",
+        ),
         "systemctl -q disable --now planted.timer && rm /etc/systemd/system/planted.* && systemctl daemon-reload",
     ),
     Plant(
         "an open port",
         "systemd-run -q --unit planted-port python3 -m http.server 8099 -d /var/empty 2>/dev/null; sleep 1",
-        ("sockets/tcp 0.0.0.0:8099", "units/file:/run/systemd/transient/planted-port", "units/active:planted-port",
-         "units/state:planted-port"),
+        (
+            "sockets/tcp 0.0.0.0:8099",
+            "units/file:/run/systemd/transient/planted-port",
+            "units/active:planted-port",
+            "units/state:planted-port",
+        ),
         "systemctl stop planted-port",
     ),
     Plant(
@@ -173,8 +188,14 @@ PLANTS = (
     Plant(
         "a user who may become root",
         "useradd -m planted && usermod -aG sudo planted",
-        ("accounts/user:planted", "accounts/group:sudo", "accounts/group:planted", "accounts/password:planted",
-         "files//etc/subuid", "files//etc/subgid"),
+        (
+            "accounts/user:planted",
+            "accounts/group:sudo",
+            "accounts/group:planted",
+            "accounts/password:planted",
+            "files//etc/subuid",
+            "files//etc/subgid",
+        ),
         "userdel -r planted 2>/dev/null",
     ),
     Plant(
@@ -228,7 +249,7 @@ PLANTS = (
         "a server of Nginx",
         "echo 'server {{ listen 127.0.0.1:8098; return 204; }}' > /etc/nginx/conf.d/planted.conf"
         " && systemctl reload nginx && sleep 1",
-        ("nginx/http/server[127.0.0.1:8098", "nginx/http/server[", "sockets/tcp 127.0.0.1:8098", "files//etc/nginx/conf.d/planted.conf"),
+        ("nginx/http/server[", "sockets/tcp 127.0.0.1:8098", "files//etc/nginx/conf.d/planted.conf"),
         "rm /etc/nginx/conf.d/planted.conf && systemctl reload nginx && sleep 1",
     ),
     Plant(
@@ -271,8 +292,11 @@ PLANTS = (
     Plant(
         "a unit that cannot start any more",
         "systemctl -q mask fstrim.timer",
-        ("units/state:fstrim.timer", "units/file:/etc/systemd/system/fstrim.timer",
-         "files//etc/systemd/system/fstrim.timer"),
+        (
+            "units/state:fstrim.timer",
+            "units/file:/etc/systemd/system/fstrim.timer",
+            "files//etc/systemd/system/fstrim.timer",
+        ),
         "systemctl -q unmask fstrim.timer",
     ),
     Plant(
