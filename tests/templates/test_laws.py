@@ -51,6 +51,8 @@ def test_the_facts_are_those_of_the_module(release: str) -> None:
 def test_nothing_is_left_unrendered(hosts: list[Expected]) -> None:
     for rendered in hosts:
         for path in rendered.matching(r".*\.(conf|service|timer|py|sh|html)|.*-(manage|start)|.*/env"):
+            if path.startswith(RECORDER):
+                continue
             text = rendered.text(path)
             assert "{%" not in text, path
             assert not re.search(r"\{\{|AnsibleUndefined|\bNone\b.*#", text), path
@@ -264,7 +266,7 @@ def test_one_machine_uses_sockets_only(render: Render) -> None:
 
 def test_without_redis_nothing_of_it_is_left(render: Render) -> None:
     (rendered,) = render("ubuntu-22.04", "without redis")
-    assert not [path for path in rendered.entries if "redis" in path]
+    assert not [path for path in rendered.entries if "redis" in path and not path.startswith(RECORDER)]
     assert "REDIS_URL" not in rendered.text("/etc/noticeboard/env")
     assert not any("redis" in package for package in rendered.value("host_packages"))
 
@@ -293,7 +295,8 @@ def test_staging_and_production_get_the_same_but_for_their_names(render: Render)
     (production,) = render("debian-13", "release")
     assert set(staging.entries) == set(production.entries)
     for path in staging.matching(".*"):
-        if not path.startswith("/etc/nginx/tls/"):
+        # Certificates, and what the recorder has to know of names
+        if not path.startswith(("/etc/nginx/tls/", "/etc/samestack/")):
             assert staging.text(path).replace("staging.", "production.") == production.text(path), path
 
 
