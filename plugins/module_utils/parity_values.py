@@ -186,6 +186,9 @@ class Environment:
         if name == "topology":
             kinds = self.hosts[0].envelope.declared.get("topology") or {}
             return sorted(map(repr, kinds.values()))
+        if name == "deployed":
+            # A first promotion finds a machine on which nothing of the application runs.
+            return sorted({repr(bool((host.envelope.sections.get("release") or {}).get("id"))) for host in self.hosts})
         if name in DERIVED:
             section, key = DERIVED[name]
             values = [(host.envelope.sections.get(section) or {}).get(key) for host in self.hosts]

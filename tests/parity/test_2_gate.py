@@ -40,7 +40,7 @@ def test_refused_until_it_is_mended(three: Three) -> None:
         ("packages/cowsey", "Write packages/cowsay"),
         ("system/host name", "needs no acceptance"),
     ):
-        arguments = f"ARGS=-e {shlex.quote(f'parity_accept="{wrong}"')} -e parity_reason=x"
+        arguments = "ARGS=-e " + shlex.quote(f'parity_accept="{wrong}"') + " -e parity_reason=x"
         assert why in three.clone.refuses("promote", "REHEARSAL=1", arguments), wrong
     assert "parity_reason" in three.clone.refuses("promote", "REHEARSAL=1", "ARGS=-e parity_accept=packages/cowsay")
     (command,) = set(re.findall(r"`on production1: ([^`]+)`", said))
@@ -51,7 +51,7 @@ def test_refused_until_it_is_mended(three: Three) -> None:
 
 def test_accepted_by_its_name_and_with_a_reason(three: Three) -> None:
     three.production.run("DEBIAN_FRONTEND=noninteractive apt-get install -y -q cowsay >/dev/null 2>&1")
-    arguments = f"ARGS=-e parity_accept=packages/cowsay -e {shlex.quote(f'parity_reason="{LOUD}"')}"
+    arguments = "ARGS=-e parity_accept=packages/cowsay -e " + shlex.quote(f'parity_reason="{LOUD}"')
     said = three.clone.make("promote", "REHEARSAL=1", arguments)
     assert "Accepted: packages/cowsay" in said
     three.production.run("apt-get purge -y -q cowsay >/dev/null 2>&1")

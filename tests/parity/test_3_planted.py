@@ -71,8 +71,8 @@ def test_no_secret_is_in_what_was_kept(three: Three, found: dict[str, Any]) -> N
     secrets = [re.search(rf'^{name}="(.*)"$', env, re.MULTILINE) for name in ("SECRET_KEY", "DATABASE_URL")]
     texts = [one[1] for one in secrets if one and len(one[1]) > 20]
     key = machine.run("cat /etc/samestack/manifest.key").strip()
-    kept = [path for path in (three.clone.folder / ".samestack" / "manifests").rglob("*.json")]
-    kept += [three.clone.folder / ".samestack" / "parity.html"]
+    state = three.clone.folder / ".samestack"
+    kept = [*(state / "manifests").rglob("*.json"), state / "parity.html"]
     for path in kept:
         text = path.read_text(encoding="utf-8")
         assert not [one for one in (*texts, key) if one in text], path
