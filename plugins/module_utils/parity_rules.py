@@ -44,7 +44,7 @@ system/{{kernel,reboot required}}      | changes                        | a new 
 system/architecture                    | architecture                   | a laptop may have another processor
 system/swap                            | machine_swap_below machine_swap_size memory | where memory is small
 kernel/size:*                          | changes                        | worked out from memory and processors
-kernel/limit:*-{{web@,worker-}}*         | deployed topology              | the application runs once there is a release
+kernel/limit:*-{{web@,worker-}}*         | deployed topology              | there is a release to run
 kernel/*                               | kernel virtualization          | another kernel has other defaults
 accounts/{{user,group,sudo,key}}:*     | security_admins login          | who may log in, and as whom Ansible works
 accounts/password:*                    | expected                       | a password's hash is salted
@@ -86,7 +86,7 @@ nginx/*{{add_header,proxy_hide_header}}* | web_hsts app_live_path         | how 
 nginx/*ssl_certificate*                | web_tls                        | where the certificate comes from
 nginx/server*80]*                      | web_tls                        | who answers an ACME authority
 nginx/server*/location*                | app_live_path app_static_domain | who serves static files
-units/*-{{web@,worker-,timer-}}*         | deployed topology app_live_path | the application's processes, once there is a release
+units/*-{{web@,worker-,timer-}}*         | deployed topology app_live_path | there is a release to run
 timers/*-timer-*                       | deployed topology              | the same
 sockets/unix /run/*/live.sock          | deployed topology              | the same
 {{timers,units,files}}/*certbot*       | web_tls                        | renews what comes from ACME

@@ -71,7 +71,7 @@ PLANTED = (
     planted(
         "a migration noted by hand",
         "migrations/board",
-        f"{PSQL} -d {{database}} -c \"INSERT INTO django_migrations (app, name, applied) VALUES ('board', '0099', now())\"",
+        "{app}-manage migrate --fake board 0002 </dev/null",
     ),
     planted(
         "a setting of Redis", "redis/maxmemory", "redis-cli -s /run/redis/redis-server.sock config set maxmemory 100mb"
@@ -105,7 +105,8 @@ PLANTED = (
     planted(
         "an authority trusted",
         "certificates/trusted:CN=mine",
-        "cp /etc/nginx/tls/{app}.crt /usr/local/share/ca-certificates/mine.crt && update-ca-certificates >/dev/null 2>&1",
+        "cp /etc/nginx/tls/{app}.crt /usr/local/share/ca-certificates/mine.crt",
+        "update-ca-certificates >/dev/null 2>&1",
     ),
     planted(
         "an include of Nginx",
