@@ -96,7 +96,7 @@ class ActionModule(ActionBase):
             "tokens": declared.tokens(values, addresses),
             "intended": {
                 **declared.intended_environment(values, sections, key),
-                **declared.intended_files(self._entries(task_vars), sections, key),
+                **declared.intended_files(self._entries(task_vars), sections, key, self._value("parity_names")),
             },
         }
 

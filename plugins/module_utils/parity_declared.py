@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
@@ -115,21 +116,28 @@ def written(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def intended_files(entries: Entries, sections: Sections, key: str) -> dict[str, dict[str, Any]]:
+def intended_files(
+    entries: Entries, sections: Sections, key: str, names: Mapping[str, str]
+) -> dict[str, dict[str, Any]]:
     """Return what the files that the roles put on a host should be, in the form in which its manifest has them.
 
     Args:
         entries: files by path, as `system_state` has them.
         sections: what the host was found to have.
         key: the environment's key of digests, in hex.
+        names: what only this environment is called, and the word for it (`parity_names`).
     """
+    words = {**names, str((sections.get("system") or {}).get("host name") or ""): "host name"}
     found, units, wanted = sections.get("files") or {}, sections.get("units") or {}, {}
     for path, entry in entries.items():
-        value = described(entry, str(found[path]), key) if path in found else ""
+        value = described(entry, str(found[path]), key, words) if path in found else ""
         if value:
             wanted[f"files/{path}"] = {"value": value, "variable": source_of(path)}
         if f"file:{path}" in units and entry["state"] == "file":
-            wanted[f"units/file:{path}"] = {"value": digest_of(entry), "variable": source_of(path)}
+            wanted[f"units/file:{path}"] = {
+                "value": digest_of(base64.b64decode(entry["data"])),
+                "variable": source_of(path),
+            }
     return wanted
 
 
@@ -138,20 +146,32 @@ def source_of(path: str) -> str:
     return next((variables for pattern, variables in FILES if fnmatch(path, pattern)), "the inventory")
 
 
-def digest_of(entry: Mapping[str, Any]) -> str:
-    """Return what a manifest has of the content of a file that everybody may read."""
-    return f"sha256:{hashlib.sha256(base64.b64decode(entry['data'])).hexdigest()[:DIGITS]}"
+def digest_of(content: bytes) -> str:
+    """Return what a manifest has of a content that everybody may read."""
+    return f"sha256:{hashlib.sha256(content).hexdigest()[:DIGITS]}"
 
 
-def described(entry: Mapping[str, Any], found: str, key: str) -> str:
+def described(entry: Mapping[str, Any], found: str, key: str, words: Mapping[str, str]) -> str:
     """Return what a manifest would say of a file as the roles put it; "" where nobody can tell."""
     if entry["state"] == "link":
         return f"link to {entry['target']}"
     # Once a file of the one kind is there, it stays, whatever it holds; of the other, lines are told apart.
     if entry["state"] != "file" or entry["initial"] or (entry["secret"] and found.startswith("sha256:")):
         return ""
-    digest = hashlib.sha256(base64.b64decode(entry["data"])).hexdigest()
+    content = base64.b64decode(entry["data"])
+    digest = hashlib.sha256(content).hexdigest()
     rights = f"{entry['owner']}:{entry['group']} {entry['mode'] or '0644'}"
     if found.startswith(OWN):
         return f"{OWN}{keyed(key, digest)} {rights}"
-    return f"{keyed(key, digest) if found.startswith(MARK) else digest_of(entry)} {rights}"
+    if found.startswith(MARK):
+        return f"{keyed(key, digest)} {rights}"
+    return f"{digest_of(named(content, words))} {rights}"
+
+
+def named(content: bytes, words: Mapping[str, str]) -> bytes:
+    """Return a content with words for what only this environment is called, as the recorder does it."""
+    known = {name.encode(): f"<{word}>".encode() for name, word in words.items() if name}
+    names = b"|".join(re.escape(name) for name in sorted(known, key=len, reverse=True))
+    return (
+        re.sub(rb"(?<![\w-])(?:" + names + rb")(?![\w-])", lambda match: known[match[0]], content) if names else content
+    )

@@ -46,6 +46,7 @@ system/swap                            | machine_swap_below machine_swap_size me
 {{units/*:,kernel/limit:,timers/}}*-{{web@live,worker-*@live,timer-*}}* | deployed | nothing runs there yet
 sockets/unix /run/*/live.sock          | deployed                       | nothing runs there yet
 kernel/size:*                          | changes                        | worked out from memory and processors
+kernel/limit:*-{{web@,worker-}}*         | deployed topology              | there is a release to run
 kernel/*                               | kernel virtualization          | another kernel has other defaults
 accounts/{{user,group,sudo,key}}:*     | security_admins login          | who may log in, and as whom Ansible works
 accounts/password:*                    | expected                       | a password's hash is salted
@@ -59,8 +60,11 @@ python/*                               | architecture                   | anothe
 
 certificates/*:{{fingerprint,ends}}    | expected                       | each certificate has its own
 certificates/*/internal-ca.crt:*       | expected                       | each environment has its own authority
+certificates/trusted otherwise         | topology                       | the database server's packages bring one
 certificates/trusted*                  | machine_trusted_ca_files       | authorities that are trusted
 certificates/*                         | web_tls topology               | where the certificate comes from
+files//etc/redis/redis.conf*           | topology machine_address       | other machines use Redis
+files/*/{{server-….pem,internal-ca.crt}} | topology machine_address       | traffic between the environment's machines
 files/*/ca-certificates*               | machine_trusted_ca_files       | authorities that are trusted
 
 release/*                              | release app_live_path          | environments may serve different releases
@@ -84,6 +88,9 @@ nginx/*{{add_header,proxy_hide_header}}* | web_hsts app_live_path         | how 
 nginx/*ssl_certificate*                | web_tls                        | where the certificate comes from
 nginx/server*80]*                      | web_tls                        | who answers an ACME authority
 nginx/server*/location*                | app_live_path app_static_domain | who serves static files
+units/*-{{web@,worker-,timer-}}*         | deployed topology app_live_path | there is a release to run
+timers/*-timer-*                       | deployed topology              | the same
+sockets/unix /run/*/live.sock          | deployed topology              | the same
 {{timers,units,files}}/*certbot*       | web_tls                        | renews what comes from ACME
 files/*letsencrypt*                    | web_tls                        | where certificates come from
 """

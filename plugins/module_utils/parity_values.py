@@ -22,8 +22,6 @@ DERIVED = {
     "release": ("release", "id"), "architecture": ("system", "architecture"), "processors": ("system", "processors"),
     "memory": ("system", "memory MiB"), "virtualization": ("system", "virtualization"), "kernel": ("system", "kernel"),
 }  # fmt: skip
-#: Whether a release runs there at all
-DEPLOYED = "deployed"
 LIVE_CODE = "app_live_path"
 # Lists of the same word, one after the other, are one: an environment may have more domains than another.
 REPEATED = re.compile(r"(?P<word>[^\s,/]*(?://)?<[a-z_ ]+>[^\s,/]*)(?:[\s,]+(?P=word))+(?![^\s,/])")
@@ -188,8 +186,9 @@ class Environment:
         if name == "topology":
             kinds = self.hosts[0].envelope.declared.get("topology") or {}
             return sorted(map(repr, kinds.values()))
-        if name == DEPLOYED:
-            return [any("release" in host.envelope.sections for host in self.hosts)]
+        if name == "deployed":
+            # A first promotion finds a machine on which nothing of the application runs.
+            return sorted({repr(bool((host.envelope.sections.get("release") or {}).get("id"))) for host in self.hosts})
         if name in DERIVED:
             section, key = DERIVED[name]
             values = [(host.envelope.sections.get(section) or {}).get(key) for host in self.hosts]

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from support.chromium import cells, screenshot, shown_sections
 
 if TYPE_CHECKING:
     from conftest import Rehearsal
 
 HARMLESS = {"same", "expected", "declared"}
+PNG = b"\x89PNG"
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +80,28 @@ def test_untouched_environments_can_be_compared_without_them(team: Rehearsal, fo
     two = team.parity("staging", "production", OFFLINE="1")
     assert list(two["environments"]) == ["staging", "production"]
     assert two["match"]
+
+
+def test_untouched_environments_are_three_green_columns_on_the_page(team: Rehearsal, found: dict[str, Any]) -> None:
+    page = team.clone.folder / ".samestack/parity.html"
+    team.parity()
+    shown = cells(page)
+    wanted = {(name, section) for name, one in found["environments"].items() for section in one["sections"]}
+    assert set(shown) == wanted
+    assert set(shown.values()) <= HARMLESS
+    assert len(shown_sections(page)) == 1
+    picture = page.with_suffix(".png")
+    screenshot(page, picture)
+    assert picture.read_bytes().startswith(PNG)
+    assert picture.stat().st_size > 20_000
+
+
+def test_untouched_machine_that_is_not_there_is_a_line(team: Rehearsal) -> None:
+    config = team.clone.folder / ".samestack/ssh_config"
+    kept = config.read_text(encoding="utf-8")
+    config.write_text(kept.replace("Host dev1\n", "Host elsewhere\n"), encoding="utf-8")
+    try:
+        assert team.parity()["match"]
+    finally:
+        config.write_text(kept, encoding="utf-8")
+    assert "dev: not recorded now, the manifest of" in team.clone.output

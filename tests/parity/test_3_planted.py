@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from plants import PLANTS, Plant
+from support.chromium import cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,11 +69,10 @@ def test_planted_changes_are_many_and_nothing_else_is_found(planted: Planted) ->
 
 
 def test_planted_changes_turn_their_cells_and_no_other(planted: Planted) -> None:
-    cells = {name: environment["sections"] for name, environment in planted.found["environments"].items()}
     sections = {name.split("/")[0] for name in planted.bad}
-    assert {section for section, mark in cells["production"].items() if mark not in HARMLESS} == sections
-    for name in ("dev", "staging"):
-        assert set(cells[name].values()) <= HARMLESS
+    shown = cells(planted.team.clone.folder / ".samestack/parity.html")
+    turned = {where for where, mark in shown.items() if mark not in HARMLESS}
+    assert turned == {("production", section) for section in sections}
 
 
 def test_planted_changes_that_are_taken_back_leave_nothing(planted: Planted) -> None:

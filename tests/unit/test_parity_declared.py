@@ -54,13 +54,13 @@ SHA = "ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73"  # of "
     ],
 )
 def test_files_are_what_the_roles_write(given: dict[str, Any], found: str, wanted: str | None) -> None:
-    intended = intended_files({"/etc/nginx/conf.d/a": given}, {"files": {"/etc/nginx/conf.d/a": found}}, KEY)
+    intended = intended_files({"/etc/nginx/conf.d/a": given}, {"files": {"/etc/nginx/conf.d/a": found}}, KEY, {})
     assert intended.get("files//etc/nginx/conf.d/a", {}).get("value") == wanted
 
 
 def test_units_of_ours_are_known_by_their_content() -> None:
     path = "/etc/systemd/system/a.service"
-    wanted = intended_files({path: entry()}, {"files": {}, "units": {f"file:{path}": "sha256:0"}}, KEY)
+    wanted = intended_files({path: entry()}, {"files": {}, "units": {f"file:{path}": "sha256:0"}}, KEY, {})
     assert wanted == {f"units/file:{path}": {"value": f"sha256:{SHA[:32]}", "variable": "app_live_path topology"}}
 
 
@@ -106,3 +106,15 @@ def test_braces_stand_for_either() -> None:
 def test_rules_explain_what_they_name_and_nothing_beside(name: str, variable: str | None) -> None:
     rule = rule_for(*name.split("/", 1))
     assert (variable in rule.variables) if rule and variable else rule is None
+
+
+def test_names_of_the_environment_make_no_file_another() -> None:
+    found = {"files": {"/etc/a": "sha256:0 root:root 0644"}, "system": {"host name": "web1"}}
+    texts = (b"server_name www.a.test; # web1 web10\n", b"server_name www.b.test; # web1 web10\n")
+    values = {
+        intended_files({"/etc/a": entry(data=base64.b64encode(text).decode())}, found, KEY, {name: "app_domains"})[
+            "files//etc/a"
+        ]["value"]
+        for text, name in zip(texts, ("www.a.test", "www.b.test"), strict=True)
+    }
+    assert len(values) == 1

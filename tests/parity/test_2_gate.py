@@ -1,0 +1,87 @@
+"""A promotion with a difference: refused with the command that mends it, and done after that command."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+import pytest
+from support import versions
+
+if TYPE_CHECKING:
+    from conftest import Rehearsal
+
+LOUD = "the fair is on"
+INSTALL = "apt-get install -qq -y tree >/dev/null"
+
+
+def options(accept: str, reason: str = "") -> str:
+    """Return make's argument that accepts differences."""
+    given = {"parity_accept": accept, **({"parity_reason": reason} if reason else {})}
+    return "ARGS=" + " ".join("-e " + shlex.quote(f'{name}="{text}"') for name, text in given.items())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def offered(team: Rehearsal) -> str:
+    """A release that staging serves and somebody accepted; production serves another one."""
+    release = team.deploy("staging", team.commit("offered", versions.touch))
+    team.make("accept", "staging")
+    assert team.live("production") != release
+    return release
+
+
+def test_refused_until_it_is_mended(team: Rehearsal, offered: str) -> None:
+    production = team.machine("production")
+    production.run(INSTALL)
+    assert "Not met: packages/tree is drift" in team.make("plan", "production")
+    said = team.refuses("promote", "production")
+    assert "packages/tree is drift" in said
+    for wrong, why in (
+        ("packages/*", "one by one"),
+        ("packages/trea", "Write packages/tree"),
+        ("system/host name", "needs no acceptance"),
+    ):
+        assert why in team.clone.refuses("promote", "REHEARSAL=1", options(wrong, LOUD)), wrong
+    assert "parity_reason" in team.clone.refuses("promote", "REHEARSAL=1", options("packages/tree"))
+    (command,) = set(re.findall(r"`on production1: ([^`]+)`", said))
+    production.run(f"{command} -qq -y >/dev/null")
+    team.make("promote", "production")
+    assert team.live("production") == offered
+
+
+def test_accepted_by_its_name_and_with_a_reason(team: Rehearsal) -> None:
+    production = team.machine("production")
+    release = team.deploy("staging", team.commit("accepted", versions.touch))
+    team.make("accept", "staging")
+    production.run(INSTALL)
+    said = team.clone.make("promote", "REHEARSAL=1", options("packages/tree", LOUD))
+    assert "Accepted: packages/tree" in said
+    assert team.live("production") == release
+    line = team.ledger("production")[-1]
+    assert (line["parity_accepted"], line["parity_reason"]) == (["packages/tree"], LOUD)
+    production.run("dpkg --purge tree >/dev/null")
+    team.make("provision", "production")
+
+
+@pytest.mark.parametrize(
+    ("key", "script"),
+    [
+        ("release/changed", "cd /srv/{app}/current/source && cp manage.py new && echo '#' >> new && mv new manage.py"),
+        ("files//etc/nginx/nginx.conf", "echo '#' >> /etc/nginx/nginx.conf"),
+        ("kernel/net.ipv4.tcp_fin_timeout", "sysctl -qw net.ipv4.tcp_fin_timeout=61"),
+        ("postgresql/setting:work_mem", "cd / && sudo -u postgres psql -q -c \"ALTER SYSTEM SET work_mem = '7MB'\""
+         " -c 'SELECT pg_reload_conf()' >/dev/null && sleep 1"),
+    ],
+)  # fmt: skip
+def test_the_command_that_is_printed_mends_it(team: Rehearsal, key: str, script: str) -> None:
+    production = team.machine("production")
+    production.run(script.format(app=production.app))
+    (found,) = [one for one in team.parity()["differences"] if one["class"] in ("drift", "unexplained")]
+    assert found["name"] == key
+    (command,) = found["mend"]
+    if command.startswith("make "):
+        team.clone.make(*shlex.split(command)[1:])
+    else:
+        production.run(f"cd /; {command.removeprefix('on production1: ')}; sleep 1")
+    assert team.parity()["match"], command

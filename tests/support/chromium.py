@@ -1,0 +1,44 @@
+"""Looks at a page with headless Chromium."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from pathlib import Path
+
+import html5lib
+
+PATIENCE = 120
+# The tests' machine may have no sandbox to offer, and no graphics.
+OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars")
+
+
+def chromium(page: Path, *options: str) -> str:
+    """Return what Chromium prints about a page on this computer; fails when it cannot be started."""
+    with tempfile.TemporaryDirectory(prefix="samestack-chromium-") as profile:
+        command = ["chromium", *OPTIONS, f"--user-data-dir={profile}", *options, page.resolve().as_uri()]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
+    return done.stdout
+
+
+def screenshot(page: Path, picture: Path, width: int = 1250, height: int = 1700) -> None:
+    """Take a picture of a page (PNG)."""
+    chromium(page, f"--window-size={width},{height}", f"--screenshot={picture}")
+
+
+def cells(page: Path) -> dict[tuple[str, str], str]:
+    """Return the class of each cell of the matrix by (environment, section), after the page's script has run."""
+    document = html5lib.parse(chromium(page, "--dump-dom"), namespaceHTMLElements=False)
+    buttons = [one for one in document.iter("button") if one.get("data-section")]
+    found = {}
+    for button in buttons:
+        (kind,) = set((button.get("class") or "").split()) - {"cell"}
+        found[button.get("data-environment", ""), button.get("data-section", "")] = kind
+    return found
+
+
+def shown_sections(page: Path) -> list[str]:
+    """Return the sections that the script shows at the beginning."""
+    document = html5lib.parse(chromium(page, "--dump-dom"), namespaceHTMLElements=False)
+    parts = [one for one in document.iter("section") if (one.get("id") or "").startswith("section-")]
+    return [one.get("id", "").removeprefix("section-") for one in parts if one.get("hidden") is None]
