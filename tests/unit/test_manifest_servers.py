@@ -59,7 +59,9 @@ TLS SNI support enabled
 configure arguments: --with-cc-opt='-g -O2 -ffile-prefix-map=/build/nginx-1.22=. -fPIC' --prefix=/usr/share/nginx \
 --with-http_ssl_module --with-stream=dynamic --with-http_v2_module
 """
-NOBLE = "nginx version: nginx/1.24.0 (Ubuntu)\nbuilt with OpenSSL 3.0.10 1 Aug 2023\nconfigure arguments: --with-threads\n"
+NOBLE = (
+    "nginx version: nginx/1.24.0 (Ubuntu)\nbuilt with OpenSSL 3.0.10 1 Aug 2023\nconfigure arguments: --with-threads\n"
+)
 
 
 def test_directives_have_the_path_of_their_blocks() -> None:
@@ -99,7 +101,9 @@ def test_a_file_that_nginx_has_not_read_is_named(tmp_path: Path) -> None:
     host.write("/run/nginx.pid", "7\n")
     host.write("/proc/7/task/7/children", "8 9 ")
     for child in "89":
-        host.write(f"/proc/{child}/stat", f"{child} (nginx: worker) S " + "0 " * 18 + f"{100 * os.sysconf('SC_CLK_TCK')} 0")
+        host.write(
+            f"/proc/{child}/stat", f"{child} (nginx: worker) S " + "0 " * 18 + f"{100 * os.sysconf('SC_CLK_TCK')} 0"
+        )
     host.write("/proc/stat", "cpu 0\nbtime 1000\n")
     host.write("/etc/nginx/nginx.conf", "")
     host.write("/etc/nginx/mime.types", "")
@@ -211,7 +215,9 @@ def test_the_schema_has_a_digest_of_all_of_it(tmp_path: Path) -> None:
     host.write("/usr/bin/psql", "")
     kinds = ("constraint", "trigger", "function", "type", "policy")
     empty = "".join(f'{{"{kind}": []}}\n' for kind in (*kinds, "tables", "schemas"))
-    host.answers["psql"] = '{"columns": [{"name": "board_notice.id", "text": "bigint not null"}]}\n{"index": []}\n' + empty
+    host.answers["psql"] = (
+        '{"columns": [{"name": "board_notice.id", "text": "bigint not null"}]}\n{"index": []}\n' + empty
+    )
     before = schema(host)
     host.answers["psql"] = host.answers["psql"].replace("bigint", "integer")
     after = schema(host)
@@ -236,7 +242,12 @@ def test_the_protocol_of_redis() -> None:
 
 @pytest.mark.parametrize(
     ("text", "password"),
-    [("port 0\n", ""), ('requirepass "a\\"b"\n', 'a"b'), ("  requirepass plain\n", "plain"), ("# requirepass no\n", "")],
+    [
+        ("port 0\n", ""),
+        ('requirepass "a\\"b"\n', 'a"b'),
+        ("  requirepass plain\n", "plain"),
+        ("# requirepass no\n", ""),
+    ],
 )
 def test_the_password_of_redis(text: str, password: str) -> None:
     assert password_of(text) == password
