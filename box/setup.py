@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from common import REPO, STATE, SetupError, as_root, note, run, stop
-from providers import choose_provider, prepare_provider
+from providers import choose_provider, has_candidate, prepare_provider
 
 UV_VERSION = "0.13.9"
 UV = STATE / "uv" / "bin" / "uv"
@@ -22,6 +22,7 @@ VENV = REPO / ".venv"
 INPUTS = ("uv.lock", "pyproject.toml")
 # What every run of a verb imports; uv leaves all of it as source, and compiling that anew takes a second a run.
 IMPORTED = ("ansible", "cryptography", "jinja2", "packaging", "resolvelib", "yaml")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -47,6 +48,12 @@ def install_packages(names: list[str]) -> None:
     run([*environment, "apt-get", "-q", "update"], root=True)
     options = ["-q", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"]
     run([*environment, "apt-get", *options, "install", *missing], root=True)
+
+
+def install_browser() -> None:
+    """Install a browser that the tests look at pages with, where there is none and apt has one (Ubuntu's is a snap)."""
+    if not any(shutil.which(name) for name in BROWSERS) and has_candidate(BROWSERS[0]):
+        install_packages([BROWSERS[0]])
 
 
 def certificates() -> dict[str, str]:
@@ -117,11 +124,14 @@ def compile_tools() -> None:
 
 def main(arguments: list[str]) -> None:
     """Do the part that the first argument names, or all."""
-    if arguments not in ([], ["tools"], ["dev"], ["provider"]):
-        stop("Usage: box/setup [tools|dev|provider]")
+    if arguments not in ([], ["tools"], ["dev"], ["provider"], ["browser"]):
+        stop("Usage: box/setup [tools|dev|provider|browser]")
     if sys.platform.startswith("linux") and os.geteuid() != 0 and not shutil.which(as_root([""])[0]):
         raise SetupError("sudo is missing. Run this as root, or have sudo installed and this user allowed to use it.")
     STATE.mkdir(exist_ok=True)
+    if arguments == ["browser"]:
+        install_browser()
+        return
     if arguments != ["provider"]:
         install_tools("dev" if arguments == ["dev"] else "tools")
     if arguments not in (["tools"], ["dev"]):

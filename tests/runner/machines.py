@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .parts import Report
 
 PYTEST = [tool("pytest"), "-q"]
-SOAKS = ("soak", "soak-releases")
+SOAKS = ("soak", "soak-releases", "soak-parity", "soak-parity-bookworm")
 SCENARIOS = ("releases", "stack-lock", "two-machines", "bookworm", "trixie")
 
 
@@ -26,11 +26,12 @@ def taken_away(name: str) -> Part:
 
 
 def computer() -> list[Part]:
-    """Return the parts that put on a bare computer what the machines need, and build their boxes."""
+    """Return the parts that put on a bare computer what the machines and the tests need, and build the boxes."""
     lxc = {"VAGRANT_DEFAULT_PROVIDER": "lxc", "SAMESTACK_BOX_RELEASE": "trixie"}
     return [
         Part("LXC, Vagrant, box of Debian 13", ["box/setup", "provider"], environment=lxc, seconds=900),
         Part("box of Debian 12", ["box/build", "bookworm"], seconds=600),
+        Part("a browser", ["box/setup", "browser"], seconds=600),
     ]
 
 
