@@ -270,21 +270,18 @@ def test_dpkgs_lock_is_looked_at() -> None:
 
 def test_a_host_without_recorder_has_nothing_to_say(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifest_call, "PROGRAM", "/nowhere")
-    assert manifest_call.record("provision", {}).trouble == ""
-    manifest_call.record_beside({"verb": "deploy"})
+    monkeypatch.setattr(manifest_call.subprocess, "run", None)
+    assert manifest_call.record({"verb": "deploy"}) == []
 
 
-def test_a_recorder_that_fails_says_so_and_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = tmp_path / "record"
-    program.write_text("#!/bin/sh\necho no room >&2\nexit 1\n")
-    program.chmod(0o755)
-    monkeypatch.setattr(manifest_call, "PROGRAM", str(program))
-    assert manifest_call.record("provision", {"id": "r", "who": "ada"}).trouble.endswith("no room")
-    assert manifest_call.command("deploy", {"id": "r", "who": "a b"})[1:] == [
-        "--cause",
-        "deploy",
-        "--run",
-        "r",
-        "--who",
-        "a b",
-    ]
+def test_a_recording_is_started_and_the_last_trouble_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr(manifest_call, "PROGRAM", "/bin/true")
+    monkeypatch.setattr(manifest_call, "TROUBLE", str(tmp_path / "trouble"))
+    monkeypatch.setattr(manifest_call.subprocess, "run", lambda command, **_: started.append(command))
+    assert manifest_call.record({"verb": "deploy", "id": "r", "who": "a b"}) == []
+    assert started[0][-7:] == ["/bin/true", "--cause", "deploy", "--run", "r", "--who", "a b"]
+    assert "--no-block" in started[0]
+    (tmp_path / "trouble").write_text("OSError: no room\n")
+    assert manifest_call.record({"verb": "deploy"})[0].endswith("the last time: OSError: no room")
+    assert manifest_call.record({}) == []
