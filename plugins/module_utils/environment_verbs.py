@@ -142,7 +142,7 @@ class Environment:
             self.run.fail(message, **found)
         elif found:
             self.run.succeed(**found)
-        return self.recorded("provision")
+        return False, manifest_call.record(self.run.given)
 
     def upgraded(self, trouble: str) -> Answer:
         """Record which packages this run raised, what went wrong then, and what is there now."""
@@ -150,12 +150,7 @@ class Environment:
             self.run.fail(trouble, **self.raised)
         elif self.raised:
             self.run.succeed(**self.raised)
-        return self.recorded("upgrade")
-
-    def recorded(self, cause: str) -> Answer:
-        """Have what is there now written down."""
-        recorded = manifest_call.record(cause, self.run.given)
-        return False, [recorded.trouble] if recorded.trouble else []
+        return False, manifest_call.record(self.run.given)
 
     @property
     def raised(self) -> dict[str, Any]:

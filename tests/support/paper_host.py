@@ -23,7 +23,7 @@ CONFIG: dict[str, Any] = {
 }
 
 
-class PaperHost(Host):  # type: ignore[misc]
+class PaperHost(Host):
     """A host whose programs answer by what a command begins with."""
 
     def __init__(self, root: Path, **config: Any) -> None:

@@ -57,13 +57,17 @@ libc6:
  *** 2.41-12+deb13u5 100
         100 /var/lib/dpkg/status
 """
-DPKG = """nginx\tamd64\t1.26.3-3+deb13u11\tii 
-libc6\tamd64\t2.41-12+deb13u5\tii 
-libc6\ti386\t2.41-12+deb13u5\tii 
-tzdata\tall\t2026a-0+deb13u1\thi 
-old\tamd64\t1.0\trc 
-half\tamd64\t1.0\tiF 
-"""
+DPKG = "\n".join(
+    "\t".join(row)
+    for row in (
+        ("nginx", "amd64", "1.26.3-3+deb13u11", "ii "),
+        ("libc6", "amd64", "2.41-12+deb13u5", "ii "),
+        ("libc6", "i386", "2.41-12+deb13u5", "ii "),
+        ("tzdata", "all", "2026a-0+deb13u1", "hi "),
+        ("old", "amd64", "1.0", "rc "),
+        ("half", "amd64", "1.0", "iF "),
+    )
+)
 
 
 def test_installed_packages_and_their_states() -> None:
@@ -151,7 +155,8 @@ def test_pins() -> None:
 def test_settings_that_decide_what_is_installed() -> None:
     dump = (
         'APT "";\nAPT::Architecture "amd64";\nAPT::Install-Recommends "false";\n'
-        'Unattended-Upgrade::Origins-Pattern:: "origin=Debian";\nUnattended-Upgrade::Origins-Pattern:: "origin=Ubuntu";\n'
+        'Unattended-Upgrade::Origins-Pattern:: "origin=Debian";\n'
+        'Unattended-Upgrade::Origins-Pattern:: "origin=Ubuntu";\n'
     )
     assert settings(dump) == {
         "setting:APT::Install-Recommends": ["false"],

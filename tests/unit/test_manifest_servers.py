@@ -6,8 +6,7 @@ import io
 import os
 import socket
 import threading
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible.module_utils.manifest_host import MissingError
@@ -20,6 +19,9 @@ from ansible.module_utils.manifest_redis import waiting as redis_waiting
 from ansible.module_utils.manifest_schema import migrations, schema
 from ansible.module_utils.manifest_sql import rows
 from support.paper_host import PaperHost
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NGINX_T = """# configuration file /etc/nginx/nginx.conf:
 user www-data; # who

@@ -123,34 +123,35 @@ def test_limits_of_the_application(tmp_path: Path) -> None:
     assert section["command line"] == ["ro", "quiet", "mitigations=off"]
 
 
+# nft indents by tabs
 NFT = """table inet samestack {
-	chain input {
-		type filter hook input priority filter; policy drop;
-		ct state established,related accept
-		ip saddr { 10.0.3.31,
-			   10.0.3.32 } tcp dport 5432 accept
-	}
+    chain input {
+        type filter hook input priority filter; policy drop;
+        ct state established,related accept
+        ip saddr { 10.0.3.31,
+               10.0.3.32 } tcp dport 5432 accept
+    }
 
-	chain output {
-		type filter hook output priority filter; policy accept;
-	}
+    chain output {
+        type filter hook output priority filter; policy accept;
+    }
 }
 table ip evil {
-	set banned {
-		type ipv4_addr
-		flags timeout
-		elements = { 192.0.2.1 timeout 1d expires 5h }
-	}
+    set banned {
+        type ipv4_addr
+        flags timeout
+        elements = { 192.0.2.1 timeout 1d expires 5h }
+    }
 
-	set friends {
-		type ipv4_addr
-		elements = { 192.0.2.7 }
-	}
+    set friends {
+        type ipv4_addr
+        elements = { 192.0.2.7 }
+    }
 
-	chain c {
-	}
+    chain c {
+    }
 }
-"""
+""".replace("    ", "\t")
 
 
 def test_rules_in_their_order() -> None:
