@@ -14,7 +14,7 @@ options:
   path: {description: Page to ask for., type: str, default: /}
   root: {description: The application's folder., type: path, required: true}
   socket: {description: The application's own socket., type: path, required: true}
-  timeout: {description: Seconds that it has., type: int, default: 60}
+  timeout: {description: Seconds that it has., type: int, default: 30}
 author: Samestack
 """
 
@@ -61,7 +61,7 @@ def main() -> None:
             "path": {"type": "str", "default": "/"},
             "root": {"type": "path", "required": True},
             "socket": {"type": "path", "required": True},
-            "timeout": {"type": "int", "default": 60},
+            "timeout": {"type": "int", "default": 30},
         },
         supports_check_mode=True,
     )
