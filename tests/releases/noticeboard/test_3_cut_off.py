@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from support.team import Team
 
 HOST = Path(__file__).resolve().parents[3] / "box" / "host"
-#: Seconds after the start of a deployment at which it is cut off: building, checking, migrating, switching
-MOMENTS = (3.0, 5.0, 6.5, 8.0)
+#: Seconds after the start of a deployment at which it is cut off: quiet, it builds, checks, starts, drains then
+MOMENTS = (2.0, 3.2, 4.4, 5.4)
 #: The lock goes with the run that held it (seconds).
 SOON = 5
 
