@@ -104,11 +104,15 @@ def install_tools(which: str = "tools") -> None:
 
 def main(arguments: list[str]) -> None:
     """Do the part that the first argument names, or all."""
-    if arguments not in ([], ["tools"], ["dev"], ["provider"]):
-        stop("Usage: box/setup [tools|dev|provider]")
+    if arguments not in ([], ["tools"], ["dev"], ["provider"], ["browser"]):
+        stop("Usage: box/setup [tools|dev|provider|browser]")
     if sys.platform.startswith("linux") and os.geteuid() != 0 and not shutil.which(as_root([""])[0]):
         raise SetupError("sudo is missing. Run this as root, or have sudo installed and this user allowed to use it.")
     STATE.mkdir(exist_ok=True)
+    if arguments == ["browser"]:
+        # For the tests: they look at the parity page.
+        install_packages(["chromium", "fonts-dejavu-core"])
+        return
     if arguments != ["provider"]:
         install_tools("dev" if arguments == ["dev"] else "tools")
     if arguments not in (["tools"], ["dev"]):

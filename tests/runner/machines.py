@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 PYTEST = [tool("pytest"), "-q"]
 SOAKS = ("soak", "soak-releases")
-SCENARIOS = ("releases", "two-machines", "bookworm", "trixie")
+SCENARIOS = ("releases", "two-machines", "parity", "parity-bookworm", "bookworm", "trixie")
 
 
 def scenario(name: str, seconds: int = 1800) -> Part:
@@ -31,6 +31,7 @@ def computer() -> list[Part]:
     return [
         Part("LXC, Vagrant, box of Debian 13", ["box/setup", "provider"], environment=lxc, seconds=900),
         Part("box of Debian 12", ["box/build", "bookworm"], seconds=600),
+        Part("Chromium", ["box/setup", "browser"], seconds=600),
     ]
 
 
