@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import html5lib
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PATIENCE = 120
 # The tests' machine may have no sandbox to offer, and no graphics.
