@@ -134,8 +134,7 @@ class Environment:
         files = system_undo.kept_files(self.run.id) if changed else []
         if files:
             self.run.succeed(files=len(files))
-        recorded = manifest_call.record("provision", self.run.given)
-        return False, [recorded.trouble] if recorded.trouble else []
+        return False, manifest_call.record(self.run.given)
 
     def show(self) -> dict[str, Any]:
         """Return what there is to see; nothing is changed."""

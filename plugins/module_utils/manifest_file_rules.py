@@ -26,8 +26,9 @@ PROGRAMS = ("/usr", "/opt", "/srv", "/home", "/root", "/var/www", *SCRATCH)
 ELSEWHERE = (
     "/etc/passwd", "/etc/passwd-", "/etc/group", "/etc/group-", "/etc/shadow", "/etc/shadow-", "/etc/gshadow",
     "/etc/gshadow-", "/etc/subuid-", "/etc/subgid-", "/etc/ssl/certs/*", "/etc/ld.so.cache", "/etc/mtab",
-    "/etc/.pwd.lock", "/etc/.updated", "/etc/rc?.d/*", "/etc/{app}/env", "/etc/samestack/recorder.json", "/etc/systemd/system/*.wants/*",
-    "/etc/systemd/system/*.requires/*", "/usr/local/lib/python3*/*", "/usr/local/lib/samestack/recorder/*",
+    "/etc/.pwd.lock", "/etc/.updated", "/etc/rc?.d/*", "/etc/{app}/env", "/etc/samestack/recorder.json",
+    "/etc/systemd/system/*.wants/*", "/etc/systemd/system/*.requires/*", "/usr/local/lib/python3*/*",
+    "/usr/local/lib/samestack/recorder/*",
 )  # fmt: skip
 #: This machine's own, and nobody else's
 OWN = (

@@ -34,7 +34,10 @@ def chains(text: str) -> dict[str, list[str]]:
     for name, lines in found.items():
         if any(re.match(r"flags ", line) and DYNAMIC.search(line) for line in lines):
             found[name] = [line for line in lines if not line.startswith("elements")]
-    return {name: lines for name, lines in found.items() if lines or name.count(" ") > 1}
+    # A table says nothing of its own, unless nothing is in it.
+    return {
+        name: lines for name, lines in found.items() if lines or not any(one.startswith(name + " ") for one in found)
+    }
 
 
 def collect(host: Host) -> Section:

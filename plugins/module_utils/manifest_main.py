@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -12,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils import manifest_apt_log, manifest_drift
 from ansible.module_utils.manifest_cache import Cache
+from ansible.module_utils.manifest_call import TROUBLE
 from ansible.module_utils.manifest_history import FOLDER, TIME, History
 from ansible.module_utils.manifest_host import Host
 from ansible.module_utils.manifest_record import digest_of, manifest, text_of
-from ansible.module_utils.release_host import read_json
+from ansible.module_utils.release_host import read_json, write_atomic
 from ansible.module_utils.release_ledger import is_locked
 
 if TYPE_CHECKING:
@@ -98,7 +100,13 @@ def main(arguments: Sequence[str]) -> int:
         if is_locked(LOCK):
             print("A run of ours is at work on this host: it records what it leaves behind.")
             return 0
-    answer = record(asked)
+    try:
+        answer = record(asked)
+    except Exception as error:
+        write_atomic(TROUBLE, f"{type(error).__name__}: {error}\n", 0o600)
+        raise
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(TROUBLE)
     print(json.dumps(answer) if asked.answer else f"{answer['digest']} in {answer['seconds']} s")
     return 0
 

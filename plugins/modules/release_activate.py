@@ -99,7 +99,9 @@ def main() -> None:
             say = switch.run()
     except ReleaseError as error:
         module.fail_json(msg=str(error), hint=error.hint, live=switch.place.current, seconds=seconds)
-    manifest_call.record_beside(module.params["run"])
+    # A provision records at its end.
+    if module.params["run"].get("verb") != "provision":
+        say += manifest_call.record(module.params["run"])
     module.exit_json(changed=switch.changed, before=switch.before, live=switch.place.current, seconds=seconds, say=say)
 
 

@@ -100,7 +100,7 @@ def main() -> None:
         say, trouble = run_plan(params)
     except ReleaseError as error:
         module.fail_json(msg=str(error), hint=error.hint)
-    manifest_call.record_beside(params["run"])
+    say += manifest_call.record(params["run"])
     module.exit_json(changed=not trouble, trouble=trouble, say=say)
 
 

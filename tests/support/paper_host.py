@@ -1,0 +1,50 @@
+"""A host on paper: files below a folder, and programs that say what real ones said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ansible.module_utils.manifest_cache import Cache
+from ansible.module_utils.manifest_host import Host, MissingError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEY = "5a" * 32
+CONFIG: dict[str, Any] = {
+    "app": "noticeboard",
+    "root": "/srv/noticeboard",
+    "functions": ["app", "cache", "db", "web", "worker"],
+    "database": "noticeboard",
+    "database_port": 5432,
+    "groups": ["redis"],
+    "names": {"staging.noticeboard.test": "app_domains"},
+    "secrets": ["DATABASE_URL", "SECRET_KEY"],
+}
+
+
+class PaperHost(Host):
+    """A host whose programs answer by what a command begins with."""
+
+    def __init__(self, root: Path, **config: Any) -> None:
+        """Take the folder that is `/`, and what differs from CONFIG."""
+        super().__init__({**CONFIG, **config}, KEY, Cache(), str(root))
+        self.folder = root
+        self.answers: dict[str, str] = {}
+        self.asked: list[str] = []
+
+    def write(self, path: str, text: str, mode: int = 0o644) -> None:
+        """Put a file there."""
+        file = self.folder / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        file.chmod(mode)
+
+    def ask(self, *command: str, **_given: Any) -> tuple[int, str, str]:
+        """Return what the longest known beginning of the command says; raises MissingError for an unknown program."""
+        line = " ".join(command)
+        self.asked.append(line)
+        known = sorted((start for start in self.answers if line.startswith(start)), key=len)
+        if not known:
+            raise MissingError(f"{command[0]} is not installed")
+        return 0, self.answers[known[-1]], ""
