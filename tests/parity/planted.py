@@ -110,7 +110,7 @@ PLANTED = (
     ),
     planted(
         "an include of Nginx",
-        "nginx/add_header",
+        "nginx/http/add_header",
         "echo 'add_header X-Mine yes;' > /etc/nginx/conf.d/mine.conf && systemctl reload nginx",
     ),
     planted("a file of Nginx' that is not read", "nginx/not read yet", "sleep 3; echo '# x' >> /etc/nginx/nginx.conf"),
