@@ -44,12 +44,13 @@ def test_the_same_from_what_is_saved(three: Three) -> None:
 
 
 def test_a_machine_that_is_not_there_is_a_line_and_its_last_manifest_is_used(three: Three) -> None:
-    config = three.clone.folder / ".samestack" / "ssh_config"
-    kept = config.read_text(encoding="utf-8")
-    config.write_text(kept.replace("Host dev1\n", "Host elsewhere\n"), encoding="utf-8")
+    inventory = three.clone.folder / "inventories" / "dev.yml"
+    kept = inventory.read_text(encoding="utf-8")
+    # Another user: the connection that is still open does not help.
+    inventory.write_text(kept.replace("ansible_user: vagrant", "ansible_user: stranger"), encoding="utf-8")
     try:
         status, said = three.parity()
     finally:
-        config.write_text(kept, encoding="utf-8")
+        inventory.write_text(kept, encoding="utf-8")
     assert status == 0, said
     assert "dev: not recorded now, the manifest of" in said

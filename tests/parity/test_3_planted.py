@@ -76,3 +76,9 @@ def test_no_secret_is_in_what_was_kept(three: Three, found: dict[str, Any]) -> N
     for path in kept:
         text = path.read_text(encoding="utf-8")
         assert not [one for one in (*texts, key) if one in text], path
+
+
+def test_what_changed_since_then_is_told(three: Three, found: dict[str, Any]) -> None:
+    status, said = three.parity("OFFLINE=1", "SINCE=1d")
+    assert status == 0, said
+    assert "packages/cowsay: (not there) →" in said
