@@ -28,6 +28,7 @@ from resolve import ENVIRONMENTS, Inventory
 
 sys.path.append(str(REPO / "plugins" / "module_utils"))
 
+from inventory_files import label
 from inventory_laws import PLACEHOLDER
 from parity_envelope import EnvelopeError
 from parity_report import Report
@@ -140,7 +141,7 @@ def main(names: Sequence[str]) -> int:
         look = Look(width, unicode=unicode, colour=terminal and "NO_COLOR" not in os.environ)
         print("\n".join(report.lines(look, now, everything=bool(flags["ALL"]))))
     report.write_page(PAGE, now)
-    note(f"The same to look at: {PAGE.relative_to(REPO)}")
+    note(f"The same to look at: {label(PAGE, REPO)}")
     return 1 if report.comparison.bad else 0
 
 

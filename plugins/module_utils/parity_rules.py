@@ -86,8 +86,8 @@ firewall/*                             | app_catch_mail topology machine_address
 
 nginx/*{{add_header,proxy_hide_header}}* | web_hsts app_live_path         | how long browsers insist on HTTPS
 nginx/*ssl_certificate*                | web_tls                        | where the certificate comes from
-nginx/server*80]*                      | web_tls                        | who answers an ACME authority
-nginx/server*/location*                | app_live_path app_static_domain | who serves static files
+nginx/*server*80]*                      | web_tls                        | who answers an ACME authority
+nginx/*server*/location*               | app_live_path app_static_domain | who serves static files
 units/*-{{web@,worker-,timer-}}*         | deployed topology app_live_path | there is a release to run
 timers/*-timer-*                       | deployed topology              | the same
 sockets/unix /run/*/live.sock          | deployed topology              | the same

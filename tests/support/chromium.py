@@ -13,6 +13,9 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 PATIENCE = 120
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 # The tests' machine may have no sandbox to offer, and no graphics.

@@ -1,0 +1,126 @@
+"""`make parity` from what is saved: which machines are meant, what is said of others, the exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "box"))
+
+import parity
+from common import SetupError
+from parity_report import Report
+from parity_store import Store
+from support.manifests import envelope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FAILED = """
+Failed on dev1: preflight : The host can be worked on
+  dev1 (in inventories/dev.yml): the machine has not been made yet.
+  Run `make up`.
+
+Nothing changed on dev1.
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Return a function that asks for the report on the manifests in a folder of the test's own."""
+    monkeypatch.setattr(parity, "STORE", tmp_path / "manifests")
+    monkeypatch.setattr(parity, "PAGE", tmp_path / "parity.html")
+
+    def asked(*names: str, **variables: str) -> int:
+        for name in ("FORMAT", "SINCE", "REHEARSAL", "ALL"):
+            monkeypatch.delenv(name, raising=False)
+        for name, text in {"OFFLINE": "1", "REHEARSAL": "1", **variables}.items():
+            monkeypatch.setenv(name, text)
+        return parity.main(names)
+
+    return asked
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Three environments that match, saved."""
+    found = Store(tmp_path / "manifests")
+    for name in parity.ENVIRONMENTS:
+        found.save(envelope(name, rehearsal=name != "dev"))
+    return found
+
+
+def test_it_says_whether_they_match(run: Callable[..., int], store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run() == 0
+    assert "match: 0 unexplained, 0 drift" in capsys.readouterr().out
+    store.save(envelope("production", {"packages": {"cowsay": "1"}}, rehearsal=True, time="2026-11-25T15:00:00Z"))
+    assert run() == 1
+    assert "cowsay" in capsys.readouterr().out
+    assert run("dev", "staging") == 0
+    assert run(FORMAT="json") == 1
+    said = capsys.readouterr().out
+    found = json.loads(said[said.index("{\n") :])
+    assert found["environments"]["production"]["sections"]["packages"] == "drift"
+
+
+def test_since_when(run: Callable[..., int], store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    store.save(envelope("production", {"packages": {"cowsay": "1"}}, rehearsal=True, time="2026-11-25T15:00:00Z"))
+    assert run(SINCE="2026-11-25T14:30") == 0
+    said = capsys.readouterr().out
+    assert "production, production1: from 2026-11-25T14:03:00Z to 2026-11-25T15:00:00Z" in said
+    assert "  packages/cowsay: (not there) → 1" in said
+    assert "dev, dev1: from" in said
+    with pytest.raises(SetupError, match="SINCE = soon"):
+        run(SINCE="soon")
+
+
+def test_one_environment_is_too_few(run: Callable[..., int], tmp_path: Path) -> None:
+    Store(tmp_path / "manifests").save(envelope("dev"))
+    with pytest.raises(SetupError, match="not two environments"):
+        run()
+    with pytest.raises(SetupError, match=r"no such environment\. Write one of: dev, staging, production"):
+        run("prodction")
+
+
+def test_what_is_said_of_an_environment_that_is_not_there(store: Store, tmp_path: Path) -> None:
+    report = Report(store)
+    report.add("dev", rehearsal=False, trouble="No machine. Run `make up`.")
+    report.add("staging", rehearsal=True)
+    report.add("production", rehearsal=False)
+    # A quarter of an hour after they were recorded
+    notes = list(report.notes(1795615380.0 + 900))
+    assert notes[0] == "dev: not recorded now, the manifest of 15 minutes ago is used. No machine. Run `make up`."
+    assert "stands in for it" in notes[1]
+    assert notes[2] == "production: left out. No manifest of it is saved"
+    assert report.comparison.names == ["dev", "staging"]
+
+
+def test_why_an_environment_could_not_be_asked() -> None:
+    found = parity.FAILURE.search(FAILED)
+    assert found
+    assert " ".join(found["why"].split()).endswith("has not been made yet. Run `make up`.")
+
+
+@pytest.mark.parametrize(
+    ("environment", "rehearse", "arguments"),
+    [
+        ("dev", True, ["-i", "inventories/dev.yml"]),
+        ("staging", True, ["-i", "inventories/rehearsal.yml", "--limit", "staging"]),
+        # As it is delivered, production has no address yet.
+        ("production", False, ["-i", "inventories/rehearsal.yml", "--limit", "production"]),
+    ],
+)
+def test_where_an_environment_is_asked(environment: str, rehearse: bool, arguments: list[str]) -> None:
+    assert parity.source_of(environment, rehearse=rehearse).arguments == arguments
+
+
+def test_a_server_of_ones_own_is_no_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    def variables(_self: Any, _host: str, *_wanted: str) -> dict[str, Any]:
+        return {"ansible_host": "www.noticeboard.net"}
+
+    monkeypatch.setattr(parity.Inventory, "variables", variables)
+    assert parity.source_of("production", rehearse=False).arguments == ["-i", "inventories/production.yml"]
