@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ansible.module_utils import manifest_inside, release_host
 from ansible.module_utils.manifest_host import COMPLAINT_LENGTH, MissingError
 from ansible.module_utils.manifest_processes import changed_since, main_processes, started
+from ansible.module_utils.manifest_secrets import is_secret_name
 
 if TYPE_CHECKING:
     from ansible.module_utils.manifest_host import Host, Section
@@ -22,8 +23,7 @@ SETTINGS_FILES = (".py", ".env", ".toml", ".json", ".yaml", ".yml", ".ini", ".cf
 def settings(host: Host, live: Live) -> Section:
     """Return the section `settings`; raises MissingError where they cannot be asked for."""
     found = described(host, live)
-    section = {name: value_of(host, live, name, value) for name, value in found["settings"].items()}
-    return {"(Django)": found["django"], **section}
+    return {"(Django)": found["django"], **found["settings"]}
 
 
 def gunicorn(host: Host, live: Live) -> Section:
@@ -34,8 +34,8 @@ def gunicorn(host: Host, live: Live) -> Section:
         raise MissingError(f"the release is served by {server_of(live)}; its command is in section units")
     found = described(host, live)
     if "gunicorn" not in found:
-        raise MissingError(host.secrets.masked(found.get("trouble", "Gunicorn was not asked")))
-    section = {name: value_of(host, live, name, value) for name, value in found["gunicorn"].items()}
+        raise MissingError(found.get("trouble", "Gunicorn was not asked"))
+    section: Section = dict(found["gunicorn"])
     own = [config_file(host)]
     pids = [pid for unit, pid in main_processes(host).items() if unit.startswith(f"{host.config['app']}-web@")]
     section["not read yet"] = sorted({path for pid in pids for path in changed_since(host, own, started(host, pid))})
@@ -53,7 +53,7 @@ def config_file(host: Host) -> str:
 
 
 def described(host: Host, live: Live) -> dict[str, Any]:
-    """Return what `manifest_inside.describe` answers; raises MissingError."""
+    """Return what `manifest_inside.describe` answers, without secrets: so it is kept, too. Raises MissingError."""
     if not live.id or "app" not in host.config["functions"]:
         raise MissingError("no release is live on this host")
     if live.trouble:
@@ -66,7 +66,7 @@ def described(host: Host, live: Live) -> dict[str, Any]:
 
 
 def follows_from(host: Host, live: Live) -> str:
-    """Return a digest of everything that decides the settings: code, packages, environment, and this program."""
+    """Return a digest of everything that decides the settings: code, packages, environment, and these programs."""
     digest = hashlib.sha256(release_host.inside_source(manifest_inside).encode())
     overlay = [f"{OVERLAY}/{name}.py" for name in ("samestack_overlay", "samestack_settings", "samestack_live")]
     own = [f"/etc/{host.config['app']}/env", config_file(host), *overlay]
@@ -79,7 +79,7 @@ def follows_from(host: Host, live: Live) -> str:
         for path, (mode, sha256) in sorted(tree.items()):
             if not live.is_code or path.endswith(SETTINGS_FILES):
                 digest.update(f"{path} {mode} {sha256}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
+    return str(host.keyed(digest.hexdigest() + "".join(host.config["secrets"])))
 
 
 def ask(host: Host, live: Live) -> dict[str, Any]:
@@ -97,7 +97,13 @@ def ask(host: Host, live: Live) -> dict[str, Any]:
         last = [line for line in (err or out).splitlines() if line.strip()][-1:]
         why = host.secrets.masked("".join(last))[:COMPLAINT_LENGTH]
         raise MissingError(f"the application's settings cannot be read: {why or f'exit code {code}'}")
-    return dict(answer)
+    sections = {name: answer.get(name, {}) for name in ("settings", "gunicorn") if name in answer}
+    clean = {
+        section: {name: value_of(host, live, name, value) for name, value in values.items()}
+        for section, values in sections.items()
+    }
+    trouble = {"trouble": host.secrets.masked(answer["trouble"])} if "trouble" in answer else {}
+    return {"django": answer["django"], **clean, **trouble}
 
 
 def value_of(host: Host, live: Live, name: str, value: Any) -> Any:
@@ -107,7 +113,8 @@ def value_of(host: Host, live: Live, name: str, value: Any) -> Any:
     if isinstance(value, float):
         value = json.dumps(value)
     if not isinstance(value, str):
-        return value
+        plain = value is None or isinstance(value, bool) or not is_secret_name(name)
+        return value if plain else host.keyed(str(value))
     root = live.place.root
     text = value.replace(f"{root}/releases/{live.id}/", f"{root}/current/").replace(
         f"{live.venv}/", f"{root}/current/venv/"

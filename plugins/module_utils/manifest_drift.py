@@ -84,15 +84,25 @@ def cause(one: Mapping[str, Any], log: list[dict[str, Any]], app: str) -> dict[s
             who = f" ({known['by']})" if known["by"] else ""
             return {"by": f"{known['command'] or 'apt'}{who}", "when": known["time"]}
     for path in paths(section, key, one["after"], app):
-        try:
-            status = os.lstat(path)
-        except OSError:
-            continue
-        when = manifest_apt_log.as_utc(status.st_mtime)
-        changed = manifest_apt_log.as_utc(status.st_ctime)
-        words = f"{path}, a file of {user_name(status.st_uid)}'s"
-        return {"by": words, "when": when if when >= changed[:16] else changed}
+        known = changed(path)
+        if known:
+            return known
     return {"by": "", "when": ""}
+
+
+def changed(path: str) -> dict[str, str]:
+    """Return whose a file is and when it was changed; of one that is gone, what is known of its folder."""
+    try:
+        status = os.lstat(path)
+        what = f"a change of {path} ({user_name(status.st_uid)}'s)"
+    except OSError:
+        try:
+            status = os.stat(os.path.dirname(path))
+        except OSError:
+            return {}
+        what = f"a change in {os.path.dirname(path)}"
+    # Whoever sets a file's time back changes its attributes by that.
+    return {"by": what, "when": manifest_apt_log.as_utc(max(status.st_mtime, status.st_ctime))}
 
 
 def paths(section: str, key: str, state: object, app: str) -> list[str]:
@@ -106,6 +116,4 @@ def paths(section: str, key: str, state: object, app: str) -> list[str]:
         found.append(f"{home}/.ssh/authorized_keys")
     if section == "timers" and key.startswith("crontab:"):
         found.append(f"/var/spool/cron/crontabs/{key.split(':')[1]}")
-    if section == "postgresql" and key.startswith("setting:"):
-        found += []
     return found

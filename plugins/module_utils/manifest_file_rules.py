@@ -28,7 +28,7 @@ ELSEWHERE = (
     "/etc/gshadow-", "/etc/subuid-", "/etc/subgid-", "/etc/ssl/certs/*", "/etc/ld.so.cache", "/etc/mtab",
     "/etc/.pwd.lock", "/etc/.updated", "/etc/rc?.d/*", "/etc/{app}/env", "/etc/samestack/recorder.json",
     "/etc/systemd/system/*.wants/*", "/etc/systemd/system/*.requires/*", "/usr/local/lib/python3*/*",
-    "/usr/local/lib/samestack/recorder/*",
+    "/usr/local/lib/samestack/recorder/*", "/etc/alternatives/*.gz",
 )  # fmt: skip
 #: This machine's own, and nobody else's
 OWN = (

@@ -12,6 +12,8 @@ from ansible.module_utils.release_inside import answer, manage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+#: Modules whose objects' text is their value
+SPEAKING = ("datetime", "decimal", "uuid", "re", "zoneinfo", "ipaddress", "fractions")
 SIMPLE = (str, int, float, bool, type(None))
 
 
@@ -43,10 +45,16 @@ def settings() -> dict[str, Any]:
 
 
 def flatten(name: str, value: Any, found: dict[str, Any]) -> None:
-    """Add a value by its name; of a dictionary each value by a name of its own."""
+    """Add a value by its name; what is inside of dictionaries, and of lists of those, by names of its own.
+
+    A name says whether its value is secret, so none may be hidden in the text of another.
+    """
     if isinstance(value, dict) and value:
         for key, one in sorted(value.items(), key=lambda pair: str(pair[0])):
             flatten(f"{name}.{key}", one, found)
+    elif isinstance(value, (list, tuple)) and any(isinstance(one, (dict, list, tuple)) for one in value):
+        for number, one in enumerate(value):
+            flatten(f"{name}.{number}", one, found)
     else:
         found[name] = plain(value)
 
@@ -56,24 +64,24 @@ def plain(value: Any) -> Any:
     if isinstance(value, SIMPLE):
         return value
     if isinstance(value, (list, tuple)):
-        return [one if isinstance(one, str) else shown(one) for one in value]
+        return [shown(one) for one in value]
     if isinstance(value, (set, frozenset)):
         return sorted(shown(one) for one in value)
     return shown(value)
 
 
 def shown(value: Any) -> str:
-    """Return a value as text, without the places in memory of functions and objects."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(shown(one) for one in value) + "]"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {shown(one)}" for key, one in sorted(value.items(), key=str)) + "}"
+    """Return a value as text; of objects of the application's only their kind, whatever they say of themselves."""
+    if isinstance(value, (str, int, float, type(None))):
+        return str(value)
+    if value in ({}, []):
+        return str(value)
     if callable(value):
         return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value).__qualname__)}"
-    text = str(value)
-    return f"<{type(value).__module__}.{type(value).__qualname__}>" if " at 0x" in text else text
+    kind = type(value)
+    if isinstance(value, os.PathLike) or kind.__module__.split(".")[0] in SPEAKING:
+        return str(value)
+    return f"<{kind.__module__}.{kind.__qualname__}>"
 
 
 def gunicorn(path: str) -> dict[str, Any]:

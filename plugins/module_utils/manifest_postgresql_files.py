@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 MEMORY = {"B": 1, "kB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}
 TIME = {"us": 1, "ms": 1000, "s": 10**6, "min": 60 * 10**6, "h": 3600 * 10**6, "d": 86400 * 10**6}
 UNITS = {**MEMORY, **TIME}
+#: Texts whose letters' case the server itself changes
+CASELESS = ("datestyle", "timezone", "log_timezone", "intervalstyle")
 TRUE, FALSE = ("on", "true", "yes", "1"), ("off", "false", "no", "0")
 
 
@@ -65,6 +67,8 @@ def waiting(files: Iterable[Mapping[str, Any]], known: Iterable[Mapping[str, Any
 def differs(setting: str | None, server: Mapping[str, Any]) -> bool:
     """Return whether what stands in a file is something else than what the server has."""
     unit, kind, setting = server["unit"], server["vartype"], setting or ""
+    if server["name"].lower() in CASELESS:
+        kind = "enum"
     if kind == "enum" and setting.lower() in TRUE:
         # `on` chooses one of several for the server (wal_compression: pglz).
         return server["setting"] in FALSE

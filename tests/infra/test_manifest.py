@@ -73,8 +73,8 @@ def test_no_secret_is_written_down(machine: Machine) -> None:
 
 
 def test_only_root_reads_them(machine: Machine) -> None:
-    paths = f"{FOLDER}/manifest.json {FOLDER}/manifests.jsonl {FOLDER}/manifests {FOLDER}/recorder /etc/samestack/manifest.key"
-    for line in machine.run(f"stat -c '%a %U' {paths}").splitlines():
+    paths = [f"{FOLDER}/{name}" for name in ("manifest.json", "manifests.jsonl", "manifests", "recorder")]
+    for line in machine.run(f"stat -c '%a %U' {' '.join(paths)} /etc/samestack/manifest.key").splitlines():
         mode, owner = line.split()
         assert (mode[-2:], owner) == ("00", "root")
 

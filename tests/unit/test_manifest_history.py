@@ -200,6 +200,16 @@ def test_which_file_a_key_is_about(section: str, key: str, state: object, path: 
     assert path in manifest_drift.paths(section, key, state, "noticeboard")
 
 
+def test_a_file_that_was_changed_or_removed(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    os.utime(tmp_path / "file", (1, 1))
+    found = manifest_drift.changed(str(tmp_path / "file"))
+    assert found["by"].startswith(f"a change of {tmp_path}/file (")
+    assert found["when"] > "2020"
+    assert manifest_drift.changed(str(tmp_path / "gone"))["by"] == f"a change in {tmp_path}"
+    assert manifest_drift.changed("/nowhere/at/all") == {}
+
+
 def test_without_a_baseline_nothing_has_drifted(tmp_path: Path) -> None:
     assert manifest_drift.drift(History(str(tmp_path)), content(), "2026-11-28T00:00:00Z", "x") == []
     assert "No run of ours" in drift_words({"baseline": None, "drift": []})[0]

@@ -140,6 +140,22 @@ def test_settings_name_the_live_release_and_known_secrets(host: PaperHost) -> No
     assert found == f"{live.place.root}/current/static"
     assert manifest_django.value_of(host, live, "X", ["planted-secret", "a"]) == ["<SECRET_KEY>", "a"]
     assert manifest_django.value_of(host, live, "MAIL_PASSWORD", "other").startswith("hmac:")
+    assert manifest_django.value_of(host, live, "PIN_TOKEN", 1234).startswith("hmac:")
+    assert manifest_django.value_of(host, live, "PIN_TOKEN", None) is None
+
+
+def test_no_secret_is_kept_of_an_answer(host: PaperHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = {
+        "settings": {"SECRET_KEY": "planted-key", "SERVERS.0.PASSWORD": "planted", "URL": "redis://:planted@h/0"},
+        "django": "5.2",
+        "trouble": "planted-key is no port",
+    }
+    line = "SAMESTACK " + json.dumps(answer)
+    monkeypatch.setattr(manifest_django.release_host, "run_as_app", lambda *_, **__: (0, line, ""))
+    host.secrets.learn("SECRET_KEY", "planted-key")
+    manifest_django.settings(host, Live(host))
+    assert "<SECRET_KEY>" in host.cache._used_findings["django"][1]["settings"].values()
+    assert "planted" not in str(host.cache._used_findings)
 
 
 def test_a_release_of_another_server_has_no_gunicorn(host: PaperHost) -> None:
@@ -159,6 +175,7 @@ NESTED = {"one": {"two": (1, 2)}, "empty": {}}
 THING = Thing()
 FUNCTION = os.path.join
 AGE = datetime.timedelta(days=1)
+SERVERS = [{"NAME": "a", "PASSWORD": "planted"}, {"NAME": "b", "OPTIONS": {"token": "planted"}}]
 """
 
 
@@ -178,6 +195,10 @@ def test_settings_are_the_same_text_in_every_process(tmp_path: Path) -> None:
     found = (answers[0] or {})["settings"]
     assert found["SETS"] == ["a", "b", "c"]
     assert found["NESTED.one.two"] == ["1", "2"]
+    assert {name for name, one in found.items() if one == "planted"} == {
+        "SERVERS.0.PASSWORD",
+        "SERVERS.1.OPTIONS.token",
+    }
     assert found["NESTED.empty"] == "{}"
     assert found["THING"] == "<own.Thing>"
     assert found["FUNCTION"] == "posixpath.join"

@@ -154,7 +154,7 @@ def test_what_stands_in_the_files_and_is_not_in_force() -> None:
         known("work_mem", "4096", "kB"),
         known("max_connections", "100"),
         known("shared_buffers", "16384", "8kB"),
-        known("DateStyle", "iso, mdy", kind="string"),
+        known("DateStyle", "ISO, MDY", kind="string"),
         known("wal_compression", "pglz", kind="enum"),
         known("port", "5432"),
     ]
