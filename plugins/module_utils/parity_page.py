@@ -148,7 +148,7 @@ def row(difference: Difference, comparison: Comparison) -> str:
 
 def timeline_part(timelines: Timelines) -> Iterator[str]:
     """Yield each host's recordings, newest first, and what changed from one to the next."""
-    times = sorted({step.envelope.time for steps in timelines.values() for step in steps}, reverse=True)
+    times = sorted({step.time for steps in timelines.values() for step in steps}, reverse=True)
     yield '<section class="timeline"><h2>Timeline</h2>'
     yield '<p><label for="since">Changes since</label> <select id="since"><option value="">the first recording</option>'
     for time in times:
@@ -164,14 +164,16 @@ def timeline_part(timelines: Timelines) -> Iterator[str]:
 
 def step_item(step: Step) -> str:
     """Return one recording; its changes are folded."""
-    number = len(step.changes)
+    number = len(step.changes or ())
     what = f"{number} change{'' if number == 1 else 's'}" if number else "first recording"
-    title = f"{time_tag(step.envelope.time)} · {escape(step.envelope.cause)} · {what}"
+    if step.changes is None:
+        what = "something changed (make drift says what)"
+    title = f"{time_tag(step.time)} · {escape(step.cause)} · {what}"
     big = ' class="big"' if number else ""
-    start = f'<li data-time="{step.envelope.time}"{big}>'
+    start = f'<li data-time="{escape(step.time)}"{big}>'
     if not number:
         return f"{start}{title}</li>"
-    rows = "".join(change_row(change) for change in step.changes)
+    rows = "".join(change_row(change) for change in step.changes or ())
     return (
         f"{start}<details><summary>{title}</summary><table><thead><tr>"
         '<th scope="col">key</th><th scope="col">before</th><th scope="col">after</th></tr></thead>'

@@ -37,8 +37,12 @@ class Change:
 class Step:
     """One recording of a host, and what changed since the one before it."""
 
-    envelope: Envelope
-    changes: tuple[Change, ...]
+    #: UTC, as `2026-11-25T14:03:00Z`
+    time: str
+    #: Why it was recorded, and by whom
+    cause: str
+    #: None where the recording is on the host alone: something changed, and that it did is all that is known here
+    changes: tuple[Change, ...] | None
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
@@ -67,12 +71,24 @@ def _whole(manifest: Mapping[str, Any], section: str) -> Any:
 def timeline(recordings: Sequence[Envelope]) -> list[Step]:
     """Return the steps of one host's recordings, oldest first; one that changed nothing is left out, but the first."""
     ordered = sorted(recordings, key=lambda one: one.time)
-    steps = [Step(ordered[0], ())] if ordered else []
+    steps = [Step(ordered[0].time, ordered[0].cause, ())] if ordered else []
     for before, after in pairwise(ordered):
         found = tuple(changes(before.manifest, after.manifest))
         if found:
-            steps.append(Step(after, found))
-    return steps
+            steps.append(Step(after.time, after.cause, found))
+    return sorted([*steps, *on_the_host(ordered)], key=lambda step: step.time)
+
+
+def on_the_host(ordered: Sequence[Envelope]) -> Iterator[Step]:
+    """Yield what the host has recorded by itself or for others and this computer has not, where something changed."""
+    known = {envelope.time for envelope in ordered}
+    before: str | None = None
+    for line in ordered[-1].history if ordered else ():
+        digest, time_of = str(line.get("digest", "")), str(line.get("time", ""))
+        if before is not None and digest != before and time_of not in known and time_of:
+            person = str(line.get("who") or "").partition(" <")[0]
+            yield Step(time_of, f"{line.get('cause', '')}{f', {person}' if person else ''}", None)
+        before = digest
 
 
 def since(text: str, now: float) -> float:

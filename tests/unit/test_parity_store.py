@@ -92,12 +92,21 @@ def test_a_machine_that_is_no_more_does_not_count(store: Store) -> None:
 
 def test_what_changed_from_one_to_the_next() -> None:
     steps = timeline([at(3, "2"), at(1, "1"), at(2, "1")])
-    assert [(step.envelope.time[11:13], len(step.changes)) for step in steps] == [("01", 0), ("03", 1)]
+    assert [(step.time[11:13], len(step.changes or ())) for step in steps] == [("01", 0), ("03", 1)]
     (change,) = changes(at(1).manifest, at(2, "1").manifest)
     assert (change.section, change.key, change.after) == ("packages", "cowsay", "1")
 
 
 NOON = 1795608000.0  # 2026-11-25 12:00 UTC, a Wednesday
+
+
+def test_what_the_host_recorded_meanwhile_is_told() -> None:
+    lines = [
+        {"time": f"2026-11-25T0{hour}:30:00Z", "cause": "apt", "digest": digest, "who": "You <you@site.test>"}
+        for hour, digest in ((1, "a"), (2, "a"), (3, "b"))
+    ]
+    steps = timeline([at(0), at(5, history=tuple(lines))])
+    assert [(step.time[11:16], step.cause, step.changes) for step in steps[1:]] == [("03:30", "apt, You", None)]
 
 
 @pytest.mark.parametrize(
