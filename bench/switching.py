@@ -158,5 +158,5 @@ def measure(target: Target, plan: dict[str, Any], report: Report) -> None:
     report.details["switching"] = {
         "failures": everything.failures[:20],
         "slowest in ms": everything.slowest,
-        "runs": [{"verb": run.verb, "seconds": run.ended - run.began, **run.line} for run in runs],
+        "runs": [{**run.line, "verb": run.verb, "seconds": run.ended - run.began} for run in runs],
     }

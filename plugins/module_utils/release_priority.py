@@ -96,6 +96,12 @@ def change(pid: int, before: int, after: int) -> bool:
     return changed
 
 
+def step_back(units: Iterable[str]) -> None:
+    """Put the processes of units behind all others."""
+    for pid in processes(units):
+        change(pid, NORMAL, LOW)
+
+
 def step_up(units: Iterable[str]) -> None:
     """Give the processes of units the same right as all others, those included that begin meanwhile."""
     units = list(units)
@@ -122,8 +128,7 @@ class Courtesy:
         if time.monotonic() - self.began > self.seconds:
             self.end()
             return
-        for pid in processes(self.units):
-            change(pid, NORMAL, LOW)
+        step_back(self.units)
 
     def end(self) -> None:
         """Give them the same right as all others."""

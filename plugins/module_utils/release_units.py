@@ -12,7 +12,7 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
-from ansible.module_utils import release_host, release_sockets
+from ansible.module_utils import release_host, release_priority, release_sockets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -194,8 +194,10 @@ class Units:
             systemctl("stop", "--no-block", *rest)
         sockets = [self.socket(unit.split("@")[1][: -len(".service")]) for unit in web]
         deadline = time.monotonic() + drain
-        for path in sockets:
-            release_sockets.wait_until_quiet(path, max(deadline - time.monotonic(), 0), meanwhile)
+        for unit, path in zip(web, sockets, strict=True):
+            if not release_sockets.wait_until_quiet(path, max(deadline - time.monotonic(), 0), meanwhile):
+                # Nobody waits for what it has to do before it ends.
+                release_priority.step_back([unit])
         systemctl("stop", *units)
         systemctl("reset-failed", *units)
         for path in sockets:

@@ -11,6 +11,7 @@ from ansible.module_utils import (
     maintenance_page,
     release_ledger,
     release_owed,
+    release_priority,
     release_sockets,
     release_static,
     release_units,
@@ -146,6 +147,18 @@ def test_a_release_takes_over(host: Host) -> None:
     assert (line["release"], line["from"], line["to"], line["result"]) == (NEW, OLD, NEW, "ok")
     assert list(line["steps"]) == ["start", "probe", "warm up", "switch", "verify", "workers", "drain", "prune"]
     assert release_static.releases(str(host.root)) == [OLD]
+
+
+@pytest.mark.parametrize(("left", "behind"), [(0, [f"shop-web@{OLD}.service"]), (1, [])])
+def test_who_is_not_asked_any_more_ends_behind_the_others(
+    host: Host, monkeypatch: pytest.MonkeyPatch, left: int, behind: list[str]
+) -> None:
+    host.serve(OLD)
+    found: list[str] = []
+    monkeypatch.setattr(release_sockets, "wait_until_quiet", lambda *_: left)
+    monkeypatch.setattr(release_priority, "step_back", found.extend)
+    host.switch().run()
+    assert found == behind
 
 
 def test_what_is_live_is_left_alone(host: Host) -> None:
