@@ -219,9 +219,10 @@ PLANTS = (
     ),
     Plant(
         "the locale",
-        kept("/etc/default/locale") + " && echo 'LANG=en_GB.UTF-8' > /etc/default/locale",
+        # On newer releases this is a link.
+        kept("$(readlink -f /etc/default/locale)") + " && echo 'LANG=en_GB.UTF-8' > /etc/default/locale",
         ("system/locale:LANG", "files//etc/default/locale", "files//etc/locale.conf"),
-        put_back("/etc/default/locale"),
+        put_back("$(readlink -f /etc/default/locale)"),
     ),
     Plant(
         "the time zone",
