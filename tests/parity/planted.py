@@ -41,7 +41,7 @@ PLANTED = (
         "sources/deb http://archive.invalid/debian trixie",
         "echo 'deb [trusted=yes] http://archive.invalid/debian trixie main' > /etc/apt/sources.list.d/mine.list",
     ),
-    planted("a sysctl set", r"kernel/net\.ipv4\.ip_forward", "sysctl -qw net.ipv4.ip_forward=1"),
+    planted("a sysctl set", r"kernel/net\.ipv4\.ip_default_ttl", "sysctl -qw net.ipv4.ip_default_ttl=65"),
     planted("a locale changed", "system/locale:LANG", "echo LANG=C > /etc/default/locale"),
     planted("a time zone changed", "system/time zone", "ln -sf /usr/share/zoneinfo/Europe/Paris /etc/localtime"),
     planted(
@@ -79,7 +79,7 @@ PLANTED = (
     planted(
         "pip install inside of the release",
         "venv/colorama",
-        "/opt/samestack/uv/bin/uv pip install -q --no-cache --python {live}/venv/bin/python colorama",
+        "/opt/samestack/uv/bin/uv pip install -q --no-cache --system-certs --python {live}/venv/bin/python colorama",
     ),
     planted(
         "pip install outside of it",
@@ -164,12 +164,11 @@ PLANTED = (
 
 
 def script(**names: str) -> str:
-    """Return all of it, for one shell; a line that fails is named on the last line of the output."""
+    """Return all of it, for one shell; what fails is named in the output, and why in /run/planted.log."""
     parts = [
-        f"# {one.what}\n( set -e\n{one.script}\n) >/dev/null 2>>/run/planted.log || echo 'FAILED: {one.what}'"
-        for one in PLANTED
+        f'( set -e\n{one.script}\n) >/dev/null 2>>/run/planted.log || echo "FAILED: {one.what}"' for one in PLANTED
     ]
-    text = "export DEBIAN_FRONTEND=noninteractive\n" + "\n".join(parts)
+    text = "\n".join(["export DEBIAN_FRONTEND=noninteractive", *parts])
     for name, value in names.items():
         text = text.replace("{" + name + "}", value)
     return text
