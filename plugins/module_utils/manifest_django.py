@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils import manifest_inside, release_host
-from ansible.module_utils.manifest_host import COMPLAINT_LENGTH, MissingError
+from ansible.module_utils.manifest_host import COMPLAINT_LENGTH, PATIENCE_SECONDS, MissingError
 from ansible.module_utils.manifest_processes import changed_since, main_processes, started
 from ansible.module_utils.manifest_secrets import is_secret_name
 
@@ -91,7 +91,12 @@ def ask(host: Host, live: Live) -> dict[str, Any]:
     # The same text in every process: sets have an order of their own otherwise.
     python = ["env", "PYTHONHASHSEED=0", "PYTHONDONTWRITEBYTECODE=1", "SAMESTACK_SOCKET=/run/live.sock"]
     python += [live.place.path("venv", "bin", "python"), "-", "describe"]
-    code, out, err = release_host.run_as_app(live.place, account, python, stdin=program)
+    command = release_host.app_command(live.place, account, python)
+    # A program that hangs is ended together with whoever waits for it.
+    command[1:1] = [f"--property=RuntimeMaxSec={PATIENCE_SECONDS}"]
+    code, out, err = host.ask(*command, stdin=program)
+    if live.is_code:
+        release_host.hand_over(live.place.live_folder, config["app"])
     answer = release_host.inside_answer(out)
     if code or answer is None:
         last = [line for line in (err or out).splitlines() if line.strip()][-1:]

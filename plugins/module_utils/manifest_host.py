@@ -20,7 +20,7 @@ Section = dict[str, Value]
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # What hangs is recorded as missing; the rest of the manifest does not wait for it.
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 # How much of a program's complaint is kept
 COMPLAINT_LENGTH = 200
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ansible.module_utils.manifest_host import Host, Section
 
 SOCKET, FILE = "/run/redis/redis-server.sock", "/etc/redis/redis.conf"
-PATIENCE_SECONDS = 3
+PATIENCE_SECONDS = 20
 #: Older names of settings that have a newer one
 OLD = re.compile(r"^(slave|slaveof$|cluster-slave|min-slaves|repl-diskless-sync-slaves)|-ziplist-|slave-")
 SECRET = ("requirepass", "masterauth", "primaryauth", "tls-key-file-pass", "tls-client-key-file-pass")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 SOCKETS = "/var/run/postgresql"
 # Nobody waits for a table that somebody else has locked.
 ONE = "SELECT jsonb_build_object('{name}', (SELECT coalesce(jsonb_agg(q), '[]') FROM ({text}) q));"
-GUARD = "SET statement_timeout = '15s'; SET lock_timeout = '2s'; SET default_transaction_read_only = on;\n"
+GUARD = "SET statement_timeout = '30s'; SET lock_timeout = '2s'; SET default_transaction_read_only = on;\n"
 
 
 def rows(host: Host, queries: dict[str, str], database: str) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def rows(host: Host, queries: dict[str, str], database: str) -> dict[str, Any]:
         raise MissingError("PostgreSQL is not installed")
     out = host.run(
         *command, "-d", database, user="postgres", stdin=GUARD + "\n".join(parts),
-        environment={"PGCONNECT_TIMEOUT": "5", "PGAPPNAME": "samestack manifest"},
+        environment={"PGCONNECT_TIMEOUT": "20", "PGAPPNAME": "samestack manifest"},
     )  # fmt: skip
     found: dict[str, Any] = {}
     for line in out.splitlines():

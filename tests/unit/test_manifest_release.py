@@ -144,14 +144,14 @@ def test_settings_name_the_live_release_and_known_secrets(host: PaperHost) -> No
     assert manifest_django.value_of(host, live, "PIN_TOKEN", None) is None
 
 
-def test_no_secret_is_kept_of_an_answer(host: PaperHost, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_secret_is_kept_of_an_answer(host: PaperHost) -> None:
     answer = {
         "settings": {"SECRET_KEY": "planted-key", "SERVERS.0.PASSWORD": "planted", "URL": "redis://:planted@h/0"},
         "django": "5.2",
         "trouble": "planted-key is no port",
     }
     line = "SAMESTACK " + json.dumps(answer)
-    monkeypatch.setattr(manifest_django.release_host, "run_as_app", lambda *_, **__: (0, line, ""))
+    host.answers["systemd-run"] = line
     host.secrets.learn("SECRET_KEY", "planted-key")
     manifest_django.settings(host, Live(host))
     assert "<SECRET_KEY>" in host.cache._used_findings["django"][1]["settings"].values()
