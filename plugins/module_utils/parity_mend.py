@@ -47,7 +47,10 @@ def packages(case: Case) -> str:
 
 def sources(case: Case) -> str:
     """Where packages come from."""
-    return case.by_hand(f"look at {case.key} in /etc/apt, then: sudo apt-get update")
+    if case.ours:
+        return provision(case)
+    what = "take it out of" if case.is_extra else "put it back into"
+    return case.by_hand(f"{what} /etc/apt ({case.key}), then: sudo apt-get update")
 
 
 def postgresql(case: Case) -> str:
@@ -121,9 +124,32 @@ def sockets(case: Case) -> str:
     return provision(case)
 
 
+def certificates(case: Case) -> str:
+    """Ours come back by a provision; an authority that somebody trusts goes with its file."""
+    if case.is_extra and case.key.startswith("trusted:"):
+        return case.by_hand(
+            "remove its file from /usr/local/share/ca-certificates, then: sudo update-ca-certificates --fresh"
+        )
+    return provision(case)
+
+
+def python(case: Case) -> str:
+    """What was installed beside the distribution's packages and the releases."""
+    if case.is_extra and case.key.startswith("local:"):
+        return case.by_hand(f"remove {case.key.removeprefix('local:')} from /usr/local/lib/python3*/dist-packages")
+    return provision(case)
+
+
 def accounts(case: Case) -> str:
     """Users, groups and who may use sudo."""
     kind, _, name = case.key.partition(":")
+    if case.is_extra and kind == "sudo":
+        return case.by_hand(f"sudo rm {shlex.quote(name)}")
+    if case.is_extra and kind == "key":
+        user = name.partition(":")[0]
+        return case.by_hand(f"take the line out of ~{user}/.ssh/authorized_keys (ssh-keygen -lf shows which)")
+    if kind == "sshd":
+        return case.by_hand("grep -ri for it in /etc/ssh/sshd_config.d, put that back, then: sudo systemctl reload ssh")
     if case.is_extra and kind == "user":
         return case.by_hand(f"sudo userdel {shlex.quote(name)}")
     if kind == "group" and not case.is_lacking and isinstance(case.value, tuple) and isinstance(case.wanted, tuple):
@@ -176,5 +202,6 @@ def redis(case: Case) -> str:
 MENDS: dict[str, Callable[[Case], str]] = {
     "packages": packages, "sources": sources, "postgresql": postgresql, "schema": schema, "release": release,
     "venv": venv, "migrations": code, "files": files, "timers": timers, "sockets": sockets, "accounts": accounts,
+    "certificates": certificates, "python": python,
     "units": units, "kernel": kernel, "firewall": firewall, "redis": redis, "nginx": nginx,
 }  # fmt: skip

@@ -167,7 +167,7 @@ def step_item(step: Step) -> str:
     number = len(step.changes or ())
     what = f"{number} change{'' if number == 1 else 's'}" if number else "first recording"
     if step.changes is None:
-        what = "something changed (make drift says what)"
+        what = "something changed; the host alone has kept what"
     title = f"{time_tag(step.time)} · {escape(step.cause)} · {what}"
     big = ' class="big"' if number else ""
     start = f'<li data-time="{escape(step.time)}"{big}>'

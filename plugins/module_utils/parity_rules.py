@@ -30,7 +30,7 @@ SIZED = "shared_buffers,effective_cache_size,maintenance_work_mem,work_mem"
 #   <variables>       declared, where one of these really differs between the two
 # Variables are those of the inventory, or what the machines are: see `parity_values.DERIVED`.
 TABLE = f"""
-nginx/not read yet                     | never                          | files that nginx has not read yet
+{{nginx,gunicorn,redis}}/not read yet    | never                          | files that the server has not read yet
 environment/(not taken up yet)         | never                          | what processes do not have yet
 units/not read yet:*                   | never                          | what systemd has not read yet
 postgresql/file:*                      | never                          | settings in files that are not in force

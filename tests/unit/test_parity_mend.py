@@ -46,6 +46,12 @@ def mend(section: str, key: str, now: Any, before: Any = None, **other: Any) -> 
         ("environment", "NEW", "x", None, "make provision ENV=production"),
         ("venv", "django", "6 sha256:0", "5 sha256:1", "make repair ENV=production"),
         ("release", "changed", ["source/a.py (changed)", "b (added)"], [], "make repair ENV=production"),
+        ("certificates", "trusted:CN=x", "AA, ends", None, "sudo update-ca-certificates --fresh"),
+        ("python", "local:mine", "1.0", None, "remove mine from /usr/local/lib/python3*/dist-packages"),
+        ("accounts", "sudo:/etc/sudoers.d/mine", ["a"], None, "sudo rm /etc/sudoers.d/mine"),
+        ("accounts", "key:eve:SHA256:x", "ssh-ed25519", None, "~eve/.ssh/authorized_keys"),
+        ("accounts", "sshd:x11forwarding", "yes", "no", "sudo systemctl reload ssh"),
+        ("sources", "deb http://x y", "main", None, "take it out of /etc/apt"),
         ("sockets", "tcp 0.0.0.0:4444", ["nc (nc.service)"], None, "stop nc (nc.service)"),
     ],
 )
