@@ -43,8 +43,6 @@ system/{{memory MiB,processors}}       | expected                       | machin
 system/{{kernel,reboot required}}      | changes                        | a new kernel starts at its own time
 system/architecture                    | architecture                   | a laptop may have another processor
 system/swap                            | machine_swap_below machine_swap_size memory | where memory is small
-{{units/*:,kernel/limit:,timers/}}*-{{web@live,worker-*@live,timer-*}}* | deployed | nothing runs there yet
-sockets/unix /run/*/live.sock          | deployed                       | nothing runs there yet
 kernel/size:*                          | changes                        | worked out from memory and processors
 kernel/limit:*-{{web@,worker-}}*         | deployed topology              | there is a release to run
 kernel/*                               | kernel virtualization          | another kernel has other defaults
