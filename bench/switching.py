@@ -117,7 +117,7 @@ class Course:
         steps = [idle_task(json.loads(line)) for line in tasks.read_text().splitlines()]
         playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "become": True, "tasks": steps}]))
         runs = [play(self.target, playbook, f"nothing-{turn}", aside=True) for turn in range(FLOORS)]
-        return statistics.median(run.seconds for run in runs)
+        return float(statistics.median(run.seconds for run in runs))
 
 
 def idle_task(step: dict[str, Any]) -> dict[str, Any]:
