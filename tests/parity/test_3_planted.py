@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 #: What follows from something planted, and is told as well
 FOLLOWS = (
-    "files/.*", "packages/lib.*", "packages/.*perl.*", "accounts/.*", "units/.*", "timers/.*", "nginx/.*", "sources/.*",
+    "gunicorn/.*", "files/.*", "packages/lib.*", "packages/.*perl.*", "accounts/.*", "units/.*", "timers/.*", "nginx/.*", "sources/.*",
     "settings/.*", "certificates/.*", "environment/.*", "redis/.*", "schema/.*", "system/.*", "python/.*", "venv/.*",
 )  # fmt: skip
 
