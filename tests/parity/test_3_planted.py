@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 #: What follows from something planted, and is told as well
 FOLLOWS = (
-    "gunicorn/.*", "files/.*", "packages/lib.*", "packages/.*perl.*", "accounts/.*", "units/.*", "timers/.*", "nginx/.*", "sources/.*",
-    "settings/.*", "certificates/.*", "environment/.*", "redis/.*", "schema/.*", "system/.*", "python/.*", "venv/.*",
+    "accounts/.*", "certificates/.*", "environment/.*", "files/.*", "gunicorn/.*", "nginx/.*", "packages/.*perl.*",
+    "packages/lib.*", "python/.*", "redis/.*", "schema/.*", "settings/.*", "sources/.*", "system/.*", "timers/.*",
+    "units/.*", "venv/.*",
 )  # fmt: skip
 
 
