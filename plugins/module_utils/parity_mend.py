@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from parity_compare import Comparison, Difference
 
+SYSCTL = re.compile(r"[a-z0-9_-]+(\.[\w/-]+)+")
 VERSION = re.compile(r"^(?P<version>\S+)")
 
 
@@ -185,8 +186,10 @@ def nginx(case: Case) -> str:
 
 
 def kernel(case: Case) -> str:
-    """Settings of the kernel."""
-    return case.by_hand("sudo sysctl --system")
+    """Settings of the kernel; limits are those of the services."""
+    if SYSCTL.fullmatch(case.key) and not (case.is_extra or isinstance(case.wanted, tuple)):
+        return case.by_hand(f"sudo sysctl -w {shlex.quote(f'{case.key}={case.wanted}')}")
+    return provision(case)
 
 
 def firewall(case: Case) -> str:
