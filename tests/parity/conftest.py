@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +63,5 @@ class Rehearsal(Team):
 def team(environment: Environment) -> Rehearsal:
     """Dev with live code, staging and production with the same release."""
     found = Rehearsal(environment)
-    if not os.environ.get("SKIP_BEGIN"):
-        found.begin()
+    found.begin()
     return found
