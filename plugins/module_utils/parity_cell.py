@@ -10,6 +10,8 @@ from parity_values import ABSENT, Environment, Host, frozen
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+# A build of Debian's for one processor alone (binNMU)
+BUILD = re.compile(r"\+b\d+$")
 DIGEST = re.compile(r"hmac:[0-9a-f]{32}")
 
 
@@ -55,6 +57,11 @@ class Cell:
             else value
             for value in self.canonical
         )
+
+    @property
+    def versions(self) -> frozenset[str]:
+        """What the values begin with, as far as it says which version and not which build of it."""
+        return frozenset(BUILD.sub("", str(value).partition(" ")[0]) for value in self.canonical)
 
     @property
     def words(self) -> frozenset[str]:

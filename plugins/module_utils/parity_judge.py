@@ -26,6 +26,8 @@ CLASSES = (SAME, EXPECTED, DECLARED, DRIFT, UNEXPLAINED)
 BAD = (DRIFT, UNEXPLAINED)
 # These are wrong wherever they are not empty, also where all environments agree.
 NEVER = {("release", "changed"): "files of the release are not what was built"}
+# Another processor has other builds of the same versions.
+ARCHITECTURE = "architecture"
 KEYED = "each machine has its own, or each environment its secret"
 NOT_INTENDED = "not what the inventory says"
 
@@ -141,4 +143,6 @@ class Judge:
         if self.rule.is_expected:
             return EXPECTED, [self.rule.why]
         variables = differing(self.rule.variables, cell.environment, other.environment)
+        if variables == (ARCHITECTURE,) and cell.versions != other.versions and ABSENT not in cell.raw | other.raw:
+            return SAME, []
         return (DECLARED, list(variables)) if variables else (SAME, [])

@@ -254,3 +254,24 @@ def test_what_becomes_like_another_environment_is_drift_all_the_same() -> None:
     found = of(compare([dev, staging, left]), "settings/DEBUG")
     assert found.kind == UNEXPLAINED
     assert found.marks["production"] == UNEXPLAINED
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "one", "other", "kind"),
+    [
+        ("venv", "django", "5.2 sha256:0", "5.2 sha256:1", "declared"),
+        ("venv", "django", "5.2 sha256:0", "5.1 sha256:0", "unexplained"),
+        ("packages", "acl", "2.3.2-2+b1 [Debian trixie main]", "2.3.2-2+b2 [Debian trixie main]", "declared"),
+        ("packages", "acl", "2.3.2-2 [Debian trixie main]", "2.3.2-3 [Debian trixie main]", "unexplained"),
+    ],
+)
+def test_of_another_processor_the_versions_are_compared(
+    section: str, key: str, one: str, other: str, kind: str
+) -> None:
+    system = {"system": {"architecture": "aarch64"}}
+    dev = envelope("dev", before={**system, section: {key: one}})
+    staging = envelope("staging", before={"system": {"architecture": "x86_64"}, section: {key: other}})
+    found = compare([dev, staging])
+    (difference,) = [difference for difference in found.differences if difference.key == key]
+    assert difference.kind == kind
+    assert kind != "declared" or difference.because == ("architecture",)
