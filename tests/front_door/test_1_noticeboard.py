@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -211,12 +212,14 @@ def test_a_run_that_is_killed_can_be_run_again(clone: Clone, up: str) -> None:
 
 @pytest.mark.usefixtures("up")
 def test_destroy_leaves_nothing(clone: Clone) -> None:
+    # Other clones have machines of the same name.
+    prefix = json.loads((clone.folder / ".samestack/provider.json").read_text(encoding="utf-8"))["container_prefix"]
     clone.make("destroy")
     assert str(clone.folder) not in Path("/etc/hosts").read_text(encoding="utf-8")
     assert not (clone.folder / ".samestack/ssh_config").exists()
     assert not (clone.folder / ".vagrant").exists()
     root = [] if os.geteuid() == 0 else ["sudo"]
     containers = subprocess.run([*root, "lxc-ls", "-1"], capture_output=True, text=True, check=False).stdout
-    assert "dev1" not in containers
+    assert [name for name in containers.split() if name.startswith(prefix)] == []
     processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     assert [line for line in processes.splitlines() if str(clone.folder) in line and "pytest" not in line] == []
