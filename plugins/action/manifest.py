@@ -27,7 +27,7 @@ class ActionModule(ActionBase):
         result |= self._execute_module(module_name="manifest", module_args=args, task_vars=task_vars)
         # The manifest would otherwise be printed with -vvv.
         result.pop("invocation", None)
-        if result.get("failed"):
+        if result.get("failed") or "manifest" not in result:
             return result
         asked = bool(args.get("drift"))
         return result | {"say": drift_words(result) if asked else manifest_words(result)}
