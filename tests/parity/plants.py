@@ -23,10 +23,6 @@ class Plant:
     seen: tuple[str, ...]
     undo: str
 
-    def shows(self, name: str) -> bool:
-        """Return whether a difference (`section/key`) may be of this plant."""
-        return any(name.startswith(one) for one in self.seen)
-
 
 def sql(*statements: str) -> str:
     """Return a script that has the application's database do something."""
