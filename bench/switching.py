@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from targets import REPO, STATE, BenchError, play
+from targets import REPO, STATE, BenchError, other_computer, play
 
 sys.path.append(str(REPO / "tests"))
 
@@ -69,8 +69,9 @@ class Run:
 class Course:
     """The application that is deployed again and again on one machine, and those who use it meanwhile."""
 
-    def __init__(self, target: Target, plan: dict[str, Any]) -> None:
+    def __init__(self, target: Target, plan: dict[str, Any], group: Path) -> None:
         self.target = target
+        self.group = group
         self.folder = STATE / "switching-application"
         self.runs: list[Run] = []
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -85,12 +86,18 @@ class Course:
         time.sleep(QUIET_SECONDS)
         began = time.monotonic()
         name = f"switching-{len(self.runs):02}-{verb}"
-        done = play(self.target, PLAYBOOKS / playbook, name, "-e", json.dumps(source | extra), aside=True)
+        done = play(self.target, PLAYBOOKS / playbook, name, "-e", json.dumps(source | extra), group=self.group)
         run = Run(verb, began, time.monotonic(), done.steps)
-        if verb in ("deploy", "rollback"):
-            run.line = json.loads(self.target.run("tail -n 1 /var/lib/samestack/ledger.jsonl"))
         self.runs.append(run)
         return run
+
+    def read_ledger(self) -> None:
+        """Give every deployment and rollback its line: in the end, so that nobody logs in while others measure."""
+        switches = [run for run in self.runs if run.verb in ("deploy", "rollback")]
+        lines = [json.loads(line) for line in self.target.run("cat /var/lib/samestack/ledger.jsonl").splitlines()]
+        lines = [line for line in lines if line["verb"] in ("deploy", "rollback")][-len(switches) :]
+        for run, line in zip(switches, lines, strict=True):
+            run.line = line
 
     def deploy(self, word: str) -> Run:
         """Deploy a version that differs in one page."""
@@ -109,6 +116,7 @@ class Course:
                 self.change("rollback", "rollback.yml")
             self.change("provision", "site.yml", app_env={"BENCH": "another"}, web_upload_limit="26m")
             time.sleep(1)
+        self.read_ledger()
         return nothing
 
     def nothing(self, tasks: Path) -> float:
@@ -116,7 +124,7 @@ class Course:
         playbook = self.target.tree / "nothing.yml"
         steps = [idle_task(json.loads(line)) for line in tasks.read_text().splitlines()]
         playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "become": True, "tasks": steps}]))
-        runs = [play(self.target, playbook, f"nothing-{turn}", aside=True) for turn in range(FLOORS)]
+        runs = [play(self.target, playbook, f"nothing-{turn}", group=self.group) for turn in range(FLOORS)]
         return float(statistics.median(run.seconds for run in runs))
 
 
@@ -131,8 +139,9 @@ def measure(target: Target, plan: dict[str, Any], report: Report) -> None:
     """Add the figures of the switch to the report. Raises `BenchError` when something could not be deployed."""
     if not (PLAYBOOKS / "rollback.yml").exists():
         raise BenchError("there is no rollback to measure")
-    course = Course(target, plan)
-    nothing = course.all()
+    with other_computer() as group:
+        course = Course(target, plan, group)
+        nothing = course.all()
     load, runs = course.load, course.runs
     everything = load.figures()
     report.add("requests while all of that went on", everything.requests, "requests")

@@ -36,8 +36,8 @@ Host staging1
 """
 #: No step of a measurement takes longer; a hanging one must not hang the whole run.
 LIMIT_SECONDS = 420
-#: The nice value of a control node that in truth is another computer than the host
-ASIDE = 10
+#: Where the control groups of processors may be: of their first version, and of their second
+CPU_GROUPS = (Path("/sys/fs/cgroup/cpu"), Path("/sys/fs/cgroup"))
 
 
 class BenchError(Exception):
@@ -141,11 +141,35 @@ class Play:
     log: Path
 
 
-def step_aside() -> None:
-    """Let this process come after others: its nice value, and that of its session's group where there are such."""
-    os.nice(ASIDE)
-    with contextlib.suppress(OSError):
-        Path("/proc/self/autogroup").write_text(str(ASIDE), encoding="ascii")
+@contextlib.contextmanager
+def other_computer() -> Iterator[Path]:
+    """Yield the control group of a control node that in truth is another computer than the host: it has what is left.
+
+    A nice value is not enough: Ansible gives each of its processes a session, sessions share the processors like equals
+    (sched_autogroup in sched(7)), and all of a container is one group among them.
+    """
+    group = next((base / f"samestack-bench-{os.getpid()}" for base in CPU_GROUPS if (base / "cpu.stat").exists()), None)
+    try:
+        if group is None:
+            raise BenchError("the kernel has no control groups for processors")
+        group.mkdir(exist_ok=True)
+        (group / "cpu.idle").write_text("1", encoding="ascii")
+    except OSError as problem:
+        raise BenchError(f"the control node can't be set apart from the host: {problem}") from problem
+    try:
+        yield group
+    finally:
+        remove_group(group)
+
+
+def remove_group(group: Path) -> None:
+    """Remove a control group as soon as the last of its processes has ended."""
+    for _ in range(100):
+        try:
+            return group.rmdir()
+        except OSError:
+            time.sleep(0.05)
+    raise BenchError(f"processes are left in {group}")
 
 
 def play(
@@ -154,12 +178,12 @@ def play(
     name: str,
     *arguments: str,
     env: Mapping[str, str] | None = None,
-    aside: bool = False,
+    group: Path | None = None,
 ) -> Play:
     """Run a playbook on `target` as a user would and time it. Raises `BenchError` when it fails.
 
-    Each run makes its own ssh connection, as the first command of a working day does. With `aside` it comes after what
-    else runs on this computer.
+    Each run makes its own ssh connection, as the first command of a working day does. All of it runs in the control
+    group, if there is one.
     """
     log, steps = target.tree / f"{name}.log", target.tree / f"{name}.steps"
     steps.unlink(missing_ok=True)
@@ -176,14 +200,15 @@ def play(
         str(REPO / ".venv" / "bin" / "ansible-playbook"), "-i", str(target.inventory), "--limit", "staging",
         str(playbook), *arguments,
     ]  # fmt: skip
+    if group is not None:
+        command = ["sh", "-c", 'echo 0 > "$0/cgroup.procs" && exec "$@"', str(group), *command]
     # All machines are called staging1: a connection that is still open would lead to another one.
     with connections(target) as folder, log.open("wb") as stream:
         settings["ANSIBLE_SSH_CONTROL_PATH_DIR"] = folder
         began = time.monotonic()
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, check=False,
-            env=settings, cwd=REPO, timeout=LIMIT_SECONDS, start_new_session=aside,
-            preexec_fn=step_aside if aside else None,
+            env=settings, cwd=REPO, timeout=LIMIT_SECONDS,
         )  # fmt: skip
         seconds = time.monotonic() - began
     if done.returncode != 0:

@@ -62,7 +62,7 @@ class Cache:
 
     def finding(self, name: str, follows_from: str, find: Callable[[], Any]) -> Any:
         """Return what `find` returns (JSON); it is asked only where what it follows from is another."""
-        known = self._findings.get(name)
+        known = self._used_findings.get(name) or self._findings.get(name)
         if not known or known[0] != follows_from:
             known = [follows_from, find()]
         self._used_findings[name] = known

@@ -6,6 +6,8 @@ import os
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+from ansible.module_utils.release_priority import last
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -27,7 +29,7 @@ def record(run: Mapping[str, Any]) -> list[str]:
     """
     if not run.get("verb") or not os.access(PROGRAM, os.X_OK):
         return []
-    start = ["systemd-run", "--quiet", "--no-block", "--collect", "--nice=5", "--"]
+    start = ["systemd-run", "--quiet", "--no-block", "--collect", *(f"--property={text}" for text in last()), "--"]
     subprocess.run([*start, *command(run)], check=False, capture_output=True)
     try:
         with open(TROUBLE, encoding="utf-8") as file:

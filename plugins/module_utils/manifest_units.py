@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 FOLDERS = (
     "/etc/systemd",
     "/run/systemd/system",
-    "/run/systemd/transient",
     "/usr/lib/systemd/system",
     "/etc/init.d",
     "/etc/rc2.d",
@@ -29,7 +28,10 @@ ADDED = ("/etc/systemd/system", "/etc/systemd/system.control", "/run/systemd/sys
 # What nobody enables or disables says nothing.
 SILENT = ("static", "alias", "generated", "transient", "indirect", "-")
 KINDS = "service,socket,timer,path,mount,swap"
-PROPERTIES = "Id,LoadState,ActiveState,SubState,Type,NeedDaemonReload,FragmentPath,UnitFileState,MainPID"
+PROPERTIES = "Id,LoadState,ActiveState,SubState,Type,NeedDaemonReload,FragmentPath,DropInPaths,UnitFileState,MainPID"
+# Read by systemctl itself: systemd, which goes before all others on the processors, has nothing to do with it.
+UNIT_FILES = ("systemctl", "--root=/", "list-unit-files", "--no-legend", "--no-pager")
+ANALYZE = "/usr/bin/systemd-analyze"
 RUNNING = ("active", "reloading", "activating", "refreshing")
 STACK = re.compile(
     r"(nginx|postgresql@.+|redis-server|ssh|nftables|systemd-timesyncd|unattended-upgrades|cron)\.service"
@@ -73,14 +75,10 @@ def exposures(text: str) -> dict[str, str]:
 def collect(host: Host, live: Live) -> Section:
     """Return the section; raises MissingError."""
     app = host.config["app"]
-    files = host.cache.finding(
-        "unit files",
-        fingerprint(host),
-        lambda: states(host.run("systemctl", "list-unit-files", "--no-legend", "--no-pager")),
-    )
+    files = host.cache.finding("unit files", fingerprint(host), lambda: states(host.run(*UNIT_FILES)))
     section: Section = {f"state:{name}": state for name, state in files.items()}
     shown = parse(host.run("systemctl", "show", "--property", PROPERTIES, "--", *names(host)))
-    own = []
+    own: dict[str, Mapping[str, str]] = {}
     for unit in shown:
         name = normal_name(unit["Id"], app, live.id)
         if unit["LoadState"] in ("not-found", "masked") or PASSING.match(name):
@@ -90,15 +88,13 @@ def collect(host: Host, live: Live) -> Section:
         if unit.get("NeedDaemonReload") == "yes":
             section[f"not read yet:{name}"] = True
         if unit["Id"].endswith(".service") and (name.startswith(app) or STACK.fullmatch(name)):
-            own.append(unit["Id"])
+            own[name] = unit
             if unit.get("MainPID", "0") != "0" and replaced(host, unit["MainPID"]):
                 section[f"runs what was replaced:{name}"] = True
     for path in added_files(host):
         section[f"file:{path}"] = "sha256:" + host.cache.digest(host.path(path))[:32]
     try:
-        scores = exposures(security(host, own))
-        for name, score in ((name, scores[name]) for name in own if name in scores):
-            section[f"exposure:{normal_name(name, app, live.id)}"] = score
+        section |= {f"exposure:{name}": score for name, score in scores(host, own).items()}
     except MissingError as missing:
         host.miss("units/exposure", str(missing))
     return section
@@ -125,10 +121,26 @@ def matters(name: str, app: str, unit: Mapping[str, str], files: Mapping[str, st
     return wanted or (unit["ActiveState"] in RUNNING and unit["FragmentPath"].startswith(("/etc/", "/run/")))
 
 
-def security(host: Host, units: list[str]) -> str:
-    """Return what systemd says of the sandboxes; asked when a unit's files or systemd itself are others."""
-    key = fingerprint(host) + " ".join(units)
-    return str(host.cache.finding("exposure", key, lambda: host.run("systemd-analyze", "security", "--no-pager")))
+def scores(host: Host, units: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Return {name: exposure} of units ({name: its properties}); asked when their files or systemd are others."""
+    key = [f"{ANALYZE} {changed(host, ANALYZE)}"]
+    for name, unit in sorted(units.items()):
+        paths = [unit.get("FragmentPath", ""), *unit.get("DropInPaths", "").split()]
+        key += [f"{name} {path} {changed(host, path)}" for path in paths if path]
+
+    def ask() -> dict[str, str]:
+        found = exposures(host.run("systemd-analyze", "security", "--no-pager"))
+        return {name: found[unit["Id"]] for name, unit in units.items() if unit["Id"] in found}
+
+    return dict(host.cache.finding("exposure", str(host.keyed("\n".join(key))), ask))
+
+
+def changed(host: Host, path: str) -> int:
+    """Return when a file was changed (ns); 0 where there is none."""
+    try:
+        return os.stat(host.path(path)).st_mtime_ns
+    except OSError:
+        return 0
 
 
 def fingerprint(host: Host) -> str:
@@ -138,7 +150,7 @@ def fingerprint(host: Host) -> str:
         for folder, _folders, files in os.walk(host.path(top)):
             status = os.stat(folder)
             found.append(f"{folder} {status.st_mtime_ns} {len(files)}")
-            if not folder.startswith(("/usr", "/run/systemd/transient")):
+            if not folder.startswith("/usr"):
                 found += [f"{name} {os.lstat(os.path.join(folder, name)).st_mtime_ns}" for name in sorted(files)]
     return str(host.keyed("\n".join(found)))
 

@@ -14,7 +14,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ansible.module_utils import release_inside
+from ansible.module_utils import release_inside, release_priority
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -203,6 +203,7 @@ def app_command(place: Place, account: Mapping[str, Any], command: Sequence[str]
         # The later file wins: STATIC_ROOT and DJANGO_SETTINGS_MODULE are the release's.
         "EnvironmentFile=" + place.path("release.env"),
         "WorkingDirectory=" + place.path("app"),
+        *release_priority.inherited(),
     ]
     if place.live_folder:
         writable = [place.live_folder, os.path.join(place.root, "shared")]

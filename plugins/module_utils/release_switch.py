@@ -162,6 +162,7 @@ class Switch:
         with self.steps.step("workers"):
             self.units.start_workers(self.release, "restart" if self.fresh else "start")
             courtesy = self.server.courtesy_of(self.units.workers(self.release))
+            courtesy.keep()
         with self.steps.step("drain"):
             self.units.stop(self.units.others(self.instance), self.params["drain"], courtesy.keep)
             courtesy.end()

@@ -189,3 +189,14 @@ def test_only_what_was_used_is_kept(tmp_path: Path) -> None:
     cache.finding("b", "1", lambda: 1)
     cache.save()
     assert Cache(cache.path).remembered("a") is None
+
+
+def test_a_finding_is_looked_for_once_a_recording(tmp_path: Path) -> None:
+    cache = Cache(str(tmp_path / "cache.json"))
+    cache.finding("a", "before", lambda: "old")
+    cache.save()
+    cache = Cache(cache.path)
+    asked: list[int] = []
+    for _ in range(2):
+        assert cache.finding("a", "now", lambda: asked.append(1) or "new") == "new"
+    assert asked == [1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from ansible.module_utils.manifest_cache import Cache
 from ansible.module_utils.manifest_packages import UNKNOWN, archives, collect, installed, origins
 from ansible.module_utils.manifest_sources import collect as sources
 from ansible.module_utils.manifest_sources import deb822, one_line, pins, settings
@@ -111,6 +112,7 @@ def host_with_packages(tmp_path: Path) -> PaperHost:
 def test_an_archive_that_has_moved_on_is_remembered(tmp_path: Path) -> None:
     host = host_with_packages(tmp_path)
     assert collect(host)["libc6"] == f"2.41-12+deb13u5 [{UNKNOWN}]"
+    host.cache = Cache()
     host.cache._findings["packages"] = ["earlier", {"libc6": "2.41-12+deb13u5 [Debian trixie main]"}]
     assert collect(host)["libc6"] == "2.41-12+deb13u5 [Debian trixie main]"
     assert collect(host)["tzdata"].endswith("(hi)")

@@ -114,7 +114,7 @@ def test_the_section(tmp_path: Path) -> None:
     host = PaperHost(tmp_path)
     host.write("/etc/systemd/system/nginx.service.d/planted.conf", "[Service]\nNice=3\n")
     host.answers = {
-        "systemctl list-unit-files": FILES,
+        "systemctl --root=/ list-unit-files": FILES,
         "systemctl list-units": "nginx.service loaded active running x\n",
         "systemctl show": SHOW,
         "systemd-analyze": SECURITY,

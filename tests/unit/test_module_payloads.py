@@ -1,0 +1,69 @@
+"""What Ansible makes of a module is made once, and anew when a module has changed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[2]
+PLAYBOOK = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - word:
+    - ansible.builtin.ping:
+    - stranger:
+"""
+WORD = """
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils import word_text
+AnsibleModule(argument_spec={}).exit_json(changed=False, word=word_text.WORD)
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for name in ("plugins/modules", "plugins/module_utils", "plugins/callback", "library"):
+        (tmp_path / name).mkdir(parents=True)
+    shutil.copy(REPO / "plugins" / "callback" / "module_payloads.py", tmp_path / "plugins" / "callback")
+    (tmp_path / "plugins" / "modules" / "word.py").write_text(WORD)
+    (tmp_path / "plugins" / "module_utils" / "word_text.py").write_text("WORD = 'one'\n")
+    (tmp_path / "library" / "stranger.py").write_text(WORD)
+    (tmp_path / "play.yml").write_text(PLAYBOOK)
+    (tmp_path / "ansible.cfg").write_text(
+        "[defaults]\nlibrary = plugins/modules\nmodule_utils = plugins/module_utils\n"
+        f"callback_plugins = plugins/callback\nlocal_tmp = {tmp_path}/tmp\ninterpreter_python = {sys.executable}\n"
+    )
+    return tmp_path
+
+
+def play(project: Path) -> str:
+    command = ["ansible-playbook", "-v", "-i", "localhost,", "-c", "local", "play.yml"]
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(project / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def kept(project: Path) -> dict[str, int]:
+    """The modules that are kept, and which file each is."""
+    found = (project / ".samestack" / "modules").glob("*/*")
+    return {file.name.split("-")[0].rpartition(".")[2]: file.stat().st_ino for file in found}
+
+
+def test_it_is_kept_and_follows_a_change(project: Path) -> None:
+    assert '"word": "one"' in play(project)
+    first = kept(project)
+    # What others have brought along may change without a trace here.
+    assert set(first) == {"word", "ping"}
+    assert '"word": "one"' in play(project)
+    assert kept(project) == first
+    (project / "plugins" / "module_utils" / "word_text.py").write_text("WORD = 'another'\n")
+    assert '"word": "another"' in play(project)
+    assert set(kept(project)) == {"word", "ping"}
+    assert len(list((project / ".samestack" / "modules").iterdir())) == 1
