@@ -41,6 +41,8 @@ class ActionModule(Transfers):
                 result = {**self.push(store, ship, look, task_vars), "reused": True}
             else:
                 result = self._build(store, {**args, "release": release, "commits": commits}, ship, task_vars)
+        else:
+            result |= self.mend(store, ship, look, task_vars)
         if not result.get("failed") and not self._task.check_mode:
             result |= self._keep(store, ship, result, look, task_vars)
         return result if result.get("failed") else {**answer, **result}

@@ -32,7 +32,7 @@ class ActionModule(Transfers):
         vid = contents.venv[0] if contents and contents.venv else ""
         answer = {"changed": False, "sha256": wanted, "vid": vid, "current": look.current, "free": look.free}
         if look.complete and look.sha256 == wanted:
-            return answer
+            return answer | self.mend(store, args, look, task_vars)
         if self._task.check_mode:
             return {**answer, "changed": True}
         result = self.push(store, args, look, task_vars)

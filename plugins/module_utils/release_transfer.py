@@ -13,6 +13,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from release_contents import DamageError
 from release_identity import platform_problem
+from release_text import few
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,6 +121,29 @@ class Transfers(ActionBase):
         except DamageError as error:
             raise AnsibleActionFail(f"Release {args['id']} was not taken from this host: {error}") from error
         store.trim(int(args.get("store_limit") or STORE_LIMIT), [path for path, _sha256, _name in archives])
+
+    def mend(
+        self, store: Store, args: Mapping[str, Any], look: Look, task_vars: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        """Have what somebody changed by hand of a release put back that the host kept, before it serves again.
+
+        Where its archive is not at hand it stays as it is, and the result says so.
+        """
+        if look.current == args["id"]:
+            return {}
+        args = {**args, "repair": True}
+        asked = self.module("release_ship", ship_args(args), task_vars)
+        if asked.get("failed") or not asked["changed"]:
+            return asked
+        by_hand = few(asked["by_hand"])
+        if self._task.check_mode:
+            return {"say": [f"Release {args['id']} was changed on this host by hand, and is put back first: {by_hand}"]}
+        contents = store.holds(args["id"], look.sha256) or store.holds(args["id"])
+        if contents is None:
+            why = f"Its archive is not on this computer ({store.folder}), so it serves as it is"
+            return {"say": [f"Release {args['id']} was changed on this host by hand: {by_hand}. {why}."]}
+        result = self.push(store, {**args, "sha256": contents.sha256}, look, task_vars)
+        return {**result, "say": [f"What was changed of release {args['id']} by hand was put back: {by_hand}"]}
 
     def push(
         self, store: Store, args: Mapping[str, Any], look: Look, task_vars: dict[str, Any] | None

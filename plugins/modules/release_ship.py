@@ -106,11 +106,13 @@ def main() -> None:
 
 
 def repair(place: Place, run: Run, params: Mapping[str, Any]) -> None:
-    """Put a release's files back; its processes owe a restart from the first moment on."""
-    by_hand = changed_paths(place)
-    Owed(params["app"]).add()
+    """Put a release's files back; processes of the one that serves owe a restart from the first moment on."""
+    by_hand, serves = changed_paths(place), place.current == place.id
+    if serves:
+        Owed(params["app"]).add()
     put_back(place, params["archive"], params["venv_archive"], params["sha256"])
-    run.succeed(release=place.id, files=by_hand)
+    if serves:
+        run.succeed(release=place.id, files=by_hand)
 
 
 if __name__ == "__main__":

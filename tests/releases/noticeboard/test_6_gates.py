@@ -98,3 +98,32 @@ def test_a_flipped_byte_in_the_archive(team: Team, offered: str) -> None:
     assert team.live("production") == before
     team.make("promote", "production")
     assert team.live("production") == offered
+
+
+def test_what_is_gone_back_to_is_what_was_built(team: Team, offered: str) -> None:
+    site = team.machine("production")
+    assert team.live("production") == offered
+    earlier = team.ledger("production")[-1]["from"]
+    release = f"/srv/{site.app}/releases/{earlier}"
+    # Written into: so do the people who do this.
+    spoil, digest = f"echo '#' >> {release}/{FILE}", f"sha256sum < {release}/{FILE}"
+    built = site.run(digest)
+    site.run(spoil)
+    said = team.make("rollback", "production", TO=earlier)
+    assert f"by hand was put back: {FILE} (changed)" in " ".join(said.split())
+    assert site.run(digest) == built
+    assert team.live("production") == earlier
+    assert [line["verb"] for line in team.ledger("production")[-2:]] == ["promote", "rollback"]
+
+    # The release that was left shares the file, and its archive is somewhere else.
+    archive = team.clone.folder / ".samestack" / "releases" / f"{site.app}-{offered}.tar.gz"
+    elsewhere = archive.rename(archive.with_suffix(".elsewhere"))
+    try:
+        said = team.make("rollback", "production", TO=offered)
+    finally:
+        elsewhere.rename(archive)
+    assert f"changed on this host by hand: {FILE} (changed). Its archive is not on this computer" in " ".join(
+        said.split()
+    )
+    assert team.live("production") == offered
+    team.make("repair", "production")
