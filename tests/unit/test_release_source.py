@@ -57,13 +57,15 @@ def test_mercurial_branch_tag_and_default(tmp_path: Path) -> None:
         subprocess.run([*command, *arguments], check=True, env={**os.environ, "HGPLAIN": "1"})
     (folder / "new.txt").write_text("two")
     subprocess.run([*hg, "commit", "-q", "-A", "-m", "two"], check=True)
-    for ref, new in (("", True), ("default", True), ("v1.0", False)):
+    found = []
+    for ref, is_new in (("", True), ("default", True), ("v1.0", False)):
         source, target = get(tmp_path, kind="hg", location=str(folder), ref=ref)
         assert len(source.identity["commit"]) == 40
         assert (target / "manage.py").is_file()
         assert not (target / ".hg").exists()
-        assert (target / "new.txt").exists() == new
-    new, old = (get(tmp_path, kind="hg", location=str(folder), ref=ref)[0] for ref in ("default", "v1.0"))
+        assert (target / "new.txt").exists() == is_new
+        found.append(source)
+    new, old = found[1:]
     commits = commits_between(new.mirror, old.identity["commit"], new.identity["commit"])
     assert [commit["subject"] for commit in commits] == ["two", "Added tag v1.0 for changeset " + old.label[-12:]]
     with pytest.raises(ProjectError, match=r"app_source.ref = nope .*Did you mean .*v1.0"):
