@@ -85,21 +85,32 @@ def bring(store: Path, folder: Path) -> None:
     """Lay links to what is kept. Raises OSError."""
     if store.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
-        for file in store.iterdir():
+        for file in payloads(store):
             (folder / file.name).symlink_to(file)
 
 
 def keep(folder: Path, store: Path) -> None:
-    """Copy what is new, whole or not at all, and throw away what belongs to another state. Raises OSError."""
+    """Copy what is new, and throw away what belongs to another state. Raises OSError."""
     new = [file for file in payloads(folder) if not file.is_symlink()]
     if not new:
         return
     store.mkdir(mode=0o700, parents=True, exist_ok=True)
     for file in new:
-        handle, part = tempfile.mkstemp(dir=store.parent)
-        os.close(handle)
-        shutil.copy(file, part)
-        Path(part).replace(store / file.name)
+        save(file.read_bytes(), store / file.name)
     for other in store.parent.iterdir():
         if other != store and other.is_dir():
             shutil.rmtree(other, ignore_errors=True)
+
+
+def save(content: bytes, path: Path) -> None:
+    """Write a file whole or not at all, even when the power fails: Ansible trusts what it finds. Raises OSError."""
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=".")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(part).replace(path)
+    except OSError:
+        Path(part).unlink(missing_ok=True)
+        raise
