@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import subprocess
 import sys
@@ -20,7 +19,7 @@ sys.path.append(str(UTILS))
 from deploy_lock_words import busy, frozen, lost, waiting
 from first_contact import Target
 from host_messages import unreachable
-from run_identity import new_run, who
+from run_identity import new_run, run_process, who
 from value_formats import FORMATS, parse_duration
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ class ActionModule(ActionBase):
             return result | {"failed": True, "msg": text}
         # Two verbs in one ansible-playbook are one run.
         before = task_vars.get("ansible_facts", {}).get("run") or {}
-        if before.get("process") == os.getppid() and before.get("environment") == given["environment"]:
+        if before.get("process") == run_process() and before.get("environment") == given["environment"]:
             here = time.time()
             began = before["began"] + here - before["here"]
             return result | {"ansible_facts": {"run": {**before, "verb": given["verb"], "began": began, "here": here}}}
@@ -78,13 +77,13 @@ class ActionModule(ActionBase):
             "id": new_run(), "who": who(), "verb": given["verb"], "environment": given["environment"],
             "wait": wait, "patience": PATIENCE, "silence": SILENCE, "folder": FOLDER, "state": STATE,
         }  # fmt: skip
-        holder = start_holder(reach, request, os.getppid())
+        holder = start_holder(reach, request, run_process())
         for news in heard_from(holder):
             if "waiting" in news:
                 self._display.display(waiting(news, given["environment"], wait))
             elif "held" in news:
                 kept = {name: request[name] for name in ("id", "verb", "who", "environment")}
-                own = {"machine": news["machine"], "process": os.getppid(), "here": time.time()}
+                own = {"machine": news["machine"], "process": run_process(), "here": time.time()}
                 return {"ansible_facts": {"run": {**kept, "began": news["began"], **own}}}
             elif "busy" in news:
                 return {"failed": True} | busy(news, given["environment"], wait)

@@ -40,7 +40,7 @@ PLUGINS = Path(__file__).resolve().parents[1]
 OURS = (PLUGINS / "modules", PLUGINS / "module_utils")
 STORE = PLUGINS.parent / ".samestack" / "modules"
 #: How module_common.py calls the folder, and the files of modules that are in no collection
-FOLDER, FILE = "ansiballz_cache", re.compile(r"ansible\.(?:modules|legacy)\.(\w+)-[\w-]+")
+FOLDER, FILE = "ansiballz_cache", re.compile(r"ansible\.(modules|legacy)\.(\w+)-[\w-]+")
 
 
 class CallbackModule(CallbackBase):
@@ -52,13 +52,16 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_start(self, playbook: Playbook) -> None:
         """Lay links into the folder in which Ansible looks."""
+        self.state = ""
         with contextlib.suppress(OSError):
-            bring(STORE / state(), Path(constants.DEFAULT_LOCAL_TMP) / FOLDER)
+            self.state = state()
+            bring(STORE / self.state, Path(constants.DEFAULT_LOCAL_TMP) / FOLDER)
 
     def v2_playbook_on_stats(self, stats: AggregateStats) -> None:
-        """Keep what this run had to make."""
+        """Keep what this run had to make, unless somebody changed what it was made of meanwhile."""
         with contextlib.suppress(OSError):
-            keep(Path(constants.DEFAULT_LOCAL_TMP) / FOLDER, STORE / state())
+            if state() == self.state:
+                keep(Path(constants.DEFAULT_LOCAL_TMP) / FOLDER, STORE / self.state)
 
 
 def state() -> str:
@@ -74,10 +77,10 @@ def state() -> str:
 
 def payloads(folder: Path) -> Iterator[Path]:
     """Yield the files of a folder that belong to modules which are Ansible's or ours. Raises OSError."""
-    homes = (OURS[0], Path(ansible.modules.__file__).parent)
+    homes = {"legacy": OURS[0], "modules": Path(ansible.modules.__file__).parent}
     for file in folder.iterdir():
         found = FILE.fullmatch(file.name)
-        if found and any((home / f"{found[1]}.py").exists() for home in homes):
+        if found and (homes[found[1]] / f"{found[2]}.py").exists():
             yield file
 
 

@@ -11,7 +11,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from ansible.module_utils import manifest_apt_log, manifest_drift
+from ansible.module_utils import manifest_apt_log, manifest_drift, release_priority
 from ansible.module_utils.manifest_cache import Cache
 from ansible.module_utils.manifest_call import TROUBLE
 from ansible.module_utils.manifest_history import FOLDER, OURS, TIME, History
@@ -95,6 +95,7 @@ def main(arguments: Sequence[str]) -> int:
     """Record as the arguments say; returns the exit code."""
     asked = options(arguments)
     os.umask(0o077)
+    release_priority.settle()
     if asked.cause == "apt":
         wait_for_apt()
         if is_locked(LOCK):

@@ -6,6 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from ansible.module_utils.manifest_cache import stat_key
 from ansible.module_utils.manifest_host import MissingError
 from ansible.module_utils.manifest_processes import replaced
 from ansible.module_utils.systemd_units import parse
@@ -123,10 +124,12 @@ def matters(name: str, app: str, unit: Mapping[str, str], files: Mapping[str, st
 
 def scores(host: Host, units: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     """Return {name: exposure} of units ({name: its properties}); asked when their files or systemd are others."""
-    key = [f"{ANALYZE} {changed(host, ANALYZE)}"]
+    key = [f"{ANALYZE} {state_of(host, ANALYZE)}"]
     for name, unit in sorted(units.items()):
         paths = [unit.get("FragmentPath", ""), *unit.get("DropInPaths", "").split()]
-        key += [f"{name} {path} {changed(host, path)}" for path in paths if path]
+        # Until it has read its files again, systemd tells of what they were.
+        key.append(f"{name} {unit.get('NeedDaemonReload')}")
+        key += [f"{path} {state_of(host, path)}" for path in paths if path]
 
     def ask() -> dict[str, str]:
         found = exposures(host.run("systemd-analyze", "security", "--no-pager"))
@@ -135,12 +138,13 @@ def scores(host: Host, units: Mapping[str, Mapping[str, str]]) -> dict[str, str]
     return dict(host.cache.finding("exposure", str(host.keyed("\n".join(key))), ask))
 
 
-def changed(host: Host, path: str) -> int:
-    """Return when a file was changed (ns); 0 where there is none."""
+def state_of(host: Host, path: str) -> list[int]:
+    """Return what changes with a file; [] where there is none."""
     try:
-        return os.stat(host.path(path)).st_mtime_ns
+        found: list[int] = stat_key(os.stat(host.path(path)))
     except OSError:
-        return 0
+        return []
+    return found
 
 
 def fingerprint(host: Host) -> str:

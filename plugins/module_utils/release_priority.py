@@ -1,13 +1,13 @@
 """Who goes first on the processors: what nobody asks yet starts behind what serves, and catches up before it is asked.
 
-Two things count in Linux (sched(7)). A process's policy, among the processes of its control group: SCHED_IDLE gives way
-at once to whatever else wants to run. And where the kernel groups sessions (sched_autogroup(7), there; Debian's and
-Ubuntu's default), the nice value of the session's group among the other groups: /proc/<pid>/autogroup. Both are set.
-Who may not take it back leaves all as it is.
+Two values count in Linux. A process's nice value, among the processes of its session; and where the kernel groups
+sessions (sched_autogroup(7), in sched(7), Debian's and Ubuntu's default), the nice value of the session's group among
+the other groups: /proc/<pid>/autogroup. Both are set. Who may not raise them again lowers none.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from typing import TYPE_CHECKING
@@ -15,10 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-# A group of a tenth of the weight of what serves: it starts on what the others leave, and starts all the same.
+# A tenth of the weight of what serves (sched(7)): it starts on what the others leave, and starts all the same.
 LOW, NORMAL = 10, 0
-# The same for a unit that stays behind until it ends (systemd.exec(5), systemd.resource-control(5))
-BEHIND = ("CPUSchedulingPolicy=idle", "CPUWeight=1", "IOSchedulingClass=idle")
 POLL_SECONDS = 0.03
 # A process that has not run for this long has nothing to do at the moment.
 REST_SECONDS = 0.1
@@ -49,7 +47,7 @@ def read(path: str) -> str:
 
 
 def threads(pid: int) -> Iterator[int]:
-    """Yield the threads of a process: each has a policy of its own."""
+    """Yield the threads of a process: each has a nice value of its own."""
     try:
         yield from map(int, os.listdir(os.path.join(PROC, str(pid), "task")))
     except OSError:
@@ -62,59 +60,65 @@ def group_of(pid: int) -> list[str]:
 
 
 def last() -> list[str]:
-    """Return the properties of a unit that comes after all others, until it ends.
+    """Return the properties of a unit that comes after others until it ends (systemd.exec(5)).
 
-    What the kernel does for it, the kernel may do to the end before others run: so it has one processor only.
+    What the kernel does for a process it may do to the end before others run: so this has one processor only.
     """
-    return [*BEHIND, f"CPUAffinity={max(os.sched_getaffinity(0))}"]
+    return properties(LOW, {max(os.sched_getaffinity(0))})
 
 
 def inherited() -> list[str]:
-    """Return the properties of a unit that runs for this process: behind others where this process is."""
-    if os.sched_getscheduler(0) != os.SCHED_IDLE:
-        return []
-    return [*BEHIND, "CPUAffinity=" + " ".join(map(str, sorted(os.sched_getaffinity(0))))]
+    """Return the properties of a unit that runs for this process, which comes after others or does not."""
+    nice = os.getpriority(os.PRIO_PROCESS, 0)
+    return properties(nice, os.sched_getaffinity(0)) if nice > NORMAL else []
 
 
-def set_policy(thread: int, policy: int) -> None:
-    """Set the policy of a thread (0: this one). Raises OSError."""
-    os.sched_setscheduler(thread, policy, os.sched_param(0))
+def properties(nice: int, processors: Iterable[int]) -> list[str]:
+    """Return the properties of a unit with a nice value and processors."""
+    numbers = " ".join(map(str, sorted(processors)))
+    return [f"Nice={nice}", f"CPUAffinity={numbers}", "IOSchedulingClass=idle"]
+
+
+def settle() -> None:
+    """Put the group of this process's session where its nice value is, if that is behind others."""
+    nice = os.getpriority(os.PRIO_PROCESS, 0)
+    if nice > NORMAL and group_of(os.getpid()):
+        with contextlib.suppress(OSError), open(os.path.join(PROC, "self", "autogroup"), "w", encoding="ascii") as file:
+            file.write(str(nice))
 
 
 def may_go_back() -> bool:
-    """Return whether a policy can be taken back, found out on this thread, to which it makes no difference."""
+    """Return whether a nice value can be raised again, found out on this process, to which it makes no difference."""
     if os.geteuid():
         return False
-    mine = os.sched_getscheduler(0)
+    mine = os.getpriority(os.PRIO_PROCESS, 0)
     try:
-        set_policy(0, os.SCHED_IDLE)
-        set_policy(0, mine)
+        os.setpriority(os.PRIO_PROCESS, 0, mine + 1)
+        os.setpriority(os.PRIO_PROCESS, 0, mine)
     except OSError:
         return False
     return True
 
 
-def change(pid: int, behind: bool) -> bool:
-    """Put a process, its threads and its session's group behind others, or back; returns whether there were any.
+def change(pid: int, before: int, after: int) -> bool:
+    """Change the nice values of a process, its threads and its session's group; returns whether there were any.
 
-    Only those that are as this leaves them: others are somebody's decision.
+    Only those that are as they were `before`: others are somebody's decision.
     """
-    policies, values = (os.SCHED_OTHER, os.SCHED_IDLE), (NORMAL, LOW)
     changed = False
     for thread in threads(pid):
         try:
-            if os.sched_getscheduler(thread) == policies[not behind]:
-                set_policy(thread, policies[behind])
+            if os.getpriority(os.PRIO_PROCESS, thread) == before:
+                os.setpriority(os.PRIO_PROCESS, thread, after)
                 changed = True
         except OSError:
             continue
     group = group_of(pid)
     # In its first moment a process is still in systemd's own group; and the one of this process is never meant.
-    strange = {*group_of(1)[:1], *group_of(os.getpid())[:1]}
-    if group and group[0] not in strange and group[-1] == str(values[not behind]):
+    if group and group[0] not in {*group_of(1)[:1], *group_of(os.getpid())[:1]} and group[-1] == str(before):
         try:
             with open(os.path.join(PROC, str(pid), "autogroup"), "w", encoding="ascii") as file:
-                file.write(str(values[behind]))
+                file.write(str(after))
         except OSError:
             return changed
         changed = True
@@ -124,7 +128,7 @@ def change(pid: int, behind: bool) -> bool:
 def step_back(units: Iterable[str]) -> None:
     """Put the processes of units behind all others."""
     for pid in processes(units):
-        change(pid, behind=True)
+        change(pid, NORMAL, LOW)
 
 
 def step_up(units: Iterable[str]) -> None:
@@ -132,7 +136,7 @@ def step_up(units: Iterable[str]) -> None:
     units = list(units)
     for _ in range(5):
         # All of them, not only up to the first.
-        changed = [change(pid, behind=False) for pid in processes(units)]
+        changed = [change(pid, LOW, NORMAL) for pid in processes(units)]
         if not any(changed):
             return
 

@@ -22,7 +22,23 @@ def changed_paths(place: Place) -> list[str]:
         raise ReleaseError("Live code serves here, which is there to be changed.", "Deploy a release first.")
     if not place.finished and not os.path.isfile(place.path(release_contents.LIST)):
         raise ReleaseError("No release serves here.", "Deploy one first.")
-    return [f"{path} ({kind})" for kind, paths in release_status.dirty(place).items() for path in paths]
+    found = release_status.dirty(place)
+    listed = release_contents.Contents.read(place.path(release_contents.LIST))
+    if listed and listed.venv and serves_packages(place, listed.venv[0]):
+        found = {kind: [path for path in paths if not is_package(path)] for kind, paths in found.items()}
+    return [f"{path} ({kind})" for kind, paths in found.items() for path in paths]
+
+
+def serves_packages(place: Place, vid: str) -> bool:
+    """Return whether the live release is another one with the same environment: its own repair mends that."""
+    live = Place(place.root, place.current)
+    folder = os.path.realpath(os.path.join(place.venvs, vid))
+    return live.id not in ("", place.id) and os.path.realpath(live.path(release_contents.VENV)) == folder
+
+
+def is_package(path: str) -> bool:
+    """Return whether a path of a release is in its environment."""
+    return path.startswith("venv/")
 
 
 def put_back(place: Place, archive: str, venv_archive: str, sha256: str) -> None:
@@ -35,8 +51,9 @@ def put_back(place: Place, archive: str, venv_archive: str, sha256: str) -> None
         vid, venv_sha256 = parcel.contents.venv or ("none", "")
         venv = os.path.join(place.venvs, vid)
         packages = release_contents.Archive(venv_archive, venv_sha256)
-        restore(packages, venv)
-        release_host.write_atomic(venv + ".contents", packages.contents.text)
+        if not serves_packages(place, vid):
+            restore(packages, venv)
+            release_host.write_atomic(venv + ".contents", packages.contents.text)
         restore(parcel, place.folder, release_contents.BESIDE)
         release_host.point(place.path(release_contents.VENV), os.path.join("..", "..", "venvs", vid))
         release_host.write_atomic(place.path(release_contents.LIST), parcel.contents.text)

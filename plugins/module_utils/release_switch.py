@@ -15,6 +15,7 @@ from ansible.module_utils import (
     release_host,
     release_ledger,
     release_owed,
+    release_priority,
     release_retention,
     release_server,
     release_static,
@@ -124,6 +125,8 @@ class Switch:
         if self.params["serves"]:
             with self.steps.step("probe"):
                 self.require_health()
+        # A run that was cut off may have left some of them behind the others.
+        release_priority.step_up(self.units.wanted(self.instance))
         self.record_late()
         return [f"Release {self.release} is live already: nothing to do"]
 
@@ -164,8 +167,10 @@ class Switch:
             courtesy = self.server.courtesy_of(self.units.workers(self.release))
             courtesy.keep()
         with self.steps.step("drain"):
-            self.units.stop(self.units.others(self.instance), self.params["drain"], courtesy.keep)
-            courtesy.end()
+            try:
+                self.units.stop(self.units.others(self.instance), self.params["drain"], courtesy.keep)
+            finally:
+                courtesy.end()
             release_units.retire_former(self.params["app"])
         self.check_workers()
         self.owed.done()

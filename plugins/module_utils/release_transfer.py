@@ -127,7 +127,7 @@ class Transfers(ActionBase):
     ) -> dict[str, Any]:
         """Have what somebody changed by hand of a release put back that the host kept, before it serves again.
 
-        Where its archive is not at hand it stays as it is, and the result says so.
+        Where that cannot be done, it stays as it is and the result says so: whoever goes back at night needs it.
         """
         if look.current == args["id"]:
             return {}
@@ -135,15 +135,22 @@ class Transfers(ActionBase):
         asked = self.module("release_ship", ship_args(args), task_vars)
         if asked.get("failed") or not asked["changed"]:
             return asked
-        by_hand = few(asked["by_hand"])
-        if self._task.check_mode:
-            return {"say": [f"Release {args['id']} was changed on this host by hand, and is put back first: {by_hand}"]}
-        contents = store.holds(args["id"], look.sha256) or store.holds(args["id"])
+        release, by_hand = args["id"], few(asked["by_hand"])
+        contents = store.holds(release, args.get("sha256") or look.sha256)
         if contents is None:
-            why = f"Its archive is not on this computer ({store.folder}), so it serves as it is"
-            return {"say": [f"Release {args['id']} was changed on this host by hand: {by_hand}. {why}."]}
-        result = self.push(store, {**args, "sha256": contents.sha256}, look, task_vars)
-        return {**result, "say": [f"What was changed of release {args['id']} by hand was put back: {by_hand}"]}
+            why = f"its archive is not on this computer ({store.folder})"
+        elif self._task.check_mode:
+            return {"say": [f"Release {release} was changed on this host by hand, and is put back first: {by_hand}"]}
+        else:
+            try:
+                result = self.push(store, {**args, "sha256": contents.sha256}, look, task_vars)
+            except AnsibleActionFail as error:
+                result = {"failed": True, "msg": str(error)}
+            if not result.get("failed"):
+                return {**result, "say": [f"What was changed of release {release} by hand was put back: {by_hand}"]}
+            why = str(result["msg"])
+        text = f"Release {release} was changed on this host by hand, and stays so: {by_hand}. Why: {why}"
+        return {"say": [text], "stays_changed": True}
 
     def push(
         self, store: Store, args: Mapping[str, Any], look: Look, task_vars: dict[str, Any] | None

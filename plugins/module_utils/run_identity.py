@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import multiprocessing
 import os
 import platform
 import secrets
@@ -45,3 +46,12 @@ def user_name() -> str:
 def new_run() -> str:
     """Return the name of a new run: sorts by time, and no two are alike."""
     return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(3)}"
+
+
+def run_process() -> int:
+    """Return the process id of ansible-playbook, to one of its workers, even where that has ended meanwhile.
+
+    The kernel gives who has lost its parent another one, which never ends.
+    """
+    parent = multiprocessing.parent_process()
+    return os.getppid() if parent is None or parent.pid is None else parent.pid

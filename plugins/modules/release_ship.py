@@ -99,7 +99,9 @@ def main() -> None:
             else:
                 unpack_release(place, params["archive"], params["venv_archive"], params["sha256"])
     except ReleaseError as error:
-        run.fail(str(error), release=params["id"], steps=steps.seconds)
+        # A release that the host keeps has not failed because it could not be put back.
+        if not params["repair"] or place.current == place.id:
+            run.fail(str(error), release=params["id"], steps=steps.seconds)
         module.fail_json(msg=str(error), hint=error.hint)
     run.note(steps=steps.seconds)
     module.exit_json(changed=True, sha256=params["sha256"], seconds=steps.done[0]["seconds"])

@@ -190,5 +190,29 @@ def test_who_runs_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert run_identity.who() == "CI[31m run 7"
 
 
+ORPHAN = """
+import multiprocessing, os, signal, sys, time
+sys.path.append(sys.argv[1])
+from run_identity import run_process
+
+def work():
+    parent = os.getppid()
+    os.kill(parent, signal.SIGKILL)
+    while os.getppid() == parent:
+        time.sleep(0.01)
+    print(run_process() == parent, flush=True)
+
+multiprocessing.get_context("fork").Process(target=work).start()
+time.sleep(60)
+"""
+
+
+def test_a_run_that_was_killed_is_still_the_run() -> None:
+    with subprocess.Popen([sys.executable, "-c", ORPHAN, str(UTILS)], stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "True\n"
+    assert run.returncode == -signal.SIGKILL
+
+
 def test_runs_have_names_of_their_own() -> None:
     assert len({run_identity.new_run() for _ in range(50)}) == 50

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from ansible.module_utils import release_priority
-from ansible.module_utils.release_priority import LOW, Courtesy, group_of, processes, wait_until_idle
+from ansible.module_utils.release_priority import LOW, NORMAL, Courtesy, group_of, processes, wait_until_idle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,16 +42,16 @@ def child(monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[str]]:
         if release_priority.may_go_back():
             # The tests themselves may run behind others.
             for thread in os.listdir(f"/proc/{process.pid}/task"):
-                release_priority.set_policy(int(thread), os.SCHED_OTHER)
+                os.setpriority(os.PRIO_PROCESS, int(thread), NORMAL)
         monkeypatch.setattr(release_priority, "processes", lambda _units: [process.pid])
         yield process
         process.kill()
 
 
-def behind(pid: int) -> set[bool]:
-    """Whether a process is behind others: its threads, and its session's group where the kernel has such."""
-    policies = {os.sched_getscheduler(int(thread)) == os.SCHED_IDLE for thread in os.listdir(f"/proc/{pid}/task")}
-    return policies | {int(value) == LOW for value in group_of(pid)[-1:]}
+def values(pid: int) -> set[int]:
+    """The nice values of a process: of its threads, and of its session's group where the kernel has such."""
+    nice = {os.getpriority(os.PRIO_PROCESS, int(thread)) for thread in os.listdir(f"/proc/{pid}/task")}
+    return nice | {int(value) for value in group_of(pid)[-1:]}
 
 
 needs_rights = pytest.mark.skipif(
@@ -80,52 +80,52 @@ def test_processes_of_a_unit_by_their_control_group(tmp_path: Path, line: str) -
 def test_it_makes_way_and_catches_up(child: subprocess.Popen[str]) -> None:
     courtesy = Courtesy([UNIT], 60)
     courtesy.keep()
-    assert behind(child.pid) == {True}
+    assert values(child.pid) == {LOW}
     courtesy.end()
-    assert behind(child.pid) == {False}
+    assert values(child.pid) == {NORMAL}
     courtesy.keep()
-    assert behind(child.pid) == {False}
+    assert values(child.pid) == {NORMAL}
 
 
 @needs_rights
 def test_it_has_waited_long_enough(child: subprocess.Popen[str]) -> None:
     courtesy = Courtesy([UNIT], 0.05)
     courtesy.keep()
-    assert behind(child.pid) == {True}
+    assert values(child.pid) == {LOW}
     time.sleep(0.1)
     courtesy.keep()
-    assert behind(child.pid) == {False}
+    assert values(child.pid) == {NORMAL}
 
 
 @needs_rights
 def test_what_somebody_decided_stays(child: subprocess.Popen[str]) -> None:
-    release_priority.set_policy(child.pid, os.SCHED_BATCH)
+    os.setpriority(os.PRIO_PROCESS, child.pid, 5)
     courtesy = Courtesy([UNIT], 60)
     courtesy.keep()
-    assert os.sched_getscheduler(child.pid) == os.SCHED_BATCH
+    assert os.getpriority(os.PRIO_PROCESS, child.pid) == 5
     courtesy.end()
-    assert os.sched_getscheduler(child.pid) == os.SCHED_BATCH
+    assert os.getpriority(os.PRIO_PROCESS, child.pid) == 5
 
 
 @needs_rights
 def test_what_runs_for_a_process_is_where_that_is() -> None:
-    policy, processors = os.sched_getscheduler(0), os.sched_getaffinity(0)
+    nice, processors = os.getpriority(os.PRIO_PROCESS, 0), os.sched_getaffinity(0)
     try:
-        release_priority.set_policy(0, os.SCHED_OTHER)
+        os.setpriority(os.PRIO_PROCESS, 0, NORMAL)
         assert release_priority.inherited() == []
-        release_priority.set_policy(0, os.SCHED_IDLE)
+        os.setpriority(os.PRIO_PROCESS, 0, LOW)
         os.sched_setaffinity(0, {max(processors)})
         assert release_priority.inherited() == release_priority.last()
     finally:
         os.sched_setaffinity(0, processors)
-        release_priority.set_policy(0, policy)
+        os.setpriority(os.PRIO_PROCESS, 0, nice)
 
 
 def test_who_may_not_go_back_stays_where_it_is(child: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(release_priority, "may_go_back", lambda: False)
-    before = behind(child.pid)
+    before = values(child.pid)
     Courtesy([UNIT], 60).keep()
-    assert behind(child.pid) == before
+    assert values(child.pid) == before
 
 
 def test_it_is_idle_when_its_work_is_done(child: subprocess.Popen[str]) -> None:

@@ -93,6 +93,21 @@ def test_files_that_other_releases_share_are_left_alone(place: Place, tmp_path: 
     assert other.read_text() == "x = 2\n"
 
 
+def test_packages_that_another_release_serves_are_left_alone(place: Place, tmp_path: Path) -> None:
+    other = Path(place.releases) / "another"
+    other.mkdir()
+    (other / "venv").symlink_to(Path(place.venvs) / VID)
+    Path(place.current_link).unlink(missing_ok=True)
+    Path(place.current_link).symlink_to(other)
+    packages(tmp_path)
+    assert release_repair.changed_paths(place) == []
+    rewritten(tmp_path)
+    assert release_repair.changed_paths(place) == ["source/shop/views.py (changed)"]
+    put_back(place, tmp_path / "parcel")
+    assert (tmp_path / "venv/lib/django.py").read_text() == ""
+    assert release_repair.changed_paths(place) == []
+
+
 def test_what_is_right_is_not_written(place: Place, tmp_path: Path) -> None:
     before = {path: path.lstat().st_ino for path in (tmp_path / "host").rglob("*")}
     rewritten(tmp_path)
