@@ -22,10 +22,9 @@ def changed_paths(place: Place) -> list[str]:
         raise ReleaseError("Live code serves here, which is there to be changed.", "Deploy a release first.")
     if not place.finished and not os.path.isfile(place.path(release_contents.LIST)):
         raise ReleaseError("No release serves here.", "Deploy one first.")
-    found = release_status.dirty(place)
     listed = release_contents.Contents.read(place.path(release_contents.LIST))
-    if listed and listed.venv and serves_packages(place, listed.venv[0]):
-        found = {kind: [path for path in paths if not is_package(path)] for kind, paths in found.items()}
+    served = bool(listed and listed.venv and serves_packages(place, listed.venv[0]))
+    found = release_status.dirty(place, packages=not served)
     return [f"{path} ({kind})" for kind, paths in found.items() for path in paths]
 
 
@@ -34,11 +33,6 @@ def serves_packages(place: Place, vid: str) -> bool:
     live = Place(place.root, place.current)
     folder = os.path.realpath(os.path.join(place.venvs, vid))
     return live.id not in ("", place.id) and os.path.realpath(live.path(release_contents.VENV)) == folder
-
-
-def is_package(path: str) -> bool:
-    """Return whether a path of a release is in its environment."""
-    return path.startswith("venv/")
 
 
 def put_back(place: Place, archive: str, venv_archive: str, sha256: str) -> None:

@@ -63,8 +63,11 @@ def recorded(place: Place) -> dict[str, Any]:
     }
 
 
-def dirty(place: Place) -> dict[str, list[str]]:
-    """Return the paths of a release that are changed, added or missing since it was built; {} when none are."""
+def dirty(place: Place, packages: bool = True) -> dict[str, list[str]]:
+    """Return the paths of a release that are changed, added or missing since it was built; {} when none are.
+
+    Without `packages`, the files of its environment are not looked at.
+    """
     listed = release_contents.Contents.read(place.path(release_contents.LIST))
     if not listed or not listed.venv:
         return {"missing": [release_contents.LIST]}
@@ -74,12 +77,12 @@ def dirty(place: Place) -> dict[str, list[str]]:
         found.setdefault("changed", []).append(release_contents.LIST)
     vid, sha256 = listed.venv
     venv = os.path.join(place.venvs, vid)
-    packages = release_contents.Contents.read(venv + ".contents")
-    if not packages or not os.path.isdir(venv):
+    installed = release_contents.Contents.read(venv + ".contents")
+    if not installed or not os.path.isdir(venv):
         return found | {"missing": [*found.get("missing", []), release_contents.VENV]}
-    if packages.sha256 != sha256 or not leads_to(place.path(release_contents.VENV), venv):
+    if installed.sha256 != sha256 or not leads_to(place.path(release_contents.VENV), venv):
         found.setdefault("changed", []).append(release_contents.VENV)
-    for kind, paths in release_contents.differences(venv, packages).items():
+    for kind, paths in release_contents.differences(venv, installed).items() if packages else ():
         found.setdefault(kind, []).extend(f"{release_contents.VENV}/{path}" for path in paths)
     return found
 
