@@ -43,10 +43,6 @@ class ActionModule(Transfers):
                 result = self._build(store, {**args, "release": release, "commits": commits}, ship, task_vars)
         else:
             result |= self.mend(store, ship, look, task_vars)
-            if result.get("stays_changed"):
-                # Whoever deploys wants what was built; whoever goes back at night gets it all the same.
-                hint = f"Deploy another commit, or go back to it as it is: TO={release['id']} (make rollback)."
-                return {"failed": True, "msg": result["say"][0], "hint": hint}
         if not result.get("failed") and not self._task.check_mode:
             result |= self._keep(store, ship, result, look, task_vars)
         return result if result.get("failed") else {**answer, **result}

@@ -72,7 +72,7 @@ class Server:
 
     def courtesy_of(self, units: Iterable[str]) -> release_priority.Courtesy:
         """Return what lets others go first while units start."""
-        return release_priority.Courtesy(units, self.params["timeout"] * COURTEOUS_PART)
+        return release_priority.Courtesy(release_units.ordinary(units), self.params["timeout"] * COURTEOUS_PART)
 
     def warm_up(self) -> None:
         """Let all its processes get ready before visitors meet them, and then run like any other."""

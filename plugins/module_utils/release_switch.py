@@ -126,7 +126,7 @@ class Switch:
             with self.steps.step("probe"):
                 self.require_health()
         # A run that was cut off may have left some of them behind the others.
-        release_priority.step_up(self.units.wanted(self.instance))
+        release_priority.step_up(release_units.ordinary(self.units.wanted(self.instance)))
         self.record_late()
         return [f"Release {self.release} is live already: nothing to do"]
 

@@ -127,7 +127,7 @@ class Transfers(ActionBase):
     ) -> dict[str, Any]:
         """Have what somebody changed by hand of a release put back that the host kept, before it serves again.
 
-        Where that cannot be done, it stays as it is and the result says so: whoever goes back at night needs it.
+        Where that cannot be done, it is refused; not so to whoever goes back, at night perhaps, and needs it.
         """
         if look.current == args["id"]:
             return {}
@@ -150,7 +150,10 @@ class Transfers(ActionBase):
                 return {**result, "say": [f"What was changed of release {release} by hand was put back: {by_hand}"]}
             why = str(result["msg"])
         text = f"Release {release} was changed on this host by hand, and stays so: {by_hand}. Why: {why}"
-        return {"say": [text], "stays_changed": True}
+        if self._task.check_mode or (args.get("run") or {}).get("verb") == "rollback":
+            return {"say": [text]}
+        hint = f"Take another commit, or go back to it as it is: make rollback TO={release}."
+        return {"failed": True, "msg": text, "hint": hint}
 
     def push(
         self, store: Store, args: Mapping[str, Any], look: Look, task_vars: dict[str, Any] | None

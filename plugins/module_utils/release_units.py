@@ -34,10 +34,15 @@ def properties(units: Iterable[str]) -> dict[str, dict[str, str]]:
     units = list(units)
     if not units:
         return {}
-    names = "Id,LoadState,ActiveState,SubState,NRestarts,NeedDaemonReload"
+    names = "Id,LoadState,ActiveState,SubState,NRestarts,NeedDaemonReload,Nice"
     blocks = systemctl("show", "--property", names, *units)[1].strip().split("\n\n")
     rows = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in blocks]
     return {row["Id"]: row for row in rows if "Id" in row}
+
+
+def ordinary(units: Iterable[str]) -> list[str]:
+    """Return those of the units to which nobody has given a nice value."""
+    return [unit for unit, shown in properties(units).items() if shown.get("Nice", "0") == "0"]
 
 
 def listed(patterns: Iterable[str]) -> list[str]:
