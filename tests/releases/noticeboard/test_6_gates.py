@@ -122,7 +122,7 @@ def test_what_is_gone_back_to_is_what_was_built(team: Team, offered: str) -> Non
         said = team.make("rollback", "production", TO=offered)
     finally:
         elsewhere.rename(archive)
-    assert f"changed on this host by hand: {FILE} (changed). Its archive is not on this computer" in " ".join(
+    assert f"by hand, and stays so: {FILE} (changed). Why: its archive is not on this computer" in " ".join(
         said.split()
     )
     assert team.live("production") == offered
