@@ -149,12 +149,14 @@ def other_computer() -> Iterator[Path]:
     (sched_autogroup in sched(7)), and all of a container is one group among them.
     """
     group = next((base / f"samestack-bench-{os.getpid()}" for base in CPU_GROUPS if (base / "cpu.stat").exists()), None)
+    if group is None:
+        raise BenchError("the kernel has no control groups for processors")
     try:
-        if group is None:
-            raise BenchError("the kernel has no control groups for processors")
         group.mkdir(exist_ok=True)
         (group / "cpu.idle").write_text("1", encoding="ascii")
     except OSError as problem:
+        with contextlib.suppress(OSError):
+            group.rmdir()
         raise BenchError(f"the control node can't be set apart from the host: {problem}") from problem
     try:
         yield group

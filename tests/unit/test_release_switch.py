@@ -351,3 +351,11 @@ def test_connections_of_a_socket(tmp_path: Path) -> None:
         "0: 00000003 00000000 00000000 0001 03 35\n"
     )
     assert release_sockets.connections("/run/shop/a.sock", str(table)) == 2
+
+
+def test_who_has_a_nice_value_of_somebodys_own_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = "Id=shop-worker-queue@a.service\nNice=0\n\nId=shop-worker-mail@a.service\nNice=10\n"
+    monkeypatch.setattr(release_units, "systemctl", lambda *_: (0, shown))
+    assert release_units.ordinary(["shop-worker-queue@a.service", "shop-worker-mail@a.service"]) == [
+        "shop-worker-queue@a.service"
+    ]
