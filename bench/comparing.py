@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 
 from targets import REPO
 
-sys.path += [str(REPO / "plugins" / "module_utils"), str(REPO / "tests")]
+sys.path += [str(REPO), str(REPO / "tests")]
 
-from parity_compare import compare
-from parity_store import Store
 from support.manifests import Sections, changed, declared, digest, envelope, manifest, sections
+
+from plugins.plugin_utils.parity.compare import compare
+from plugins.plugin_utils.parity.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from parity_envelope import Envelope
+    from plugins.plugin_utils.parity.envelope import Envelope
 
 #: Packages, files and columns of a host: a provisioned machine has some 2,100 keys
 SIZE = 650

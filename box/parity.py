@@ -26,15 +26,13 @@ from typing import TYPE_CHECKING
 from common import REPO, STATE, SetupError, note, stop
 from resolve import ENVIRONMENTS, Inventory
 
-sys.path.append(str(REPO / "plugins" / "module_utils"))
-
-from inventory_files import label
-from inventory_laws import PLACEHOLDER
-from parity_envelope import EnvelopeError
-from parity_report import Report
-from parity_store import Store
-from parity_text import Look
-from parity_timeline import since
+from plugins.plugin_utils.inventory.files import label
+from plugins.plugin_utils.inventory.laws import PLACEHOLDER
+from plugins.plugin_utils.parity.envelope import EnvelopeError
+from plugins.plugin_utils.parity.report import Report
+from plugins.plugin_utils.parity.store import Store
+from plugins.plugin_utils.parity.text import Look
+from plugins.plugin_utils.parity.timeline import since
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """The variable reference, made from what the roles themselves say: argument_specs, defaults, and the inventory.
 
-Pure but for reading those files; `docs/generate` writes the page, a unit test compares it.
+`.venv/bin/python -m docs.reference` writes the page; a unit test compares it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from value_formats import FORMATS
+
+from plugins.plugin_utils.inventory.formats import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,7 +32,7 @@ LONGEST_VALUE = 60
 HEAD = """\
 # Variables
 
-<!-- Written by docs/generate from roles/*/meta/argument_specs.yml. Change those, then run it again. -->
+<!-- Written by `python -m docs.reference` from roles/*/meta/argument_specs.yml. Change those, then run it again. -->
 
 [Decisions](#decisions) are what you set. [Role variables](#role-variables) are set from them in
 `inventories/group_vars/all/wiring.yml`; you need those only to change a role.
@@ -160,3 +161,7 @@ def page() -> str:
     if missing:
         raise ValueError(f"docs/reference.py: ROLES lacks {', '.join(sorted(missing))}")
     return "\n".join([HEAD.rstrip(), *decisions(), "", ROLE_HEAD.rstrip(), *role_variables(), ""])
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

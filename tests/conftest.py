@@ -1,4 +1,4 @@
-"""For all tests: where modules find our module_utils, and what came of the tests, in a file that `tests/run` reads."""
+"""For all tests: what came of them, in a file that `tests/run` reads."""
 
 from __future__ import annotations
 
@@ -7,13 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import ansible.module_utils
-
 if TYPE_CHECKING:
     import pytest
-
-# On a host, Ansible puts them there.
-ansible.module_utils.__path__.append(str(Path(__file__).resolve().parents[1] / "plugins" / "module_utils"))
 
 
 class Results:

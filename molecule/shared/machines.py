@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import yaml
-from support.project import copy_project
+from support.project import copy_project, link_collection
 
 PROJECT = Path(__file__).resolve().parents[2]
 COPY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "project"
@@ -88,6 +88,7 @@ def create() -> None:
     state = COPY / ".samestack"
     state.mkdir(mode=0o700)
     lend_tools(state)
+    link_collection(COPY)
     known = state / "known_hosts"
     parts = [MACHINE.format(name=name, address=addresses[name], key=KEY, known=known) for name in addresses]
     (state / "ssh_config").write_text("\n".join([*parts, NOBODY_ELSE]), encoding="utf-8")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import re
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,24 +12,22 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
-# Ansible puts module_utils on no import path of the control node.
-sys.path.append(str(Path(__file__).resolve().parents[1] / "module_utils"))
-
-import environment_in_hand as in_hand
-import inventory_laws as laws
-from inventory_files import label
-from inventory_laws import Problem
-from inventory_values import check_values
-from inventory_view import WIRING, Inventory
-from project_vault import secret_problems
-from stack_lock import FILE as STACK_LOCK
-from stack_lock import read_lock
+from ..plugin_utils.inventory import environment as in_hand
+from ..plugin_utils.inventory import laws
+from ..plugin_utils.inventory.files import label
+from ..plugin_utils.inventory.laws import Problem
+from ..plugin_utils.inventory.values import check_values
+from ..plugin_utils.inventory.view import WIRING, Inventory
+from ..plugin_utils.secrets.vault import secret_problems
+from ..plugin_utils.stack.lock import FILE as STACK_LOCK
+from ..plugin_utils.stack.lock import read_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ansible.parsing.dataloader import DataLoader
-    from inventory_files import KeyPath
+
+    from ..plugin_utils.inventory.files import KeyPath
 
     HostVars = Mapping[str, Any]
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-# Ansible puts module_utils on no import path of the control node.
-sys.path.append(str(Path(__file__).resolve().parents[1] / "module_utils"))
-
-from parity_compare import compare
-from parity_envelope import EnvelopeError, read_envelope
-from parity_gate import Verdict, gates, judge, notes, ways_out
-from project_repository import commits_between, mirror_of
-from release_gates import Gate, unmet
+from ..plugin_utils.parity.compare import compare
+from ..plugin_utils.parity.envelope import EnvelopeError, read_envelope
+from ..plugin_utils.parity.gate import Verdict, gates, judge, notes, ways_out
+from ..plugin_utils.project.repository import commits_between, mirror_of
+from ..plugin_utils.release.gates import Gate, unmet
 
 REFUSED = "Staging's release does not go to production"
 #: As many lines fit into the reason of a failure; more are told before it.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,10 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-# Ansible puts module_utils on no import path of the control node.
-sys.path.append(str(Path(__file__).resolve().parents[1] / "module_utils"))
-
-from parity_envelope import EnvelopeError, read_envelope
-from parity_report import Report
-from parity_store import Store
-from parity_text import Look
+from ..plugin_utils.parity.envelope import EnvelopeError, read_envelope
+from ..plugin_utils.parity.report import Report
+from ..plugin_utils.parity.store import Store
+from ..plugin_utils.parity.text import Look
 
 STATE = Path(__file__).resolve().parents[2] / ".samestack"
 

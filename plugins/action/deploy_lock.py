@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.plugins.action import ActionBase
 
-# Ansible puts module_utils on no import path of the control node.
-UTILS = Path(__file__).resolve().parents[1] / "module_utils"
-sys.path.append(str(UTILS))
-
-from deploy_lock_words import busy, frozen, lost, waiting
-from first_contact import Target
-from host_messages import unreachable
-from run_identity import new_run, run_process, who
-from value_formats import FORMATS, parse_duration
+from ..module_utils.standalone import hold_lock
+from ..plugin_utils.connection import lock_holder
+from ..plugin_utils.connection.bootstrap import Target
+from ..plugin_utils.connection.lock_messages import busy, frozen, lost, waiting
+from ..plugin_utils.connection.messages import unreachable
+from ..plugin_utils.inventory.formats import FORMATS, parse_duration
+from ..plugin_utils.release.run import new_run, run_process, who
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -135,10 +133,10 @@ def command(user: str, password: str) -> str:
 def start_holder(reach: Mapping[str, Any], request: Mapping[str, Any], pid: int) -> subprocess.Popen[bytes]:
     """Start the process that holds the connection, in a session of its own: Ctrl-C is not for it."""
     argv = reach["target"].argv(reach["user"], command(reach["user"], reach["password"]), *OPTIONS)
-    program = {"samestack_lock": (UTILS / "lock_on_host.py").read_text(encoding="utf-8"), "request": request}
+    program = {"samestack_lock": Path(hold_lock.__file__).read_text(encoding="utf-8"), "request": request}
     first = (reach["password"] + "\n" if reach["password"] else "") + json.dumps(program) + "\n"
     holder = subprocess.Popen(
-        [sys.executable, "-I", "-S", str(UTILS / "lock_holder.py")], cwd="/", start_new_session=True,
+        [sys.executable, "-I", "-S", lock_holder.__file__], cwd="/", start_new_session=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     assert holder.stdin is not None

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-# Ansible puts module_utils on no import path of the control node.
-sys.path.append(str(Path(__file__).resolve().parents[1] / "module_utils"))
-
-from release_table import table
-from run_identity import who
+from ..plugin_utils.release.ledger_table import table
+from ..plugin_utils.release.run import who
 
 LEDGER_NAMES = {"close": "maintenance", "open": "maintenance"}
 
@@ -29,7 +24,9 @@ class ActionModule(ActionBase):
         verb, environment = str(args.get("verb", "")), str(args.get("environment", ""))
         own = {"verb": LEDGER_NAMES.get(verb, verb), "who": who(), "environment": environment}
         args["run"] = args.get("run") or own
-        result |= self._execute_module(module_name="environment_state", module_args=args, task_vars=task_vars)
+        result |= self._execute_module(
+            module_name="samestack.core.environment_state", module_args=args, task_vars=task_vars
+        )
         state = result.get("state")
         if state and args.get("format") == "json":
             # For programs: the lines that begin with a brace, as they are on the host.

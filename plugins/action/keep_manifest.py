@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,16 +9,13 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 
-# Ansible puts module_utils on no import path of the control node.
-sys.path.append(str(Path(__file__).resolve().parents[1] / "module_utils"))
-
-import environment_in_hand as in_hand
-import parity_declared as declared
-from manifest_key import derived_key
-from parity_envelope import Envelope, EnvelopeError, check_manifest
-from parity_store import Store
-from project_vault import SecretError, environment_secrets
-from site_contents import SiteTasks, with_role
+from ..module_utils.manifest.reading.key import derived_key
+from ..plugin_utils.inventory import environment as in_hand
+from ..plugin_utils.parity import declared
+from ..plugin_utils.parity.envelope import Envelope, EnvelopeError, check_manifest
+from ..plugin_utils.parity.intended import SiteTasks, with_role
+from ..plugin_utils.parity.store import Store
+from ..plugin_utils.secrets.vault import SecretError, environment_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-# Ansible puts module_utils on no import path of the control node.
-sys.path.append(str(Path(__file__).resolve().parents[1] / "module_utils"))
-
-import environment_in_hand as in_hand
-from project_vault import SecretError, environment_secrets
+from ..plugin_utils.inventory import environment as in_hand
+from ..plugin_utils.secrets.vault import SecretError, environment_secrets
 
 
 class ActionModule(ActionBase):

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-# Ansible puts module_utils on no import path of the control node.
-sys.path.append(str(Path(__file__).resolve().parents[1] / "module_utils"))
-
-from stack_lock import FILE, LockError, locked_anew, read_lock, said, written
+from ..plugin_utils.stack.lock import FILE, LockError, locked_anew, read_lock, said, written
 
 ROOT = Path(__file__).resolve().parents[2]
 

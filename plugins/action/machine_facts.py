@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
-# Ansible puts module_utils on no import path of the control node.
-UTILS = Path(__file__).resolve().parents[1] / "module_utils"
-sys.path.append(str(UTILS))
-
-from host_messages import host_name
-from ssh_trouble import last_words
-from stack_packages import stack_of
+from ..module_utils.packages.compare import stack_of
+from ..module_utils.standalone import look
+from ..plugin_utils.connection.messages import host_name
+from ..plugin_utils.connection.ssh_errors import last_words
 
 # Of role host's own templates
 CANDIDATES = ("nginx", "postgresql")
@@ -34,7 +30,7 @@ class ActionModule(ActionBase):
         packages = list(self._task.args.get("candidates") or CANDIDATES)
         stack = ["stack"] if boolean(self._task.args.get("stack") or False) else []
         command = shlex.join(["/usr/bin/python3", "-I", "-S", "-", json.dumps(packages), *stack])
-        program = (UTILS / "machine_look.py").read_bytes()
+        program = Path(look.__file__).read_bytes()
         answer = self._low_level_execute_command(command, in_data=program, sudoable=False)
         # A log-in shell may have something to say before.
         lines = [line for line in answer["stdout"].splitlines() if line.startswith("{")]

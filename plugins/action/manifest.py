@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-# Ansible puts module_utils on no import path of the control node.
-sys.path.append(str(Path(__file__).resolve().parents[1] / "module_utils"))
-
-from manifest_words import drift_words, manifest_words
-from run_identity import who
+from ..plugin_utils.parity.messages import drift_words, manifest_words
+from ..plugin_utils.release.run import who
 
 
 class ActionModule(ActionBase):
@@ -24,7 +19,7 @@ class ActionModule(ActionBase):
         args = dict(self._task.args)
         task_vars = task_vars or {}
         args["run"] = args.get("run") or (task_vars.get("ansible_facts") or {}).get("run") or {"who": who()}
-        result |= self._execute_module(module_name="manifest", module_args=args, task_vars=task_vars)
+        result |= self._execute_module(module_name="samestack.core.manifest", module_args=args, task_vars=task_vars)
         # The manifest would otherwise be printed with -vvv.
         result.pop("invocation", None)
         if result.get("failed") or "manifest" not in result:

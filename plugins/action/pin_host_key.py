@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsiblePromptInterrupt, AnsiblePromptNoninteractive
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-# Ansible puts module_utils on no import path of the control node.
-sys.path.append(str(Path(__file__).resolve().parents[1] / "module_utils"))
-
-import environment_in_hand as in_hand
-import first_contact as contact
-from host_messages import host_name, unreachable
+from ..plugin_utils.connection import bootstrap as contact
+from ..plugin_utils.connection.messages import host_name, unreachable
+from ..plugin_utils.inventory import environment as in_hand
 
 COMPARE = "`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the server's own console, or your provider's page"
 

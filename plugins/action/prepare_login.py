@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-# Ansible puts module_utils on no import path of the control node.
-sys.path.append(str(Path(__file__).resolve().parents[1] / "module_utils"))
-
-import first_contact as contact
-from host_support import LOOK, parse_look
-from ssh_trouble import last_words, trouble
+from ..plugin_utils.connection import bootstrap as contact
+from ..plugin_utils.connection.ssh_errors import last_words, trouble
+from ..plugin_utils.connection.supported import LOOK, parse_look
 
 REFUSED = "refuses the log-in"
 

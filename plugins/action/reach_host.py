@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
-# Ansible puts module_utils on no import path of the control node.
-sys.path.append(str(Path(__file__).resolve().parents[1] / "module_utils"))
-
-from host_messages import host_name, unreachable
-from host_support import LOOK, SUPPORTED_TEXT, is_supported, parse_look
-from ssh_trouble import last_words
+from ..plugin_utils.connection.messages import host_name, unreachable
+from ..plugin_utils.connection.ssh_errors import last_words
+from ..plugin_utils.connection.supported import LOOK, SUPPORTED_TEXT, is_supported, parse_look
 
 
 class ActionModule(ActionBase):

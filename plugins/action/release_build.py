@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
-# Ansible puts module_utils on no import path of the control node.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "module_utils"))
-
-from project_repository import commits_between
-from release_store import Store
-from release_transfer import STORE_LIMIT, Look, Transfers
+from ..plugin_utils.project.repository import commits_between
+from ..plugin_utils.release.store import Store
+from ..plugin_utils.release.transfer import STORE_LIMIT, Look, Transfers
 
 
 class ActionModule(Transfers):

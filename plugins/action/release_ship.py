@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
-# Ansible puts module_utils on no import path of the control node.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "module_utils"))
-
-from release_store import Store
-from release_transfer import Look, Transfers, ship_args
+from ..plugin_utils.release.store import Store
+from ..plugin_utils.release.transfer import Look, Transfers, ship_args
 
 
 class ActionModule(Transfers):

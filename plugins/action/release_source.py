@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,15 +15,12 @@ from ansible.plugins.action import ActionBase
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Ansible puts module_utils on no import path of the control node.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "module_utils"))
-
-from project import Given, detect
-from project_archive import keep_newest, pack
-from project_errors import ProjectError
-from project_repository import FIXED_TIME, Request
-from project_source import fetch
-from release_identity import ID_LENGTH, digest, inputs_of, platform_problem, venv_id
+from ..plugin_utils.project.archive import keep_newest, pack
+from ..plugin_utils.project.detect import Given, detect
+from ..plugin_utils.project.errors import ProjectError
+from ..plugin_utils.project.repository import FIXED_TIME, Request
+from ..plugin_utils.project.source import fetch
+from ..plugin_utils.release.identity import ID_LENGTH, digest, inputs_of, platform_problem, venv_id
 
 ARCHIVES_KEPT = 10
 LIVE = "live-code"

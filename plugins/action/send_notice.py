@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-# Ansible puts module_utils on no import path of the control node.
-sys.path.append(str(Path(__file__).resolve().parents[1] / "module_utils"))
-
-from notices import send
+from ..plugin_utils.release.notifications import send
 
 
 class ActionModule(ActionBase):

@@ -75,7 +75,7 @@ class ActionModule(ActionBase):
             "units": self._task.args.get("units") or [],
         }
         result: dict[str, Any] = self._execute_module(
-            module_name="system_state", module_args=arguments, task_vars=task_vars
+            module_name="samestack.core.system_state", module_args=arguments, task_vars=task_vars
         )
         # The contents would otherwise be printed with -vvv, secrets among them.
         result.pop("invocation", None)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import secrets
-import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible.plugins.action import ActionBase
 
-# Ansible puts module_utils on no import path of the control node.
-sys.path.append(str(Path(__file__).resolve().parents[1] / "module_utils"))
+from ..plugin_utils.inventory import environment as in_hand
+from ..plugin_utils.inventory.files import label
+from ..plugin_utils.secrets import keys as store
+from ..plugin_utils.secrets.vault import SecretError, real_secrets_text, vault_passwords
 
-import environment_in_hand as in_hand
-import project_secrets as store
-from inventory_files import label
-from project_vault import SecretError, real_secrets_text, vault_passwords
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class ActionModule(ActionBase):

@@ -39,8 +39,9 @@ description:
 PLUGINS = Path(__file__).resolve().parents[1]
 OURS = (PLUGINS / "modules", PLUGINS / "module_utils")
 STORE = PLUGINS.parent / ".samestack" / "modules"
-#: How module_common.py calls the folder, and the files of modules that are in no collection
-FOLDER, FILE = "ansiballz_cache", re.compile(r"ansible\.(modules|legacy)\.(\w+)-[\w-]+")
+#: How module_common.py calls the folder, and the files of Ansible's own modules and ours
+FOLDER = "ansiballz_cache"
+FILE = re.compile(r"(ansible\.modules|ansible_collections\.samestack\.core\.plugins\.modules)\.(\w+)-[\w-]+")
 
 
 class CallbackModule(CallbackBase):
@@ -67,20 +68,22 @@ class CallbackModule(CallbackBase):
 def state() -> str:
     """Return what changes with Ansible, this Python, and the files of our modules. Raises OSError."""
     digest = hashlib.sha256(f"{__version__} {ansible.__file__} {sys.version}".encode())
-    for folder in OURS:
-        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-            if entry.name.endswith(".py"):
-                status = entry.stat()
-                digest.update(f"{entry.path} {status.st_size} {status.st_mtime_ns} {status.st_ino}\n".encode())
+    for top in OURS:
+        for folder, _folders, names in sorted(os.walk(top)):
+            for name in sorted(names):
+                if name.endswith(".py"):
+                    status = os.stat(f"{folder}/{name}")
+                    line = f"{folder}/{name} {status.st_size} {status.st_mtime_ns} {status.st_ino}\n"
+                    digest.update(line.encode())
     return digest.hexdigest()[:16]
 
 
 def payloads(folder: Path) -> Iterator[Path]:
     """Yield the files of a folder that belong to modules which are Ansible's or ours. Raises OSError."""
-    homes = {"legacy": OURS[0], "modules": Path(ansible.modules.__file__).parent}
+    homes = {True: Path(ansible.modules.__file__).parent, False: OURS[0]}
     for file in folder.iterdir():
         found = FILE.fullmatch(file.name)
-        if found and (homes[found[1]] / f"{found[2]}.py").exists():
+        if found and (homes[found[1] == "ansible.modules"] / f"{found[2]}.py").exists():
             yield file
 
 

@@ -1,8 +1,8 @@
 """What a run looks like: one progress line, then only what changed or failed.
 
-The words are made in module_utils/samestack_report.py, the figures in samestack_progress.py, and the terminal is kept
-by samestack_screen.py. This file turns Ansible's events into calls of those, and gives way to Ansible's own callback
-with `-v`, and whenever something here goes wrong.
+The words are made in plugin_utils/console/report.py, the figures in progress.py, and the terminal is kept by screen.py.
+This file turns Ansible's events into calls of those, and gives way to Ansible's own callback with `-v`, and whenever
+something here goes wrong.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ import atexit
 import contextlib
 import functools
 import hashlib
-import importlib.util
 import os
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,14 +19,12 @@ from typing import TYPE_CHECKING
 from ansible import constants, context
 from ansible.plugins.callback.default import CallbackModule as DefaultCallback
 
+from ..plugin_utils.console import progress, report, screen
+from ..plugin_utils.console import run as events
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from types import ModuleType
 
-    import samestack_progress as progress
-    import samestack_report as report
-    import samestack_run as events
-    import samestack_screen as screen
     from ansible.executor.stats import AggregateStats
     from ansible.executor.task_result import CallbackTaskResult
     from ansible.inventory.host import Host
@@ -36,22 +32,6 @@ if TYPE_CHECKING:
     from ansible.playbook.included_file import IncludedFile
     from ansible.playbook.play import Play
     from ansible.playbook.task import Task
-else:
-
-    def _helper(name: str) -> ModuleType:
-        """Import a file of module_utils: on the control node Ansible does not put that folder on any import path."""
-        if name not in sys.modules:
-            file = Path(__file__).resolve().parents[1] / "module_utils" / f"{name}.py"
-            spec = importlib.util.spec_from_file_location(name, file)
-            sys.modules[name] = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(sys.modules[name])
-        return sys.modules[name]
-
-    # The last one imports the first two by name, so the order matters.
-    progress = _helper("samestack_progress")
-    report = _helper("samestack_report")
-    screen = _helper("samestack_screen")
-    events = _helper("samestack_run")
 
 DOCUMENTATION = """
 name: samestack

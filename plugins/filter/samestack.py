@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import sys
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +12,9 @@ from ansible.errors import AnsibleFilterError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-# Ansible puts module_utils on no import path of the control node.
-sys.path.append(str(Path(__file__).resolve().parents[1] / "module_utils"))
-
-from stack_lock import read_lock
-from stack_plan import host_plan, preview
-from value_formats import parse_duration, parse_size
+from ..plugin_utils.inventory.formats import parse_duration, parse_size
+from ..plugin_utils.stack.lock import read_lock
+from ..plugin_utils.stack.plan import host_plan, preview
 
 
 def _parsed(parse: Callable[[object], int], value: object) -> int:

@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
-import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+from ..module_utils.manifest.reading.key import derived_key
+
 MODULES = Path(__file__).resolve().parents[1] / "module_utils"
-# Ansible puts module_utils on no import path of the control node.
-sys.path.append(str(MODULES))
-
-from manifest_key import derived_key
-
-IMPORT = re.compile(r"^\s*from ansible\.module_utils(?:\.(\w+))? import (?:\(([^)]*)\)|(.*)$)", re.MULTILINE)
-FIRST = "manifest_main"
-
-
-def imported(text: str) -> set[str]:
-    """Return the names of our own files that a file of module_utils imports."""
-    found = set()
-    for module, several, one in IMPORT.findall(text):
-        names = re.findall(r"\w+", several or re.sub(r" as \w+", "", one))
-        found |= {module} if module else set(names)
-    return found
+#: What the recorder is made of, as it lies in module_utils
+RECORDER = (
+    "__init__.py", "common/*.py", "inside_app/*.py", "manifest/*.py", "manifest/reading/*.py", "manifest/sections/*.py",
+    "release/__init__.py", "release/application.py", "release/inside.py", "release/place.py",
+    "release/files/__init__.py", "release/files/contents.py",
+)  # fmt: skip
 
 
 def recorder_files(folder: str) -> list[dict[str, str]]:
-    """Return `system_state` entries that put the recorder, and everything of ours that it needs, into a folder."""
-    names, waiting = set(), {FIRST}
-    while waiting:
-        names |= waiting
-        texts = [(MODULES / f"{name}.py").read_text(encoding="utf-8") for name in waiting]
-        waiting = set().union(*map(imported, texts)) - names
-    return [{"path": f"{folder}/{name}.py", "source": str(MODULES / f"{name}.py")} for name in sorted(names)]
+    """Return `system_state` entries that put the recorder's packages into a folder, as the package `samestack`."""
+    names = sorted(str(path.relative_to(MODULES)) for part in RECORDER for path in MODULES.glob(part))
+    package = f"{folder}/samestack"
+    folders = sorted({str(Path(name).parent) for name in names} - {"."})
+    return [
+        {"path": package, "state": "directory"},
+        *({"path": f"{package}/{name}", "state": "directory"} for name in folders),
+        *({"path": f"{package}/{name}", "source": str(MODULES / name)} for name in names),
+    ]
 
 
 class FilterModule:

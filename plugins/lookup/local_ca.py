@@ -36,17 +36,13 @@ _raw:
 
 import functools
 import hashlib
-import sys
 from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 
-# Ansible puts module_utils on no import path of the control node.
-sys.path.append(str(Path(__file__).resolve().parents[1] / "module_utils"))
-
-from local_authority import AUTHORITY_LIFE, issue, kept_pair, parse_authority
+from ..plugin_utils.secrets.authority import AUTHORITY_LIFE, issue, kept_pair, parse_authority
 
 STATE = Path(__file__).resolve().parents[2] / ".samestack"
 

@@ -22,7 +22,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: The inventory is complete and legal
-  check_inventory:
+  samestack.core.check_inventory:
   run_once: true
 """
 

@@ -32,7 +32,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: What staging serves may go to production
-  check_promotion:
+  samestack.core.check_promotion:
     staging: {staging1: "{{ hostvars.staging1.__release_state.state }}"}
     production: {production1: "{{ hostvars.production1.__release_state.state }}"}
 """

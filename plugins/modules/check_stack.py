@@ -16,7 +16,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: The locked versions can be had
-  check_stack:
+  samestack.core.check_stack:
   run_once: true
 """
 

@@ -17,7 +17,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: The environments match
-  compare_manifests:
+  samestack.core.compare_manifests:
     files: "{{ ansible_play_hosts | map('extract', hostvars, ['ansible_facts', 'manifest_file']) | list }}"
   run_once: true
 """

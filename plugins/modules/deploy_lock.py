@@ -33,7 +33,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: No other run changes this environment
-  deploy_lock:
+  samestack.core.deploy_lock:
     verb: deploy
     environment: staging
     host: staging1

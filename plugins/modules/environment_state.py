@@ -30,7 +30,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: Nobody deploys
-  environment_state:
+  samestack.core.environment_state:
     verb: freeze
     message: The fair is on
     app: noticeboard
@@ -44,9 +44,10 @@ state: {description: What there is to see., type: dict, returned: where the verb
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.environment_verbs import Environment
-from ansible.module_utils.release_host import ReleaseError
-from ansible.module_utils.release_ledger import Run
+
+from ..module_utils.common.errors import HostError
+from ..module_utils.common.ledger import Run
+from ..module_utils.environment.verbs import Environment
 
 
 def main() -> None:
@@ -78,7 +79,7 @@ def main() -> None:
     environment.packages = given["packages"]
     try:
         changed, say = environment.verbs()[given["verb"]](given["message"])
-    except ReleaseError as error:
+    except HostError as error:
         module.fail_json(msg=str(error), hint=error.hint)
     module.exit_json(changed=changed, say=say)
 

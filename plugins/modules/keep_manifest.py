@@ -17,7 +17,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: It is kept
-  keep_manifest:
+  samestack.core.keep_manifest:
     found: "{{ recorded }}"
 """
 

@@ -15,7 +15,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: The secrets of the environment in hand are known
-  load_secrets:
+  samestack.core.load_secrets:
   no_log: true
   changed_when: false
 """

@@ -18,7 +18,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: The stack lock says what the machines have
-  lock_stack:
+  samestack.core.lock_stack:
     environment: dev
   run_once: true
 """

@@ -25,7 +25,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: The machine is known
-  machine_facts:
+  samestack.core.machine_facts:
 """
 
 RETURN = r"""

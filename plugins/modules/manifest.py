@@ -26,7 +26,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: What is really there is written down
-  manifest:
+  samestack.core.manifest:
     app: noticeboard
     environment: production
   register: recorded

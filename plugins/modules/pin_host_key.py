@@ -24,7 +24,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: The host's key is pinned
-  pin_host_key:
+  samestack.core.pin_host_key:
     fingerprint: "{{ preflight_host_key_fingerprint }}"
   throttle: 1
 """

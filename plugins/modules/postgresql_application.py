@@ -27,7 +27,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: The application's database exists
-  postgresql_application:
+  samestack.core.postgresql_application:
     database: noticeboard
     user: noticeboard
     extensions: [unaccent]

@@ -24,7 +24,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: Ansible can log in and work
-  prepare_login:
+  samestack.core.prepare_login:
     users: [root, ubuntu]
 """
 

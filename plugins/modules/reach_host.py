@@ -14,7 +14,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: The host can be worked on
-  reach_host:
+  samestack.core.reach_host:
 """
 
 RETURN = r"""

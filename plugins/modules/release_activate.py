@@ -41,7 +41,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: The release serves
-  release_activate:
+  samestack.core.release_activate:
     release: 0a1b2c3d4e5f
     app: noticeboard
     root: /srv/noticeboard
@@ -56,10 +56,12 @@ seconds: {description: Seconds that each step took., type: dict, returned: alway
 say: {description: What happened, in words., type: list, elements: str, returned: success}
 """
 
-from ansible.module_utils import manifest_call
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.release_host import ReleaseError, one_at_a_time
-from ansible.module_utils.release_switch import Switch
+
+from ..module_utils.common import recorder
+from ..module_utils.common.errors import HostError
+from ..module_utils.common.host_lock import one_at_a_time
+from ..module_utils.release.serving.switch import Switch
 
 
 def main() -> None:
@@ -97,11 +99,11 @@ def main() -> None:
             switch = Switch(module.params)
             seconds = switch.steps.seconds
             say = switch.run()
-    except ReleaseError as error:
+    except HostError as error:
         module.fail_json(msg=str(error), hint=error.hint, live=switch.place.current, seconds=seconds)
     # A provision records at its end.
     if module.params["run"].get("verb") != "provision":
-        say += manifest_call.record(module.params["run"])
+        say += recorder.record(module.params["run"])
     module.exit_json(changed=switch.changed, before=switch.before, live=switch.place.current, seconds=seconds, say=say)
 
 

@@ -36,7 +36,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: The release is built
-  release_build:
+  samestack.core.release_build:
     release: "{{ __release.release }}"
     root: /srv/noticeboard
     build_user: noticeboard-build
@@ -54,11 +54,13 @@ steps: {description: Seconds of each step., type: list, elements: dict, returned
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.release_builder import Builder
-from ansible.module_utils.release_host import ReleaseError, check_space, one_at_a_time
-from ansible.module_utils.release_ledger import Run
-from ansible.module_utils.release_parcel import pack_release
-from ansible.module_utils.release_retention import prune_built
+
+from ..module_utils.common.errors import HostError, check_space
+from ..module_utils.common.host_lock import one_at_a_time
+from ..module_utils.common.ledger import Run
+from ..module_utils.release.builder import Builder
+from ..module_utils.release.files.retention import prune_built
+from ..module_utils.release.files.transfer import pack_release
 
 
 def main() -> None:
@@ -108,7 +110,7 @@ def main() -> None:
                 builder.build()
             prune_built(builder.place, module.params["keep"])
         answer |= pack(builder, module.params)
-    except ReleaseError as error:
+    except HostError as error:
         run.fail(str(error), release=release, steps=builder.steps.seconds, label=builder.release.get("label", ""))
         module.fail_json(msg=str(error), hint=error.hint, steps=builder.steps.done)
     run.note(steps=builder.steps.seconds)

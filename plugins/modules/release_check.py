@@ -32,7 +32,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: The release fits the environment
-  release_check:
+  samestack.core.release_check:
     release: 0a1b2c3d4e5f
     app: noticeboard
     root: /srv/noticeboard
@@ -58,9 +58,10 @@ say: {description: What people want to know., type: list, elements: str, returne
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.release_check_steps import Check
-from ansible.module_utils.release_host import Steps
-from ansible.module_utils.release_outcome import ACCOUNT, ending
+
+from ..module_utils.common.stopwatch import Steps
+from ..module_utils.release.database.check import Check
+from ..module_utils.release.database.outcome import ACCOUNT, ending
 
 
 def main() -> None:

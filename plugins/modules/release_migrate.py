@@ -28,7 +28,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: The database is migrated
-  release_migrate:
+  samestack.core.release_migrate:
     release: 0a1b2c3d4e5f
     app: noticeboard
     root: /srv/noticeboard
@@ -43,11 +43,13 @@ say: {description: What happened, in words., type: list, elements: str, returned
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.release_check_steps import run_commands
-from ansible.module_utils.release_host import Place, Steps
-from ansible.module_utils.release_migrations import migrate
-from ansible.module_utils.release_outcome import ACCOUNT, ending
-from ansible.module_utils.release_text import few
+
+from ..module_utils.common.stopwatch import Steps
+from ..module_utils.common.text import few
+from ..module_utils.release.database.check import run_commands
+from ..module_utils.release.database.migrations import migrate
+from ..module_utils.release.database.outcome import ACCOUNT, ending
+from ..module_utils.release.place import Place
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: The old release is stopped
-  release_pause:
+  samestack.core.release_pause:
     state: paused
     app: noticeboard
     root: /srv/noticeboard
@@ -44,8 +44,10 @@ say: {description: What happened, in words., type: list, elements: str, returned
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.release_host import ReleaseError, one_at_a_time
-from ansible.module_utils.release_pause import Pause
+
+from ..module_utils.common.errors import HostError
+from ..module_utils.common.host_lock import one_at_a_time
+from ..module_utils.release.serving.pause import Pause
 
 
 def main() -> None:
@@ -76,7 +78,7 @@ def main() -> None:
         with one_at_a_time(module.params["app"]):
             done = pause.is_done()
             say = pause.run()
-    except ReleaseError as error:
+    except HostError as error:
         module.fail_json(msg=str(error), hint=error.hint)
     module.exit_json(changed=not done, say=say)
 

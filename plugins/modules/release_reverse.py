@@ -32,7 +32,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: The way back is known
-  release_reverse:
+  samestack.core.release_reverse:
     state: planned
     app: noticeboard
     root: /srv/noticeboard
@@ -49,14 +49,15 @@ trouble: {description: Why it failed while the site was closed; empty otherwise.
 say: {description: What people want to know., type: list, elements: str, returned: success}
 """
 
-from ansible.module_utils import manifest_call
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.release_host import ReleaseError
-from ansible.module_utils.release_ledger import read_ledger
-from ansible.module_utils.release_outcome import ACCOUNT
-from ansible.module_utils.release_reversal import Reversal
-from ansible.module_utils.release_reversal_choice import decide
-from ansible.module_utils.release_reversal_run import run_plan
+
+from ..module_utils.common import recorder
+from ..module_utils.common.errors import HostError
+from ..module_utils.common.ledger import read_ledger
+from ..module_utils.release.database.outcome import ACCOUNT
+from ..module_utils.release.database.rollback import run_plan
+from ..module_utils.release.database.rollback_choice import decide
+from ..module_utils.release.database.rollback_plan import Reversal
 
 
 def main() -> None:
@@ -85,7 +86,7 @@ def main() -> None:
             plan = reversal.plan()
             plan |= decide(plan, params["database"], params["confirmed"], params["points"])
             if plan["target"] == plan["live"] and plan["action"] == "nothing":
-                raise ReleaseError(
+                raise HostError(
                     f"Release {plan['live']} is live already, and the database has nothing that it does not know.",
                     "Without TO= it goes to the last good release before that.",
                 )
@@ -98,9 +99,9 @@ def main() -> None:
         if module.check_mode:
             module.exit_json(changed=True, trouble="", say=[])
         say, trouble = run_plan(params)
-    except ReleaseError as error:
+    except HostError as error:
         module.fail_json(msg=str(error), hint=error.hint)
-    say += manifest_call.record(params["run"])
+    say += recorder.record(params["run"])
     module.exit_json(changed=not trouble, trouble=trouble, say=say)
 
 

@@ -33,7 +33,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: The release is on the host
-  release_ship:
+  samestack.core.release_ship:
     id: 0a1b2c3d4e5f
     app: noticeboard
     root: /srv/noticeboard
@@ -49,11 +49,15 @@ by_hand: {description: "With O(repair): what somebody had changed.", type: list,
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.release_host import Place, ReleaseError, Steps, check_space, one_at_a_time
-from ansible.module_utils.release_ledger import Run
-from ansible.module_utils.release_owed import Owed
-from ansible.module_utils.release_parcel import pack_release, unpack_release
-from ansible.module_utils.release_repair import changed_paths, put_back
+
+from ..module_utils.common.errors import HostError, check_space
+from ..module_utils.common.host_lock import one_at_a_time
+from ..module_utils.common.ledger import Run
+from ..module_utils.common.pending import Owed
+from ..module_utils.common.stopwatch import Steps
+from ..module_utils.release.files.transfer import pack_release, unpack_release
+from ..module_utils.release.place import Place
+from ..module_utils.release.state.repair import changed_paths, put_back
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,7 +102,7 @@ def main() -> None:
                 repair(place, run, params)
             else:
                 unpack_release(place, params["archive"], params["venv_archive"], params["sha256"])
-    except ReleaseError as error:
+    except HostError as error:
         # A release that the host keeps has not failed because it could not be put back.
         if not params["repair"] or place.current == place.id:
             run.fail(str(error), release=params["id"], steps=steps.seconds)

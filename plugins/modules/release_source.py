@@ -37,7 +37,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: The source is at hand and understood
-  release_source:
+  samestack.core.release_source:
     app: noticeboard
     source: {type: path, path: examples/noticeboard}
     pins: {gunicorn: 23.0.0, psycopg: 3.2.13}

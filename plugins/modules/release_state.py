@@ -28,7 +28,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: The live release is known
-  release_state:
+  samestack.core.release_state:
     app: noticeboard
     root: /srv/noticeboard
     run_directory: /run/noticeboard
@@ -53,8 +53,9 @@ say: {description: What somebody changed of it., type: list, elements: str, retu
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.release_ledger import Run
-from ansible.module_utils.release_status import changed_by_hand, state
+
+from ..module_utils.common.ledger import Run
+from ..module_utils.release.state.status import changed_by_hand, state
 
 
 def main() -> None:

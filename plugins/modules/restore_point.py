@@ -28,7 +28,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: The database can be put back
-  restore_point:
+  samestack.core.restore_point:
     state: taken
     app: noticeboard
     database: noticeboard
@@ -46,9 +46,10 @@ say: {description: What happened, in words., type: list, elements: str, returned
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.release_host import ReleaseError
-from ansible.module_utils.release_ledger import Run, this_machine
-from ansible.module_utils.restore_points import Points, age
+
+from ..module_utils.common.errors import HostError
+from ..module_utils.common.ledger import Run, this_machine
+from ..module_utils.release.database.restore_points import Points, age
 
 
 def main() -> None:
@@ -92,7 +93,7 @@ def main() -> None:
                 f"Restored the database {points.database} as it was {age(point['age'])} ago ({point['name']}); "
                 f"the replaced one is {point['replaced']}"
             )
-    except ReleaseError as error:
+    except HostError as error:
         what = {"from": params["release"], "to": params["before"]}
         if params["state"] == "restored":
             # The site is closed: it opens again before the run ends.

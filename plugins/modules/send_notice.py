@@ -29,7 +29,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: People know that it begins
-  send_notice:
+  samestack.core.send_notice:
     settings: "{{ release_notices }}"
     run: "{{ ansible_facts.run }}"
     notice: {event: start, app: noticeboard, from: 0a1b2c3d4e5f, to: 5f4e3d2c1b0a, label: v1.2}

@@ -18,7 +18,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: What the others are made of is worked out once
-  settle_variables:
+  samestack.core.settle_variables:
     names: [environment_name, environment_hosts]
   changed_when: false
 """

@@ -20,7 +20,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: The site answers
-  site_answers:
+  samestack.core.site_answers:
     host: noticeboard.test
     root: /srv/noticeboard
     socket: /run/noticeboard/live.sock
@@ -32,10 +32,11 @@ say: {description: How it answered., type: list, elements: str, returned: succes
 
 import time
 
-from ansible.module_utils import maintenance_page
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.release_host import Place
-from ansible.module_utils.release_probe import Probe, is_well
+
+from ..module_utils.common import maintenance_page
+from ..module_utils.release.place import Place
+from ..module_utils.release.serving.probe import Probe, is_well
 
 PAUSE_SECONDS = 1
 

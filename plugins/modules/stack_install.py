@@ -30,7 +30,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: Packages have the locked versions
-  stack_install:
+  samestack.core.stack_install:
     section: debian-13-amd64
     locked: {nginx: 1.26.3-3+deb13u10}
     missing: [nginx]
@@ -45,8 +45,9 @@ say: {description: What was done, in words., type: list, elements: str, returned
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.stack_apt import StackError, as_result
-from ansible.module_utils.stack_change import LockedInstall, follow_up, words
+
+from ..module_utils.packages.apt import StackError, as_result
+from ..module_utils.packages.change import LockedInstall, follow_up, words
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: Packages are the newest
-  stack_upgrade:
+  samestack.core.stack_upgrade:
     apps: [noticeboard]
 """
 
@@ -30,10 +30,11 @@ say: {description: What was done, in words., type: list, elements: str, returned
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.release_host import ReleaseError
-from ansible.module_utils.release_ledger import Run
-from ansible.module_utils.stack_apt import Apt, StackError, as_result
-from ansible.module_utils.stack_change import follow_up, upgrade, words
+
+from ..module_utils.common.errors import HostError
+from ..module_utils.common.ledger import Run
+from ..module_utils.packages.apt import Apt, StackError, as_result
+from ..module_utils.packages.change import follow_up, upgrade, words
 
 
 def main() -> None:
@@ -52,7 +53,7 @@ def main() -> None:
         done = upgrade(apt, check=module.check_mode)
         # Also where nothing is to do: a run that was cut off may have left services behind.
         after = {} if module.check_mode else follow_up(module.run_command, module.params["apps"])
-    except (StackError, ReleaseError) as error:
+    except (StackError, HostError) as error:
         module.fail_json(msg=str(error), hint=error.hint)
     verb = "Would raise" if module.check_mode else "Raised"
     say = words(done, after, verb) or ["Every package is the newest that the archives have"]

@@ -69,7 +69,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: The web server is configured and runs
-  system_state:
+  samestack.core.system_state:
     files:
       - {path: /etc/nginx/nginx.conf, template: nginx.conf.j2, validate: nginx -t, reload: [nginx.service]}
       - {path: /etc/nginx/sites-enabled/default, state: absent, reload: [nginx.service]}
@@ -83,10 +83,11 @@ actions: {description: What was done to units and by commands., type: list, elem
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.system_change import State
-from ansible.module_utils.system_entries import EntryError
-from ansible.module_utils.system_undo import Record
-from ansible.module_utils.systemd_units import UnitError
+
+from ..module_utils.common.systemd import UnitError
+from ..module_utils.system.change import State
+from ..module_utils.system.entries import EntryError
+from ..module_utils.system.undo import Record
 
 
 def main() -> None:

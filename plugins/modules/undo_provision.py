@@ -20,12 +20,12 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: The last run on this host is known
-  undo_provision:
+  samestack.core.undo_provision:
     app: noticeboard
   register: found
 
 - name: Its files are put back
-  undo_provision:
+  samestack.core.undo_provision:
     app: noticeboard
     undo: "{{ found.last.id }}"
 """
@@ -36,12 +36,13 @@ say: {description: What happened, in words., type: list, elements: str, returned
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.release_host import ReleaseError
-from ansible.module_utils.release_ledger import Run
-from ansible.module_utils.system_entries import EntryError
-from ansible.module_utils.system_restore import Restore
-from ansible.module_utils.system_undo import runs, undone
-from ansible.module_utils.systemd_units import UnitError
+
+from ..module_utils.common.errors import HostError
+from ..module_utils.common.ledger import Run
+from ..module_utils.common.systemd import UnitError
+from ..module_utils.system.entries import EntryError
+from ..module_utils.system.restore import Restore
+from ..module_utils.system.undo import runs, undone
 
 
 def main() -> None:
@@ -65,7 +66,7 @@ def main() -> None:
     try:
         record.require_lock()
         say = restore.run()
-    except (ReleaseError, EntryError, UnitError, OSError) as error:
+    except (HostError, EntryError, UnitError, OSError) as error:
         if not module.check_mode:
             record.fail(str(error), undone=about["id"])
         module.fail_json(msg=str(error), hint=getattr(error, "hint", "") or "Mend this and run it again.")

@@ -17,7 +17,7 @@ author: Samestack
 
 EXAMPLES = r"""
 - name: The environment has its secrets
-  write_secrets:
+  samestack.core.write_secrets:
   run_once: true
 """
 

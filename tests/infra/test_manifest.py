@@ -6,8 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from manifest_environment import assignments
-from manifest_secrets import URL_PASSWORD
+
+from plugins.module_utils.manifest.reading.secrets import URL_PASSWORD
+from plugins.module_utils.manifest.sections.environment import assignments
 
 if TYPE_CHECKING:
     from support.machines import Machine

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from inventory_values import example, format_of
-from value_formats import FORMATS
+
+from plugins.plugin_utils.inventory.formats import FORMATS
+from plugins.plugin_utils.inventory.values import example, format_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

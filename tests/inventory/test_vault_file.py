@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import VaultLib, VaultSecret
-from project_secrets import needed_secrets, with_new_secrets
-from project_vault import secret_problems
+
+from plugins.plugin_utils.secrets.keys import needed_secrets, with_new_secrets
+from plugins.plugin_utils.secrets.vault import secret_problems
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from stack_packages import compare
 from support.stack import PRODUCTION, SECTIONS, STAGING
+
+from plugins.module_utils.packages.compare import compare
 
 if TYPE_CHECKING:
     from support.stack import Stack

@@ -15,8 +15,9 @@ from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
-from local_authority import authority_pem, new_authority
-from site_contents import SiteTasks
+
+from plugins.plugin_utils.parity.intended import SiteTasks
+from plugins.plugin_utils.secrets.authority import authority_pem, new_authority
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

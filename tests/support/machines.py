@@ -204,7 +204,7 @@ class Environment:
         """Return every machine's facts, read in one go."""
         ansible = Path(sys.executable).with_name("ansible")
         done = subprocess.run(
-            [str(ansible), "-i", str(self.source), "all", "-o", "-m", "machine_facts"],
+            [str(ansible), "-i", str(self.source), "all", "-o", "-m", "samestack.core.machine_facts"],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd=self.site.root,
         )  # fmt: skip
         found = {}

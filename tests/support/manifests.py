@@ -7,7 +7,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from parity_envelope import SCHEMA, Envelope
+from plugins.plugin_utils.parity.envelope import SCHEMA, Envelope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ansible.module_utils.manifest_cache import Cache
-from ansible.module_utils.manifest_host import Host, MissingError
+from plugins.module_utils.manifest.reading.cache import Cache
+from plugins.module_utils.manifest.reading.machine import Host, MissingError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 
 def project_files(project: Path) -> list[str]:
@@ -24,6 +21,13 @@ def copy_project(project: Path, copy: Path) -> None:
         target = copy / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(project / name, target, follow_symlinks=False)
+
+
+def link_collection(copy: Path) -> None:
+    """Let Ansible find the collection that a copy is, as box/setup does in a clone."""
+    link = copy / ".samestack" / "collections" / "ansible_collections" / "samestack" / "core"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(Path("..", "..", "..", ".."))
 
 
 def clone_project(project: Path, clone: Path) -> None:

@@ -6,10 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from machine_look import STACK
-from stack_lock import FILE, read_lock, written
-from stack_packages import packages_of
 
+from plugins.module_utils.packages.compare import packages_of
+from plugins.module_utils.standalone.look import STACK
+from plugins.plugin_utils.stack.lock import FILE, read_lock, written
 from support.clone import Clone
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from typing import Any
 
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import lookup_loader
-from local_authority import issue, parse_authority
 from support.expected import CERTIFICATE_AUTHORITY, Expected, Site
+
+from plugins.plugin_utils.secrets.authority import issue, parse_authority
 
 HERE = Path(__file__).resolve().parent
 ENVIRONMENTS = ("dev", "staging", "production")
@@ -43,7 +44,7 @@ class Renderer:
         for name, text in (("provided.crt", pair["certificate"]), ("provided.key", pair["key"])):
             (folder / name).write_text(text, encoding="ascii")
         # The certificates of tests stay out of the project's own state.
-        lookup = lookup_loader.get("local_ca", class_only=True)
+        lookup = lookup_loader.get("samestack.core.local_ca", class_only=True)
         sys.modules[lookup.__module__].STATE = folder / "certificates"
 
     def hosts(self, release: str, variant: str) -> list[Expected]:

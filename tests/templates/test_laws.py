@@ -6,14 +6,16 @@ import ast
 import json
 import re
 import sys
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from modules import machine_facts
 from rendering import RELEASES
+
+from plugins.modules import machine_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -311,18 +313,20 @@ def test_memory_rule_reaches_the_server(render: Render) -> None:
 def test_the_recorder_is_whole_and_needs_nothing_but_python(hosts: list[Expected]) -> None:
     """Every file of ours that one of its files imports is there, too."""
     for rendered in hosts:
-        names = {path.removeprefix(RECORDER).removesuffix(".py") for path in rendered.matching(RECORDER + r".*\.py")}
-        assert "manifest_main" in names
+        names = {path.removeprefix(RECORDER) for path in rendered.matching(RECORDER + r".*\.py")}
+        assert {"__main__.py", "samestack/manifest/main.py"} <= names
         for name in names:
-            tree = ast.parse(rendered.text(f"{RECORDER}{name}.py"))
-            for node in ast.walk(tree):
-                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ansible"):
-                    module = (node.module or "").removeprefix("ansible.module_utils").lstrip(".")
-                    wanted = {module} if module else {alias.name for alias in node.names}
-                    assert wanted <= names, f"{name} imports {wanted - names}"
+            for node in ast.walk(ast.parse(rendered.text(f"{RECORDER}{name}"))):
+                if isinstance(node, ast.ImportFrom) and node.level:
+                    folder = PurePosixPath(name).parents[node.level - 1] / (node.module or "").replace(".", "/")
+                    for alias in node.names:
+                        ways = {f"{folder}.py", f"{folder}/__init__.py"} if node.module else set()
+                        ways |= {f"{folder}/{alias.name}.py", f"{folder}/{alias.name}/__init__.py"}
+                        assert ways & names, f"{name} imports {alias.name} of {folder}"
                 elif isinstance(node, ast.Import | ast.ImportFrom):
                     named = [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
-                    assert {str(one).split(".")[0] for one in named} <= {*sys.stdlib_module_names}, name
+                    known = {*sys.stdlib_module_names, "samestack"}
+                    assert {str(one).split(".")[0] for one in named} <= known, name
 
 
 def test_the_recorder_knows_what_is_secret_and_nothing_of_it(hosts: list[Expected]) -> None:

@@ -44,8 +44,8 @@ class Project:
             f"""
             [defaults]
             inventory = inventory.yml
-            callback_plugins = {REPO / "plugins/callback"}
-            stdout_callback = samestack
+            collections_path = {REPO / ".samestack/collections"}
+            stdout_callback = samestack.core.samestack
             library = library
             interpreter_python = {sys.executable}
             localhost_warning = false
@@ -357,11 +357,8 @@ def test_without_colours_a_terminal_gets_none(project: Project) -> None:
 def test_an_error_of_ours_ends_in_ansibles_own_output(project: Project) -> None:
     project.write(
         "callbacks/broken.py",
-        f"""
-        import importlib.util
-        spec = importlib.util.spec_from_file_location("ours", {str(REPO / "plugins/callback/samestack.py")!r})
-        ours = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(ours)
+        """
+        from ansible_collections.samestack.core.plugins.callback import samestack as ours
         DOCUMENTATION = ours.DOCUMENTATION.replace("name: samestack", "name: broken")
 
         class CallbackModule(ours.CallbackModule):
@@ -373,9 +370,9 @@ def test_an_error_of_ours_ends_in_ansibles_own_output(project: Project) -> None:
     )
     config = project.folder / "ansible.cfg"
     config.write_text(
-        config.read_text()
-        .replace("stdout_callback = samestack", "stdout_callback = broken")
-        .replace(str(REPO / "plugins/callback"), "callbacks")
+        config.read_text().replace(
+            "stdout_callback = samestack.core.samestack", "stdout_callback = broken\ncallback_plugins = callbacks"
+        )
     )
     project.tasks(
         "- {name: Step, answer: {result: {changed: true}}}\n- {name: Next, answer: {result: {changed: false}}}"

@@ -7,9 +7,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-import samestack_progress as progress
-import samestack_report as report
-import samestack_run as events
+
+from plugins.plugin_utils.console import progress, report
+from plugins.plugin_utils.console import run as events
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,18 +10,21 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import deploy_lock_words as words
 import pytest
-import run_identity
-from action.deploy_lock import START, UTILS, command, heard_from, start_holder
-from ansible.module_utils.release_ledger import Run, is_locked, this_machine
+
+from plugins.action.deploy_lock import START, command, heard_from, start_holder
+from plugins.module_utils.common.ledger import Run, is_locked, this_machine
+from plugins.module_utils.standalone import hold_lock
+from plugins.plugin_utils.connection import lock_messages as words
+from plugins.plugin_utils.release import run as run_identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+REPO = Path(__file__).resolve().parents[2]
 # What "at once" may mean on a busy computer, in seconds.
 SOON = 3
 
@@ -141,7 +144,7 @@ def test_silence_ends_it(folder: Path) -> None:
     """A laptop that sleeps says nothing, and its connection does not end."""
     text = json.dumps(
         {
-            "samestack_lock": (UTILS / "lock_on_host.py").read_text(),
+            "samestack_lock": Path(hold_lock.__file__).read_text(),
             "request": request(folder, silence=1),
         }
     )
@@ -192,8 +195,7 @@ def test_who_runs_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 ORPHAN = """
 import multiprocessing, os, signal, sys, time
-sys.path.append(sys.argv[1])
-from run_identity import run_process
+from plugins.plugin_utils.release.run import run_process
 
 def work():
     parent = os.getppid()
@@ -208,7 +210,7 @@ time.sleep(60)
 
 
 def test_a_run_that_was_killed_is_still_the_run() -> None:
-    with subprocess.Popen([sys.executable, "-c", ORPHAN, str(UTILS)], stdout=subprocess.PIPE, text=True) as run:
+    with subprocess.Popen([sys.executable, "-c", ORPHAN], cwd=REPO, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         assert run.stdout.readline() == "True\n"
     assert run.returncode == -signal.SIGKILL

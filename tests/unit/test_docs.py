@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-import sys
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 import yaml
 
-REPO = Path(__file__).resolve().parents[2]
-sys.path.append(str(REPO / "docs"))
+from docs import reference
 
-reference = import_module("reference")
+REPO = Path(__file__).resolve().parents[2]
 
 PAGES = [REPO / "README.md", *sorted((REPO / "docs").glob("*.md"))]
 WRITTEN = [page for page in PAGES if page != reference.PAGE]
@@ -121,7 +118,7 @@ def test_every_page_is_linked() -> None:
 
 def test_the_reference_is_what_the_roles_say() -> None:
     written = reference.PAGE.read_text(encoding="utf-8")
-    assert written == reference.page(), "run: .venv/bin/python docs/generate"
+    assert written == reference.page(), "run: .venv/bin/python -m docs.reference"
 
 
 def test_the_reference_has_every_variable() -> None:

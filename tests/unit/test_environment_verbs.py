@@ -7,11 +7,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ansible.module_utils import system_undo
-from ansible.module_utils.environment_verbs import Environment
-from ansible.module_utils.release_host import ReleaseError
-from ansible.module_utils.release_ledger import Run, read_ledger
-from release_table import short_label, table
+
+from plugins.module_utils.common.errors import HostError
+from plugins.module_utils.common.ledger import Run, read_ledger
+from plugins.module_utils.environment.verbs import Environment
+from plugins.module_utils.system import undo
+from plugins.plugin_utils.release.ledger_table import short_label, table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,10 +65,10 @@ def test_freeze_and_unfreeze(host: Host) -> None:
 
 
 def test_accept_needs_a_release(host: Host) -> None:
-    with pytest.raises(ReleaseError, match="no release serves on staging yet"):
+    with pytest.raises(HostError, match="no release serves on staging yet"):
         host.environment("accept").accept("")
     host.live("live-code")
-    with pytest.raises(ReleaseError, match="live code, which is no release"):
+    with pytest.raises(HostError, match="live code, which is no release"):
         host.environment("accept").accept("")
     assert not host.ledger
 
@@ -96,16 +97,14 @@ def test_what_was_changed_by_hand_is_seen(host: Host) -> None:
 
 
 def test_a_provision_is_on_record_where_it_changed_something(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(system_undo, "UNDO", str(host.top / "undo"))
+    monkeypatch.setattr(undo, "UNDO", str(host.top / "undo"))
     run = Run({"id": "r1", "verb": "provision", "who": "Eve"}, "shop", str(host.top / "lib"), str(host.top / "run"))
     environment = Environment(run, str(host.top / "app"))
     assert environment.provisioned("") == (False, [])
     assert not host.ledger
-    entry = {"path": "/etc/shop", "state": "absent", "data": "", "secret": False} | {
-        key: [] for key in system_undo.LISTS
-    }
-    monkeypatch.setattr(system_undo, "FIRST_CHANGE", str(host.top))
-    system_undo.Record(run.given, "nginx").keep([entry])
+    entry = {"path": "/etc/shop", "state": "absent", "data": "", "secret": False} | {key: [] for key in undo.LISTS}
+    monkeypatch.setattr(undo, "FIRST_CHANGE", str(host.top))
+    undo.Record(run.given, "nginx").keep([entry])
     environment.provisioned("")
     assert [(line["verb"], line["files"], line["result"]) for line in host.ledger] == [("provision", 1, "ok")]
     environment.provisioned("It did not get to its end")
@@ -123,7 +122,7 @@ def test_close_and_open(host: Host) -> None:
 
 def test_a_web_server_without_the_page_is_not_closed_in_words_only(host: Host) -> None:
     host.site.write_text("server {}")
-    with pytest.raises(ReleaseError, match="knows no maintenance page yet"):
+    with pytest.raises(HostError, match="knows no maintenance page yet"):
         host.environment("maintenance").close("")
     assert not (host.top / "page.html").exists()
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
-from filter.samestack import FilterModule
+
+from plugins.filter.samestack import FilterModule
 
 FILTERS = FilterModule().filters()
 AWKWARD = [

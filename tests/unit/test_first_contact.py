@@ -5,11 +5,12 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-import first_contact as contact
 import pytest
-from action.pin_host_key import ActionModule as PinHostKey
-from host_support import MARK, Look, is_supported, parse_look
-from ssh_trouble import last_words, trouble
+
+from plugins.action.pin_host_key import ActionModule as PinHostKey
+from plugins.plugin_utils.connection import bootstrap as contact
+from plugins.plugin_utils.connection.ssh_errors import last_words, trouble
+from plugins.plugin_utils.connection.supported import MARK, Look, is_supported, parse_look
 
 if TYPE_CHECKING:
     from pathlib import Path

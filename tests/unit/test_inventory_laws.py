@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from inventory_files import FileError, Setting, read_mapping, read_settings
-from inventory_laws import dotted, nearest, set_twice, show, undeclared_differences, unknown_names
-from inventory_values import check_values
-from value_formats import FORMATS, parse_calendar, parse_duration, parse_port, parse_size
+
+from plugins.plugin_utils.inventory.files import FileError, Setting, read_mapping, read_settings
+from plugins.plugin_utils.inventory.formats import FORMATS, parse_calendar, parse_duration, parse_port, parse_size
+from plugins.plugin_utils.inventory.laws import dotted, nearest, set_twice, show, undeclared_differences, unknown_names
+from plugins.plugin_utils.inventory.values import check_values
 
 GOOD: dict[str, list[object]] = {
     "size": ["25m", "1g", "500M", 0, "1024", "2 GB"],

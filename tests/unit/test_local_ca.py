@@ -7,13 +7,21 @@ import stat
 from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING
 
-import local_authority
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from local_authority import authority_pem, issue, kept_authority, kept_pair, new_authority, parse_authority
+
+from plugins.plugin_utils.secrets import authority as local_authority
+from plugins.plugin_utils.secrets.authority import (
+    authority_pem,
+    issue,
+    kept_authority,
+    kept_pair,
+    new_authority,
+    parse_authority,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,11 +9,21 @@ import sys
 import time
 from pathlib import Path
 
-import machine_look
 import pytest
 import yaml
-from machine_look import candidates, installed, lists_updated, memory, os_release, owed_apps, upstream, uv_version
-from modules import machine_facts
+
+from plugins.module_utils.standalone import look
+from plugins.module_utils.standalone.look import (
+    candidates,
+    installed,
+    lists_updated,
+    memory,
+    os_release,
+    owed_apps,
+    upstream,
+    uv_version,
+)
+from plugins.modules import machine_facts
 
 NOBLE = 'PRETTY_NAME="Ubuntu 24.04.3 LTS"\nNAME="Ubuntu"\nVERSION_ID="24.04"\nVERSION_CODENAME=noble\nID=ubuntu\n\n'
 
@@ -24,7 +34,7 @@ class Programs:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, output: str) -> None:
         self.output = output
         self.calls: list[tuple[str, ...]] = []
-        monkeypatch.setattr(machine_look, "run", self)
+        monkeypatch.setattr(look, "run", self)
 
     def __call__(self, *command: str) -> str:
         self.calls.append(command)
@@ -102,7 +112,7 @@ def test_the_look_runs_by_itself_with_nothing_but_the_standard_library() -> None
     """As the action sends it; this computer is a Debian or Ubuntu machine too, or the test says why not."""
     if not Path("/var/lib/dpkg/updates").is_dir():
         pytest.skip("this computer has no dpkg")
-    program = Path(machine_look.__file__).read_bytes()
+    program = Path(look.__file__).read_bytes()
     done = subprocess.run([sys.executable, "-I", "-S", "-", "[]"], input=program, capture_output=True, check=True)
     documented = yaml.safe_load(machine_facts.RETURN)["ansible_facts"]["sample"]["machine"]
     assert set(json.loads(done.stdout)) == set(documented)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ansible.module_utils import maintenance_page as page
+from plugins.module_utils.common import maintenance_page as page
 
 
 def test_what_people_typed_is_text_and_comes_back(tmp_path: Path) -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from ansible.module_utils.manifest_accounts import collect, keys, password_of, rules
-from ansible.module_utils.manifest_certificates import collect as certificates
-from ansible.module_utils.manifest_certificates import facts
-from ansible.module_utils.manifest_environment import assignments, learn
-from ansible.module_utils.manifest_environment import collect as environment
-from ansible.module_utils.manifest_host import MissingError
-from ansible.module_utils.manifest_key import derived_key, keyed
-from ansible.module_utils.manifest_secrets import is_secret_name
-from filter.samestack import systemd_environment
 from support.paper_host import KEY, PaperHost
+
+from plugins.filter.samestack import systemd_environment
+from plugins.module_utils.manifest.reading.key import derived_key, keyed
+from plugins.module_utils.manifest.reading.machine import MissingError
+from plugins.module_utils.manifest.reading.secrets import is_secret_name
+from plugins.module_utils.manifest.sections.accounts import collect, keys, password_of, rules
+from plugins.module_utils.manifest.sections.certificates import collect as certificates
+from plugins.module_utils.manifest.sections.certificates import facts
+from plugins.module_utils.manifest.sections.environment import assignments, learn
+from plugins.module_utils.manifest.sections.environment import collect as environment
 
 if TYPE_CHECKING:
     from pathlib import Path

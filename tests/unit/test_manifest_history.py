@@ -10,13 +10,16 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ansible.module_utils import manifest_apt_log, manifest_call, manifest_drift, manifest_main, manifest_record
-from ansible.module_utils.manifest_differences import NOTHING, differences, value
-from ansible.module_utils.manifest_history import LINES_KEPT, MANIFESTS_KEPT, History
-from ansible.module_utils.manifest_host import MissingError
-from filter.samestack_parity import FIRST, imported, recorder_files
-from manifest_words import drift_words, items, manifest_words
 from support.paper_host import PaperHost
+
+from plugins.filter.samestack_parity import recorder_files
+from plugins.module_utils.common import recorder
+from plugins.module_utils.manifest import drift, main, record
+from plugins.module_utils.manifest.differences import NOTHING, differences, value
+from plugins.module_utils.manifest.history import LINES_KEPT, MANIFESTS_KEPT, History
+from plugins.module_utils.manifest.reading import apt_log
+from plugins.module_utils.manifest.reading.machine import MissingError
+from plugins.plugin_utils.parity.messages import drift_words, items, manifest_words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +30,7 @@ def content(**sections: dict[str, Any]) -> dict[str, Any]:
 
 
 def text(**sections: dict[str, Any]) -> str:
-    return manifest_record.text_of(content(**sections))
+    return record.text_of(content(**sections))
 
 
 def about(cause: str, who: str = "") -> dict[str, str]:
@@ -126,7 +129,7 @@ DPKG = """2026-11-26 06:10:19 upgrade nginx:amd64 1.26.3-3+deb13u10 1.26.3-3+deb
 
 
 def test_transactions_of_apt() -> None:
-    one, other = manifest_apt_log.transactions(APT)
+    one, other = apt_log.transactions(APT)
     assert (one["command"], one["by"]) == ("apt-get install -qq -y hello", "ada")
     assert one["packages"] == {"hello": "install 2.10-5", "libx": "install 1.0"}
     assert other["by"] == ""
@@ -136,22 +139,22 @@ def test_transactions_of_apt() -> None:
 def test_what_dpkg_did_without_apt(tmp_path: Path) -> None:
     (tmp_path / "history.log").write_text(APT)
     (tmp_path / "dpkg.log").write_text(DPKG)
-    log = manifest_apt_log.since(0, str(tmp_path / "history.log"), str(tmp_path / "dpkg.log"))
+    log = apt_log.since(0, str(tmp_path / "history.log"), str(tmp_path / "dpkg.log"))
     assert [one["command"] for one in log] == [
         "apt-get install -qq -y hello",
         "/usr/bin/unattended-upgrade",
         "dpkg (install)",
         "dpkg (remove)",
     ]
-    assert (manifest_apt_log.about("nginx", log) or {})["command"] == "/usr/bin/unattended-upgrade"
-    assert manifest_apt_log.about("nothing", log) is None
+    assert (apt_log.about("nginx", log) or {})["command"] == "/usr/bin/unattended-upgrade"
+    assert apt_log.about("nothing", log) is None
 
 
 def test_logs_that_were_rotated_are_read_too(tmp_path: Path) -> None:
     (tmp_path / "history.log").write_text("")
     (tmp_path / "history.log.1.gz").write_bytes(gzip.compress(APT.encode()))
-    assert len(manifest_apt_log.since(0, str(tmp_path / "history.log"), str(tmp_path / "none"))) == 2
-    assert manifest_apt_log.since(time.time() + 9, str(tmp_path / "history.log"), str(tmp_path / "none")) == []
+    assert len(apt_log.since(0, str(tmp_path / "history.log"), str(tmp_path / "none"))) == 2
+    assert apt_log.since(time.time() + 9, str(tmp_path / "history.log"), str(tmp_path / "none")) == []
 
 
 @pytest.fixture
@@ -166,9 +169,9 @@ def drifted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, A
     history.add(text(packages={}, kernel={"vm.swappiness": "70", "back": "1"}), about("apt"))
     monkeypatch.undo()
     log = [{"time": "2026-11-26T15:32:12Z", "command": "apt-get install hello", "by": "ada", "packages": {"hello": ""}}]
-    monkeypatch.setattr(manifest_apt_log, "since", lambda *_: log)
+    monkeypatch.setattr(apt_log, "since", lambda *_: log)
     now = content(packages={"hello": "2.10-5"}, kernel={"vm.swappiness": "70", "back": "2"})
-    return manifest_drift.drift(history, now, "2026-11-28T00:00:00Z", "noticeboard")
+    return drift.drift(history, now, "2026-11-28T00:00:00Z", "noticeboard")
 
 
 def test_when_it_was_seen_first(drifted: list[dict[str, Any]]) -> None:
@@ -197,21 +200,21 @@ def test_by_what_it_was_changed(drifted: list[dict[str, Any]]) -> None:
     ],
 )
 def test_which_file_a_key_is_about(section: str, key: str, state: object, path: str) -> None:
-    assert path in manifest_drift.paths(section, key, state, "noticeboard")
+    assert path in drift.paths(section, key, state, "noticeboard")
 
 
 def test_a_file_that_was_changed_or_removed(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     os.utime(tmp_path / "file", (1, 1))
-    found = manifest_drift.changed(str(tmp_path / "file"))
+    found = drift.changed(str(tmp_path / "file"))
     assert found["by"].startswith(f"a change of {tmp_path}/file (")
     assert found["when"] > "2020"
-    assert manifest_drift.changed(str(tmp_path / "gone"))["by"] == f"a change in {tmp_path}"
-    assert manifest_drift.changed("/nowhere/at/all") == {}
+    assert drift.changed(str(tmp_path / "gone"))["by"] == f"a change in {tmp_path}"
+    assert drift.changed("/nowhere/at/all") == {}
 
 
 def test_without_a_baseline_nothing_has_drifted(tmp_path: Path) -> None:
-    assert manifest_drift.drift(History(str(tmp_path)), content(), "2026-11-28T00:00:00Z", "x") == []
+    assert drift.drift(History(str(tmp_path)), content(), "2026-11-28T00:00:00Z", "x") == []
     assert "No run of ours" in drift_words({"baseline": None, "drift": []})[0]
 
 
@@ -250,8 +253,8 @@ def test_one_section_does_not_take_the_others_with_it(tmp_path: Path, monkeypatc
         raise MissingError("it is not there")
 
     collectors = [{"good": lambda: {"x": 1}, "bad": fail}, {"absent": missing}]
-    monkeypatch.setattr(manifest_record, "sections", lambda *_: collectors)
-    found = manifest_record.manifest(host)
+    monkeypatch.setattr(record, "sections", lambda *_: collectors)
+    found = record.manifest(host)
     assert found["sections"] == {"good": {"x": 1}}
     assert found["missing"] == {"bad": "ValueError: <SECRET_KEY> is wrong", "absent": "it is not there"}
 
@@ -259,39 +262,36 @@ def test_one_section_does_not_take_the_others_with_it(tmp_path: Path, monkeypatc
 def test_a_bare_host_has_a_manifest_too(tmp_path: Path) -> None:
     """No program, no file: every section that cannot be had says why."""
     host = PaperHost(tmp_path)
-    found = manifest_record.manifest(host)
-    names = {name for group in manifest_record.sections(host, SimpleNamespace()) for name in group}
+    found = record.manifest(host)
+    names = {name for group in record.sections(host, SimpleNamespace()) for name in group}
     assert names == {*found["sections"], *(part for part in found["missing"] if "/" not in part)}
     assert all(found["missing"].values())
 
 
 def test_the_recorder_is_what_it_imports() -> None:
-    names = {entry["path"].rsplit("/", 1)[-1] for entry in recorder_files("/x")}
-    assert {f"{FIRST}.py", "manifest_files.py", "release_contents.py", "systemd_units.py"} <= names
-    assert not {"manifest_words.py", "project.py"} & names
-    assert imported(
-        "from ansible.module_utils import (\n    a,\n    b,\n)\nfrom ansible.module_utils.c import d\n"
-    ) == set("abc")
+    paths = {entry["path"].removeprefix("/x/samestack/") for entry in recorder_files("/x")}
+    assert {"manifest/main.py", "manifest/sections/files.py", "release/files/contents.py", "common/systemd.py"} <= paths
+    assert not {path for path in paths if path.startswith(("plugin_utils", "system/", "release/serving"))}
 
 
 def test_dpkgs_lock_is_looked_at() -> None:
-    assert manifest_main.apt_is_at_work() in (True, False)
+    assert main.apt_is_at_work() in (True, False)
 
 
 def test_a_host_without_recorder_has_nothing_to_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(manifest_call, "PROGRAM", "/nowhere")
-    monkeypatch.setattr(manifest_call.subprocess, "run", None)
-    assert manifest_call.record({"verb": "deploy"}) == []
+    monkeypatch.setattr(recorder, "PROGRAM", "/nowhere")
+    monkeypatch.setattr(recorder.subprocess, "run", None)
+    assert recorder.record({"verb": "deploy"}) == []
 
 
 def test_a_recording_is_started_and_the_last_trouble_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[list[str]] = []
-    monkeypatch.setattr(manifest_call, "PROGRAM", "/bin/true")
-    monkeypatch.setattr(manifest_call, "TROUBLE", str(tmp_path / "trouble"))
-    monkeypatch.setattr(manifest_call.subprocess, "run", lambda command, **_: started.append(command))
-    assert manifest_call.record({"verb": "deploy", "id": "r", "who": "a b"}) == []
+    monkeypatch.setattr(recorder, "PROGRAM", "/bin/true")
+    monkeypatch.setattr(recorder, "TROUBLE", str(tmp_path / "trouble"))
+    monkeypatch.setattr(recorder.subprocess, "run", lambda command, **_: started.append(command))
+    assert recorder.record({"verb": "deploy", "id": "r", "who": "a b"}) == []
     assert started[0][-7:] == ["/bin/true", "--cause", "deploy", "--run", "r", "--who", "a b"]
     assert "--no-block" in started[0]
     (tmp_path / "trouble").write_text("OSError: no room\n")
-    assert manifest_call.record({"verb": "deploy"})[0].endswith("the last time: OSError: no room")
-    assert manifest_call.record({}) == []
+    assert recorder.record({"verb": "deploy"})[0].endswith("the last time: OSError: no room")
+    assert recorder.record({}) == []

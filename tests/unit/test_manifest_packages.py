@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from ansible.module_utils.manifest_cache import Cache
-from ansible.module_utils.manifest_packages import UNKNOWN, archives, collect, installed, origins
-from ansible.module_utils.manifest_sources import collect as sources
-from ansible.module_utils.manifest_sources import deb822, one_line, pins, settings
 from support.paper_host import PaperHost
+
+from plugins.module_utils.manifest.reading.cache import Cache
+from plugins.module_utils.manifest.sections.packages import UNKNOWN, archives, collect, installed, origins
+from plugins.module_utils.manifest.sections.sources import collect as sources
+from plugins.module_utils.manifest.sections.sources import deb822, one_line, pins, settings
 
 if TYPE_CHECKING:
     from pathlib import Path

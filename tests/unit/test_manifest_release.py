@@ -8,13 +8,16 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ansible.module_utils import manifest_django, manifest_inside, release_contents, release_host
-from ansible.module_utils.manifest_host import MissingError
-from ansible.module_utils.manifest_live import Live
-from ansible.module_utils.manifest_release import collect as release
-from ansible.module_utils.manifest_venv import collect as venv
-from ansible.module_utils.manifest_venv import name_and_version, recorded
 from support.paper_host import PaperHost
+
+from plugins.module_utils.manifest.reading.live import Live
+from plugins.module_utils.manifest.reading.machine import MissingError
+from plugins.module_utils.manifest.sections import django
+from plugins.module_utils.manifest.sections.release import collect as release
+from plugins.module_utils.manifest.sections.venv import collect as venv
+from plugins.module_utils.manifest.sections.venv import name_and_version, recorded
+from plugins.module_utils.release.files import contents
+from plugins.module_utils.release.inside import inside_answer, inside_source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,12 +39,10 @@ def host(tmp_path: Path) -> PaperHost:
     host.write(f"{PACKAGES}/idna-3.11.dist-info/RECORD", "idna/core.py,sha256=x,6\nidna-3.11.dist-info/METADATA,,\n")
     root = tmp_path / RELEASE.lstrip("/")
     (root / "venv").symlink_to(f"../../venvs/{VID}")
-    packages = release_contents.Contents(release_contents.read_tree(str(tmp_path / VENV.lstrip("/"))))
+    packages = contents.Contents(contents.read_tree(str(tmp_path / VENV.lstrip("/"))))
     (tmp_path / f"{VENV.lstrip('/')}.contents").write_text(packages.text)
     host.write(f"{RELEASE}/release.json", '{"inputs": {"server": "gunicorn"}}')
-    listed = release_contents.Contents(
-        release_contents.read_tree(str(root), release_contents.BESIDE), (VID, packages.sha256)
-    )
+    listed = contents.Contents(contents.read_tree(str(root), contents.BESIDE), (VID, packages.sha256))
     host.write(f"{RELEASE}/contents", listed.text)
     host.write(f"{RELEASE}/build.json", json.dumps({"sha256": listed.sha256, "vid": VID, "label": "v1"}))
     (tmp_path / "srv/noticeboard/current").symlink_to(f"releases/{ID}")
@@ -76,7 +77,7 @@ def test_another_environment_behind_the_link_is_seen(host: PaperHost) -> None:
 
 def test_without_a_release_it_says_so(tmp_path: Path) -> None:
     host = PaperHost(tmp_path)
-    for collector in (release, venv, manifest_django.settings):
+    for collector in (release, venv, django.settings):
         with pytest.raises(MissingError, match="no release is live"):
             collector(host, Live(host))
 
@@ -119,29 +120,29 @@ def test_settings_are_asked_for_again_only_after_a_change(host: PaperHost, monke
         asked.append(1)
         return {"settings": {"DEBUG": False}, "django": "5.2", "gunicorn": {"workers": 3, "version": "23.0.0"}}
 
-    monkeypatch.setattr(manifest_django, "ask", ask)
+    monkeypatch.setattr(django, "ask", ask)
     host.answers = {"systemctl show": ""}
     for _ in range(2):
-        assert manifest_django.settings(host, Live(host)) == {"(Django)": "5.2", "DEBUG": False}
+        assert django.settings(host, Live(host)) == {"(Django)": "5.2", "DEBUG": False}
         host.cache._findings = host.cache._used_findings
-    assert manifest_django.gunicorn(host, Live(host))["workers"] == 3
+    assert django.gunicorn(host, Live(host))["workers"] == 3
     assert len(asked) == 1
     host.write("/etc/noticeboard/env", 'DEBUG="true"\n')
-    manifest_django.settings(host, Live(host))
+    django.settings(host, Live(host))
     host.write(f"{RELEASE}/source/board/urls.py", "urls = [1]\n")
-    manifest_django.settings(host, Live(host))
+    django.settings(host, Live(host))
     assert len(asked) == 3
 
 
 def test_settings_name_the_live_release_and_known_secrets(host: PaperHost) -> None:
     live = Live(host)
     host.secrets.learn("SECRET_KEY", "planted-secret")
-    found = manifest_django.value_of(host, live, "STATIC_ROOT", f"{live.place.root}/releases/{ID}/static")
+    found = django.value_of(host, live, "STATIC_ROOT", f"{live.place.root}/releases/{ID}/static")
     assert found == f"{live.place.root}/current/static"
-    assert manifest_django.value_of(host, live, "X", ["planted-secret", "a"]) == ["<SECRET_KEY>", "a"]
-    assert manifest_django.value_of(host, live, "MAIL_PASSWORD", "other").startswith("hmac:")
-    assert manifest_django.value_of(host, live, "PIN_TOKEN", 1234).startswith("hmac:")
-    assert manifest_django.value_of(host, live, "PIN_TOKEN", None) is None
+    assert django.value_of(host, live, "X", ["planted-secret", "a"]) == ["<SECRET_KEY>", "a"]
+    assert django.value_of(host, live, "MAIL_PASSWORD", "other").startswith("hmac:")
+    assert django.value_of(host, live, "PIN_TOKEN", 1234).startswith("hmac:")
+    assert django.value_of(host, live, "PIN_TOKEN", None) is None
 
 
 def test_no_secret_is_kept_of_an_answer(host: PaperHost) -> None:
@@ -153,7 +154,7 @@ def test_no_secret_is_kept_of_an_answer(host: PaperHost) -> None:
     line = "SAMESTACK " + json.dumps(answer)
     host.answers["systemd-run"] = line
     host.secrets.learn("SECRET_KEY", "planted-key")
-    manifest_django.settings(host, Live(host))
+    django.settings(host, Live(host))
     assert "<SECRET_KEY>" in host.cache._used_findings["django"][1]["settings"].values()
     assert "planted" not in str(host.cache._used_findings)
 
@@ -161,7 +162,7 @@ def test_no_secret_is_kept_of_an_answer(host: PaperHost) -> None:
 def test_a_release_of_another_server_has_no_gunicorn(host: PaperHost) -> None:
     host.write(f"{RELEASE}/release.json", '{"inputs": {"server": "granian"}}')
     with pytest.raises(MissingError, match="granian"):
-        manifest_django.gunicorn(host, Live(host))
+        django.gunicorn(host, Live(host))
 
 
 SETTINGS = """
@@ -183,14 +184,14 @@ def test_settings_are_the_same_text_in_every_process(tmp_path: Path) -> None:
     """The program runs in a Python that has Django and nothing of ours."""
     (tmp_path / "own.py").write_text(SETTINGS)
     (tmp_path / "manage.py").write_text("import django; django.setup()\n")
-    program = release_host.inside_source(manifest_inside, call="describe", given={"gunicorn": ""})
+    program = inside_source("settings.describe", {"gunicorn": ""})
     answers = []
     for seed in ("1", "2"):
         done = subprocess.run(
-            [sys.executable, "-", "describe"], input=program, capture_output=True, text=True, check=True, cwd=tmp_path,
+            [sys.executable, "-"], input=program, capture_output=True, text=True, check=True, cwd=tmp_path,
             env={"DJANGO_SETTINGS_MODULE": "own", "PYTHONPATH": str(tmp_path), "PYTHONHASHSEED": seed},
         )  # fmt: skip
-        answers.append(release_host.inside_answer(done.stdout))
+        answers.append(inside_answer(done.stdout))
     assert answers[0] == answers[1]
     found = (answers[0] or {})["settings"]
     assert found["SETS"] == ["a", "b", "c"]

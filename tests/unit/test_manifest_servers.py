@@ -9,16 +9,17 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ansible.module_utils.manifest_host import MissingError
-from ansible.module_utils.manifest_nginx import build, collect, directives, joined, parts
-from ansible.module_utils.manifest_postgresql import database, role, rules
-from ansible.module_utils.manifest_postgresql_files import comparable, waiting
-from ansible.module_utils.manifest_redis import RedisError, answer, packed, password_of
-from ansible.module_utils.manifest_redis import collect as redis
-from ansible.module_utils.manifest_redis import waiting as redis_waiting
-from ansible.module_utils.manifest_schema import migrations, schema
-from ansible.module_utils.manifest_sql import rows
 from support.paper_host import PaperHost
+
+from plugins.module_utils.manifest.reading.machine import MissingError
+from plugins.module_utils.manifest.reading.postgresql_files import comparable, waiting
+from plugins.module_utils.manifest.reading.sql import rows
+from plugins.module_utils.manifest.sections.nginx import build, collect, directives, joined, parts
+from plugins.module_utils.manifest.sections.postgresql import database, role, rules
+from plugins.module_utils.manifest.sections.redis import RedisError, answer, packed, password_of
+from plugins.module_utils.manifest.sections.redis import collect as redis
+from plugins.module_utils.manifest.sections.redis import waiting as redis_waiting
+from plugins.module_utils.manifest.sections.schema import migrations, schema
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,14 +8,15 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from ansible.module_utils.manifest_firewall import chains
-from ansible.module_utils.manifest_firewall import collect as firewall
-from ansible.module_utils.manifest_kernel import SIZED, VOLATILE, limits, values
-from ansible.module_utils.manifest_kernel import collect as kernel
-from ansible.module_utils.manifest_python import collect as python
-from ansible.module_utils.manifest_python import distributions
-from ansible.module_utils.manifest_system import assignments, collect, memory_mb, zone_of
 from support.paper_host import PaperHost
+
+from plugins.module_utils.manifest.sections.firewall import chains
+from plugins.module_utils.manifest.sections.firewall import collect as firewall
+from plugins.module_utils.manifest.sections.kernel import SIZED, VOLATILE, limits, values
+from plugins.module_utils.manifest.sections.kernel import collect as kernel
+from plugins.module_utils.manifest.sections.python import collect as python
+from plugins.module_utils.manifest.sections.python import distributions
+from plugins.module_utils.manifest.sections.system import assignments, collect, memory_mb, zone_of
 
 if TYPE_CHECKING:
     from pathlib import Path

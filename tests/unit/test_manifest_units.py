@@ -6,13 +6,14 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from ansible.module_utils.manifest_processes import replaced, unit_of
-from ansible.module_utils.manifest_sockets import addresses, listening, place
-from ansible.module_utils.manifest_sockets import collect as sockets
-from ansible.module_utils.manifest_timers import collect as timers
-from ansible.module_utils.manifest_timers import jobs, schedules, shown
-from ansible.module_utils.manifest_units import activity, collect, exposures, normal_name, states
 from support.paper_host import PaperHost
+
+from plugins.module_utils.manifest.reading.processes import replaced, unit_of
+from plugins.module_utils.manifest.sections.sockets import addresses, listening, place
+from plugins.module_utils.manifest.sections.sockets import collect as sockets
+from plugins.module_utils.manifest.sections.timers import collect as timers
+from plugins.module_utils.manifest.sections.timers import jobs, schedules, shown
+from plugins.module_utils.manifest.sections.units import activity, collect, exposures, normal_name, states
 
 if TYPE_CHECKING:
     from pathlib import Path

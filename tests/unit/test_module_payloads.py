@@ -15,31 +15,38 @@ PLAYBOOK = """
 - hosts: localhost
   gather_facts: false
   tasks:
-    - word:
+    - samestack.core.word:
     - ansible.builtin.ping:
     - ping:
-    - ansible.builtin.raw: test ! -e edited || cp edited plugins/module_utils/word_text.py
+    - ansible.builtin.raw: test ! -e edited || cp edited plugins/module_utils/words/word_text.py
 """
 WORD = """
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils import word_text
+from ..module_utils.words import word_text
 AnsibleModule(argument_spec={}).exit_json(changed=False, word=word_text.WORD)
 """
-KEPT = {"ansible.legacy.word", "ansible.modules.ping"}
+OTHER = """
+from ansible.module_utils.basic import AnsibleModule
+AnsibleModule(argument_spec={}).exit_json(changed=False)
+"""
+KEPT = {"ansible_collections.samestack.core.plugins.modules.word", "ansible.modules.ping"}
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    for name in ("plugins/modules", "plugins/module_utils", "plugins/callback", "library"):
+    for name in ("plugins/modules", "plugins/module_utils/words", "plugins/callback", "library"):
         (tmp_path / name).mkdir(parents=True)
     shutil.copy(REPO / "plugins" / "callback" / "module_payloads.py", tmp_path / "plugins" / "callback")
     (tmp_path / "plugins" / "modules" / "word.py").write_text(WORD)
-    (tmp_path / "plugins" / "module_utils" / "word_text.py").write_text("WORD = 'one'\n")
-    (tmp_path / "library" / "ping.py").write_text(WORD)
+    (tmp_path / "plugins" / "module_utils" / "words" / "word_text.py").write_text("WORD = 'one'\n")
+    (tmp_path / "library" / "ping.py").write_text(OTHER)
+    (tmp_path / "collections/ansible_collections/samestack").mkdir(parents=True)
+    (tmp_path / "collections/ansible_collections/samestack/core").symlink_to(tmp_path)
     (tmp_path / "play.yml").write_text(PLAYBOOK)
     (tmp_path / "ansible.cfg").write_text(
-        "[defaults]\nlibrary = plugins/modules\nmodule_utils = plugins/module_utils\n"
-        f"callback_plugins = plugins/callback\nlocal_tmp = {tmp_path}/tmp\ninterpreter_python = {sys.executable}\n"
+        "[defaults]\nlibrary = library\ncollections_path = collections\n"
+        f"callbacks_enabled = samestack.core.module_payloads\nlocal_tmp = {tmp_path}/tmp\n"
+        f"interpreter_python = {sys.executable}\n"
     )
     return tmp_path
 
@@ -65,7 +72,7 @@ def test_it_is_kept_and_follows_a_change(project: Path) -> None:
     assert set(first) == KEPT
     assert '"word": "one"' in play(project)
     assert kept(project) == first
-    (project / "plugins" / "module_utils" / "word_text.py").write_text("WORD = 'another'\n")
+    (project / "plugins" / "module_utils" / "words" / "word_text.py").write_text("WORD = 'another'\n")
     assert '"word": "another"' in play(project)
     assert set(kept(project)) == KEPT
     assert len(list((project / ".samestack" / "modules").iterdir())) == 1

@@ -14,10 +14,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import notices
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
+
+from plugins.plugin_utils.release import notifications
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,54 +105,56 @@ def free_port() -> int:
 
 
 def test_the_words() -> None:
-    assert notices.title(START) == "shop staging: deploy begins (v1.1 → v1.2)"
-    assert notices.title(END) == "shop staging: deploy done in 4.2 s (v1.1 → v1.2)"
+    assert notifications.title(START) == "shop staging: deploy begins (v1.1 → v1.2)"
+    assert notifications.title(END) == "shop staging: deploy done in 4.2 s (v1.1 → v1.2)"
     failed = END | {"result": "failed", "reason": "it answers 500\n  views.py:3: boom"}
-    assert notices.title(failed) == "shop staging: deploy FAILED in 4.2 s (v1.1 → v1.2)"
-    assert notices.text(failed).splitlines() == [
+    assert notifications.title(failed) == "shop staging: deploy FAILED in 4.2 s (v1.1 → v1.2)"
+    assert notifications.text(failed).splitlines() == [
         "shop staging: deploy FAILED in 4.2 s (v1.1 → v1.2)", "by Eve <eve@example.org>",
         "from: aaaaaaaaaaaa (v1.1)", "to:   bbbbbbbbbbbb (v1.2)", "2 commits:", "  1f2e3d Prices with {text}",
         "  4c5b6a Größen", "  it answers 500", "    views.py:3: boom", "https://staging.shop.test/",
     ]  # fmt: skip
-    assert "40 commits:" in notices.text(START | {"commits": ["x"] * 40})
-    assert "and 10 more" in notices.text(START | {"commits": ["x"] * 40})
-    assert "web2 serves aaaaaaaaaaaa" in notices.text(failed | {"served": {"web1": "b" * 12, "web2": "a" * 12}})
+    assert "40 commits:" in notifications.text(START | {"commits": ["x"] * 40})
+    assert "and 10 more" in notifications.text(START | {"commits": ["x"] * 40})
+    assert "web2 serves aaaaaaaaaaaa" in notifications.text(failed | {"served": {"web1": "b" * 12, "web2": "a" * 12}})
     commit = {"commit": "1f2e3d4c5b6a798", "author": "Eve", "subject": "Prices"}
-    assert "  1f2e3d4c5b Prices (Eve)" in notices.text(START | {"commits": [commit]})
-    assert "3 commits" in notices.text(START | {"commits": 3})
-    assert notices.title({"event": "start", "app": "shop", "environment": "dev", "verb": "deploy", "to": "live-code"})
+    assert "  1f2e3d4c5b Prices (Eve)" in notifications.text(START | {"commits": [commit]})
+    assert "3 commits" in notifications.text(START | {"commits": 3})
+    assert notifications.title(
+        {"event": "start", "app": "shop", "environment": "dev", "verb": "deploy", "to": "live-code"}
+    )
 
 
 def test_a_body_of_any_shape_and_no_placeholder_in_what_others_wrote() -> None:
     template = {"type": "message", "size": 2, "parts": [{"t": "{title} {by}", "b": "{text}", "who": "{who}: {verb}{"}]}
-    filled = notices.body(template, START)
+    filled = notifications.body(template, START)
     assert filled["type"] == "message"
     assert filled["size"] == 2
-    assert filled["parts"][0]["t"] == notices.title(START) + " {by}"
+    assert filled["parts"][0]["t"] == notifications.title(START) + " {by}"
     assert "Prices with {text}" in filled["parts"][0]["b"]
     assert filled["parts"][0]["who"] == "Eve <eve@example.org>: deploy{"
 
 
 def test_both_ways(chat: Chat, post_office: tuple[Letters, dict[str, Any]]) -> None:
     letters, settings = post_office
-    assert notices.send(settings | {"webhook_url": chat.url}, START) == []
-    assert chat.got == [{"text": notices.text(START)}]
+    assert notifications.send(settings | {"webhook_url": chat.url}, START) == []
+    assert chat.got == [{"text": notifications.text(START)}]
     ((receivers, letter),) = letters.got
     assert receivers == ["a@example.org", "b@example.org"]
-    assert letter["Subject"] == notices.title(START)
+    assert letter["Subject"] == notifications.title(START)
     assert letter["From"] == "shop@example.org"
     assert letter["To"] == "a@example.org, b@example.org"
-    assert letter.get_content().replace("\r\n", "\n").rstrip("\n") == notices.text(START)
+    assert letter.get_content().replace("\r\n", "\n").rstrip("\n") == notifications.text(START)
 
 
 def test_nothing_is_set_up() -> None:
-    assert notices.send({"smtp": {"host": "localhost"}, "email_to": [], "webhook_url": ""}, START) == []
+    assert notifications.send({"smtp": {"host": "localhost"}, "email_to": [], "webhook_url": ""}, START) == []
 
 
 def test_a_wrong_password_is_said_and_not_shown(post_office: tuple[Letters, dict[str, Any]]) -> None:
     letters, settings = post_office
     settings["smtp"] |= {"password": "hunter2"}
-    (problem,) = notices.send(settings, START)
+    (problem,) = notifications.send(settings, START)
     assert "notice by e-mail could not be sent: 127.0.0.1:" in problem
     assert "answers 535" in problem
     assert "hunter2" not in problem
@@ -164,7 +167,7 @@ def test_nobody_listens() -> None:
         "webhook_url": f"http://127.0.0.1:{port}/very-secret", "email_to": ["a@example.org"],
         "smtp": {"host": "127.0.0.1", "port": port},
     }  # fmt: skip
-    by_mail, to_chat = notices.send(settings, START)
+    by_mail, to_chat = notifications.send(settings, START)
     assert "refused" in by_mail
     assert "refused" in to_chat
     assert "very-secret" not in by_mail + to_chat
@@ -173,19 +176,19 @@ def test_nobody_listens() -> None:
 @pytest.mark.parametrize(("status", "said"), [(404, "127.0.0.1 answers 404 Not Found"), (500, "answers 500")])
 def test_a_chat_that_refuses(status: int, said: str) -> None:
     chat = Chat(status)
-    (problem,) = notices.send({"webhook_url": chat.url}, START)
+    (problem,) = notifications.send({"webhook_url": chat.url}, START)
     assert said in problem
     assert "very-secret" not in problem
     chat.server.shutdown()
 
 
 def test_an_address_that_is_none() -> None:
-    (problem,) = notices.send({"webhook_url": "file:///etc/very-secret"}, START)
+    (problem,) = notifications.send({"webhook_url": "file:///etc/very-secret"}, START)
     assert problem == "the notice to the chat could not be sent: notices_webhook_url is no http(s) address"
 
 
 def test_whoever_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notices, "ANSWER_TIMEOUT", 0.3)
+    monkeypatch.setattr(notifications, "ANSWER_TIMEOUT", 0.3)
     chat = Chat(pause=2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         settings = {
@@ -193,7 +196,7 @@ def test_whoever_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch)
             "smtp": {"host": "127.0.0.1", "port": silent.getsockname()[1]},
         }  # fmt: skip
         began = time.monotonic()
-        problems = notices.send(settings, START)
+        problems = notifications.send(settings, START)
         assert time.monotonic() - began < 1.5
     assert len(problems) == 2
     assert all("timed out" in problem for problem in problems)
@@ -201,7 +204,7 @@ def test_whoever_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch)
 
 
 def play(tmp_path: Path, settings: dict[str, Any], *options: str) -> subprocess.CompletedProcess[str]:
-    task = {"send_notice": {"settings": settings, "notice": START}}
+    task = {"samestack.core.send_notice": {"settings": settings, "notice": START}}
     book = tmp_path / "notice.yml"
     book.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]))
     command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", str(book), "-c", "local"]

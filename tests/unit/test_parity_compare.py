@@ -8,10 +8,21 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from parity_compare import CLASSES, DECLARED, DRIFT, EXPECTED, SAME, UNEXPLAINED, Comparison, Difference, compare
-from parity_json import as_data
-from parity_mend import mends
 from support.manifests import declared, envelope
+
+from plugins.plugin_utils.parity.as_json import as_data
+from plugins.plugin_utils.parity.compare import (
+    CLASSES,
+    DECLARED,
+    DRIFT,
+    EXPECTED,
+    SAME,
+    UNEXPLAINED,
+    Comparison,
+    Difference,
+    compare,
+)
+from plugins.plugin_utils.parity.remedies import mends
 
 THREE = ("dev", "staging", "production")
 

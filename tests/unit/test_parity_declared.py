@@ -7,9 +7,10 @@ import json
 from typing import Any
 
 import pytest
-from manifest_key import derived_key, keyed
-from parity_declared import intended_environment, intended_files, tokens, topology, variables
-from parity_rules import RULES, expanded, rule_for
+
+from plugins.module_utils.manifest.reading.key import derived_key, keyed
+from plugins.plugin_utils.parity.declared import intended_environment, intended_files, tokens, topology, variables
+from plugins.plugin_utils.parity.rules import RULES, expanded, rule_for
 
 KEY = derived_key("a secret of the environment")
 ENVIRONMENT = {"django_env": {"DEBUG": False, "NAME": "x"}, "django_secret_env": {"SECRET_KEY": "very secret"}}

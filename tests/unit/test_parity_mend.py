@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from parity_compare import compare
-from parity_mend import mends
 from support.manifests import envelope
+
+from plugins.plugin_utils.parity.compare import compare
+from plugins.plugin_utils.parity.remedies import mends
 
 
 def mend(section: str, key: str, now: Any, before: Any = None, **other: Any) -> str:

@@ -6,11 +6,12 @@ import re
 
 import html5lib
 import pytest
-from parity_compare import Comparison, compare
-from parity_page import page
-from parity_text import Look, lines
-from parity_timeline import timeline
 from support.manifests import envelope
+
+from plugins.plugin_utils.parity.compare import Comparison, compare
+from plugins.plugin_utils.parity.page import page
+from plugins.plugin_utils.parity.text import Look, lines
+from plugins.plugin_utils.parity.timeline import timeline
 
 THREE = ("dev", "staging", "production")
 NOW = 1795615385.0

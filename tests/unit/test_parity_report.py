@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "box"))
-
 import parity
+import pytest
 from common import SetupError
-from parity_report import Report
-from parity_store import Store
 from support.manifests import envelope
+
+from plugins.plugin_utils.parity.report import Report
+from plugins.plugin_utils.parity.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 FAILED = """
 Failed on dev1: preflight : The host can be worked on

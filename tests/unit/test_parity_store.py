@@ -6,10 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from parity_envelope import EnvelopeError, read_envelope, write_envelope
-from parity_store import Store
-from parity_timeline import changes, since, timeline
 from support.manifests import declared, envelope
+
+from plugins.plugin_utils.parity.envelope import EnvelopeError, read_envelope, write_envelope
+from plugins.plugin_utils.parity.store import Store
+from plugins.plugin_utils.parity.timeline import changes, since, timeline
 
 if TYPE_CHECKING:
     from pathlib import Path

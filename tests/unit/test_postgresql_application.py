@@ -6,7 +6,8 @@ import base64
 import hmac
 
 import pytest
-from modules.postgresql_application import (
+
+from plugins.modules.postgresql_application import (
     PRIVILEGES,
     database_changes,
     password_matches,

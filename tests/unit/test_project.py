@@ -6,10 +6,11 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from project import Given, detect
-from project_code import environment_names
-from project_errors import ProjectError
-from project_packages import additions, python_problem
+
+from plugins.plugin_utils.project.code import environment_names
+from plugins.plugin_utils.project.detect import Given, detect
+from plugins.plugin_utils.project.errors import ProjectError
+from plugins.plugin_utils.project.packages import additions, python_problem
 
 if TYPE_CHECKING:
     from pathlib import Path

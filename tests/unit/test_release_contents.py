@@ -9,13 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils import release_archive, release_contents, release_parcel, release_seal, release_status
-from ansible.module_utils.release_contents import Archive, Contents, DamageError, read_tree
-from ansible.module_utils.release_host import Place, ReleaseError
-from release_contents import DamageError as StoreDamageError
-from release_identity import has_local_packages, platform_of, platform_problem
-from release_store import Store
-from release_transfer import Look
+
+from plugins.module_utils.common.errors import HostError
+from plugins.module_utils.release.files import archive as release_archive
+from plugins.module_utils.release.files import contents as release_contents
+from plugins.module_utils.release.files import finalize, transfer
+from plugins.module_utils.release.files.contents import Archive, Contents, DamageError, read_tree
+from plugins.module_utils.release.files.contents import DamageError as StoreDamageError
+from plugins.module_utils.release.place import Place
+from plugins.module_utils.release.state import status
+from plugins.plugin_utils.release.identity import has_local_packages, platform_of, platform_problem
+from plugins.plugin_utils.release.store import Store
+from plugins.plugin_utils.release.transfer import Look
 
 APP, ID, VID = "shop", "0a1b2c3d4e5f", "0f0f0f0f0f0f"
 NOBODY = release_archive.Donor("/nonexistent", None)
@@ -86,13 +91,13 @@ def test_a_name_with_a_line_break_cannot_forge_a_line(tmp_path: Path) -> None:
 
 def test_changed_added_and_missing_paths_are_found(tmp_path: Path) -> None:
     place = make_release(tmp_path)
-    assert release_status.dirty(place) == {}
+    assert status.dirty(place) == {}
     write(Path(place.path("source/shop/views.py")), "x = 2\n")
     write(Path(place.path("source/shop/new.py")), "")
     Path(place.path("static/a.css")).unlink()
     Path(place.path("source/manage.py")).chmod(0o644)
     write(Path(place.venvs, VID, "lib/django.py"), "")
-    assert release_status.dirty(place) == {
+    assert status.dirty(place) == {
         "changed": ["source/manage.py", "source/shop/views.py", "venv/lib/django.py"],
         "added": ["source/shop/new.py"],
         "missing": ["static/a.css"],
@@ -105,12 +110,12 @@ def test_a_list_that_was_changed_along_with_a_file_is_found(tmp_path: Path) -> N
     listed = Contents.read(place.path("contents"))
     assert listed
     write(Path(place.path("contents")), Contents(read_tree(place.folder, release_contents.BESIDE), listed.venv).text)
-    assert release_status.dirty(place) == {"changed": ["contents"]}
+    assert status.dirty(place) == {"changed": ["contents"]}
 
 
 def packed(place: Place, folder: Path) -> dict[str, Any]:
     folder.mkdir(exist_ok=True)
-    return release_parcel.pack_release(place, str(folder), with_venv=True)
+    return transfer.pack_release(place, str(folder), with_venv=True)
 
 
 def test_archives_depend_on_bytes_alone(tmp_path: Path) -> None:
@@ -125,7 +130,7 @@ def test_archives_depend_on_bytes_alone(tmp_path: Path) -> None:
 def unpack(host: Path, parcel: Path, sha256: str, release: str = ID, *, venv: bool = True) -> Place:
     place = Place(str(host), release)
     venv_archive = str(parcel / "venv.tar.gz") if venv else ""
-    release_parcel.unpack_release(place, str(parcel / "release.tar.gz"), venv_archive, sha256)
+    transfer.unpack_release(place, str(parcel / "release.tar.gz"), venv_archive, sha256)
     return place
 
 
@@ -133,7 +138,7 @@ def test_what_is_unpacked_is_what_was_packed(tmp_path: Path) -> None:
     here = make_release(tmp_path / "here")
     found = packed(here, tmp_path / "parcel")
     there = unpack(tmp_path / "there", tmp_path / "parcel", found["sha256"])
-    assert release_status.dirty(there) == {}
+    assert status.dirty(there) == {}
     assert there.finished == here.finished
     assert Path(there.path("contents")).read_bytes() == Path(here.path("contents")).read_bytes()
     assert os.readlink(there.path("venv")) == f"../../venvs/{VID}"
@@ -149,7 +154,7 @@ def test_what_the_live_release_has_is_stored_once(tmp_path: Path) -> None:
     same = {name: os.path.samefile(there.path(name), live.path(name)) for name in ("static/a.css", "source/manage.py")}
     assert same == {"static/a.css": True, "source/manage.py": True}
     assert Path(there.path("source/shop/views.py")).read_text() == "x = 1\n"
-    assert release_status.dirty(there) == {}
+    assert status.dirty(there) == {}
 
 
 def test_a_spoiled_file_of_the_live_release_is_not_taken_over(tmp_path: Path) -> None:
@@ -171,7 +176,7 @@ def test_equal_files_become_links_after_a_build(tmp_path: Path) -> None:
         release_archive.share(two.folder, listed, donor)
         assert os.path.samefile(one.path("static/a.css"), two.path("static/a.css"))
         assert not os.path.samefile(one.path("source/shop/views.py"), two.path("source/shop/views.py"))
-        assert release_status.dirty(two) == {}
+        assert status.dirty(two) == {}
 
 
 @pytest.mark.parametrize("part", ["release.tar.gz", "venv.tar.gz"])
@@ -188,14 +193,14 @@ def test_a_flipped_byte_anywhere_is_refused_and_nothing_is_left(tmp_path: Path, 
         host = tmp_path / "host"
         try:
             there = unpack(host, tmp_path / "parcel", found["sha256"])
-        except ReleaseError as error:
+        except HostError as error:
             refused += 1
             assert "is damaged" in str(error) or "contents" in str(error)
             assert not (host / "releases" / ID).exists()
             assert part == "release.tar.gz" or not (host / "venvs" / VID).exists()
         else:
             # A byte that says nothing about a file: the padding, a time
-            assert release_status.dirty(there) == {}
+            assert status.dirty(there) == {}
         shutil.rmtree(host, ignore_errors=True)
     assert refused > len(places) * 2 // 3
 
@@ -206,7 +211,7 @@ def test_what_is_known_of_the_build_is_covered_too(tmp_path: Path) -> None:
     plain = gzip.decompress(archive.read_bytes()).replace(b'"migrations": []', b'"migrations": 0 ')
     # The sum is that of the bytes before.
     archive.write_bytes(gzip.compress(plain)[:-8] + archive.read_bytes()[-8:])
-    with pytest.raises(ReleaseError, match=r"release.tar.gz is damaged: CRC check failed"):
+    with pytest.raises(HostError, match=r"release.tar.gz is damaged: CRC check failed"):
         unpack(tmp_path / "host", tmp_path / "parcel", found["sha256"])
 
 
@@ -215,10 +220,10 @@ def test_an_archive_that_is_cut_off_or_another_one_is_refused(tmp_path: Path) ->
     archive = tmp_path / "parcel/release.tar.gz"
     whole = archive.read_bytes()
     archive.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ReleaseError, match=r"release.tar.gz is damaged"):
+    with pytest.raises(HostError, match=r"release.tar.gz is damaged"):
         unpack(tmp_path / "host", tmp_path / "parcel", found["sha256"])
     archive.write_bytes(whole)
-    with pytest.raises(ReleaseError, match=r"the digest of its contents is [0-9a-f]{12}…, not ffff"):
+    with pytest.raises(HostError, match=r"the digest of its contents is [0-9a-f]{12}…, not ffff"):
         unpack(tmp_path / "host", tmp_path / "parcel", "f" * 64)
     unpack(tmp_path / "host", tmp_path / "parcel", found["sha256"])
 
@@ -228,16 +233,16 @@ def test_what_an_unpacking_left_that_was_cut_off_is_replaced(tmp_path: Path) -> 
     write(tmp_path / f"host/releases/{ID}/source/left.py", "")
     write(tmp_path / f"host/venvs/{VID}/lib/left.py", "")
     there = unpack(tmp_path / "host", tmp_path / "parcel", found["sha256"])
-    assert release_status.dirty(there) == {}
+    assert status.dirty(there) == {}
 
 
 def test_a_live_release_is_never_replaced(tmp_path: Path) -> None:
     host = make_release(tmp_path / "host", views="other\n")
     Path(host.current_link).symlink_to(f"releases/{ID}")
     found = packed(make_release(tmp_path / "here"), tmp_path / "parcel")
-    with pytest.raises(ReleaseError, match="serves on this host, with other bytes"):
+    with pytest.raises(HostError, match="serves on this host, with other bytes"):
         unpack(tmp_path / "host", tmp_path / "parcel", found["sha256"], venv=False)
-    assert release_status.dirty(host) == {}
+    assert status.dirty(host) == {}
 
 
 def test_an_environment_in_use_is_never_replaced(tmp_path: Path) -> None:
@@ -245,19 +250,19 @@ def test_an_environment_in_use_is_never_replaced(tmp_path: Path) -> None:
     listed = tmp_path / f"host/venvs/{VID}.contents"
     listed.write_text(listed.read_text() + f"100644 {'0' * 64} lib/more.py\n")
     found = packed(make_release(tmp_path / "here"), tmp_path / "parcel")
-    with pytest.raises(ReleaseError, match="aaaaaaaaaaaa runs on it"):
+    with pytest.raises(HostError, match="aaaaaaaaaaaa runs on it"):
         unpack(tmp_path / "host", tmp_path / "parcel", found["sha256"])
 
 
 def test_sealing_makes_an_environment_that_does_not_tell_where_it_was_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(release_seal.os, "lchown", lambda *_: None)
+    monkeypatch.setattr(finalize.os, "lchown", lambda *_: None)
     for name, patch in (("one", "3.13.5"), ("two", "3.13.6")):
         venv = tmp_path / name
         write(venv / "pyvenv.cfg", f"home = /usr/bin\nuv = 0.{patch}\nversion_info = {patch}\n"
               "include-system-site-packages = false\n")  # fmt: skip
-        release_seal.seal_venv(str(venv), NOBODY)
+        finalize.seal_venv(str(venv), NOBODY)
     assert (tmp_path / "one.contents").read_text() == (tmp_path / "two.contents").read_text()
     assert (tmp_path / "one/pyvenv.cfg").read_text() == "home = /usr/bin\ninclude-system-site-packages = false\n"
 

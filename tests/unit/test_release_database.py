@@ -8,18 +8,14 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ansible.module_utils import (
-    release_check_steps,
-    release_program,
-    release_reversal,
-    release_reversal_choice,
-    restore_points,
-)
-from ansible.module_utils.release_host import ReleaseError as Error
-from ansible.module_utils.release_host import inside_answer, inside_source
-from ansible.module_utils.release_inside_reverse import surplus
-from ansible.module_utils.release_text import few, short_traceback
 from support import versions
+
+from plugins.module_utils.common.errors import HostError as Error
+from plugins.module_utils.common.text import few, short_traceback
+from plugins.module_utils.inside_app.reverse import surplus
+from plugins.module_utils.release.database import check as release_check_steps
+from plugins.module_utils.release.database import restore_points, rollback_choice, rollback_plan
+from plugins.module_utils.release.inside import inside_answer, inside_source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,9 +46,9 @@ class Shop:
 
     def ask(self, call: str, **given: object) -> tuple[dict[str, Any], subprocess.CompletedProcess[str]]:
         """Run one of our programs in the project, as on a host."""
-        program = inside_source(*release_program.PROGRAMS[call], call=call, given=given)
+        program = inside_source(call, given)
         done = subprocess.run(
-            [sys.executable, "-", "database"], cwd=self.folder, env={"PATH": os.environ["PATH"]}, input=program,
+            [sys.executable, "-"], cwd=self.folder, env={"PATH": os.environ["PATH"]}, input=program,
             text=True, capture_output=True, check=False,
         )  # fmt: skip
         return inside_answer(done.stdout) or {}, done
@@ -64,7 +60,7 @@ def shop(tmp_path: Path) -> Shop:
 
 
 def test_a_check_tells_what_is_due_and_what_the_models_use(shop: Shop) -> None:
-    answer, done = shop.ask("check", tables=None, many=1, linter="")
+    answer, done = shop.ask("check.check", tables=None, many=1, linter="")
     assert done.returncode == 0, done.stderr
     assert answer["pending"].index("stock.0002_number") < answer["pending"].index("sales.0001_initial")
     assert answer["applied"] == answer["orphans"] == answer["looked"] == []
@@ -75,7 +71,7 @@ def test_a_check_tells_what_is_due_and_what_the_models_use(shop: Shop) -> None:
 def test_two_newest_migrations_are_refused_before_they_run(shop: Shop) -> None:
     source = (shop.folder / "stock/migrations/0002_number.py").read_text()
     (shop.folder / "stock/migrations/0002_other.py").write_text(source.replace('"number"', '"other"'))
-    answer, done = shop.ask("check", tables=None, many=1, linter="")
+    answer, done = shop.ask("check.check", tables=None, many=1, linter="")
     assert not answer
     assert "0002_number, 0002_other in stock" in done.stderr
     assert "makemigrations --merge" in done.stderr
@@ -83,7 +79,7 @@ def test_two_newest_migrations_are_refused_before_they_run(shop: Shop) -> None:
 
 def test_settings_that_do_not_import_give_their_own_traceback(shop: Shop) -> None:
     (shop.folder / "shop/settings.py").write_text("import nosuchmodule\n")
-    _answer, done = shop.ask("check", tables=None, many=1, linter="")
+    _answer, done = shop.ask("check.check", tables=None, many=1, linter="")
     assert done.returncode
     assert short_traceback(done.stderr, str(shop.folder)).endswith(
         "shop/settings.py:1: import nosuchmodule\nModuleNotFoundError: No module named 'nosuchmodule'"
@@ -93,7 +89,7 @@ def test_settings_that_do_not_import_give_their_own_traceback(shop: Shop) -> Non
 def test_what_ran_is_told_also_when_a_later_one_failed(shop: Shop) -> None:
     code = 'def stop(apps, schema_editor):\n    raise ValueError("on purpose")'
     versions.migration(shop.folder, "fails", "migrations.RunPython(stop)", app="sales", code=code)
-    answer, done = shop.ask("migrate", **QUICK)
+    answer, done = shop.ask("migrate.migrate", **QUICK)
     assert done.returncode
     assert "ValueError: on purpose" in done.stderr
     assert {shop.newest, shop.sales} <= set(answer["ran"])
@@ -101,21 +97,21 @@ def test_what_ran_is_told_also_when_a_later_one_failed(shop: Shop) -> None:
 
 
 def test_migrations_are_reversed_across_apps_in_the_right_order(shop: Shop) -> None:
-    shop.ask("migrate", **QUICK)
-    known = [name for name in shop.ask("describe")[0]["known"] if name not in (shop.newest, shop.sales)]
-    plan, done = shop.ask("plan", **TARGET, known=known, tables={})
+    shop.ask("migrate.migrate", **QUICK)
+    known = [name for name in shop.ask("check.describe")[0]["known"] if name not in (shop.newest, shop.sales)]
+    plan, done = shop.ask("reverse.plan", **TARGET, known=known, tables={})
     assert plan["order"] == [shop.sales, shop.newest], done.stderr
     assert plan["further"] == []
     assert [one["obstacles"] for one in plan["details"]] == [[], []]
-    answer, done = shop.ask("reverse", **QUICK, names=plan["order"])
+    answer, done = shop.ask("migrate.reverse", **QUICK, names=plan["order"])
     assert done.returncode == 0, done.stderr
     assert set(answer["reversed"]) == {shop.newest, shop.sales}
-    assert shop.newest not in shop.ask("describe")[0]["applied"]
+    assert shop.newest not in shop.ask("check.describe")[0]["applied"]
 
 
 def test_what_rests_on_a_migration_is_named(shop: Shop) -> None:
-    shop.ask("migrate", **QUICK)
-    plan, _done = shop.ask("plan", **{**TARGET, "names": [shop.newest]}, known=[], tables={})
+    shop.ask("migrate.migrate", **QUICK)
+    plan, _done = shop.ask("reverse.plan", **{**TARGET, "names": [shop.newest]}, known=[], tables={})
     assert plan["further"] == [shop.sales]
 
 
@@ -126,8 +122,8 @@ def test_what_was_reversed_is_told_also_when_another_failed(shop: Shop) -> None:
     second = versions.migration(
         shop.folder, "more", 'migrations.AddField("item", "more", models.IntegerField(null=True))', app="stock"
     )
-    shop.ask("migrate", **QUICK)
-    answer, done = shop.ask("reverse", **QUICK, names=[second, first])
+    shop.ask("migrate.migrate", **QUICK)
+    answer, done = shop.ask("migrate.reverse", **QUICK, names=[second, first])
     assert done.returncode
     assert answer["reversed"] == [second]
 
@@ -143,9 +139,9 @@ def test_what_cannot_be_reversed_is_known_before(shop: Shop) -> None:
         shop.folder, "bare", field.replace("max_length=3", 'max_length=3, default=""'), app="stock"
     )
     dropped = versions.migration(shop.folder, "drop", 'migrations.RemoveField("item", "code")', app="stock")
-    shop.ask("migrate", **QUICK)
+    shop.ask("migrate.migrate", **QUICK)
     names = [python, sql, column, bare, dropped]
-    plan, done = shop.ask("plan", **{**TARGET, "names": names}, known=[], tables={})
+    plan, done = shop.ask("reverse.plan", **{**TARGET, "names": names}, known=[], tables={})
     told = {one["migration"]: one for one in plan["details"]}
     assert plan["order"] == names[::-1], done.stderr
     assert told[python]["obstacles"] == ["its RunPython has no way back"]
@@ -181,13 +177,13 @@ def line(verb: str, release: str, result: str = "ok", **more: object) -> dict[st
 
 def test_the_way_to_the_live_release() -> None:
     deploys = [line("deploy", name) for name in "abc"]
-    assert release_reversal.history(deploys) == ["a", "b", "c"]
-    assert release_reversal.history([*deploys, line("deploy", "d", "failed")]) == ["a", "b", "c"]
+    assert rollback_plan.history(deploys) == ["a", "b", "c"]
+    assert rollback_plan.history([*deploys, line("deploy", "d", "failed")]) == ["a", "b", "c"]
     # Back twice does not lead forth, and what was left is no way back later.
-    assert release_reversal.history([*deploys, line("rollback", "b")]) == ["a", "b"]
-    assert release_reversal.history([*deploys, line("rollback", "a"), line("promote", "d")]) == ["a", "d"]
-    assert release_reversal.history([*deploys, line("deploy", "a")]) == ["b", "c", "a"]
-    assert release_reversal.history([*deploys, line("provision", ""), line("reverse", "b")]) == ["a", "b", "c"]
+    assert rollback_plan.history([*deploys, line("rollback", "b")]) == ["a", "b"]
+    assert rollback_plan.history([*deploys, line("rollback", "a"), line("promote", "d")]) == ["a", "d"]
+    assert rollback_plan.history([*deploys, line("deploy", "a")]) == ["b", "c", "a"]
+    assert rollback_plan.history([*deploys, line("provision", ""), line("reverse", "b")]) == ["a", "b", "c"]
 
 
 class Kept:
@@ -203,7 +199,7 @@ class Kept:
 
     def target(self, wanted: str = "") -> str:
         params = {"root": str(self.root), "app": "shop", "target": wanted, "database": "reverse", "live_path": ""}
-        reversal = release_reversal.Reversal(params, self.lines)
+        reversal = rollback_plan.Reversal(params, self.lines)
         reversal.choose()
         return str(reversal.target.id)
 
@@ -237,8 +233,8 @@ def test_nothing_to_go_back_from(tmp_path: Path) -> None:
 
 def test_what_failed_deployments_left() -> None:
     lines = [line("deploy", "a", migrations=["a.1"]), line("deploy", "b", "failed", migrations=["a.2"])]
-    assert release_reversal.left_behind(lines) == ["a.2"]
-    assert release_reversal.left_behind([*lines, line("deploy", "b")]) == []
+    assert rollback_plan.left_behind(lines) == ["a.2"]
+    assert rollback_plan.left_behind([*lines, line("deploy", "b")]) == []
 
 
 PLAN: dict[str, Any] = {
@@ -264,27 +260,27 @@ BREAKING = {**PLAN, "breaking": [{"migration": "a.3", "why": "drops the column x
     ],
 )
 def test_what_a_rollback_does(plan: dict[str, Any], database: str, action: str, closing: bool) -> None:
-    decided = release_reversal_choice.decide(plan, database, True, POINTS)
+    decided = rollback_choice.decide(plan, database, True, POINTS)
     assert (decided["action"], decided["closing"]) == (action, closing)
     assert decided["point"] == ("p2" if action == "restore" else "")
 
 
 def test_what_cannot_be_reversed_offers_both_ways() -> None:
     with pytest.raises(Error, match=r"a\.3: its RunPython has no way back\nNothing was touched") as raised:
-        release_reversal_choice.decide(BLOCKED, "reverse", False, POINTS)
+        rollback_choice.decide(BLOCKED, "reverse", False, POINTS)
     assert "-e rollback_database=keep" in raised.value.hint
     assert "2 h 5 min old (p2)" in raised.value.hint
     with pytest.raises(Error) as raised:
-        release_reversal_choice.decide(BLOCKED, "reverse", False, POINTS[:1])
+        rollback_choice.decide(BLOCKED, "reverse", False, POINTS[:1])
     assert "There is no restore point from before" in raised.value.hint
 
 
 def test_a_restore_says_what_is_lost_and_has_to_be_meant() -> None:
     with pytest.raises(Error, match=r"p2 is 2 h 5 min old\. Everything written in the last 2 h 5 min") as raised:
-        release_reversal_choice.decide(PLAN, "restore", False, POINTS)
+        rollback_choice.decide(PLAN, "restore", False, POINTS)
     assert "rollback_confirm=true" in raised.value.hint
     with pytest.raises(Error, match=r"There is no restore point from before a\.3"):
-        release_reversal_choice.decide(PLAN, "restore", True, POINTS[:1])
+        rollback_choice.decide(PLAN, "restore", True, POINTS[:1])
 
 
 def checked(looked: list[dict[str, Any]], **more: object) -> release_check_steps.Check:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "plugins" / "module_utils"))
-
-import release_gates as gates
+from plugins.plugin_utils.release import gates
 
 ID, SHA = "0a1b2c3d4e5f", "ab" * 32
 MACHINE = {"os": "debian", "release": "13", "architecture": "x86_64", "python": "3.13.5"}

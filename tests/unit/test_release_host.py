@@ -14,22 +14,20 @@ from socketserver import UnixStreamServer
 from typing import Any
 
 import pytest
-from ansible.module_utils import release_check_steps, release_environment, release_inside, release_install
-from ansible.module_utils.release_builder import Builder
-from ansible.module_utils.release_environment import stand_in
-from ansible.module_utils.release_host import (
-    Place,
-    app_command,
-    check_space,
-    environment_file_names,
-    inside_answer,
-    inside_source,
-    point,
-    write_atomic,
-)
-from ansible.module_utils.release_host import ReleaseError as Error
-from ansible.module_utils.release_probe import ask
-from ansible.module_utils.release_text import excerpt, journal_excerpt, missing_name, short_traceback
+
+from plugins.module_utils.common.errors import HostError as Error
+from plugins.module_utils.common.errors import check_space
+from plugins.module_utils.common.files import point, write_atomic
+from plugins.module_utils.common.text import excerpt, journal_excerpt, missing_name, short_traceback
+from plugins.module_utils.inside_app import program
+from plugins.module_utils.release import environment, install
+from plugins.module_utils.release.application import app_command, environment_file_names
+from plugins.module_utils.release.builder import Builder
+from plugins.module_utils.release.database import check
+from plugins.module_utils.release.environment import stand_in
+from plugins.module_utils.release.inside import inside_answer, inside_source
+from plugins.module_utils.release.place import Place
+from plugins.module_utils.release.serving.probe import ask
 
 TRACEBACK = """Watching for file changes
 Traceback (most recent call last):
@@ -107,7 +105,7 @@ def params(tmp_path: Path, **more: Any) -> dict[str, Any]:
 
 
 def test_the_build_has_no_secret_and_stand_ins_for_what_the_settings_insist_on(tmp_path: Path) -> None:
-    values = release_environment.of_build(Builder(params(tmp_path)))
+    values = environment.of_build(Builder(params(tmp_path)))
     assert values["DJANGO_SETTINGS_MODULE"] == "samestack_settings"
     assert values["SAMESTACK_BASE_SETTINGS"] == "shop.settings"
     assert values["API_KEY"] == "build"
@@ -121,7 +119,7 @@ def test_the_build_has_no_secret_and_stand_ins_for_what_the_settings_insist_on(t
 
 
 def test_live_code_runs_by_the_machines_entry_point(tmp_path: Path) -> None:
-    values = release_environment.of_release(Builder(params(tmp_path, live_path="/srv/live")))
+    values = environment.of_release(Builder(params(tmp_path, live_path="/srv/live")))
     assert values["SAMESTACK_APPLICATION"] == "samestack_live:application"
     assert values["SAMESTACK_BASE_APPLICATION"] == "shop.wsgi:application"
     assert values["PYTHONDONTWRITEBYTECODE"] == "1"
@@ -187,7 +185,7 @@ def test_passwords_of_indexes_travel_in_the_environment(tmp_path: Path) -> None:
         "known": {"url": "https://other.example/simple", "user": "bob"},
     }
     values["index_passwords"] = {"my-company": "hunter2", "known": ""}
-    found = release_install.environment(Builder(values))
+    found = install.environment(Builder(values))
     # The project's own lock already names the index `known`.
     assert found["UV_INDEX"] == "my-company=https://pypi.example/simple"
     assert found["UV_INDEX_MY_COMPANY_USERNAME"] == "ada"
@@ -195,7 +193,7 @@ def test_passwords_of_indexes_travel_in_the_environment(tmp_path: Path) -> None:
     assert found["UV_INDEX_KNOWN_USERNAME"] == "bob"
 
 
-class Uv(release_install.Uv):
+class Uv(install.Uv):
     def __init__(self, builder: Builder, output: str) -> None:
         super().__init__(builder, "/")
         self.output = output
@@ -272,10 +270,10 @@ def test_advice_names_what_the_environment_lacks(tmp_path: Path) -> None:
     Path(place.path("release.json")).write_text(json.dumps(required))
     account = {**ACCOUNT, "env_file": str(env)}
     assert environment_file_names(str(env)) == {"SECRET_KEY", "API_KEY"}
-    advice = release_check_steps.advice(place, account, "KeyError: 'PAY_KEY'")
+    advice = check.advice(place, account, "KeyError: 'PAY_KEY'")
     assert advice.startswith("Set PAY_KEY, MAIL_KEY in app_env or app_secret_env (in ")
-    assert "database" in release_check_steps.advice(place, account, "OperationalError: no")
-    assert "was not touched" in release_check_steps.advice(place, account, "SyntaxError: invalid syntax")
+    assert "database" in check.advice(place, account, "OperationalError: no")
+    assert "was not touched" in check.advice(place, account, "SyntaxError: invalid syntax")
 
 
 def test_asking_over_a_socket_sends_what_nginx_would(tmp_path: Path) -> None:
@@ -315,7 +313,7 @@ def test_compressed_files_keep_their_time_and_are_worth_it(tmp_path: Path) -> No
     noise.write_bytes(os.urandom(3000))
     (tmp_path / "link.css").symlink_to(big)
     os.utime(big, (1_000_000_000, 1_000_000_000))
-    assert release_inside.compress_all(str(tmp_path)) == 1
+    assert program.compress_all(str(tmp_path)) == 1
     assert [path.name for path in tmp_path.glob("*.gz")] == ["a.css.gz"]
     assert (tmp_path / "a.css.gz").stat().st_mtime == 1_000_000_000
 
@@ -327,10 +325,11 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def inside(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+def build(folder: Path, collect: bool, **env: str) -> subprocess.CompletedProcess[str]:
     values = {"PATH": os.environ["PATH"], "STATIC_ROOT": str(folder / "static"), **env}
     return subprocess.run(
-        [sys.executable, "-", *arguments], cwd=folder, env=values, input=inside_source(), text=True,
+        [sys.executable, "-"], cwd=folder, env=values, text=True,
+        input=inside_source("program.build", {"source": str(folder), "collect": collect}),
         capture_output=True, check=False,
     )  # fmt: skip
 
@@ -338,7 +337,7 @@ def inside(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedPro
 def test_build_collects_compresses_and_compiles(project: Path) -> None:
     settings = project / "shop/settings.py"
     settings.write_text(settings.read_text() + "\nimport os\nSTATIC_ROOT = os.environ['STATIC_ROOT']\n")
-    done = inside(project, "build", str(project), "collect")
+    done = build(project, True)
     answer = inside_answer(done.stdout)
     assert answer is not None, done.stderr
     assert (answer["static_url"], answer["static_root"]) == ("/static/", str(project / "static"))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible.module_utils.release_inside_lint import Facts, disturbing, linter
+
+from plugins.module_utils.inside_app.lint import Facts, disturbing, linter
 
 REPO = Path(__file__).resolve().parents[2]
 FACTS = Facts(

@@ -9,8 +9,9 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from ansible.module_utils import release_priority
-from ansible.module_utils.release_priority import LOW, NORMAL, Courtesy, group_of, processes, wait_until_idle
+
+from plugins.module_utils.common import priority
+from plugins.module_utils.common.priority import LOW, NORMAL, Courtesy, group_of, processes, wait_until_idle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,11 +40,11 @@ def child(monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[str]]:
     ) as process:  # fmt: skip
         assert process.stdout is not None
         process.stdout.readline()
-        if release_priority.may_go_back():
+        if priority.may_go_back():
             # The tests themselves may run behind others.
             for thread in os.listdir(f"/proc/{process.pid}/task"):
                 os.setpriority(os.PRIO_PROCESS, int(thread), NORMAL)
-        monkeypatch.setattr(release_priority, "processes", lambda _units: [process.pid])
+        monkeypatch.setattr(priority, "processes", lambda _units: [process.pid])
         yield process
         process.kill()
 
@@ -55,7 +56,7 @@ def values(pid: int) -> set[int]:
 
 
 needs_rights = pytest.mark.skipif(
-    not release_priority.may_go_back(), reason="only root, outside of an unprivileged container, raises priorities"
+    not priority.may_go_back(), reason="only root, outside of an unprivileged container, raises priorities"
 )
 
 
@@ -112,17 +113,17 @@ def test_what_runs_for_a_process_is_where_that_is() -> None:
     nice, processors = os.getpriority(os.PRIO_PROCESS, 0), os.sched_getaffinity(0)
     try:
         os.setpriority(os.PRIO_PROCESS, 0, NORMAL)
-        assert release_priority.inherited() == []
+        assert priority.inherited() == []
         os.setpriority(os.PRIO_PROCESS, 0, LOW)
         os.sched_setaffinity(0, {max(processors)})
-        assert release_priority.inherited() == release_priority.last()
+        assert priority.inherited() == priority.last()
     finally:
         os.sched_setaffinity(0, processors)
         os.setpriority(os.PRIO_PROCESS, 0, nice)
 
 
 def test_who_may_not_go_back_stays_where_it_is(child: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(release_priority, "may_go_back", lambda: False)
+    monkeypatch.setattr(priority, "may_go_back", lambda: False)
     before = values(child.pid)
     Courtesy([UNIT], 60).keep()
     assert values(child.pid) == before
@@ -133,14 +134,14 @@ def test_it_is_idle_when_its_work_is_done(child: subprocess.Popen[str]) -> None:
     began = time.monotonic()
     child.stdin.write("\n")
     child.stdin.flush()
-    time.sleep(release_priority.POLL_SECONDS)
+    time.sleep(priority.POLL_SECONDS)
     assert wait_until_idle([UNIT], 20) == 1
     assert time.monotonic() - began > BUSY_SECONDS
 
 
 def test_what_never_rests_is_not_waited_for(child: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch) -> None:
     turn = iter(range(10_000))
-    monkeypatch.setattr(release_priority, "ticks", lambda _pid: next(turn))
+    monkeypatch.setattr(priority, "ticks", lambda _pid: next(turn))
     began = time.monotonic()
     assert wait_until_idle([UNIT], 0.2) == 1
     assert time.monotonic() - began < 5

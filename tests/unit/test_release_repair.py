@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from ansible.module_utils import release_repair, release_status
-from ansible.module_utils.release_host import Place, ReleaseError
 from test_release_contents import VID, make_release, packed, write
+
+from plugins.module_utils.common.errors import HostError
+from plugins.module_utils.release.place import Place
+from plugins.module_utils.release.state import repair, status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,16 +74,16 @@ def place(tmp_path: Path) -> Place:
 
 
 def put_back(place: Place, parcel: Path) -> None:
-    release_repair.put_back(place, str(parcel / "release.tar.gz"), str(parcel / "venv.tar.gz"), "")
+    repair.put_back(place, str(parcel / "release.tar.gz"), str(parcel / "venv.tar.gz"), "")
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_it_is_what_was_built_again(place: Place, tmp_path: Path, change: Callable[[Path], None]) -> None:
     change(tmp_path)
-    assert release_repair.changed_paths(place)
+    assert repair.changed_paths(place)
     put_back(place, tmp_path / "parcel")
-    assert release_repair.changed_paths(place) == []
-    assert release_status.dirty(place) == {}
+    assert repair.changed_paths(place) == []
+    assert status.dirty(place) == {}
 
 
 def test_files_that_other_releases_share_are_left_alone(place: Place, tmp_path: Path) -> None:
@@ -100,12 +102,12 @@ def test_packages_that_another_release_serves_are_left_alone(place: Place, tmp_p
     Path(place.current_link).unlink(missing_ok=True)
     Path(place.current_link).symlink_to(other)
     packages(tmp_path)
-    assert release_repair.changed_paths(place) == []
+    assert repair.changed_paths(place) == []
     rewritten(tmp_path)
-    assert release_repair.changed_paths(place) == ["source/shop/views.py (changed)"]
+    assert repair.changed_paths(place) == ["source/shop/views.py (changed)"]
     put_back(place, tmp_path / "parcel")
     assert (tmp_path / "venv/lib/django.py").read_text() == ""
-    assert release_repair.changed_paths(place) == []
+    assert repair.changed_paths(place) == []
 
 
 def test_what_is_right_is_not_written(place: Place, tmp_path: Path) -> None:
@@ -121,9 +123,9 @@ def test_a_damaged_archive_spoils_nothing_that_is_right(place: Place, tmp_path: 
     content = bytearray(archive.read_bytes())
     content[len(content) // 2] ^= 1
     archive.write_bytes(content)
-    with pytest.raises(ReleaseError, match="was not put back"):
+    with pytest.raises(HostError, match="was not put back"):
         put_back(place, tmp_path / "parcel")
-    assert release_repair.changed_paths(place) == []
+    assert repair.changed_paths(place) == []
 
 
 def test_live_code_is_there_to_be_changed(tmp_path: Path) -> None:
@@ -132,10 +134,10 @@ def test_live_code_is_there_to_be_changed(tmp_path: Path) -> None:
     Path(live.releases).mkdir()
     Path(live.folder).mkdir()
     Path(live.path("source")).symlink_to(tmp_path / "code")
-    with pytest.raises(ReleaseError, match="Live code"):
-        release_repair.changed_paths(live)
+    with pytest.raises(HostError, match="Live code"):
+        repair.changed_paths(live)
 
 
 def test_without_a_release_there_is_nothing_to_put_back(tmp_path: Path) -> None:
-    with pytest.raises(ReleaseError, match="No release"):
-        release_repair.changed_paths(Place(str(tmp_path), ""))
+    with pytest.raises(HostError, match="No release"):
+        repair.changed_paths(Place(str(tmp_path), ""))

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.release_host import Place
-from ansible.module_utils.release_ledger import Run
-from ansible.module_utils.release_retention import prune, prune_built
+from plugins.module_utils.common.ledger import Run
+from plugins.module_utils.release.files.retention import prune, prune_built
+from plugins.module_utils.release.place import Place
 
 
 class Host:

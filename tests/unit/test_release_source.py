@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from action.release_source import describe, prepare
-from project_archive import keep_newest, pack
-from project_errors import ProjectError
-from project_repository import Request, commits_between, resolve_url
-from project_source import fetch, path_files
 from test_project import PINS, startproject, tree
+
+from plugins.action.release_source import describe, prepare
+from plugins.plugin_utils.project.archive import keep_newest, pack
+from plugins.plugin_utils.project.errors import ProjectError
+from plugins.plugin_utils.project.repository import Request, commits_between, resolve_url
+from plugins.plugin_utils.project.source import fetch, path_files
 
 GIT_NAME = {
     "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.org", "GIT_COMMITTER_NAME": "a",

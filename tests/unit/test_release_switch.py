@@ -7,18 +7,15 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ansible.module_utils import (
-    maintenance_page,
-    release_ledger,
-    release_owed,
-    release_priority,
-    release_sockets,
-    release_static,
-    release_units,
-)
-from ansible.module_utils.release_host import ReleaseError as Error
-from ansible.module_utils.release_pause import Pause
-from ansible.module_utils.release_switch import Switch
+
+from plugins.module_utils.common import ledger as release_ledger
+from plugins.module_utils.common import maintenance_page, pending, priority
+from plugins.module_utils.common.errors import HostError as Error
+from plugins.module_utils.release.files import static_history
+from plugins.module_utils.release.serving import sockets
+from plugins.module_utils.release.serving import units as release_units
+from plugins.module_utils.release.serving.pause import Pause
+from plugins.module_utils.release.serving.switch import Switch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,8 +124,8 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(release_units, "systemctl", found.systemctl)
     monkeypatch.setattr(release_units, "journal", lambda *_: "")
     monkeypatch.setattr(release_units, "former_apps", lambda _: [])
-    monkeypatch.setattr(release_sockets, "wait_until_quiet", lambda *_: found.calls.append("quiet") or 0)
-    monkeypatch.setattr(release_owed, "FOLDER", str(found.var))
+    monkeypatch.setattr(sockets, "wait_until_quiet", lambda *_: found.calls.append("quiet") or 0)
+    monkeypatch.setattr(pending, "FOLDER", str(found.var))
     monkeypatch.setattr(release_ledger.read_ledger, "__defaults__", (str(found.var),))
     for name in ("on", "off", "is_on", "closed_by", "message"):
         function = getattr(maintenance_page, name)
@@ -146,7 +143,7 @@ def test_a_release_takes_over(host: Host) -> None:
     (line,) = host.ledger
     assert (line["release"], line["from"], line["to"], line["result"]) == (NEW, OLD, NEW, "ok")
     assert list(line["steps"]) == ["start", "probe", "warm up", "switch", "verify", "workers", "drain", "prune"]
-    assert release_static.releases(str(host.root)) == [OLD]
+    assert static_history.releases(str(host.root)) == [OLD]
 
 
 @pytest.mark.parametrize(("left", "behind"), [(0, [f"shop-web@{OLD}.service"]), (1, [])])
@@ -155,8 +152,8 @@ def test_who_is_not_asked_any_more_ends_behind_the_others(
 ) -> None:
     host.serve(OLD)
     found: list[str] = []
-    monkeypatch.setattr(release_sockets, "wait_until_quiet", lambda *_: left)
-    monkeypatch.setattr(release_priority, "step_back", found.extend)
+    monkeypatch.setattr(sockets, "wait_until_quiet", lambda *_: left)
+    monkeypatch.setattr(priority, "step_back", found.extend)
     host.switch().run()
     assert [unit for unit in found if unit.startswith("shop-web@")] == behind
 
@@ -306,7 +303,7 @@ def test_stopped_on_purpose_until_the_next_release(host: Host) -> None:
     assert host.units == {}
     host.switch().run()
     assert (host.live, host.current, host.web, maintenance_page.is_on()) == (NEW, NEW, [NEW], False)
-    assert not release_owed.is_paused("shop")
+    assert not pending.is_paused("shop")
 
 
 def test_a_release_that_fails_behind_the_page_leaves_it_there(host: Host) -> None:
@@ -334,10 +331,10 @@ def test_old_releases_go_and_the_one_before_stays(host: Host) -> None:
 
 
 def test_the_order_of_static_files() -> None:
-    assert release_static.order("b", "c", ["a"]) == ["b", "a"]
-    assert release_static.order("c", "b", ["b", "a"]) == ["c", "a"]
-    assert release_static.order("", "a", []) == []
-    assert release_static.order("d", "e", ["c", "b", "a"]) == ["d", "c", "b"]
+    assert static_history.order("b", "c", ["a"]) == ["b", "a"]
+    assert static_history.order("c", "b", ["b", "a"]) == ["c", "a"]
+    assert static_history.order("", "a", []) == []
+    assert static_history.order("d", "e", ["c", "b", "a"]) == ["d", "c", "b"]
 
 
 def test_connections_of_a_socket(tmp_path: Path) -> None:
@@ -350,7 +347,7 @@ def test_connections_of_a_socket(tmp_path: Path) -> None:
         "0: 00000003 00000000 00000000 0001 03 34 /run/shop/b.sock\n"
         "0: 00000003 00000000 00000000 0001 03 35\n"
     )
-    assert release_sockets.connections("/run/shop/a.sock", str(table)) == 2
+    assert sockets.connections("/run/shop/a.sock", str(table)) == 2
 
 
 def test_who_has_a_nice_value_of_somebodys_own_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from local_authority import parse_authority
-from project_secrets import (
+
+from plugins.plugin_utils.secrets.authority import parse_authority
+from plugins.plugin_utils.secrets.keys import (
     BASE,
     invented_secrets,
     is_readable_by_others,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import systemd_units
-from systemd_units import UnitError, Units, parse, wanted_changes
+
+from plugins.module_utils.common import systemd as systemd_units
+from plugins.module_utils.common.systemd import UnitError, Units, parse, wanted_changes
 
 
 def shown(**given: str) -> dict[str, str]:

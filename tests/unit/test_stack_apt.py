@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 # As on a host: what a module of ours raises is the same class everywhere.
-from ansible.module_utils.stack_apt import (
+from plugins.module_utils.packages.apt import (
     StackError,
     Transaction,
     last_words,
@@ -17,7 +17,7 @@ from ansible.module_utils.stack_apt import (
     read_transaction,
     snapshot_sources,
 )
-from ansible.module_utils.stack_change import LockedInstall, upgrade, words
+from plugins.module_utils.packages.change import LockedInstall, upgrade, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -165,8 +165,8 @@ class Host:
 @pytest.fixture(autouse=True)
 def no_lists(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "lists").mkdir()
-    monkeypatch.setattr("ansible.module_utils.stack_apt.LISTS", str(tmp_path / "lists"))
-    monkeypatch.setattr("ansible.module_utils.stack_apt.SOURCES", str(tmp_path / "sources"))
+    monkeypatch.setattr("plugins.module_utils.packages.apt.LISTS", str(tmp_path / "lists"))
+    monkeypatch.setattr("plugins.module_utils.packages.apt.SOURCES", str(tmp_path / "sources"))
 
 
 def test_the_locked_version_is_chosen_not_the_newest(tmp_path: Path) -> None:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from action.lock_stack import ActionModule
-from stack_lock import LockError, locked_anew, read_lock, said, section_name, written
-from stack_plan import host_plan, preview, refusal
+
+from plugins.action.lock_stack import ActionModule
+from plugins.plugin_utils.stack.lock import LockError, locked_anew, read_lock, said, section_name, written
+from plugins.plugin_utils.stack.plan import host_plan, preview, refusal
 
 if TYPE_CHECKING:
     from pathlib import Path

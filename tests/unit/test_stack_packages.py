@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from stack_packages import (
+
+from plugins.module_utils.packages.compare import (
     Difference,
     compare,
     difference,

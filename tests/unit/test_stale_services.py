@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from stale_services import divided, restarted, stale_units
+
+from plugins.module_utils.packages.stale_services import divided, restarted, stale_units
 
 if TYPE_CHECKING:
     from pathlib import Path

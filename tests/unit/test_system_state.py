@@ -12,11 +12,12 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from action.system_state import normalise
 from ansible.errors import AnsibleActionFail
-from ansible.module_utils import system_change
-from ansible.module_utils.system_change import State
-from ansible.module_utils.system_entries import EntryError
+
+from plugins.action.system_state import normalise
+from plugins.module_utils.system import change
+from plugins.module_utils.system.change import State
+from plugins.module_utils.system.entries import EntryError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,7 @@ OWN = {"owner": pwd.getpwuid(os.getuid()).pw_name, "group": grp.getgrgid(os.getg
 @pytest.fixture(autouse=True)
 def pending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "pending"
-    monkeypatch.setattr(system_change, "PENDING", str(folder))
+    monkeypatch.setattr(change, "PENDING", str(folder))
     return folder
 
 
@@ -244,8 +245,8 @@ def test_what_has_just_started_is_not_restarted(tmp_path: Path, monkeypatch: pyt
         def settle(self, reload_manager: bool) -> list[str]:
             return ["nginx.service"]
 
-    monkeypatch.setattr(system_change, "Units", Fresh)
-    monkeypatch.setattr(system_change, "run", lambda command, _unit: ran.append(command))
+    monkeypatch.setattr(change, "Units", Fresh)
+    monkeypatch.setattr(change, "run", lambda command, _unit: ran.append(command))
     call = state(
         entry(tmp_path / "a", "1", restart=["nginx.service", "ssh.service"]),
         entry(tmp_path / "b", "2", reload=["nginx.service", "ssh.service", "other.service"]),

@@ -7,12 +7,14 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ansible.module_utils import system_change, system_restore, system_undo
-from ansible.module_utils.system_change import State
-from ansible.module_utils.system_entries import EntryError
-from ansible.module_utils.system_restore import Restore, is_unit
-from ansible.module_utils.system_undo import Record
 from test_system_state import entry, mode
+
+from plugins.module_utils.system import change, restore
+from plugins.module_utils.system import undo as system_undo
+from plugins.module_utils.system.change import State
+from plugins.module_utils.system.entries import EntryError
+from plugins.module_utils.system.restore import Restore, is_unit
+from plugins.module_utils.system.undo import Record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +30,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     pending.mkdir(parents=True)
     monkeypatch.setattr(system_undo, "UNDO", str(tmp_path / "var/undo"))
     monkeypatch.setattr(system_undo, "FIRST_CHANGE", str(pending))
-    monkeypatch.setattr(system_change, "PENDING", str(pending))
+    monkeypatch.setattr(change, "PENDING", str(pending))
     folder = tmp_path / "etc"
     folder.mkdir()
     (folder / "site.conf").write_text("old\n")
@@ -150,7 +152,7 @@ def test_the_run_that_built_the_machine_stays(host: Path, monkeypatch: pytest.Mo
     provision(*everything(host))
     assert "nothing to go back to" in undo()[0]
     assert (host / "site.conf").read_text() == "new\n"
-    monkeypatch.setattr(system_restore, "UNITS", str(host))
+    monkeypatch.setattr(restore, "UNITS", str(host))
     provision(entry(host / "shop.service", "[Service]\n"), run=NEXT)
     assert "nothing to go back to" in undo(NEXT)[0]
 

@@ -1,0 +1,1 @@
+"""The control node's half of modules: arguments in, words out."""

@@ -1,0 +1,1 @@
+"""Lookups on the control node."""

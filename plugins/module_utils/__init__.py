@@ -1,0 +1,1 @@
+"""TRAVELS TO HOSTS: the standard library alone, and nothing of plugin_utils."""

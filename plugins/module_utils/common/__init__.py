@@ -1,0 +1,1 @@
+"""What every room on a host may use."""

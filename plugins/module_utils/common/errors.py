@@ -1,0 +1,42 @@
+"""What people are told when a step fails on a host."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+
+RELEASE_FILE = "inventories/group_vars/all/release.yml"
+
+
+class HostError(Exception):
+    """A step failed; the text is for people, `hint` says what to do."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        """Take the message, and advice where there is any."""
+        super().__init__(message)
+        self.hint = hint
+
+
+DISK_FULL = os.strerror(errno.ENOSPC)
+
+
+def check_space(folder: str, needed: int) -> None:
+    """Refuse to start where the disk would fill; raises HostError with the figures in MB."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise HostError(
+            f"release_min_free = {needed >> 20}m (in {RELEASE_FILE}): {folder} on this host has only "
+            f"{free >> 20}m free.",
+            "Make room, keep fewer releases (release_keep), or lower release_min_free.",
+        )
+
+
+def disk_error(error: OSError, folder: str) -> HostError:
+    """Return what to tell people of an error of the disk; one of another kind comes back as it is."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return HostError(f"{folder}: {error}")
+    return HostError(
+        f"The disk of {folder} is full. What was begun is taken away again; nothing that serves was touched.",
+        f"Make room, keep fewer releases (release_keep in {RELEASE_FILE}), or raise release_min_free.",
+    )

@@ -1,0 +1,1 @@
+"""The state of an environment: frozen, accepted, in maintenance."""

@@ -1,0 +1,1 @@
+"""RUNS IN THE APPLICATION'S PYTHON, sent as text: imports itself and the standard library, Django by name."""

@@ -1,0 +1,180 @@
+"""Runs inside the application's own Python: migrates, or reverses migrations, one run at a time and never waiting long.
+
+A change of a table waits for everyone who uses the table, and everyone after it waits behind the change. So it gives up
+after a few seconds (lock_timeout), and says whom it waited for.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from contextlib import contextmanager, nullcontext, suppress
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .database import Database, name_of
+from .program import answer, manage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+# PostgreSQL's advisory locks are numbers, here "same" and "stac" in ASCII, and of one database.
+LOCK = (0x73616D65, 0x73746163)
+LOOK_SECONDS = 0.4
+HOLDER = """
+SELECT a.pid, a.application_name, a.client_addr, round(extract(epoch FROM now() - a.backend_start))
+FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+WHERE l.locktype = 'advisory' AND l.granted AND l.classid = %s AND l.objid = %s AND l.database =
+  (SELECT oid FROM pg_database WHERE datname = current_database())"""
+BLOCKERS = """
+SELECT b.pid, b.usename, b.application_name, b.state, b.query, round(extract(epoch FROM now() - b.xact_start))
+FROM unnest(%s::int[]) mine, unnest(pg_blocking_pids(mine)) blocker(pid)
+JOIN pg_stat_activity b ON b.pid = blocker.pid"""
+
+
+class Watcher(threading.Thread):
+    """Looks whom this process's database sessions wait for; keeps the last answer."""
+
+    def __init__(self) -> None:
+        """Nobody yet."""
+        super().__init__(daemon=True)
+        self.sessions: set[int] = set()
+        self.blockers: list[str] = []
+        self.done = threading.Event()
+
+    def run(self) -> None:
+        """Look until told to stop; connections of Django are a thread's own."""
+        if self.done.wait(LOOK_SECONDS):
+            return
+        connection = import_module("django.db").connections["default"]
+        with suppress(Exception), connection.cursor() as cursor:
+            while not self.done.wait(LOOK_SECONDS):
+                cursor.execute(BLOCKERS, [list(self.sessions)])
+                found = [blocker(row) for row in cursor.fetchall()]
+                self.blockers = list(dict.fromkeys(found)) or self.blockers
+        connection.close()
+
+
+def blocker(row: tuple[Any, ...]) -> str:
+    """Return who holds a lock, in words."""
+    pid, user, program, state, query, seconds = row
+    who = f"process {pid} of the database" + (f" ({', '.join(filter(None, (user, program)))})" if user else "")
+    since = f", in a transaction for {int(seconds)} s" if seconds is not None else ""
+    # What other roles do is hidden from the application's.
+    said = f", {state}: {' '.join(str(query).split())[:200]}" if state else ", doing what only the superuser may see"
+    return who + since + said
+
+
+@contextmanager
+def alone(database: Database, patience: float, name: str) -> Iterator[None]:
+    """Hold the database's lock for migrations on a connection of its own; leaves the program when another has it."""
+    if not database.is_postgresql:
+        yield
+        return
+    guard = database.connection.copy()
+    try:
+        with guard.cursor() as cursor:
+            cursor.execute("SELECT set_config('application_name', %s, false)", [name])
+            deadline = time.monotonic() + patience
+            while not fetch(cursor, "SELECT pg_try_advisory_lock(%s, %s)", LOCK)[0]:
+                if time.monotonic() > deadline:
+                    who = holder(fetch(cursor, HOLDER, LOCK))
+                    sys.exit(f"Another run migrates this database: {who}. It was waited for {patience:g} s.")
+                time.sleep(LOOK_SECONDS)
+            yield
+    finally:
+        guard.close()
+
+
+def holder(row: Any) -> str:
+    """Return who holds the lock for migrations, in words; what another role does is not ours to see."""
+    if row is None:
+        return "somebody who let go meanwhile"
+    pid, program, address, seconds = row
+    known = [program, str(address or ""), f"for {int(seconds)} s" if seconds is not None else ""]
+    return f"process {pid} of the database ({', '.join(filter(None, known)) or 'of another role'})"
+
+
+def fetch(cursor: Any, sql: str, values: Any) -> Any:
+    """Return the first row of a query."""
+    cursor.execute(sql, list(values))
+    return cursor.fetchone()
+
+
+@contextmanager
+def impatient(database: Database, seconds: float) -> Iterator[Watcher]:
+    """Let every session that the block opens give up a lock after some seconds; yields who looks whom they wait for."""
+    watcher = Watcher()
+    if not database.is_postgresql:
+        yield watcher
+        return
+
+    def prepare(connection: Any, **_other: Any) -> None:
+        if threading.current_thread() is watcher:
+            return
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, false), pg_backend_pid()", [f"{int(seconds * 1000)}"])
+            watcher.sessions.add(cursor.fetchone()[1])
+
+    signal = import_module("django.db.backends.signals").connection_created
+    signal.connect(prepare, weak=False)
+    # The one that is open already was not seen; it comes back as soon as it is used.
+    database.connection.close()
+    watcher.start()
+    try:
+        yield watcher
+    finally:
+        watcher.done.set()
+        signal.disconnect(prepare)
+
+
+def migrate(given: Mapping[str, Any]) -> None:
+    """Run `manage.py migrate`; tells which migrations ran, also when a later one failed."""
+    manage("version")
+    with changing(given) as (database, _before):
+        del database
+        manage("migrate", "--noinput")
+
+
+def reverse(given: Mapping[str, Any]) -> None:
+    """Reverse given["names"], which are in the order of reversing: in PostgreSQL all of them or none.
+
+    What a reversal drops is gone, so one that fails later must not have cost anything.
+    """
+    manage("version")
+    with changing(given) as (database, before):
+        steps = {name_of(one): one for one, _backwards in database.everything()}
+        plan = [(steps[name], True) for name in given["names"] if name in before]
+        whole = database.is_postgresql and all(one.atomic for one, _backwards in plan)
+
+        def settle(action: str, *_step: Any) -> None:
+            # PostgreSQL alters no table with rows whose foreign keys are still to be checked.
+            if action == "unapply_success" and whole:
+                with database.connection.cursor() as cursor:
+                    cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+                    cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+
+        database.executor.progress_callback = settle
+        with import_module("django.db.transaction").atomic() if whole else nullcontext():
+            database.executor.migrate([], plan=plan)
+
+
+@contextmanager
+def changing(given: Mapping[str, Any]) -> Iterator[tuple[Database, list[str]]]:
+    """Do the block alone and impatiently; yields (the database, what was applied), answers with what changed."""
+    database = Database()
+    with alone(database, given["patience"], given["name"]), impatient(database, given["lock_timeout"]) as watcher:
+        before = database.applied()
+        try:
+            yield database, before
+        finally:
+            watcher.done.set()
+            # What failed may have left its connection useless.
+            database.connection.close()
+            after = database.applied()
+            answer(
+                ran=[name for name in after if name not in set(before)],
+                reversed=[name for name in before if name not in set(after)],
+                blockers=watcher.blockers,
+            )

@@ -1,0 +1,1 @@
+"""How sections read a host."""

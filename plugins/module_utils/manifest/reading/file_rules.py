@@ -1,0 +1,58 @@
+"""Which files section `files` looks at, and what is to be known of some of them."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+
+from ..sections.redis import SECRET as REDIS_SECRETS
+
+#: Below these, what no package brought is named.
+TOPS = (
+    "/etc",
+    "/usr/local",
+    "/usr/bin",
+    "/usr/sbin",
+    "/usr/libexec",
+    "/usr/lib/systemd",
+    "/usr/lib/openssh",
+    "/usr/lib/postgresql",
+)
+#: Where everybody may write
+SCRATCH = tuple(f"{top}tmp" for top in ("/", "/var/"))
+#: Where programs are looked at for rights that they hand on
+PROGRAMS = ("/usr", "/opt", "/srv", "/home", "/root", "/var/www", *SCRATCH)
+#: Named by another section (accounts, environment, certificates, units), or made from what is named
+ELSEWHERE = (
+    "/etc/passwd", "/etc/passwd-", "/etc/group", "/etc/group-", "/etc/shadow", "/etc/shadow-", "/etc/gshadow",
+    "/etc/gshadow-", "/etc/subuid-", "/etc/subgid-", "/etc/ssl/certs/*", "/etc/ld.so.cache", "/etc/mtab",
+    "/etc/.pwd.lock", "/etc/.updated", "/etc/rc?.d/*", "/etc/{app}/env", "/etc/samestack/recorder.json",
+    "/etc/systemd/system/*.wants/*", "/etc/systemd/system/*.requires/*", "/usr/local/lib/python3*/*",
+    "/usr/local/lib/samestack/recorder/*", "/etc/alternatives/*.gz",
+)  # fmt: skip
+#: This machine's own, and nobody else's
+OWN = (
+    "/etc/machine-id", "/etc/hostname", "/etc/ssh/ssh_host_*", "/etc/resolv.conf", "/etc/adjtime", "/etc/network/*",
+    "/etc/netplan/*", "/etc/systemd/network/*", "/etc/nginx/tls/*", "/etc/letsencrypt/*", "/etc/redis/server-*.pem",
+    "/etc/postgresql/*/server-*.pem", "/etc/samestack/*.key", "/etc/lvm/*", "/etc/fstab", "/etc/iscsi/*",
+    "/etc/cloud/*", "/etc/ssl/private/*", "/etc/{app}/internal-ca.crt",
+)  # fmt: skip
+#: Not everybody may read them, but no secret is in them.
+OPEN = (
+    "/etc/postgresql/*/pg_hba.conf", "/etc/postgresql/*/pg_ident.conf", "/etc/sudoers", "/etc/sudoers.d/*",
+    "/etc/redis/redis.conf", "/etc/at.deny", "/etc/cron.*", "/etc/crontab", "/etc/samestack/*.json",
+    "/etc/ufw/*.rules", "/etc/polkit-1/*", "/etc/security/*",
+)  # fmt: skip
+SECRET_LINE = re.compile(rf"^[ \t]*(?:{'|'.join(REDIS_SECRETS)}|user)[ \t].*$\n?", re.MULTILINE)
+
+
+class Patterns:
+    """Lists of paths, with the application's name put in."""
+
+    def __init__(self, app: str, *patterns: str) -> None:
+        """Take the application's name and the patterns."""
+        self._known = re.compile("|".join(fnmatch.translate(pattern.format(app=app)) for pattern in patterns))
+
+    def __contains__(self, path: str) -> bool:
+        """Return whether a path is meant."""
+        return bool(self._known.match(path))

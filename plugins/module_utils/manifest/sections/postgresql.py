@@ -1,0 +1,117 @@
+"""Section `postgresql`: the server's version, settings in force and waiting, extensions, collations, roles, rules."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+from ..reading.postgresql_files import waiting
+from ..reading.postgresql_queries import QUERIES
+from ..reading.sql import rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ..reading.machine import Host, Section
+
+#: They may hold a password.
+SECRET = ("primary_conninfo", "ssl_passphrase_command")
+# The name of a pair of ours follows from the machine's address.
+PAIR = re.compile(r"server-[0-9a-f]{8}\.pem")
+
+ATTRIBUTES = {
+    "rolsuper": "superuser", "rolcanlogin": "login", "rolcreaterole": "createrole", "rolcreatedb": "createdb",
+    "rolreplication": "replication", "rolbypassrls": "bypassrls", "rolinherit": "inherit",
+}  # fmt: skip
+
+
+def collect(host: Host) -> Section:
+    """Return the section; raises MissingError."""
+    found = rows(host, QUERIES, host.config["database"])
+    section: Section = {row["name"].replace("_", " "): row["value"] for row in found["presets"]}
+    section["version"] = section.pop("server version", "")
+    for row in found["settings"]:
+        section[f"setting:{row['name']}"] = setting(host, row["name"], row["value"])
+    section |= {
+        f"file:{name}": PAIR.sub("server-….pem", why) for name, why in waiting(found["files"], found["known"]).items()
+    }
+    section |= rules(found["rules"], changed_since(host, float(found["loaded"][0]["time"])))
+    for row in found["per_role"]:
+        name, _, value = row["setting"].partition("=")
+        section[f"setting:{name} for {row['role']} in {row['database']}"] = setting(host, name, value)
+    section |= {f"extension:{row['name']}": f"{row['version']} in {row['schema']}" for row in found["extensions"]}
+    section |= {f"collations:{row['provider']}": row["version"] for row in found["collations"]}
+    section |= {f"database:{row['name']}": database(row) for row in found["databases"]}
+    section |= {f"replication:{row['name']}": row["type"] for row in found["replication"]}
+    for row in found["roles"]:
+        section[f"role:{row['name']}"] = role(row)
+        if row["rolpassword"]:
+            section[f"role:{row['name']}:password"] = host.keyed(row["rolpassword"])
+    return section
+
+
+def setting(host: Host, name: str, value: str) -> str:
+    """Return a setting's value without secrets."""
+    if value and name in SECRET:
+        return str(host.keyed(value))
+    return str(host.secrets.masked(PAIR.sub("server-….pem", value)))
+
+
+def role(row: Mapping[str, Any]) -> str:
+    """Return a role's attributes in words."""
+    words = [word for name, word in ATTRIBUTES.items() if row[name]]
+    stored = row["rolpassword"] or ""
+    kind = "SCRAM" if stored.startswith("SCRAM-SHA-256") else "MD5" if stored.startswith("md5") else "some"
+    words += [f"{kind} password"] if stored else ["no password"]
+    words += [f"at most {row['rolconnlimit']} connections"] if row["rolconnlimit"] >= 0 else []
+    words += [f"until {row['rolvaliduntil']}"] if row["rolvaliduntil"] else []
+    words += [f"member of {name}" for name in row["member_of"]]
+    return ", ".join(words)
+
+
+def database(row: Mapping[str, Any]) -> str:
+    """Return a database's attributes in words."""
+    provider = {"c": "libc", "i": "ICU", "b": "builtin"}.get(row["provider"] or "c", str(row["provider"]))
+    collation = f"collation {row['collate']}" + ("" if row["ctype"] == row["collate"] else f", ctype {row['ctype']}")
+    words = [f"owner {row['owner']}", row["encoding"], f"{collation} of {provider}"]
+    words += [f"collation version {row['collation']}"] if row["collation"] else []
+    words += [f"at most {row['connections']} connections"] if row["connections"] >= 0 else []
+    words += [] if row["allowed"] else ["no connections allowed"]
+    words += [f"grants {' '.join(sorted(row['grants']))}"] if row["grants"] else []
+    return ", ".join(words)
+
+
+def rules(found: Iterable[Mapping[str, Any]], changed: list[str]) -> Section:
+    """Return who may connect, in the order in which the rules count, and whether the server has read them."""
+    lines = []
+    for row in found:
+        if row["error"]:
+            lines.append(f"error: {row['error']}")
+            continue
+        place = "/".join(part for part in (row["address"], row["netmask"]) if part)
+        words = [row["type"], ",".join(row["database"]), ",".join(row["users"]), place, row["method"]]
+        lines.append(" ".join(word for word in [*words, *(row["options"] or [])] if word))
+    return {"rules": lines} | {f"file:{name}": "changed since the server has read it" for name in changed}
+
+
+def changed_since(host: Host, time: float) -> list[str]:
+    """Return the names of the files with rules that were changed after a time (seconds since 1970)."""
+    names = []
+    folder = config_folder(host)
+    for name in ("pg_hba.conf", "pg_ident.conf"):
+        try:
+            if folder and os.stat(os.path.join(folder, name)).st_mtime > time + 1:
+                names.append(name)
+        except OSError:
+            continue
+    return names
+
+
+def config_folder(host: Host) -> str:
+    """Return the folder of the newest cluster's configuration."""
+    try:
+        versions = sorted(os.listdir(host.path("/etc/postgresql")), key=float)
+    except (OSError, ValueError):
+        return ""
+    return os.path.join(host.path("/etc/postgresql"), versions[-1], "main") if versions else ""

@@ -1,0 +1,1 @@
+"""The schema goes along with the code, both ways."""

@@ -1,0 +1,235 @@
+"""Copies of an application's database, each tied to the release that was about to go live when it was taken.
+
+On the machine with the database server, as its superuser. A copy is a stream to a file of another name, renamed when it
+is whole; a restore is a database of another name, renamed when it is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import re
+import shutil
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+
+from ...common import text as release_text
+from ...common.errors import HostError
+from ...common.files import read_json, write_atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+SOCKETS = "/var/run/postgresql"
+NAME = re.compile(r"\d{8}T\d{6}Z-\w[\w-]*")
+# A copy is compressed; where none of this database is known yet, it is taken to need as much room as the database.
+ROOM_FOR_GROWTH = 1.5
+ATTEMPTS = 5
+SIZE = "SELECT pg_database_size({database})"
+MIGRATIONS = "SELECT COALESCE(json_agg(app || '.' || name ORDER BY id), '[]') FROM django_migrations"
+ORIGIN = """SELECT json_build_object('encoding', pg_encoding_to_char(encoding), 'collate', datcollate,
+  'ctype', datctype, 'owner', pg_get_userbyid(datdba), 'settings', (SELECT json_agg(setting) FROM
+    (SELECT unnest(setconfig) AS setting FROM pg_db_role_setting WHERE setdatabase = d.oid AND setrole = 0) s))
+FROM pg_database d WHERE datname = {database}"""
+NAMES = "SELECT datname FROM pg_database WHERE datname ~ {pattern}"
+SESSIONS = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = {database}"
+
+
+def literal(text: str) -> str:
+    """Return an SQL string constant."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(text: str) -> str:
+    """Return a quoted SQL identifier."""
+    return '"' + text.replace('"', '""') + '"'
+
+
+class Server:
+    """The database server on this machine, as its superuser."""
+
+    def __init__(self, port: int) -> None:
+        """Take the port, which names the socket."""
+        self.port = port
+        self.account = pwd.getpwnam("postgres")
+
+    def run(self, command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run one of the server's programs; raises HostError with what it said."""
+        done = subprocess.run(
+            [*command, "-h", SOCKETS, "-p", str(self.port)], user=self.account.pw_uid, group=self.account.pw_gid,
+            extra_groups=[], cwd="/", check=False, stderr=subprocess.PIPE, text=True, errors="replace",
+            env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8"}, **options,
+        )  # fmt: skip
+        if done.returncode:
+            raise HostError(f"`{command[0]}` failed.\n{release_text.last_lines(done.stderr)}")
+        return done
+
+    def sql(self, text: str, database: str = "postgres") -> str:
+        """Run SQL and return its bare output."""
+        command = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", database]
+        return str(self.run(command, input=text, stdout=subprocess.PIPE).stdout).strip()
+
+
+class Points:
+    """The restore points of one database."""
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        """Take the module's parameters."""
+        self.params = params
+        self.database = params["database"]
+        self.folder = os.path.join(params["folder"], params["app"])
+        self.server = Server(params["port"])
+
+    def path(self, name: str, ending: str = ".dump") -> str:
+        """Return the path of a point's file."""
+        return os.path.join(self.folder, name + ending)
+
+    def all(self) -> list[dict[str, Any]]:
+        """Return what is known of the points, the newest first."""
+        names = sorted(os.listdir(self.folder), reverse=True) if os.path.isdir(self.folder) else []
+        found = []
+        for name in names:
+            stem, ending = os.path.splitext(name)
+            told = read_json(self.path(name, "")) if ending == ".json" else None
+            if told and os.path.exists(self.path(stem)):
+                found.append({**told, "name": stem, "age": max(int(time.time() - told["taken"]), 0)})
+        return found
+
+    def size(self) -> int:
+        """Return the database's size in bytes."""
+        return int(self.server.sql(SIZE.format(database=literal(self.database))))
+
+    def migrations(self) -> list[str]:
+        """Return the applied migrations, the oldest first."""
+        if self.server.sql("SELECT to_regclass('django_migrations')", self.database) == "":
+            return []
+        found: list[str] = json.loads(self.server.sql(MIGRATIONS, self.database))
+        return found
+
+    def check_space(self, needed: int) -> None:
+        """Refuse what the disk has no room for."""
+        free = shutil.disk_usage(os.path.dirname(self.params["folder"])).free
+        if free - needed < self.params["min_free"]:
+            raise HostError(
+                f"No room to copy the database {self.database}: it may take {needed >> 20}m; of {free >> 20}m that "
+                f"are free release_min_free = {self.params['min_free'] >> 20}m has to stay.",
+                "Make room, keep fewer (release_restore_points_keep), or go without: -e release_restore_points=never",
+            )
+
+    def room(self) -> int:
+        """Return how many bytes a copy may take, by the last one's share of the database."""
+        last = next(iter(self.all()), None)
+        size = self.size()
+        return int(size * min(last["bytes"] / last["size"] * ROOM_FOR_GROWTH, 1)) if last and last.get("size") else size
+
+    def take(self) -> dict[str, Any]:
+        """Copy the database; returns what is known of the copy."""
+        needed = self.room()
+        # Root's folder: the server reads its own file there, and can put nothing else in its place.
+        os.makedirs(self.folder, mode=0o711, exist_ok=True)
+        self.check_space(needed)
+        taken = time.time()
+        name = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(taken)) + "-" + self.params["before"]
+        part = self.path(name, ".part")
+        about = {
+            "database": self.database, "release": self.params["release"], "before": self.params["before"],
+            "taken": int(taken), "size": self.size(), "migrations": self.migrations(),
+        }  # fmt: skip
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            with open(descriptor, "wb") as stream:
+                os.fchown(stream.fileno(), self.server.account.pw_uid, self.server.account.pw_gid)
+                self.server.run(["pg_dump", "-Fc", "--compress=1", "-d", self.database], stdout=stream)
+                os.fsync(stream.fileno())
+                about["bytes"] = os.fstat(stream.fileno()).st_size
+        except HostError:
+            os.unlink(part)
+            raise
+        write_atomic(self.path(name, ".json"), json.dumps(about) + "\n", 0o600)
+        os.rename(part, self.path(name))
+        return {**about, "name": name, "age": 0}
+
+    def rotate(self, keep: int) -> list[str]:
+        """Remove all but the newest points, what cut-off runs left, and replaced databases; returns what went."""
+        kept = {point["name"] for point in self.all()[:keep]}
+        gone = []
+        for name in sorted(os.listdir(self.folder)) if os.path.isdir(self.folder) else []:
+            if os.path.splitext(name)[0] not in kept:
+                os.unlink(self.path(name, ""))
+                gone.append(name)
+        return gone + self.drop_replaced()
+
+    def drop_replaced(self) -> list[str]:
+        """Remove the databases that restores have replaced or not finished; returns their names."""
+        names = self.replaced()
+        for name in names:
+            self.server.sql(f"DROP DATABASE {identifier(name)} WITH (FORCE)")
+        return names
+
+    def replaced(self) -> list[str]:
+        """Return the names of databases that restores have replaced or not finished."""
+        pattern = literal(f"^{re.escape(self.database)}_(replaced_[0-9]{{8}}t[0-9]{{6}}|restoring)$")
+        return self.server.sql(NAMES.format(pattern=pattern)).split()
+
+    def point(self, name: str) -> dict[str, Any]:
+        """Return what is known of a point; raises HostError when it is not there."""
+        found = next((point for point in self.all() if point["name"] == name), None)
+        if not found or not NAME.fullmatch(name):
+            there = ", ".join(point["name"] for point in self.all()) or "none"
+            raise HostError(f"There is no restore point {name} (there are: {there}).")
+        return found
+
+    def restore(self, name: str) -> dict[str, Any]:
+        """Put a copy in the database's place; returns what is known of it. The replaced database stays, renamed."""
+        point = self.point(name)
+        # What an earlier restore replaced goes when this one is done; what one left half done goes now.
+        earlier = [one for one in self.replaced() if not one.endswith("_restoring")]
+        fresh = f"{self.database}_restoring"
+        self.server.sql(f"DROP DATABASE IF EXISTS {identifier(fresh)} WITH (FORCE)")
+        self.check_space(point["size"])
+        origin = json.loads(self.server.sql(ORIGIN.format(database=literal(self.database))))
+        self.server.sql(
+            f"CREATE DATABASE {identifier(fresh)} OWNER {identifier(origin['owner'])} TEMPLATE template0 "
+            f"ENCODING {literal(origin['encoding'])} LC_COLLATE {literal(origin['collate'])} "
+            f"LC_CTYPE {literal(origin['ctype'])}"
+        )
+        for setting in origin["settings"] or []:
+            key, _, text = setting.partition("=")
+            self.server.sql(f"ALTER DATABASE {identifier(fresh)} SET {key} TO {literal(text)}")
+        jobs = str(min(os.cpu_count() or 1, 4))
+        self.server.run(["pg_restore", "--exit-on-error", "--jobs", jobs, "-d", fresh, self.path(name)])
+        self.server.sql("ANALYZE", fresh)
+        replaced = f"{self.database}_replaced_{time.strftime('%Y%m%dt%H%M%S', time.gmtime())}"
+        self.exchange(fresh, replaced)
+        for old in earlier:
+            self.server.sql(f"DROP DATABASE {identifier(old)} WITH (FORCE)")
+        return {**point, "replaced": replaced}
+
+    def exchange(self, fresh: str, replaced: str) -> None:
+        """Give the fresh database the name in one transaction; sessions of the old one are ended, again and again."""
+        rename = (
+            f"BEGIN; ALTER DATABASE {identifier(self.database)} RENAME TO {identifier(replaced)}; "
+            f"ALTER DATABASE {identifier(fresh)} RENAME TO {identifier(self.database)}; COMMIT;"
+        )
+        for attempt in range(1, ATTEMPTS + 1):
+            self.server.sql(SESSIONS.format(database=literal(self.database)))
+            try:
+                self.server.sql(rename)
+            except HostError:
+                # Somebody was quicker: PostgreSQL itself waits five seconds for sessions to end.
+                if attempt == ATTEMPTS:
+                    raise
+            else:
+                return
+
+
+def age(seconds: int) -> str:
+    """Return an age in words: 3 min, 2 h 5 min, 4 days."""
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if days > 1:
+        return f"{days} days"
+    if hours:
+        return f"{hours} h {minutes % 60} min"
+    return f"{minutes} min" if minutes else f"{seconds} s"

@@ -1,0 +1,77 @@
+"""What a rollback does with the database, decided from its plan and from what the run asks for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...common import text
+from ...common.errors import HostError
+from . import restore_points
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+
+def decide(
+    plan: Mapping[str, Any], database: str, confirmed: bool, points: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return what the rollback does, from the plan and what the run asks for; raises HostError where that cannot be.
+
+    The answer: `action` (nothing, reverse, keep, restore), `point` to restore, `closing` (the site closes while the
+    database changes), `say`.
+    """
+    names = plan["names"]
+    point = newest_before(points, plan["surplus"])
+    if database == "restore":
+        return to_restore(plan, point, confirmed)
+    if database == "keep" or not plan["surplus"]:
+        say = [f"The database stays as it is, with {text.few(plan['surplus'])}"] if plan["surplus"] else []
+        say += [f"  {one['migration']}: {one['why']}" for one in plan["breaking"]] if plan["surplus"] else []
+        return {"action": "keep" if plan["surplus"] else "nothing", "point": "", "closing": False, "say": say}
+    if plan["blocked"]:
+        lines = "\n".join(f"  {one['migration']}: {one['why']}" for one in plan["blocked"])
+        raise HostError(
+            f"The database cannot be taken back to release {plan['target']} step by step:\n{lines}\n"
+            "Nothing was touched.",
+            f"Two ways are left. Code only, the database stays: -e rollback_database=keep. {or_restore(point)}",
+        )
+    say = [f"To be reversed: {text.few(names)}"]
+    if plan["lost"]:
+        say.append(f"  What these had removed comes back empty: {text.few(plan['lost'])}")
+    say += [f"  {one['migration']}: {one['why']}; the site is closed meanwhile" for one in plan["breaking"]]
+    return {"action": "reverse", "point": "", "closing": bool(plan["breaking"]), "say": say}
+
+
+def to_restore(plan: Mapping[str, Any], point: Mapping[str, Any] | None, confirmed: bool) -> dict[str, Any]:
+    """Return what a rollback with the restore point does; raises HostError without one, or unconfirmed."""
+    if point is None:
+        raise HostError(
+            f"There is no restore point from before {text.few(plan['surplus']) or plan['live']}.",
+            "What is left: -e rollback_database=keep changes the code only.",
+        )
+    lost = f"Everything written in the last {restore_points.age(point['age'])} will be lost"
+    if not confirmed:
+        raise HostError(
+            f"Restore point {point['name']} is {restore_points.age(point['age'])} old. {lost}: "
+            "rows, accounts, orders, all of it. Uploaded files stay. Nothing was touched.",
+            "If that is meant: -e rollback_database=restore -e rollback_confirm=true",
+        )
+    say = [f"Restored: the database as it was {restore_points.age(point['age'])} ago. {lost.replace('will be', 'is')}"]
+    return {"action": "restore", "point": point["name"], "closing": True, "say": say}
+
+
+def newest_before(points: Sequence[Mapping[str, Any]], names: Iterable[str]) -> Mapping[str, Any] | None:
+    """Return the newest restore point that none of the migrations had touched; points come newest first."""
+    unwanted = set(names)
+    return next((point for point in points if not unwanted.intersection(point["migrations"])), None)
+
+
+def or_restore(point: Mapping[str, Any] | None) -> str:
+    """Return the second way out, in words."""
+    if point is None:
+        return "There is no restore point from before."
+    old = restore_points.age(point["age"])
+    return (
+        f"Or the copy of the database from before, {old} old ({point['name']}); what was written since is lost: "
+        "-e rollback_database=restore -e rollback_confirm=true"
+    )

@@ -1,0 +1,79 @@
+"""The environment of a build (no secret, no domain), and the part of it that a release brings to its processes."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .builder import Builder
+
+# What stands in for values that only an environment has
+STAND_INS = {
+    "SECRET_KEY": "build-only-not-a-secret",
+    "DEBUG": "false",
+    "ALLOWED_HOSTS": "localhost",
+    "CSRF_TRUSTED_ORIGINS": "https://localhost",
+    "DATABASE_URL": "postgresql:///build",
+    "REDIS_URL": "redis://localhost:6379/0",
+}
+ANYTHING = "build"
+
+
+def of_build(builder: Builder) -> dict[str, str]:
+    """Return the environment of the build: no secret, no domain; placeholders for what the settings insist on."""
+    values = dict(STAND_INS)
+    for name, required in builder.release["environment"].items():
+        if required:
+            values.setdefault(name, stand_in(name))
+    values.update(of_release(builder))
+    values["MEDIA_ROOT"] = os.path.join(builder.params["root"], "shared", "media")
+    values.update({name: text(value) for name, value in builder.params["build_env"].items()})
+    # Byte-code is made once, at the end, and checked by the source's digest: a time says nothing on another host.
+    values |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "LANG": "C.UTF-8"}
+    return {**values, "HOME": builder.home, "TMPDIR": builder.scratch}
+
+
+def of_release(builder: Builder) -> dict[str, str]:
+    """Return what release.env holds."""
+    place, release = builder.place, builder.release
+    paths = [builder.params["overlay_path"], place.path("app")]
+    paths += [place.path("source", *path.split("/")) for path in release["python_path"]]
+    values = {
+        "DJANGO_SETTINGS_MODULE": "samestack_settings" if builder.params["overlay"] else release["settings"],
+        "SAMESTACK_BASE_SETTINGS": release["settings"],
+        "SAMESTACK_APPLICATION": "samestack_live:application" if builder.live_path else release["application"],
+        "SAMESTACK_BASE_APPLICATION": release["application"],
+        "SAMESTACK_INTERFACE": release["interface"],
+        # Django speaks no lifespan protocol: granian's `nl`.
+        "SAMESTACK_GRANIAN_INTERFACE": {"asgi": "asginl"}.get(release["interface"], "wsgi"),
+        "SAMESTACK_SERVER": release["server"],
+        "SAMESTACK_RELEASE": place.id,
+        "PYTHONPATH": ":".join(paths),
+        "STATIC_ROOT": place.path("static"),
+        "VIRTUAL_ENV": place.path("venv"),
+        "PATH": place.path("venv", "bin") + ":/usr/local/bin:/usr/bin:/bin",
+    }
+    if builder.live_path:
+        values["PYTHONDONTWRITEBYTECODE"] = "1"
+    return values
+
+
+def file_text(builder: Builder) -> str:
+    """Return the text of release.env."""
+    return "".join(f'{name}="{value}"\n' for name, value in of_release(builder).items())
+
+
+def text(value: object) -> str:
+    """Return a value as an environment variable."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def stand_in(name: str) -> str:
+    """Return a harmless value for a variable, by what its name says it holds."""
+    for ending in ("SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DATABASE_URL", "REDIS_URL"):
+        if name.endswith(ending):
+            return STAND_INS[ending]
+    if name.endswith("PORT"):
+        return "1"
+    return STAND_INS["REDIS_URL"] if name.endswith(("CACHE_URL", "BROKER_URL")) else ANYTHING

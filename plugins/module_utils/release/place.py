@@ -1,0 +1,44 @@
+"""Where a release lives on a host."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ..common.files import read_json
+
+
+class Place:
+    """Where one release of one application lives on this host."""
+
+    def __init__(self, root: str, release: str) -> None:
+        """Take the application's folder (/srv/<app>) and the release's id."""
+        self.root = root
+        self.id = release
+        self.releases = os.path.join(root, "releases")
+        self.folder = os.path.join(self.releases, release)
+        self.venvs = os.path.join(root, "venvs")
+        self.current_link = os.path.join(root, "current")
+
+    def path(self, *parts: str) -> str:
+        """Return a path inside the release."""
+        return os.path.join(self.folder, *parts)
+
+    @property
+    def finished(self) -> dict[str, Any] | None:
+        """Return the content of release.json, which is written last; None while there is none."""
+        return read_json(self.path("release.json"))
+
+    @property
+    def current(self) -> str:
+        """Return the id of the release that `current` names, "" before the first."""
+        try:
+            return os.path.basename(os.readlink(self.current_link))
+        except OSError:
+            return ""
+
+    @property
+    def live_folder(self) -> str:
+        """Return the folder with live code, "" for a real release."""
+        source = self.path("source")
+        return os.path.realpath(source) if os.path.islink(source) else ""

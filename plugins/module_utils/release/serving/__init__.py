@@ -1,0 +1,1 @@
+"""Which release visitors get."""

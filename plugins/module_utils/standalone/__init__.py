@@ -1,0 +1,1 @@
+"""SENT AS TEXT: imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""Files and units of a host, in one step."""

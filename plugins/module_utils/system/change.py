@@ -1,0 +1,139 @@
+"""One change of a host's files and units: what differs is replaced as a transaction, then units take it up."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+from ..common.systemd import Units, run
+from .entries import PUT, Diff, Entry, EntryError, Transaction, sweep
+
+if TYPE_CHECKING:
+    from .undo import Record
+
+# Where calls write down what they still have to do
+PENDING = "/var/lib/samestack/pending"
+KINDS = ("apply", "validate", "restart", "reload")
+
+
+def validate(commands: list[str]) -> None:
+    """Run each command once; raises EntryError when one refuses."""
+    for command in dict.fromkeys(commands):
+        process = subprocess.run(shlex.split(command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        if process.returncode != 0:
+            output = process.stdout.decode("utf-8", "replace").strip()
+            raise EntryError(f"`{command}` refused the new files, the old ones are back: {output}")
+
+
+class Pending:
+    """What has to happen after the files: kept in a file, so that the next run finishes what a cut-off run began."""
+
+    def __init__(self, owner: str) -> None:
+        self._path = os.path.join(PENDING, f"{owner}.json")
+        self.before: dict[str, list[str]] = {kind: [] for kind in KINDS}
+        if os.path.exists(self._path):
+            with open(self._path, encoding="utf-8") as stream:
+                self.before.update(json.load(stream))
+        self.todo = {kind: list(self.before[kind]) for kind in KINDS}
+
+    def add(self, entry: Entry) -> None:
+        """Note what a changing entry asks for."""
+        for kind in KINDS:
+            self.todo[kind] += [item for item in entry[kind] if item not in self.todo[kind]]
+
+    def save(self, todo: dict[str, list[str]]) -> None:
+        """Write down what is to be done; nothing to do leaves no file."""
+        if not any(todo.values()):
+            if os.path.exists(self._path):
+                os.unlink(self._path)
+            return
+        os.makedirs(PENDING, mode=0o755, exist_ok=True)
+        staged = f"{self._path}.{os.getpid()}"
+        with open(staged, "w", encoding="utf-8") as stream:
+            json.dump(todo, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.rename(staged, self._path)
+
+
+class State:
+    """One call: files, then units."""
+
+    def __init__(self, module: Any, record: Record | None = None) -> None:
+        """Take the module, or what has its `check_mode` and `params`, and where to keep what is replaced."""
+        self.module = module
+        self.record = record
+        self.check: bool = module.check_mode
+        self.files: list[Entry] = module.params["files"]
+        self.pending = Pending(module.params["owner"])
+        self.diffs: list[Diff] = []
+        self.changed: list[str] = []
+        self.actions: list[str] = []
+
+    def plan(self) -> list[Entry]:
+        """Look at everything, change nothing; return the entries that differ and note what they ask for."""
+        differing = []
+        for entry in self.files:
+            if not self.check:
+                sweep(entry["path"])
+            diff = PUT[entry["state"]](entry, Transaction(), True)
+            if diff is not None:
+                differing.append(entry)
+                self.diffs.append(diff)
+                self.changed.append(entry["path"])
+                self.pending.add(entry)
+        return differing
+
+    def put(self, entries: list[Entry]) -> None:
+        """Put the entries in place; raises EntryError or OSError after everything is back as it was."""
+        transaction = Transaction()
+        if self.record:
+            self.record.keep(entries)
+        self.pending.save(self.pending.todo)
+        try:
+            for entry, following in zip(entries, [*entries[1:], None], strict=False):
+                PUT[entry["state"]](entry, transaction, False)
+                # Neighbours that ask for the same command share one run of it, after the last of them.
+                shared = following["apply"] if following else []
+                self.run_commands([command for command in entry["apply"] if command not in shared])
+            validate(self.pending.todo["validate"])
+        except (EntryError, OSError):
+            transaction.roll_back()
+            if self.record:
+                self.record.forget()
+            self.pending.save(self.pending.before)
+            raise
+        transaction.finish()
+        # Commands that a cut-off run still owed
+        self.run_commands([command for command in self.pending.before["apply"] if command not in self.actions])
+
+    def run_commands(self, commands: list[str]) -> None:
+        """Run the commands; raises EntryError when one fails."""
+        for command in commands:
+            process = subprocess.run(
+                shlex.split(command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+            )
+            if process.returncode != 0:
+                raise EntryError(f"`{command}` failed: {process.stdout.decode('utf-8', 'replace').strip()}")
+            self.actions.append(command)
+
+    def see_to_units(self) -> None:
+        """Bring the units to their state and let those that run take up what changed."""
+        units = Units([unit for unit in self.module.params["units"] if unit["when"]], self.check)
+        touched = any(path.startswith("/etc/systemd/system/") for path in self.changed)
+        fresh = units.settle(reload_manager=touched or bool(self.pending.todo["restart"]))
+        self.actions += units.done
+        if self.record and not self.check:
+            self.record.units(units.done)
+        restart, reload = self.pending.todo["restart"], self.pending.todo["reload"]
+        for verb, names in (("try-restart", restart), ("try-reload-or-restart", reload)):
+            for name in names:
+                # What has just been started has the new files already.
+                if name in fresh or (verb != "try-restart" and name in restart):
+                    continue
+                self.actions.append(f"{verb} {name}")
+                if not self.check:
+                    run(["systemctl", verb, name], name)

@@ -1,0 +1,1 @@
+"""CONTROL NODE ONLY: Ansible never sends any of it to a host."""

@@ -1,0 +1,68 @@
+"""What people are told about the deploy lock and the freeze. Pure; the control node uses it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from .ssh_errors import last_words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MINUTE = 60
+
+
+def moment(seconds: float) -> str:
+    """Return a moment (seconds since 1970) in words."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
+
+
+def ago(seconds: float) -> str:
+    """Return how long ago something was."""
+    if seconds < 2 * MINUTE:
+        return f"{max(seconds, 0):.0f} s ago"
+    return f"{seconds / MINUTE:.0f} min ago"
+
+
+def described(holder: Mapping[str, Any], now: float) -> str:
+    """Return who holds the lock, since when, doing what."""
+    if not holder:
+        return "a run that has just begun or is about to end"
+    since = float(holder.get("since") or now)
+    return f"{holder.get('who')}, `{holder.get('verb')}`, since {moment(since)} ({ago(now - since)})"
+
+
+def waiting(news: Mapping[str, Any], environment: str, wait: int) -> str:
+    """Return the line that is shown while this run waits for its turn."""
+    return f"Waiting up to {wait} s for the deploy lock of {environment}: {described(news['waiting'], news['now'])}"
+
+
+def busy(news: Mapping[str, Any], environment: str, wait: int) -> dict[str, str]:
+    """Return message and advice for a lock that somebody else holds."""
+    waited = f" I waited {wait} s." if wait else ""
+    return {
+        "msg": f"The deploy lock of {environment} is held: {described(news['busy'], news['now'])}.{waited}",
+        "hint": "One change to an environment at a time. Run this again when that is done, or let it wait: "
+        '-e lock_wait=10m (make: ARGS="-e lock_wait=10m").',
+    }
+
+
+def frozen(news: Mapping[str, Any], environment: str) -> dict[str, str]:
+    """Return message and advice for an environment that was closed on purpose."""
+    by = news["frozen"]
+    since = float(by.get("since") or 0)
+    why = f': "{by["message"]}"' if by.get("message") else ""
+    return {
+        "msg": f"{environment} is frozen{why}. {by.get('who')} closed it at {moment(since)}.",
+        "hint": f"Ask there first. `make unfreeze ENV={environment}` opens it again.",
+    }
+
+
+def lost(news: Mapping[str, Any], host: str) -> dict[str, str]:
+    """Return message and advice for a lock that could not be taken."""
+    return {
+        "msg": f"The deploy lock could not be taken on {host} (code {news['ended']}): {last_words(news['said'])}.",
+        "hint": "It needs python3 there, sudo (-K asks for its password), and room in /run. Nothing was changed; "
+        "running this again is safe.",
+    }

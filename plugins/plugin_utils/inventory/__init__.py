@@ -1,0 +1,1 @@
+"""Decisions: where they come from, and the laws that they keep."""

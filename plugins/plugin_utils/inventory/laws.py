@@ -1,0 +1,170 @@
+"""The laws of the inventory: what may be set, where, and to what. Pure functions on data; the control node runs them.
+
+Each law yields problems, never raises for one, so that a person sees all that is wrong at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .formats import parse_duration, parse_port, parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from .files import KeyPath, Setting
+
+    # Where the value at a path inside a variable was written
+    Place = Callable[[str, KeyPath], str]
+
+__all__ = ["Problem", "parse_duration", "parse_port", "parse_size"]
+
+LONGEST_SHOWN = 72
+# Similarity (difflib's ratio) from which a name with one of our prefixes, or any other, counts as a misspelling
+SIMILAR, NEARLY_EQUAL = 0.6, 0.88
+# Names that may be set anywhere: secrets, and Ansible's own (connection, group priority).
+FREE = ("vault_", "ansible_")
+HIDDEN = re.compile(r"password|secret|token|private_key|webhook_url", re.IGNORECASE)
+PLACEHOLDER = re.compile(r"(^|[.@/\s])example\.(com|net|org)\b")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: variable (with the path inside it), where, what, and what to write instead."""
+
+    variable: str
+    place: str
+    what: str
+    fix: str
+    # The value as it is shown; None where there is none to show
+    value: str | None = None
+
+    def __str__(self) -> str:
+        """Return the paragraph that people read."""
+        value = "" if self.value is None else f" = {self.value}"
+        return f"{self.variable}{value} (in {self.place}): {self.what}. {self.fix}."
+
+
+def show(name: str, value: object) -> str:
+    """Return a value as people write it, short, and hidden where its name speaks of a secret."""
+    if HIDDEN.search(name) or name.startswith("vault_"):
+        return "(hidden)"
+    text = value if isinstance(value, str) and value.strip() else json.dumps(value, ensure_ascii=False, default=str)
+    text = " ".join(text.split())
+    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is most like `name`, or None where none is like it."""
+    return next(iter(difflib.get_close_matches(name, sorted(known), 1, SIMILAR)), None)
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
+    """Return the sentence that offers the nearest known name, or else another way out (a clause in lower case)."""
+    near = nearest(name, known)
+    return f"Write {near}, if that is what you meant; otherwise {otherwise}" if near else otherwise.capitalize()
+
+
+def unknown_names(
+    settings: list[Setting], known: set[str], prefixes: set[str], used_elsewhere: Iterable[Setting] = ()
+) -> Iterator[Problem]:
+    """Yield the variables with one of our prefixes that nothing reads, and those that nearly have a known name."""
+    readers = [*settings, *used_elsewhere]
+    used = {word for setting in readers for word in re.findall(r"\w+", json.dumps(setting.value, default=str))}
+    for setting in settings:
+        name = setting.name
+        if name in known or name.startswith(FREE):
+            continue
+        ours = any(name.startswith(prefix) for prefix in prefixes)
+        misspelt = name not in used and difflib.get_close_matches(name, known, 1, NEARLY_EQUAL)
+        if ours or misspelt:
+            yield Problem(
+                name,
+                setting.place(),
+                "there is no such variable",
+                did_you_mean(name, known, "take the line out"),
+                show(name, setting.value),
+            )
+
+
+def undeclared_differences(settings: list[Setting], allowed: set[str], declared_in: str) -> Iterator[Problem]:
+    """Yield what an environment, a group or a host sets for itself and is not on the list of declared differences."""
+    home = {setting.name: setting.file for setting in settings if setting.everywhere}
+    for setting in settings:
+        if setting.everywhere or setting.name in allowed or setting.name.startswith(FREE):
+            continue
+        where = home.get(setting.name, "a file in inventories/group_vars/all/")
+        yield Problem(
+            setting.name,
+            setting.place(),
+            "this must be the same in every environment",
+            f"Set it in {where}, or declare it as a difference in {declared_in}",
+            show(setting.name, setting.value),
+        )
+
+
+def set_twice(settings: list[Setting]) -> Iterator[Problem]:
+    """Yield the variables that two files of group_vars/all set: which of them wins would hang on a file name."""
+    first: dict[str, Setting] = {}
+    for setting in settings:
+        if not setting.everywhere:
+            continue
+        if setting.name in first:
+            yield Problem(
+                setting.name,
+                setting.place(),
+                f"{first[setting.name].place()} sets it too",
+                "Keep one of the two lines",
+                show(setting.name, setting.value),
+            )
+        first.setdefault(setting.name, setting)
+
+
+def unknown_differences(allowed: set[str], known: set[str], place: str) -> Iterator[Problem]:
+    """Yield the declared differences that are no variables: a typo there would forbid what was meant to be allowed."""
+    for name in sorted(allowed - known):
+        fix = did_you_mean(name, known, "take the line out")
+        yield Problem("allowed_differences", place, "there is no such variable", fix, name)
+
+
+def decisions_of_one_run(extra: list[Setting], decisions: set[str], home: Callable[[str], str]) -> Iterator[Problem]:
+    """Yield the decisions that a command line makes for a real server: the next run would undo them without a word."""
+    for setting in extra:
+        if setting.name in decisions:
+            what, fix = "a decision about real servers stands in a file", f"Set it in {home(setting.name)}"
+            yield Problem(setting.name, setting.file, what, fix, show(setting.name, setting.value))
+
+
+def placeholders(values: Mapping[str, Any], place: Place) -> Iterator[Problem]:
+    """Yield the values that are still the example's own domain; a real server needs real ones."""
+    for name, value in values.items():
+        for path, text in leaves(value):
+            if isinstance(text, str) and PLACEHOLDER.search(text):
+                yield Problem(
+                    dotted(name, path),
+                    place(name, path),
+                    "this is the placeholder that the project came with",
+                    "Write your own in its place",
+                    show(name, text),
+                )
+
+
+def leaves(value: object, path: KeyPath = ()) -> Iterator[tuple[KeyPath, object]]:
+    """Yield everything inside a value that is neither list nor dictionary, with its path."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from leaves(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from leaves(item, (*path, index))
+    else:
+        yield path, value
+
+
+def dotted(name: str, path: KeyPath) -> str:
+    """Return how a person points at something inside a variable: `app_workers.queue.command`, `app_domains[0]`."""
+    return name + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)

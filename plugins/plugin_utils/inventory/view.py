@@ -1,0 +1,106 @@
+"""What one run sees of the inventory: the files, the specs, the hosts in hand, and who decided what.
+
+Runs on the control node.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import environment as in_hand
+from .files import Setting, label, read_mapping, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .files import KeyPath
+
+COMMAND_LINE = "the command line, -e"
+WIRING = "wiring.yml"
+# Which of two places wins: (kind, inline) in Ansible's order of precedence. 4 is left free for the rehearsal's files,
+# which win over those of the environment that is rehearsed.
+RANKS = {("group", True): 1, ("all", False): 2, ("group", False): 3, ("host", True): 5, ("host", False): 6}
+
+
+class Inventory:
+    """What one run sees of the inventory: the files, the specs, and the hosts in hand."""
+
+    def __init__(self, folder: Path, roles: Path, task_vars: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
+        """Read the files beside the decisions, those of any other inventory in hand, and the specs of all roles."""
+        self.folder, self.root = folder, folder.parent
+        self.task_vars = task_vars
+        self.hosts: list[str] = task_vars["ansible_play_hosts_all"]
+        self.groups: Mapping[str, list[str]] = task_vars["groups"]
+        self.settings, self.errors = read_settings(folder, self.root)
+        for other in in_hand.inventory_folders(task_vars.get("ansible_inventory_sources") or []):
+            if other != folder:
+                settings, errors = read_settings(other, self.root)
+                self.settings += settings
+                self.errors += errors
+        # Of the inventory files beside the decisions, only those in hand say where a value comes from.
+        self.in_hand = {label(Path(source), self.root) for source in task_vars.get("ansible_inventory_sources") or []}
+        self.extra = [Setting(str(name), value, COMMAND_LINE, 0, "extra", "") for name, value in extra.items()]
+        specs = {path.parents[1].name: spec_options(path) for path in roles.glob("*/meta/argument_specs.yml")}
+        self.decisions: dict[str, Any] = specs["preflight"].pop("decisions")
+        self.role_variables = {name for points in specs.values() for options in points.values() for name in options}
+        topics = {name.split("_", maxsplit=1)[0] for name in self.decisions} - {"allowed"}
+        self.prefixes = {f"{name}_" for name in {*specs, *topics}}
+
+    @property
+    def wired(self) -> set[str]:
+        """The names that the wiring sets."""
+        return {setting.name for setting in self.settings if setting.everywhere and Path(setting.file).name == WIRING}
+
+    @property
+    def known(self) -> set[str]:
+        """Every name that something reads."""
+        return {*self.decisions, *self.role_variables, *self.wired}
+
+    @property
+    def allowed(self) -> set[str]:
+        """The declared differences, read from their own file: no other place can add to them."""
+        values: object = next((s.value for s in self.settings if s.everywhere and s.name == "allowed_differences"), [])
+        return set(values) if isinstance(values, list) else set()
+
+    def environment(self, host: str) -> str:
+        """Return the environment of a host, or nothing."""
+        return next(iter(in_hand.environments_of(host, self.groups)), "")
+
+    def written(self, name: str, host: str, *, extra: bool = True) -> Setting | None:
+        """Return the place that decides what a variable is for a host; `extra`: the command line counts."""
+        mine = [group for group, hosts in self.groups.items() if host in hosts]
+        found = [
+            (RANKS[setting.kind, setting.inline] + (setting.owner == in_hand.REHEARSAL), setting.owner, number)
+            for number, setting in enumerate(self.settings)
+            if setting.name == name
+            and (not setting.inline or setting.file in self.in_hand)
+            and (setting.everywhere or (setting.owner in mine if setting.kind == "group" else setting.owner == host))
+        ]
+        in_files = self.settings[max(found)[2]] if found else None
+        return next((setting for setting in self.extra if extra and setting.name == name), in_files)
+
+    def place(self, name: str, path: KeyPath, host: str) -> str:
+        """Return where something inside a variable was written for a host."""
+        setting = self.written(name, host)
+        if setting is None:
+            return self.home(name, host)
+        return COMMAND_LINE if setting.kind == "extra" else setting.place(path)
+
+    def home(self, name: str, host: str, *, extra: bool = True) -> str:
+        """Return the file in which a variable belongs: where it is set (`extra`: or the command line), or should be."""
+        setting = self.written(name, host, extra=extra)
+        if setting and not (name in self.allowed and setting.everywhere):
+            return COMMAND_LINE if setting.kind == "extra" else setting.place()
+        if name in self.allowed and self.environment(host):
+            file = self.folder / "group_vars" / self.environment(host) / "differences.yml"
+        else:
+            topic = "differences" if name == "allowed_differences" else name.split("_", maxsplit=1)[0]
+            file = self.folder / "group_vars" / "all" / f"{topic}.yml"
+        return label(file, self.root)
+
+
+def spec_options(path: Path) -> dict[str, Any]:
+    """Return the options of every entry point of a role, by entry point."""
+    points = read_mapping(path, path.name)[0].get("argument_specs") or {}
+    return {name: point.get("options") or {} for name, point in points.items()}

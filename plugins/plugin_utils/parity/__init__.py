@@ -1,0 +1,1 @@
+"""Manifests of environments, compared line by line."""

@@ -1,0 +1,1 @@
+"""The application's source: fetched, and found out about."""

@@ -1,0 +1,146 @@
+"""What a Django project is: where its manage.py, settings, entry point and packages are, found in its source.
+
+Pure functions over a folder; nothing of the project is run. Each value that is found can be given by hand instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .code import environment_names, imported_files, module_file, walk
+from .entry_points import find_application, find_settings
+from .errors import APP_FILE, ProjectError, listing
+from .packages import Packages, additions, find_file, kind_of, python_problem, read_packages
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Given:
+    """What people set by hand; an empty value is found instead."""
+
+    directory: str = ""
+    settings: str = ""
+    wsgi: str = ""
+    asgi: str = ""
+    requirements: str = ""
+    server: str = "gunicorn"
+
+
+@dataclass(frozen=True)
+class Project:
+    """What was found; paths are relative to the source, entry points read `package.module:name`."""
+
+    directory: str
+    settings: str
+    interface: str
+    application: str
+    packages: Packages
+    added: list[str]
+    python_path: list[str]
+    environment: dict[str, bool]
+    notes: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data for a task's result."""
+        return asdict(self)
+
+
+def detect(root: Path, given: Given, pins: Mapping[str, str], python: str = "") -> Project:
+    """Find everything about the project below `root`; raises ProjectError.
+
+    Args:
+        root: folder with the source.
+        given: values set by hand.
+        pins: versions of the packages that may be added (see `additions`).
+        python: version of the host's Python, checked against the project's; "" leaves that out.
+    """
+    directory = find_directory(root, given.directory)
+    folders = [root / directory, *([root / "src"] if (root / "src").is_dir() and directory != "src" else [])]
+    settings, notes = find_settings(folders, given.settings)
+    interface, application = find_application(folders, settings, given.wsgi, given.asgi)
+    packages = find_packages(root, directory, given.requirements)
+    problem = python_problem(packages.python, python) if python and packages.python else ""
+    if problem:
+        raise ProjectError(
+            "requires-python", packages.python, problem,
+            "Widen it in the project, or use a machine whose release has that Python", file=packages.file,
+        )  # fmt: skip
+    file = module_file(folders, settings)
+    return Project(
+        directory=directory,
+        settings=settings,
+        interface=interface,
+        application=application,
+        packages=packages,
+        added=additions(packages.versions, interface, given.server, pins),
+        python_path=[folder.relative_to(root).as_posix() for folder in folders[1:]],
+        environment=environment_names(imported_files(file, folders)) if file else {},
+        notes=notes,
+    )
+
+
+def find_directory(root: Path, given: str) -> str:
+    """Return the folder of manage.py relative to the source, "" for the source itself."""
+    if given.strip("/. "):
+        if (root / given / "manage.py").is_file():
+            return given.strip("/")
+        found = _listed_folders(root)
+        raise ProjectError(
+            "app_directory", given, "there is no manage.py in that folder of the source",
+            f"There is one in: {listing(found)}" if found else "Name the folder that has it",
+        )  # fmt: skip
+    if (root / "manage.py").is_file():
+        return ""
+    found = _listed_folders(root)
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise ProjectError(
+            "app_directory", given, "no manage.py was found in the source",
+            "Point app_source at a Django project, and app_directory at the folder of its manage.py",
+        )  # fmt: skip
+    raise ProjectError(
+        "app_directory", given, f"the source has several manage.py, in {listing(found)}",
+        f'Choose one, like app_directory: "{found[0]}"',
+    )  # fmt: skip
+
+
+def _listed_folders(root: Path) -> list[str]:
+    files = [path for path in walk(root, "manage.py") if "DJANGO_SETTINGS_MODULE" in path.read_text(errors="replace")]
+    return [path.parent.relative_to(root).as_posix() for path in files]
+
+
+def find_packages(root: Path, directory: str, given: str) -> Packages:
+    """Return the file that lists the packages and what it says."""
+    if given and not (root / given).is_file():
+        raise ProjectError("app_requirements", given, "the source has no such file", "Leave it empty to have it found")
+    found = (kind_of(given), given) if given else _found_packages(root, directory)
+    try:
+        return read_packages(root, *found)
+    except ValueError as error:
+        raise ProjectError("app_requirements", given, str(error), "Mend the file, or name another one") from error
+
+
+def _found_packages(root: Path, directory: str) -> tuple[str, str]:
+    try:
+        found = find_file(root, directory)
+    except ValueError as error:
+        raise ProjectError("app_requirements", "", str(error), "Mend the file") from error
+    if found:
+        return found
+    folders = [root / directory, root]
+    if any((folder / "Pipfile").is_file() for folder in folders):
+        raise ProjectError("app_requirements", "", "Pipfile has no lock", "Run `pipenv lock` and commit Pipfile.lock")
+    if any("[tool.poetry" in (folder / "pyproject.toml").read_text() for folder in folders
+           if (folder / "pyproject.toml").is_file()):  # fmt: skip
+        raise ProjectError("app_requirements", "", "the project uses Poetry and has no lock",
+                           "Run `poetry lock` and commit poetry.lock")  # fmt: skip
+    raise ProjectError(
+        "app_requirements", "", "the source has no file that lists its packages",
+        "Add uv.lock, pylock.toml, poetry.lock, Pipfile.lock, requirements.txt, or dependencies in pyproject.toml",
+        file=APP_FILE,
+    )  # fmt: skip

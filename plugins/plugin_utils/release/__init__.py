@@ -1,0 +1,1 @@
+"""Releases, seen from the control node."""

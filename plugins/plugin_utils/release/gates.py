@@ -1,0 +1,116 @@
+"""Whether what staging serves may go to production: everything is looked at before anything is touched.
+
+Runs on the control node, on what the module `release_state` found on the hosts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .identity import platform_problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    State = Mapping[str, Any]
+
+PATHS_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A gate that is not met: what is wrong, and what mends it."""
+
+    wrong: str
+    mend: str
+
+    def __str__(self) -> str:
+        """Return both, in words."""
+        return f"{self.wrong}. {self.mend}."
+
+
+def unmet(
+    staging: Mapping[str, State], production: Mapping[str, State], pending: list[str], *, acceptance: bool, room: int
+) -> list[Gate]:
+    """Return the gates that are not met, in the order in which they are best mended.
+
+    Args:
+        staging: what `release_state` found on each host of staging, by name.
+        production: the same of production, each with `machine`, the host's facts.
+        pending: migrations of the release that staging's database has not had.
+        acceptance: whether somebody has to have accepted the release on staging.
+        room: bytes that production's hosts must have free.
+    """
+    gates = list(of_staging(staging, pending, acceptance=acceptance))
+    release = next(iter(staging.values()), {})
+    for host, state in production.items():
+        gates += of_production(host, state, release, room)
+    return gates
+
+
+def of_staging(staging: Mapping[str, State], pending: list[str], *, acceptance: bool) -> Iterator[Gate]:
+    """Yield what is wrong with what staging serves."""
+    deploy = "Deploy it there: `make deploy ENV=staging`"
+    served = {state["current"] for state in staging.values()}
+    if served <= {""}:
+        yield Gate("Staging serves no release", deploy)
+        return
+    if len(served) > 1:
+        each = ", ".join(f"{host} {state['current'] or 'nothing'}" for host, state in staging.items())
+        yield Gate(f"Staging's hosts serve different releases ({each})", deploy)
+        return
+    for host, state in staging.items():
+        if not state["release"] or not state["sha256"]:
+            yield Gate(f"{host}: what it serves is no release with a digest", deploy)
+        elif state["dirty"]:
+            mend = "Put that back: `make repair ENV=staging`. What was tested is not what was built"
+            yield Gate(f"{host}: release {state['current']} was changed there: {changed_paths(state['dirty'])}", mend)
+        if not state["healthy"]:
+            yield Gate(f"{host}: the site does not answer well ({state['why']})", "See `make logs ENV=staging`")
+    if len({state["sha256"] for state in staging.values()}) > 1:
+        yield Gate("Staging's hosts have different bytes of the same release", deploy)
+    first = next(iter(staging.values()))
+    if first["failed"].get(first["current"]) is not None:
+        yield Gate(f"The last deployment of {first['current']} on staging failed", deploy)
+    if pending:
+        yield Gate(f"Its migrations have not run on staging: {', '.join(pending)}", deploy)
+    if acceptance and not is_accepted(first):
+        yield Gate(
+            f"Release {first['current']} is not accepted on staging",
+            "Look at it there, then: `make accept ENV=staging` (or set release_acceptance: false in "
+            "inventories/group_vars/all/release.yml)",
+        )
+
+
+def of_production(host: str, state: State, release: State, room: int) -> Iterator[Gate]:
+    """Yield why a host of production cannot take the release."""
+    problem = platform_problem(release["inputs"], state["machine"]) if release.get("inputs") else ""
+    if problem:
+        yield Gate(f"{host}: {problem}", "Have staging and production on one release of one system")
+    if state["free"] < room:
+        what = f"{host}: only {state['free'] >> 20}m are free, and release_min_free = {room >> 20}m"
+        yield Gate(what, "Make room there: see docs/when-it-goes-wrong.md")
+    missing = [name for name in state["env_missing"] if name]
+    if missing:
+        mend = (
+            "Set them in app_env or app_secret_env (in inventories/group_vars/all/app.yml), then "
+            "`make provision ENV=production`"
+        )
+        yield Gate(f"{host}: the release needs {', '.join(missing)}, which nothing sets there", mend)
+    if state["dirty"]:
+        mend = "Put that back: `make repair ENV=production`. The promotion would leave it behind"
+        yield Gate(f"{host}: its live release was changed there: {changed_paths(state['dirty'])}", mend)
+
+
+def is_accepted(state: State) -> bool:
+    """Return whether the live release, with the bytes it has, was accepted."""
+    accepted: Mapping[str, Any] = state.get("accepted") or {}
+    return bool(accepted) and accepted.get("sha256") == state["sha256"]
+
+
+def changed_paths(dirty: Mapping[str, list[str]]) -> str:
+    """Return what was changed, added or removed, in words."""
+    words = [f"{path} ({kind})" for kind, paths in dirty.items() for path in paths]
+    rest = len(words) - PATHS_SHOWN
+    return ", ".join(words[:PATHS_SHOWN]) + (f" and {rest} more" if rest > 0 else "")

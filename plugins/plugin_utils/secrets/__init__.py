@@ -1,0 +1,1 @@
+"""The encrypted secrets of an environment, and the local certificate authority."""

@@ -1,0 +1,153 @@
+"""The secrets of an environment: which there must be, where they are kept, and how new ones come about.
+
+Development and rehearsal keep theirs in `.samestack/secrets/`, made on first use. Staging and production keep them
+encrypted in `inventories/vault/`. Runs on the control node.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import stat
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from ..inventory.files import label, variable_files
+from .authority import authority_pem, new_authority
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+REFERENCE = re.compile(r"\bvault_[a-z0-9_]+")
+# What this project itself needs; the file that wires it may name more.
+BASE = ("vault_app_secret_key", "vault_database_password", "vault_redis_password")
+WIRING = "wiring.yml"
+# `vault_x_certificate` and `vault_x_key` are an authority.
+CERTIFICATE, KEY = "_certificate", "_key"
+# 48 bytes are 64 characters: more than Django's own 50-character keys, and safe in a URL.
+SECRET_BYTES = 48
+OWNER_ONLY = 0o700
+
+
+def secret_file(folder: Path, environment: str, *, local: bool) -> Path:
+    """Return the file with the secrets of an environment of the inventory in `folder`; `local`: of a local machine."""
+    parent = folder.parent / ".samestack" / "secrets" if local else folder / "vault"
+    return parent / f"{environment}.yml"
+
+
+def password_file(folder: Path, environment: str) -> Path:
+    """Return where the vault password is kept that `make secrets` invented, if it did."""
+    return folder.parent / ".samestack" / f"vault-password-{environment}"
+
+
+def needed_secrets(folder: Path) -> dict[str, str]:
+    """Return every `vault_*` name that the inventory in `folder` uses, and the `file:line` where it first does."""
+    needed = dict.fromkeys(BASE, label(folder / "group_vars" / "all" / WIRING, folder.parent))
+    files = [file for file, _, _ in variable_files(folder)] + sorted(folder.glob("*.y*ml"))
+    for file in files:
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+            for name in REFERENCE.findall(line.split(" #")[0] if not line.lstrip().startswith("#") else ""):
+                needed.setdefault(name, f"{label(file, folder.parent)}:{number}")
+    return needed
+
+
+def invented_secrets(folder: Path) -> set[str]:
+    """Return the names whose values this project may invent: its own. What others issued, people must write down."""
+    wiring = folder / "group_vars" / "all" / WIRING
+    return {*BASE, *(REFERENCE.findall(wiring.read_text(encoding="utf-8")) if wiring.exists() else ())}
+
+
+def read_secrets(text: str) -> dict[str, Any]:
+    """Return the secrets in the text of a file; raises ValueError, without quoting the text, where it is none."""
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError:
+        # The parser's own message would show the line with the secret in it.
+        raise ValueError("holds no YAML") from None
+    if values is not None and not isinstance(values, dict):
+        raise ValueError("holds no lines of `name: value`")
+    return values or {}
+
+
+def missing_secrets(values: Mapping[str, Any], names: Iterable[str]) -> list[str]:
+    """Return the names that have no value, sorted."""
+    return sorted(name for name in names if values.get(name) in (None, ""))
+
+
+def twin(name: str) -> str:
+    """Return the name of the key that belongs to a certificate's name, or nothing."""
+    return name.removesuffix(CERTIFICATE) + KEY if name.endswith(CERTIFICATE) else ""
+
+
+def names_to_invent(values: Mapping[str, Any], folder: Path) -> list[str]:
+    """Return the names that have no value and may get one here.
+
+    An authority is a certificate and its key: where one of the two is left, a new other one would not fit it.
+    """
+    own = invented_secrets(folder)
+    lacking = set(missing_secrets(values, own))
+    pairs = [{name, twin(name)} for name in own if twin(name) in own]
+    halves = set().union(*(pair for pair in pairs if len(pair & lacking) == 1))
+    return sorted(lacking - halves)
+
+
+def with_new_secrets(text: str, names: Iterable[str]) -> str:
+    """Return the text of a file of secrets with a new value for each of `names` behind what is there.
+
+    Values are random; a certificate beside its key is a new authority.
+    """
+    names = list(names)
+    values = {name: secrets.token_urlsafe(SECRET_BYTES) for name in names}
+    for name in names:
+        if twin(name) in values:
+            pem = authority_pem(new_authority("Samestack internal authority"))
+            values |= {name: pem["certificate"], twin(name): pem["key"]}
+    text = text or "---\n"
+    return text + ("" if text.endswith("\n") else "\n") + "".join(_line(*item) for item in values.items())
+
+
+def _line(name: str, value: str) -> str:
+    """Return the YAML of one secret; several lines become a block."""
+    if "\n" not in value:
+        return f"{name}: {value}\n"
+    return f"{name}: |\n" + "".join(f"  {line}\n" for line in value.splitlines())
+
+
+def write_private(path: Path, content: str | bytes) -> None:
+    """Replace a file in one step by one that only its owner can read; the folder is made where there is none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = content.encode() if isinstance(content, str) else content
+    # mkstemp opens with mode 0600: the content is never readable to others, not even for a moment.
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def is_readable_by_others(path: Path) -> bool:
+    """Tell whether anyone but the owner may read a file."""
+    return bool(stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO))
+
+
+def local_secrets(folder: Path, environment: str) -> dict[str, Any]:
+    """Return the secrets of a local environment; what this project may invent is made where it is missing.
+
+    Raises ValueError where the file cannot be understood.
+    """
+    path = secret_file(folder, environment, local=True)
+    path.parent.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    values = read_secrets(text)
+    if lacking := names_to_invent(values, folder):
+        text = with_new_secrets(text, lacking)
+        write_private(path, text)
+        values = read_secrets(text)
+    return values

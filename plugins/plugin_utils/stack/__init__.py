@@ -1,0 +1,1 @@
+"""The stack lock: versions of OS packages."""

@@ -1,0 +1,85 @@
+"""Where code runs is where it lies: the three floors of plugins/, and which imports may cross them."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
+FILES = {path.relative_to(PLUGINS).with_suffix("").as_posix(): path for path in PLUGINS.rglob("*.py")}
+#: What the control node and the hosts both use; it must not grow without a reason.
+SHARED = {
+    "module_utils/common/text",
+    "module_utils/manifest/reading/key",
+    "module_utils/packages/compare",
+    "module_utils/release/files/contents",
+    "module_utils/standalone/hold_lock",
+    "module_utils/standalone/look",
+}
+#: Runs on the control node
+CONTROL = ("plugin_utils", "action", "filter", "lookup", "callback")
+
+
+def imported(name: str) -> Iterator[str]:
+    """Yield what a file imports: ours by its path in plugins/, others by the first part of their names."""
+    for node in ast.walk(ast.parse(FILES[name].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield (node.module or "").split(".")[0]
+        elif isinstance(node, ast.ImportFrom):
+            folder = PurePosixPath(name).parents[node.level - 1] / (node.module or "").replace(".", "/")
+            for alias in node.names:
+                inner = (folder / alias.name).as_posix()
+                yield inner if inner in FILES or f"{inner}/__init__" in FILES else folder.as_posix()
+
+
+def below(folder: str) -> list[str]:
+    return sorted(name for name in FILES if name.startswith(f"{folder}/"))
+
+
+def test_imports_of_ours_are_found() -> None:
+    assert "module_utils/release/place" in set(imported("module_utils/release/serving/switch"))
+    assert "plugin_utils/project/detect" in set(imported("action/release_source"))
+
+
+@pytest.mark.parametrize("name", below("module_utils"))
+def test_what_travels_needs_only_python_and_itself(name: str) -> None:
+    for found in imported(name):
+        assert found.startswith("module_utils") or found in sys.stdlib_module_names or found in ("ansible", "_typeshed"), found
+
+
+@pytest.mark.parametrize("name", below("modules"))
+def test_a_module_knows_nothing_of_the_control_node(name: str) -> None:
+    assert not [found for found in imported(name) if found.startswith(CONTROL)]
+
+
+@pytest.mark.parametrize("name", below("module_utils/inside_app"))
+def test_the_applications_python_gets_nothing_but_its_programs(name: str) -> None:
+    for found in imported(name):
+        assert found.startswith("module_utils/inside_app") or found in sys.stdlib_module_names, found
+
+
+@pytest.mark.parametrize("name", below("module_utils/standalone"))
+def test_what_is_sent_as_text_stands_alone(name: str) -> None:
+    assert set(imported(name)) <= set(sys.stdlib_module_names)
+
+
+def test_the_floors_share_few_files() -> None:
+    used = {found for name in FILES if name.startswith(CONTROL) for found in imported(name)}
+    assert {found for found in used if found.startswith("module_utils")} == SHARED
+
+
+def test_nothing_of_ours_is_imported_by_a_path_of_its_own() -> None:
+    """Ansible finds it as a collection, everything else as packages of the repository's root."""
+    for name, path in FILES.items():
+        text = path.read_text(encoding="utf-8")
+        assert "ansible_collections" not in text or name == "callback/module_payloads", name
+        assert "sys.path" not in text or name.startswith("module_utils/inside_app/"), name
