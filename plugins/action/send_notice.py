@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 
 from ..plugin_utils.release.notifications import send
+from ..plugin_utils.release.outcome import promise
 
 
 class ActionModule(ActionBase):
@@ -24,7 +24,8 @@ class ActionModule(ActionBase):
         if self._task.check_mode:
             return result
         notice = {**run, **(args.get("notice") or {})}
-        if notice.get("event") == "end" and "here" in run:
-            notice.setdefault("seconds", round(time.time() - run["here"], 1))
-        warnings = send(args.get("settings") or {}, notice)
+        settings = args.get("settings") or {}
+        warnings = send(settings, notice)
+        if notice.get("event") == "start":
+            promise(settings, notice)
         return result | ({"warnings": warnings} if warnings else {})

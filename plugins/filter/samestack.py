@@ -185,32 +185,6 @@ def process_units(processes: Mapping[str, Mapping[str, Any]], app: str, kind: st
     return entries
 
 
-# What the steps of role release register, in their order
-RELEASE_STEPS = ("found", "built", "shipped", "checked", "pointed", "migrated", "paused", "activated", "reversed",
-                 "restored")  # fmt: skip
-
-
-def release_outcome(hostvars: Mapping[str, Any], hosts: Iterable[str]) -> dict[str, Any]:
-    """Return how a release went on some hosts: `result` (ok, failed), `reason` of the first failure, and `served`.
-
-    Args:
-        hostvars: every host's variables, with what role release registered.
-        hosts: names of the hosts; `served` says for each that got so far which release it serves.
-    """
-    reasons, served = [], {}
-    for host in hosts:
-        steps = {name: hostvars[host].get(f"__release_{name}") or {} for name in RELEASE_STEPS}
-        reasons += [str(step.get("msg", "")) for step in steps.values() if step.get("failed")]
-        # The site was opened again before the run ended.
-        reasons += [str(step["trouble"]) for step in steps.values() if step.get("trouble")]
-        placed = next((steps[name] for name in ("built", "shipped") if "current" in steps[name]), {})
-        after = steps["activated"]
-        live = after.get("live") or placed.get("current")
-        if live:
-            served[host] = str(live)
-    return {"result": "failed" if reasons else "ok", "reason": reasons[0] if reasons else "", "served": served}
-
-
 def release_batch(hostvars: Mapping[str, Any]) -> str:
     """Return the decision `release_batch` for a play's `serial`, which is read before any host is in hand."""
     values: Mapping[str, Any] = next(iter(hostvars.values()), {})
@@ -253,7 +227,6 @@ class FilterModule:
             "stack_preview": preview,
             "process_units": process_units,
             "release_batch": release_batch,
-            "release_outcome": release_outcome,
             "release_states": release_states,
             "systemd_argument": systemd_argument,
             "systemd_environment": systemd_environment,

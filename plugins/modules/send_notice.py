@@ -20,8 +20,8 @@ options:
     default: {}
   notice:
     description:
-      - C(event) (start or end), C(app), C(from) and C(to) (releases), C(from_label), C(label), C(commits), C(site);
-        at the end C(result) (ok or failed), C(seconds), C(reason).
+      - C(event), C(app), C(from) and C(to) (releases), C(from_label), C(label), C(commits), C(site).
+      - After the event start, the callback C(samestack.core.result_notification) sends the event end by itself.
     type: dict
     required: true
 author: Samestack

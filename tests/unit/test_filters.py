@@ -152,23 +152,6 @@ def test_files_of_this_computer_are_relative_to_the_repository() -> None:
     assert apply("repository_path", "") == ""
 
 
-def test_how_a_release_went() -> None:
-    hosts = {
-        "a": {"__release_built": {"current": "old"}, "__release_activated": {"live": "new"}},
-        "b": {
-            "__release_shipped": {"current": "old"},
-            "__release_activated": {"failed": True, "msg": "it answers 500"},
-        },
-        "c": {"__release_shipped": {"current": "old"}},
-        "d": {},
-    }
-    found = FilterModule().filters()["release_outcome"](hosts, hosts)
-    assert found == {
-        "result": "failed", "reason": "it answers 500", "served": {"a": "new", "b": "old", "c": "old"},
-    }  # fmt: skip
-    assert FilterModule().filters()["release_outcome"](hosts, ["a"])["result"] == "ok"
-
-
 def test_the_batch_is_known_before_any_host() -> None:
     assert FilterModule().filters()["release_batch"]({"web1": {"release_batch": 2}}) == "2"
     assert FilterModule().filters()["release_batch"]({}) == "100%"

@@ -53,7 +53,9 @@ def test_imports_of_ours_are_found() -> None:
 @pytest.mark.parametrize("name", below("module_utils"))
 def test_what_travels_needs_only_python_and_itself(name: str) -> None:
     for found in imported(name):
-        assert found.startswith("module_utils") or found in sys.stdlib_module_names or found in ("ansible", "_typeshed"), found
+        assert (
+            found.startswith("module_utils") or found in sys.stdlib_module_names or found in ("ansible", "_typeshed")
+        ), found
 
 
 @pytest.mark.parametrize("name", below("modules"))

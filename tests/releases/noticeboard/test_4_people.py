@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support import versions
+from support.chat import BODY, Chat
 from support.machines import wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from support.team import Team
 
 LOCK = "/run/samestack/lock.json"
@@ -150,3 +153,32 @@ def test_steps_of_ones_own(team: Team) -> None:
     # What is live already takes none of these steps.
     team.make("deploy", "staging", REF="hooks", release_hooks=hooks)
     assert site.run("cat /run/hooks-of-the-tests").split()[len(steps) :] == ["before_build", "after_build"]
+
+
+#: What may become of a hook: it fails, or its machine is lost (nobody listens on that port).
+TROUBLES = {"fails": "ansible.builtin.fail: {msg: no}", "loses": "ansible.builtin.set_fact: {ansible_port: 1}"}
+AFTER_THE_FIRST_NOTICE = ["before_check", "before_migrate", "after_migrate", "before_switch", "after_switch"]
+
+
+@pytest.fixture(scope="module")
+def chat() -> Iterator[Chat]:
+    found = Chat()
+    yield found
+    found.close()
+
+
+@pytest.mark.parametrize("step", AFTER_THE_FIRST_NOTICE)
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_who_was_told_that_it_begins_hears_that_it_failed(team: Team, chat: Chat, trouble: str, step: str) -> None:
+    team.back_to("good")
+    chat.got.clear()
+    folder = team.clone.folder / "hooks"
+    folder.mkdir(exist_ok=True)
+    # The second task has to reach the machine.
+    text = f"---\n- name: It {trouble}\n  {TROUBLES[trouble]}\n\n- name: Next\n  ansible.builtin.command: /bin/true\n"
+    (folder / f"{trouble}.yml").write_text(text, encoding="utf-8")
+    ref = team.commit(f"{trouble}-{step}".replace("_", "-"), versions.touch)
+    told = {"notices_webhook_url": chat.url, "notices_webhook_body": BODY}
+    team.refuses("deploy", "staging", REF=ref, release_hooks={step: [f"hooks/{trouble}.yml"]}, **told)
+    assert [(one["event"], one["result"]) for one in chat.got] == [("start", "{result}"), ("end", "failed")]
+    assert chat.got[-1]["reason"].startswith("It fails: no" if trouble == "fails" else "staging1 cannot be reached: ")
