@@ -13,6 +13,7 @@ sys.path += [str(REPO), str(REPO / "tests")]
 
 from support.manifests import Sections, changed, declared, digest, envelope, manifest, sections
 
+from plugins.plugin_utils.inventory.environment import ENVIRONMENTS
 from plugins.plugin_utils.parity.compare import compare
 from plugins.plugin_utils.parity.store import Store
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 #: Packages, files and columns of a host: a provisioned machine has some 2,100 keys
 SIZE = 650
-ENVIRONMENTS = ("dev", "staging", "production")
 MANY = 200
 #: One host of so many has something that the others have not
 ODD = 10

@@ -18,6 +18,7 @@ from ..plugin_utils.inventory.files import label
 from ..plugin_utils.inventory.laws import Problem
 from ..plugin_utils.inventory.values import check_values
 from ..plugin_utils.inventory.view import WIRING, Inventory
+from ..plugin_utils.project_root import ENGINE
 from ..plugin_utils.secrets.vault import secret_problems
 from ..plugin_utils.stack.lock import FILE as STACK_LOCK
 from ..plugin_utils.stack.lock import read_lock
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 # What ssh reads beside `ansible_ssh_common_args`: a second -F or another host name there would win.
 OTHER_WAYS = ("ansible_ssh_host", "ansible_ssh_args", "ansible_ssh_extra_args", "ansible_ssh_executable")
-ROLES = Path(__file__).resolve().parents[2] / "roles"
+ROLES = ENGINE / "roles"
 
 
 def plain(value: object) -> object:

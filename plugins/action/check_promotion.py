@@ -12,13 +12,13 @@ from ..plugin_utils.parity.compare import compare
 from ..plugin_utils.parity.envelope import EnvelopeError, read_envelope
 from ..plugin_utils.parity.gate import Verdict, gates, judge, notes, ways_out
 from ..plugin_utils.project.repository import commits_between, mirror_of
+from ..plugin_utils.project_root import project_root
 from ..plugin_utils.release.gates import Gate, unmet
 
 REFUSED = "Staging's release does not go to production"
 #: As many lines fit into the reason of a failure; more are told before it.
 LINES = 10
 # Where release_source keeps its mirrors; without one the commits are not told.
-SOURCES = Path(__file__).resolve().parents[2] / ".samestack" / "sources"
 
 
 class ActionModule(ActionBase):
@@ -53,7 +53,9 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail("\n".join([f"{REFUSED}:", *listed]))
         build, served = found["build"], next(iter(production.values()))
         source = args.get("source") or {}
-        mirror = mirror_of(SOURCES, str(source.get("type", "")), str(source.get("url", "")))
+        mirror = mirror_of(
+            project_root() / ".samestack" / "sources", str(source.get("type", "")), str(source.get("url", ""))
+        )
         commits = commits_between(str(mirror), str(served["build"].get("commit", "")), str(build.get("commit", "")))
         release = {
             "id": found["current"],

@@ -14,8 +14,7 @@ from ..plugin_utils.parity.envelope import EnvelopeError, read_envelope
 from ..plugin_utils.parity.report import Report
 from ..plugin_utils.parity.store import Store
 from ..plugin_utils.parity.text import Look
-
-STATE = Path(__file__).resolve().parents[2] / ".samestack"
+from ..plugin_utils.project_root import project_root
 
 
 class ActionModule(ActionBase):
@@ -34,12 +33,13 @@ class ActionModule(ActionBase):
         kinds = {envelope.environment: envelope.rehearsal for envelope in found}
         if len(kinds) < len(("one", "other")):
             return result
-        report, now = Report(Store(STATE / "manifests")), time.time()
+        state = project_root() / ".samestack"
+        report, now = Report(Store(state / "manifests")), time.time()
         for environment, rehearsal in kinds.items():
             report.add(environment, rehearsal=rehearsal)
         width = shutil.get_terminal_size((100, 24)).columns
         result["say"] = report.lines(Look(width), now)
-        report.write_page(STATE / "parity.html", now)
+        report.write_page(state / "parity.html", now)
         if report.comparison.bad:
             result |= {"failed": True, "msg": result["say"][-1], "hint": "Each is listed above with what mends it."}
         return result

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.plugins.action import ActionBase
 
+from ..module_utils.common.paths import RUN, STATE
 from ..module_utils.standalone import hold_lock
 from ..plugin_utils.connection import lock_holder
 from ..plugin_utils.connection.bootstrap import Target
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 # Seconds. The run before may just be ending; a connection that is silent for longer is lost.
 PATIENCE, SILENCE = 2, 15
-FOLDER, STATE = "/run/samestack", "/var/lib/samestack"
 SSH_FAILED = 255
 OPTIONS = (
     "BatchMode=yes", "ConnectTimeout=15", "ControlPath=none", "ControlMaster=no", "ServerAliveInterval=5",
@@ -73,7 +73,7 @@ class ActionModule(ActionBase):
     def _take(self, given: Mapping[str, str], wait: int, reach: dict[str, Any]) -> dict[str, Any]:
         request = {
             "id": new_run(), "who": who(), "verb": given["verb"], "environment": given["environment"],
-            "wait": wait, "patience": PATIENCE, "silence": SILENCE, "folder": FOLDER, "state": STATE,
+            "wait": wait, "patience": PATIENCE, "silence": SILENCE, "folder": RUN, "state": STATE,
         }  # fmt: skip
         holder = start_holder(reach, request, run_process())
         for news in heard_from(holder):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
@@ -15,13 +14,12 @@ from ..plugin_utils.parity import declared
 from ..plugin_utils.parity.envelope import Envelope, EnvelopeError, check_manifest
 from ..plugin_utils.parity.intended import SiteTasks, with_role
 from ..plugin_utils.parity.store import Store
+from ..plugin_utils.project_root import ENGINE, project_root
 from ..plugin_utils.secrets.vault import SecretError, environment_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ROOT = Path(__file__).resolve().parents[2]
-STORE = ROOT / ".samestack" / "manifests"
 #: The secret from which the key of a manifest's digests follows, on both sides
 KEY_FROM = "vault_app_secret_key"
 
@@ -65,14 +63,16 @@ class ActionModule(ActionBase):
             declared=self._declared(environment, found["manifest"]["sections"], task_vars, hostvars),
             rehearsal=host in groups.get(in_hand.REHEARSAL, []),
         )
-        return result | {"ansible_facts": {"manifest_file": str(Store(STORE).save(envelope))}}
+        return result | {
+            "ansible_facts": {"manifest_file": str(Store(project_root() / ".samestack" / "manifests").save(envelope))}
+        }
 
     def _declared(
         self, environment: str, sections: Mapping[str, Any], task_vars: Mapping[str, Any], hostvars: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Return what the inventory says of this host."""
         host, groups = task_vars["inventory_hostname"], task_vars["groups"]
-        folder = in_hand.main_folder(task_vars.get("ansible_inventory_sources") or []) or ROOT / "inventories"
+        folder = in_hand.main_folder(task_vars.get("ansible_inventory_sources") or []) or project_root() / "inventories"
         local = in_hand.is_local(host, groups)
         try:
             _, secrets = environment_secrets(self._loader, folder, environment, local=local)
@@ -107,6 +107,6 @@ class ActionModule(ActionBase):
             return {}
         values = {**task_vars, "ansible_facts": facts}
         try:
-            return SiteTasks(ROOT, self._loader).contents(lambda task: with_role(values, task)).entries
+            return SiteTasks(ENGINE, self._loader).contents(lambda task: with_role(values, task)).entries
         except AnsibleError as error:
             raise AnsibleActionFail(f"what the roles put on {task_vars['inventory_hostname']}: {error}") from error

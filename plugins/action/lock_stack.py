@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 
+from ..plugin_utils.project_root import project_root
 from ..plugin_utils.stack.lock import FILE, LockError, locked_anew, read_lock, said, written
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class ActionModule(ActionBase):
@@ -24,7 +22,7 @@ class ActionModule(ActionBase):
         """Return whether the file changed, and what is new in it."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        file = ROOT / FILE
+        file = project_root() / FILE
         hosts = task_vars["ansible_play_hosts_all"]
         machines = {host: task_vars["hostvars"][host]["ansible_facts"]["machine"] for host in hosts}
         # Preflight has refused a broken one.

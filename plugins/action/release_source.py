@@ -15,15 +15,16 @@ from ansible.plugins.action import ActionBase
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+from ..module_utils.release.place import LIVE_CODE
 from ..plugin_utils.project.archive import keep_newest, pack
 from ..plugin_utils.project.detect import Given, detect
 from ..plugin_utils.project.errors import ProjectError
 from ..plugin_utils.project.repository import FIXED_TIME, Request
 from ..plugin_utils.project.source import fetch
+from ..plugin_utils.project_root import project_root
 from ..plugin_utils.release.identity import ID_LENGTH, digest, inputs_of, platform_problem, venv_id
 
 ARCHIVES_KEPT = 10
-LIVE = "live-code"
 KINDS = ("git", "hg", "path")
 
 
@@ -36,10 +37,8 @@ class ActionModule(ActionBase):
         """Return `release` (what the other steps need) and `say` (what people want to know)."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         args = dict(self._task.args)
-        base = Path(self._loader.get_basedir()).resolve()
-        base = next((folder for folder in (base, *base.parents) if (folder / "ansible.cfg").is_file()), base)
         try:
-            release = prepare(args, base)
+            release = prepare(args, project_root())
         except ProjectError as error:
             raise AnsibleActionFail(str(error)) from error
         return {**result, "changed": False, "release": release, "say": describe(release)}
@@ -61,7 +60,7 @@ def prepare(args: dict[str, Any], base: Path) -> dict[str, Any]:
         inputs = inputs_of(args, source, project, tree)
         if not live:
             check_platforms(args, inputs)
-        identity = LIVE if live else digest(inputs)[:ID_LENGTH]
+        identity = LIVE_CODE if live else digest(inputs)[:ID_LENGTH]
         vid = "" if live else venv_id(inputs, project, tree)
         archive = cache / f"{args['app']}-{identity}.tar.gz"
         if not live:

@@ -22,6 +22,8 @@ from ansible import constants
 from ansible.plugins.callback import CallbackBase
 from ansible.release import __version__
 
+from ..plugin_utils.project_root import ENGINE, project_root
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -36,9 +38,9 @@ description:
   - In C(.samestack/modules), for the current state of the modules only.
 """
 
-PLUGINS = Path(__file__).resolve().parents[1]
+PLUGINS = ENGINE / "plugins"
 OURS = (PLUGINS / "modules", PLUGINS / "module_utils")
-STORE = PLUGINS.parent / ".samestack" / "modules"
+STORE = project_root() / ".samestack" / "modules"
 #: How module_common.py calls the folder, and the files of Ansible's own modules and ours
 FOLDER = "ansiballz_cache"
 FILE = re.compile(r"(ansible\.modules|ansible_collections\.samestack\.core\.plugins\.modules)\.(\w+)-[\w-]+")

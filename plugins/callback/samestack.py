@@ -21,6 +21,7 @@ from ansible.plugins.callback.default import CallbackModule as DefaultCallback
 
 from ..plugin_utils.console import progress, report, screen
 from ..plugin_utils.console import run as events
+from ..plugin_utils.project_root import project_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -362,7 +363,7 @@ class CallbackModule(DefaultCallback):
 
     def _timings_file(self, playbook: str) -> Path:
         """Return the file of the timings of this playbook, inventory and choice of hosts and tags."""
-        folder = self.get_option("timings_dir") or Path(__file__).resolve().parents[2] / ".samestack" / "timings"
+        folder = self.get_option("timings_dir") or project_root() / ".samestack" / "timings"
         parts = [str(Path(playbook).resolve()), *(f"{name}={context.CLIARGS.get(name)}" for name in RUN_OPTIONS)]
         key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
         return Path(folder) / f"{Path(playbook).stem}-{key}.json"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 from ..plugin_utils.inventory.formats import parse_duration, parse_size
+from ..plugin_utils.project_root import project_root
 from ..plugin_utils.stack.lock import read_lock
 from ..plugin_utils.stack.plan import host_plan, preview
 
@@ -35,8 +36,8 @@ def duration_seconds(value: str | int) -> int:
 
 
 def repository_path(path: str) -> str:
-    """Return a path of the control node as an absolute one; a relative one starts at the root of this repository."""
-    return str(Path(__file__).resolve().parents[2] / Path(path).expanduser()) if path else ""
+    """Return a path of the control node as an absolute one; a relative one starts at the project's folder."""
+    return str(project_root() / Path(path).expanduser()) if path else ""
 
 
 def ca_files(paths: Iterable[str]) -> list[dict[str, Any]]:

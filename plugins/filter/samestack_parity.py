@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 from ..module_utils.manifest.reading.key import derived_key
+from ..plugin_utils.project_root import ENGINE
 
-MODULES = Path(__file__).resolve().parents[1] / "module_utils"
+MODULES = ENGINE / "plugins" / "module_utils"
 #: What the recorder is made of, as it lies in module_utils
 RECORDER = (
     "__init__.py", "common/*.py", "inside_app/*.py", "manifest/*.py", "manifest/reading/*.py", "manifest/sections/*.py",

@@ -36,15 +36,15 @@ _raw:
 
 import functools
 import hashlib
-from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 
+from ..plugin_utils.project_root import project_root
 from ..plugin_utils.secrets.authority import AUTHORITY_LIFE, issue, kept_pair, parse_authority
 
-STATE = Path(__file__).resolve().parents[2] / ".samestack"
+STATE = project_root() / ".samestack"
 
 
 @functools.cache

@@ -22,6 +22,7 @@ import pytest
 import testinfra
 import yaml
 
+from plugins.plugin_utils.inventory.environment import ENVIRONMENTS
 from support.browser import Browser
 from support.expected import SECRETS, Expected, Site
 from support.load import Load
@@ -46,9 +47,6 @@ __all__ = [
     "redis",
     "site",
 ]
-
-
-ENVIRONMENTS = ("dev", "staging", "production")
 
 
 @functools.cache

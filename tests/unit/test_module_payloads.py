@@ -34,9 +34,16 @@ KEPT = {"ansible_collections.samestack.core.plugins.modules.word", "ansible.modu
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    for name in ("plugins/modules", "plugins/module_utils/words", "plugins/callback", "library"):
+    for name in (
+        "plugins/modules",
+        "plugins/module_utils/words",
+        "plugins/callback",
+        "plugins/plugin_utils",
+        "library",
+    ):
         (tmp_path / name).mkdir(parents=True)
-    shutil.copy(REPO / "plugins" / "callback" / "module_payloads.py", tmp_path / "plugins" / "callback")
+    for name in ("callback/module_payloads.py", "plugin_utils/project_root.py"):
+        shutil.copy(REPO / "plugins" / name, tmp_path / "plugins" / name)
     (tmp_path / "plugins" / "modules" / "word.py").write_text(WORD)
     (tmp_path / "plugins" / "module_utils" / "words" / "word_text.py").write_text("WORD = 'one'\n")
     (tmp_path / "library" / "ping.py").write_text(OTHER)

@@ -15,7 +15,6 @@ from plugins.module_utils.release.files import archive as release_archive
 from plugins.module_utils.release.files import contents as release_contents
 from plugins.module_utils.release.files import finalize, transfer
 from plugins.module_utils.release.files.contents import Archive, Contents, DamageError, read_tree
-from plugins.module_utils.release.files.contents import DamageError as StoreDamageError
 from plugins.module_utils.release.place import Place
 from plugins.module_utils.release.state import status
 from plugins.plugin_utils.release.identity import has_local_packages, platform_of, platform_problem
@@ -298,7 +297,7 @@ def test_the_store_refuses_what_was_spoiled_on_its_way(tmp_path: Path) -> None:
     plain[plain.index(b"x = 1\n")] = ord("y")
     archive.write_bytes(gzip.compress(bytes(plain)))
     message = rf"shop-{ID}.tar.gz, as it arrived, is damaged: source/shop/views.py is not what its list"
-    with pytest.raises(StoreDamageError, match=message):
+    with pytest.raises(DamageError, match=message):
         store.take(store.release(ID), found["sha256"], lambda target: shutil.copy(archive, target))
     assert not list(store.folder.iterdir())
 

@@ -16,10 +16,12 @@ PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 FILES = {path.relative_to(PLUGINS).with_suffix("").as_posix(): path for path in PLUGINS.rglob("*.py")}
 #: What the control node and the hosts both use; it must not grow without a reason.
 SHARED = {
+    "module_utils/common/paths",
     "module_utils/common/text",
     "module_utils/manifest/reading/key",
     "module_utils/packages/compare",
     "module_utils/release/files/contents",
+    "module_utils/release/place",
     "module_utils/standalone/hold_lock",
     "module_utils/standalone/look",
 }

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from .errors import HostError
+from .paths import RUN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 @contextmanager
 def one_at_a_time(app: str, patience: float = 30) -> Iterator[None]:
     """Hold the application's lock on this host; raises HostError when another run keeps it for longer (seconds)."""
-    with open(f"/run/samestack-release-{app}", "a", encoding="utf-8") as lock:
+    with open(f"{RUN}-release-{app}", "a", encoding="utf-8") as lock:
         deadline = time.monotonic() + patience
         while True:
             try:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import HostError
 from .files import read_json, write_atomic
+from .paths import RUN, STATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-FOLDER, SCRATCH = "/var/lib/samestack", "/run/samestack"
+FOLDER, SCRATCH = STATE, RUN
 # Verbs after which a release serves; "" is a run without a lock.
 SWITCHING = ("", "deploy", "promote", "rollback")
 # A traceback's own lines are enough; the ledger is read by people.

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 
-FOLDER = "/var/lib/samestack"
+from .paths import STATE
+
+FOLDER = STATE
 
 
 class Owed:

@@ -6,6 +6,7 @@ import os
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+from .paths import STATE
 from .priority import last
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 PROGRAM = "/usr/local/lib/samestack/record"
 # Why the last recording failed; the recorder removes it when one succeeds.
-TROUBLE = "/var/lib/samestack/recorder/trouble"
+TROUBLE = f"{STATE}/recorder/trouble"
 
 
 def command(run: Mapping[str, Any]) -> list[str]:

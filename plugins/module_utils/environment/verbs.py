@@ -15,14 +15,13 @@ from ..common import maintenance_page, recorder
 from ..common.errors import HostError
 from ..common.files import read_json, write_atomic
 from ..common.ledger import Run, accepted_releases, described, is_locked, read_ledger
-from ..release.place import Place
+from ..release.place import LIVE_CODE, Place
 from ..release.state import status
 from ..system import undo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-LIVE_CODE = "live-code"
 SITE_FILE = "/etc/nginx/conf.d/samestack.conf"
 Answer = tuple[bool, list[str]]
 

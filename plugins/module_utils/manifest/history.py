@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..common.files import write_atomic
+from ..common.paths import STATE
 from .record import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-FOLDER = "/var/lib/samestack"
+FOLDER = STATE
 #: Recordings of a run of ours: what they left behind is what the host is compared with.
 OURS = ("provision", "undo-provision", "upgrade", "deploy", "promote", "rollback", "repair")
 LINES_KEPT = 500

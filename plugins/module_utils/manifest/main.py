@@ -11,7 +11,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from ..common import priority
+from ..common import paths, priority
 from ..common.files import read_json, write_atomic
 from ..common.ledger import is_locked
 from ..common.recorder import TROUBLE
@@ -25,9 +25,9 @@ from .record import digest_of, manifest, text_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-CONFIG, KEY = "/etc/samestack/recorder.json", "/etc/samestack/manifest.key"
+CONFIG, KEY = f"{paths.CONFIG}/recorder.json", f"{paths.CONFIG}/manifest.key"
 CACHE = FOLDER + "/recorder/cache.json"
-LOCK = "/run/samestack/lock"
+LOCK = f"{paths.RUN}/lock"
 HISTORY_SHOWN = 50
 CAUSES = (*OURS, "nightly", "apt", "asked")
 # How long a recording after an apt run waits for the next one to end (seconds)

@@ -29,8 +29,8 @@ from .sections import (
     system,
     timers,
     units,
+    venv,
 )
-from .sections import venv as manifest_venv
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ def sections(host: Host, live: Live) -> list[dict[str, Callable[[], Section]]]:
     return [
         {
             "release": lambda: release.collect(host, live),
-            "venv": lambda: manifest_venv.collect(host, live),
+            "venv": lambda: venv.collect(host, live),
             "settings": lambda: django.settings(host, live),
             "gunicorn": lambda: django.gunicorn(host, live),
         },

@@ -13,13 +13,15 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..common.paths import STATE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     # AnsibleModule.run_command
     RunCommand = Callable[..., tuple[int, str, str]]
 
-FOLDER = "/var/lib/samestack/stack-lock"
+FOLDER = f"{STATE}/stack-lock"
 LISTS = "/var/lib/apt/lists"
 SOURCES = "/etc/apt/sources.list.d"
 PREFERENCES = "/etc/apt/preferences"

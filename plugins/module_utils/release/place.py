@@ -7,6 +7,9 @@ from typing import Any
 
 from ..common.files import read_json
 
+#: What a release is called whose source is a folder of the control node
+LIVE_CODE = "live-code"
+
 
 class Place:
     """Where one release of one application lives on this host."""

@@ -8,6 +8,7 @@ import shlex
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+from ..common.paths import STATE
 from ..common.systemd import Units, run
 from .entries import PUT, Diff, Entry, EntryError, Transaction, sweep
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from .undo import Record
 
 # Where calls write down what they still have to do
-PENDING = "/var/lib/samestack/pending"
+PENDING = f"{STATE}/pending"
 KINDS = ("apply", "validate", "restart", "reload")
 
 

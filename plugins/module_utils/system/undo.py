@@ -20,15 +20,16 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 from ..common.files import read_json, write_atomic
+from ..common.paths import STATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-UNDO = "/var/lib/samestack/undo"
+UNDO = f"{STATE}/undo"
 RUNS_KEPT = 5
 LISTS = ("apply", "validate", "restart", "reload")
 # Made by the first change that system_state ever makes on a machine
-FIRST_CHANGE = "/var/lib/samestack/pending"
+FIRST_CHANGE = f"{STATE}/pending"
 OPPOSITE = {"enable": "disable", "disable": "enable", "start": "stop", "stop": "start"}
 
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from ..inventory.environment import ENVIRONMENTS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from .envelope import Envelope
 
 # In this order columns stand and hosts are asked.
-ORDER = ("dev", "staging", "production")
 # What rules call variables and is no decision: it is read from the manifests themselves
 DERIVED = {
     "release": ("release", "id"), "architecture": ("system", "architecture"), "processors": ("system", "processors"),
@@ -216,5 +217,7 @@ def environments(envelopes: Iterable[Envelope]) -> list[Environment]:
     found: dict[str, list[Host]] = {}
     for envelope in sorted(envelopes, key=lambda one: one.host):
         found.setdefault(envelope.environment, []).append(Host(envelope))
-    names = sorted(found, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
+    names = sorted(
+        found, key=lambda name: (ENVIRONMENTS.index(name) if name in ENVIRONMENTS else len(ENVIRONMENTS), name)
+    )
     return [Environment(name, found[name]) for name in names]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...module_utils.common.text import last_lines
 from .errors import ProjectError, listing, nearest
 
 if TYPE_CHECKING:
@@ -101,11 +102,6 @@ def run(
         raise ProjectError("app_source.url", command[-1], f"no answer within {TIMEOUT} s", "Try again later") from error
 
 
-def last_lines(output: str, count: int = 6) -> str:
-    """Return the last lines that say something."""
-    return "\n".join([line for line in output.strip().splitlines() if line.strip()][-count:])
-
-
 def mirror_of(cache: Path, kind: str, url: str) -> Path:
     """Return where the cache keeps its copy of a git or hg repository."""
     name = re.sub(r"\W+", "-", url.rsplit("/", 1)[-1]).strip("-")[:40]
@@ -148,7 +144,9 @@ class Git:
             advice = (
                 "Pin the server's key in app_source.known_hosts (`ssh-keyscan <server>` prints it; compare it first)"
             )
-        return ProjectError("app_source.url", url, f"git cannot read the repository:\n{last_lines(output)}\n", advice)
+        return ProjectError(
+            "app_source.url", url, f"git cannot read the repository:\n{last_lines(output, 6)}\n", advice
+        )
 
     def _resolve(self, mirror: Path, url: str, ref: str) -> str:
         """Return the full commit of a branch, tag or commit; of the repository's own default branch without one."""
@@ -179,7 +177,7 @@ class Git:
         with tempfile.NamedTemporaryFile(dir=self.cache, suffix=".tar") as archive:
             made = self._git(mirror, "archive", "--format=tar", "-o", Path(archive.name), commit)
             if made.returncode:
-                raise ProjectError("app_source.url", url, f"git archive failed:\n{last_lines(made.stderr)}\n", "")
+                raise ProjectError("app_source.url", url, f"git archive failed:\n{last_lines(made.stderr, 6)}\n", "")
             run(["tar", "-x", "-f", archive.name, "-C", target])
         modules = target / ".gitmodules"
         if modules.is_file():
@@ -226,12 +224,12 @@ class Mercurial:
             shutil.rmtree(clone, ignore_errors=True)
             done = run(["hg", *self.options, "clone", "--quiet", "--noupdate", "--", url, clone], self.environment)
         if done.returncode:
-            raise ProjectError("app_source.url", url, f"hg cannot read the repository:\n{last_lines(done.stderr)}\n",
+            raise ProjectError("app_source.url", url, f"hg cannot read the repository:\n{last_lines(done.stderr, 6)}\n",
                                "Check the address and that this computer may read it")  # fmt: skip
         node, time = self._resolve(clone, ref)
         made = self._hg(clone, "archive", "--rev", node, "--type", "files", "--subrepos", str(target))
         if made.returncode:
-            raise ProjectError("app_source.url", url, f"hg archive failed:\n{last_lines(made.stderr)}\n", "")
+            raise ProjectError("app_source.url", url, f"hg archive failed:\n{last_lines(made.stderr, 6)}\n", "")
         (target / ".hg_archival.txt").unlink(missing_ok=True)
         return Source({"commit": node}, f"hg {url}, {ref} is {node[:12]}", time, str(clone))
 

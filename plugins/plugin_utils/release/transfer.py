@@ -6,7 +6,6 @@ import json
 import shlex
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible.errors import AnsibleActionFail
@@ -14,10 +13,12 @@ from ansible.plugins.action import ActionBase
 
 from ...module_utils.common.text import few
 from ...module_utils.release.files.contents import DamageError
+from ..project_root import project_root
 from .identity import platform_problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from .store import Store
 
@@ -85,9 +86,8 @@ class Transfers(ActionBase):
 
     @property
     def base(self) -> Path:
-        """Return the repository's folder."""
-        base = Path(self._loader.get_basedir()).resolve()
-        return next((folder for folder in (base, *base.parents) if (folder / "ansible.cfg").is_file()), base)
+        """Return the project's folder."""
+        return project_root()
 
     def look(self, root: str, release: str) -> Look:
         """Look at what the host has."""

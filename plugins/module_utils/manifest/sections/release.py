@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from ...common.paths import STATE
 from ..reading.machine import MissingError
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ def collect(host: Host, live: Live) -> Section:
         "changed": [*changed[:NAMED], *([f"and {len(changed) - NAMED} more"] if len(changed) > NAMED else [])],
         # Another way to change what runs
         "owner": owners(live),
-        "waits for new processes": os.path.exists(host.path(f"/var/lib/samestack/owed/{host.config['app']}")),
-        "stopped on purpose": os.path.exists(host.path(f"/var/lib/samestack/paused/{host.config['app']}")),
+        "waits for new processes": os.path.exists(host.path(f"{STATE}/owed/{host.config['app']}")),
+        "stopped on purpose": os.path.exists(host.path(f"{STATE}/paused/{host.config['app']}")),
     }
     return section
 

@@ -6,19 +6,18 @@ import json
 import os
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ...common import text as release_text
 from ...common.errors import HostError
 from ...common.files import read_json, write_atomic
+from ...common.text import excerpt, few, missing_name
 from ..application import environment_file_names, run_as_app
 from ..inside import run_inside
-from ..place import Place
+from ..place import LIVE_CODE, Place
 from . import linter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 SETTINGS_FILE = "inventories/group_vars/all/app.yml"
-LIVE_CODE = "live-code"
 # Below this a whole table is read or written in well under a second: PostgreSQL reads some 100 000 short rows a second
 # at the very least.
 MANY_ROWS = 10_000
@@ -124,14 +123,13 @@ class Check:
         if self.missing():
             lines.append(f"The settings ask for {', '.join(self.missing())}, which nothing sets")
         if self.found["pending"]:
-            lines.append(f"Migrations due: {release_text.few(self.found['pending'])}")
+            lines.append(f"Migrations due: {few(self.found['pending'])}")
         for one in self.found["looked"]:
             lines += [f"  {one['migration']}", *(f"    {text}" for text in one["sql"])]
         strange = self.strangers()
         if strange:
             lines.append(
-                f"The database has had migrations that this release does not know, and they stay: "
-                f"{release_text.few(strange)}"
+                f"The database has had migrations that this release does not know, and they stay: {few(strange)}"
             )
         return lines
 
@@ -167,7 +165,7 @@ def run_commands(place: Place, account: Mapping[str, Any], commands: Sequence[st
 def fail(place: Place, account: Mapping[str, Any], command: str, output: str) -> NoReturn:
     """Raise a HostError with the application's own words, and what to do."""
     source = os.path.realpath(place.path("source"))
-    why = release_text.excerpt(output, source, 12)
+    why = excerpt(output, source, 12)
     message = f"Release {place.id} does not run in this environment: `{command}` failed.\n{why}"
     raise HostError(message, advice(place, account, why))
 
@@ -181,7 +179,7 @@ def missing_names(place: Place, env_file: str, required: Mapping[str, bool]) -> 
 
 def advice(place: Place, account: Mapping[str, Any], why: str) -> str:
     """Return what to do about it: name the environment variables that the settings need and have not."""
-    named = release_text.missing_name(why)
+    named = missing_name(why)
     missing = missing_names(place, account["env_file"], {named: True}) if named else []
     if named:
         missing += missing_names(place, account["env_file"], (place.finished or {}).get("environment", {}))

@@ -6,9 +6,9 @@ import json
 import os
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ...common import text as release_text
 from ...common.errors import HostError
 from ...common.files import read_json, write_atomic
+from ...common.text import excerpt
 from ..inside import run_inside
 from . import check
 
@@ -80,7 +80,7 @@ def explain(place: Place, what: str, answer: Mapping[str, Any], output: str, don
         who = "".join(f"\n  {line}" for line in answer["blockers"]) or " somebody who let go meanwhile"
         text = f"gave up: a table was in use for longer than release_lock_timeout by{who}"
         raise HostError(f"`manage.py {what}` of release {place.id} {text}\n{done}".strip(), WAIT)
-    why = release_text.excerpt(output, os.path.realpath(place.path("source")), 12)
+    why = excerpt(output, os.path.realpath(place.path("source")), 12)
     text = f"`manage.py {what}` of release {place.id} failed.\n{why}\n{done}".strip()
     if "OperationalError" in why:
         raise HostError(text, check.NO_ANSWER)

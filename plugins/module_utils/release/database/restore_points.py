@@ -15,9 +15,9 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
-from ...common import text as release_text
 from ...common.errors import HostError
 from ...common.files import read_json, write_atomic
+from ...common.text import last_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,7 +63,7 @@ class Server:
             env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8"}, **options,
         )  # fmt: skip
         if done.returncode:
-            raise HostError(f"`{command[0]}` failed.\n{release_text.last_lines(done.stderr)}")
+            raise HostError(f"`{command[0]}` failed.\n{last_lines(done.stderr)}")
         return done
 
     def sql(self, text: str, database: str = "postgres") -> str:

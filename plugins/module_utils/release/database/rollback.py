@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...common import text as release_text
 from ...common.errors import HostError
 from ...common.ledger import Run
+from ...common.text import few
 from ..place import Place
 from . import migrations
 
@@ -44,7 +44,7 @@ def run_plan(params: Mapping[str, Any]) -> tuple[list[str], str]:
         return [], f"{text} {error.hint}"
     if not plan["closing"]:
         run.succeed(**{"from": plan["live"], "to": plan["target"]})
-    return [f"The database is as release {plan['target']} knows it (reversed: {release_text.few(plan['names'])})"], ""
+    return [f"The database is as release {plan['target']} knows it (reversed: {few(plan['names'])})"], ""
 
 
 def put_back(params: Mapping[str, Any], run: Run) -> str:

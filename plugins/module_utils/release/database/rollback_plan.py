@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 from ...common import ledger
 from ...common.errors import HostError
 from ...common.files import read_json
-from ..place import Place
+from ..place import LIVE_CODE, Place
 from . import check, linter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-LIVE_CODE = check.LIVE_CODE
 DEPLOY = "`make deploy REF=…` brings any ref there."
 
 

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from ...common import ledger
 from ...common.files import read_json
-from ..place import Place
+from ..place import LIVE_CODE, Place
 from . import archive, static_history
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-LIVE_CODE = "live-code"
 # A time as the ledger and build.json write it, to the second
 TO_THE_SECOND = 19
 

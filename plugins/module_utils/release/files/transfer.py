@@ -9,8 +9,8 @@ from typing import Any
 from ...common.errors import HostError, disk_error
 from ...common.files import point, write_atomic
 from ..place import Place
-from . import archive as release_archive
 from . import contents, finalize
+from .archive import clear, make_folders, pack, unpack
 
 #: Names in the folder where a host packs
 RELEASE_PART, VENV_PART = "release.tar.gz", "venv.tar.gz"
@@ -25,13 +25,13 @@ def pack_release(place: Place, folder: str, *, with_venv: bool) -> dict[str, Any
     with open(place.path(contents.BUILD), "rb") as file:
         build = file.read()
     time = int(json.loads(build).get("time") or finalize.FIXED_TIME)
-    release_archive.pack(place.folder, listed, os.path.join(folder, RELEASE_PART), time, build)
+    pack(place.folder, listed, os.path.join(folder, RELEASE_PART), time, build)
     if with_venv:
         venv = os.path.join(place.venvs, vid)
         packages = contents.Contents.read(venv + ".contents")
         if not packages:
             raise HostError(f"Release {place.id} has lost its environment {venv}.", "Deploy another release first.")
-        release_archive.pack(venv, packages, os.path.join(folder, VENV_PART), finalize.FIXED_TIME)
+        pack(venv, packages, os.path.join(folder, VENV_PART), finalize.FIXED_TIME)
     return {"sha256": listed.sha256, "vid": vid, "venv_sha256": venv_sha256, "venv_packed": with_venv}
 
 
@@ -47,19 +47,19 @@ def unpack_release(place: Place, archive: str, venv_archive: str, sha256: str) -
             unpack_venv(place, venv, venv_archive, venv_sha256)
         if place.current == place.id:
             raise HostError(f"Release {place.id} serves on this host, with other bytes.", "Deploy another one first.")
-        release_archive.clear(place.folder)
-        release_archive.make_folders(place.folder)
+        clear(place.folder)
+        make_folders(place.folder)
         donor = finalize.live_donor(place)
-        record = release_archive.unpack(parcel, place.folder, donor, skip="release.json")
+        record = unpack(parcel, place.folder, donor, skip="release.json")
         point(place.path("venv"), os.path.join("..", "..", "venvs", vid))
         write_atomic(place.path(contents.LIST), parcel.contents.text)
         write_atomic(place.path(contents.BUILD), json.dumps(parcel.build, indent=1) + "\n")
         finalize.finish(place, record.decode())
     except (contents.DamageError, OSError) as error:
         if place.current != place.id:
-            release_archive.clear(place.folder)
+            clear(place.folder)
         if venv and not os.path.isfile(venv + ".contents"):
-            release_archive.clear(venv)
+            clear(venv)
         if isinstance(error, OSError):
             raise disk_error(error, place.root) from error
         # What the control node calls it, too
@@ -80,9 +80,9 @@ def unpack_venv(place: Place, folder: str, archive: str, sha256: str) -> None:
     if not archive:
         raise HostError(f"{folder} is missing, and was not sent along.", "Run this again.")
     parcel = contents.Archive(archive, sha256)
-    release_archive.clear(folder)
-    release_archive.make_folders(folder)
-    release_archive.unpack(parcel, folder, finalize.venv_donor(place))
+    clear(folder)
+    make_folders(folder)
+    unpack(parcel, folder, finalize.venv_donor(place))
     os.sync()
     write_atomic(folder + ".contents", parcel.contents.text)
 

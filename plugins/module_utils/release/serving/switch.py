@@ -15,7 +15,7 @@ from ...common.errors import HostError
 from ...common.files import point, read_json
 from ...common.stopwatch import Steps
 from ..files import retention, static_history
-from ..place import Place
+from ..place import LIVE_CODE, Place
 from . import server, units
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Switch:
         if self.params["release"]:
             return self.is_done()
         # What is stopped on purpose has new processes when it starts again; what is to be replaced has them then.
-        live, wanted = self.before == retention.LIVE_CODE, self.params["live"]
+        live, wanted = self.before == LIVE_CODE, self.params["live"]
         waits = pending.is_paused(self.params["app"]) or wanted not in (None, live)
         return bool(waits or not (self.before and self.owed.due))
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from ...common.errors import HostError, disk_error
 from ...common.files import point, write_atomic
-from ..files import archive as release_archive
 from ..files import contents
+from ..files.archive import MODES, make_folders, write
 from ..place import Place
 from . import status
 
@@ -87,11 +87,11 @@ def put(member: contents.Member, target: str) -> None:
         os.symlink(member.target, unfinished)
     elif member.mode == contents.FOLDER:
         remove(target)
-        release_archive.make_folders(target)
+        make_folders(target)
         return
     else:
-        mode = release_archive.MODES[member.mode]
-        release_archive.write(unfinished, member.chunks(), mode, member.time)
+        mode = MODES[member.mode]
+        write(unfinished, member.chunks(), mode, member.time)
     if os.path.isdir(target) and not os.path.islink(target):
         remove(target)
     os.replace(unfinished, target)
@@ -104,7 +104,7 @@ def make_way(folder: str) -> None:
     if os.path.lexists(folder):
         remove(folder)
     make_way(os.path.dirname(folder))
-    release_archive.make_folders(folder)
+    make_folders(folder)
 
 
 def remove(path: str) -> None:

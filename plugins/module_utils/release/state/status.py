@@ -10,8 +10,8 @@ from ...common import ledger, text
 from ...common.files import read_json
 from ..application import environment_file_names
 from ..files import contents, retention
-from ..place import Place
-from ..serving import probe as release_probe
+from ..place import LIVE_CODE, Place
+from ..serving.probe import Probe, is_well
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,7 @@ def state(params: Mapping[str, Any], run: ledger.Run) -> dict[str, Any]:
             params["environment"] or (place.finished or {}).get("environment", {}), params["env_file"]
         ),
         "free": free(params["root"]),
-        "kept": [name for name in retention.complete_releases(place) if name != retention.LIVE_CODE],
+        "kept": [name for name in retention.complete_releases(place) if name != LIVE_CODE],
         "good": ledger.good_releases(lines),
         "accepted": dict(ledger.accepted_releases(lines).get(place.id, {})),
         "failed": ledger.failed_releases(lines),
@@ -114,9 +114,9 @@ def health(params: Mapping[str, Any]) -> tuple[bool, str]:
     """Return whether the site answers over the live socket, and why not; a host without web server is healthy."""
     if not params["host"]:
         return True, ""
-    probe = release_probe.Probe(params["host"], params["path"], params["web_user"])
+    probe = Probe(params["host"], params["path"], params["web_user"])
     status, why = probe.answer(os.path.join(params["run_directory"], "live.sock"), PROBE_SECONDS)
-    well = bool(status and release_probe.is_well(status))
+    well = bool(status and is_well(status))
     return well, "" if well else why
 
 
