@@ -192,8 +192,8 @@ def play(
     settings = {
         **os.environ,
         "ANSIBLE_CONFIG": str(REPO / "ansible.cfg"),
-        "ANSIBLE_CALLBACK_PLUGINS": f"{REPO / 'plugins' / 'callback'}:{REPO / 'bench' / 'callback'}",
-        "ANSIBLE_CALLBACKS_ENABLED": "step_times",
+        "ANSIBLE_CALLBACK_PLUGINS": str(REPO / "bench" / "callback"),
+        "ANSIBLE_CALLBACKS_ENABLED": "step_times,samestack.core.module_payloads",
         "ANSIBLE_NOCOLOR": "1",
         "SAMESTACK_STEP_TIMES": str(steps),
         **(env or {}),

@@ -75,7 +75,8 @@ def ask(source: Source) -> str:
     command = [str(REPO / ".venv/bin/ansible-playbook"), *source.arguments, str(PLAYBOOK)]
     own = {name: text for name, text in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     # Lines that are read here, whatever somebody has set for his own terminal.
-    own |= {"NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_STDOUT_CALLBACK": "samestack"}
+    own |= {"NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
+    own["ANSIBLE_STDOUT_CALLBACK"] = "samestack.core.samestack"
     done = subprocess.run(
         command,
         cwd=REPO,

@@ -54,7 +54,7 @@ def test_a_run_whose_connection_is_cut_stops(team: Team, good: str) -> None:
     team.back_to("good")
     team.commit("cut", versions.slow_build)
     with begin(team, "cut") as run:
-        pattern = f"{team.clone.folder.name}.*/connection/lock_holder.py"
+        pattern = f"{team.clone.folder}/.*/connection/lock_holder.py"
         holder = subprocess.run(["pgrep", "-f", pattern], check=True, capture_output=True, text=True).stdout.split()
         assert len(holder) == 1
         subprocess.run(["pkill", "-P", holder[0]], check=True)
