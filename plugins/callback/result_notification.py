@@ -46,7 +46,9 @@ class CallbackModule(CallbackBase):
         """Learn why a step failed."""
         self._outcome.saw(result.host.get_name(), result.task.action, result.result)
         if not ignore_errors:
-            self._outcome.failed(result.task.action, result.task.get_name().strip(), result.result)
+            # Without the name of the role, which says nothing to people.
+            step = str(result.task.name or result.task.action)
+            self._outcome.failed(result.task.action, step, result.result)
 
     def v2_runner_on_unreachable(self, result: CallbackTaskResult) -> None:
         """Learn which host was lost."""
