@@ -156,7 +156,10 @@ def test_steps_of_ones_own(team: Team) -> None:
 
 
 #: What may become of a hook: it fails, or its machine is lost (nobody listens on that port).
-TROUBLES = {"fails": "ansible.builtin.fail: {msg: out of order}", "loses": "ansible.builtin.set_fact: {ansible_port: 1}"}
+TROUBLES = {
+    "fails": "ansible.builtin.fail: {msg: out of order}",
+    "loses": "ansible.builtin.set_fact: {ansible_port: 1}",
+}
 AFTER_THE_FIRST_NOTICE = ["before_check", "before_migrate", "after_migrate", "before_switch", "after_switch"]
 
 
@@ -181,4 +184,5 @@ def test_who_was_told_that_it_begins_hears_that_it_failed(team: Team, chat: Chat
     told = {"notices_webhook_url": chat.url, "notices_webhook_body": BODY}
     team.refuses("deploy", "staging", REF=ref, release_hooks={step: [f"hooks/{trouble}.yml"]}, **told)
     assert [(one["event"], one["result"]) for one in chat.got] == [("start", "{result}"), ("end", "failed")]
-    assert chat.got[-1]["reason"].startswith("It fails: out of order" if trouble == "fails" else "staging1 cannot be reached: ")
+    reason = "It fails: out of order" if trouble == "fails" else "staging1 cannot be reached: "
+    assert chat.got[-1]["reason"].startswith(reason)
