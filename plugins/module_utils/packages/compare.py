@@ -33,7 +33,7 @@ def is_lockable(name: str, section: str) -> bool:
 
 
 def packages_of(listing: str) -> tuple[dict[str, str], str]:
-    """Return ({package: version} of what the lock is about, the machine's own architecture), by the listing of standalone.look.
+    """Return ({package: version} of what the lock is about, the machine's own architecture), as standalone.look lists.
 
     A package of a foreign architecture is named with it, as apt does: `libc6:i386`.
     """
