@@ -47,18 +47,25 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.common.errors import HostError
 from ..module_utils.common.ledger import Run
-from ..module_utils.environment.verbs import Environment
+from ..module_utils.environment import acceptance, freeze, maintenance, record
+from ..module_utils.environment.state import Environment
+
+VERBS = {
+    "freeze": freeze.freeze,
+    "unfreeze": freeze.unfreeze,
+    "accept": acceptance.accept,
+    "close": maintenance.close,
+    "open": maintenance.reopen,
+    "provisioned": record.provisioned,
+    "upgraded": record.upgraded,
+}
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
-            "verb": {
-                "type": "str",
-                "choices": ["show", "freeze", "unfreeze", "accept", "close", "open", "provisioned", "upgraded"],
-                "required": True,
-            },
+            "verb": {"type": "str", "choices": ["show", *VERBS], "required": True},
             "message": {"type": "str", "default": ""},
             "app": {"type": "str", "required": True},
             "environment": {"type": "str", "required": True},
@@ -78,7 +85,7 @@ def main() -> None:
         module.exit_json(changed=False, say=["Check mode: this verb does nothing"])
     environment.packages = given["packages"]
     try:
-        changed, say = environment.verbs()[given["verb"]](given["message"])
+        changed, say = VERBS[given["verb"]](environment, given["message"])
     except HostError as error:
         module.fail_json(msg=str(error), hint=error.hint)
     module.exit_json(changed=changed, say=say)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from .files import KeyPath
 
+    HostVars = Mapping[str, Any]
+
 COMMAND_LINE = "the command line, -e"
 WIRING = "wiring.yml"
 # Which of two places wins: (kind, inline) in Ansible's order of precedence. 4 is left free for the rehearsal's files,
@@ -104,3 +106,12 @@ def spec_options(path: Path) -> dict[str, Any]:
     """Return the options of every entry point of a role, by entry point."""
     points = read_mapping(path, path.name)[0].get("argument_specs") or {}
     return {name: point.get("options") or {} for name, point in points.items()}
+
+
+def plain(value: object) -> object:
+    """Return a templated value with everything inside it resolved; raises AnsibleError where something cannot be."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value

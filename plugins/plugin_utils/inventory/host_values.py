@@ -1,0 +1,71 @@
+"""What is wrong with the values that one host sees, its templates resolved."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ansible.errors import AnsibleError
+
+from . import environment as in_hand
+from . import laws
+from .laws import Problem
+from .values import check_values
+from .view import WIRING, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .files import KeyPath
+    from .view import HostVars, Inventory
+
+
+def value_problems(inventory: Inventory, host: str, host_vars: HostVars) -> Iterator[Problem]:
+    """Yield what is wrong with the values that one host sees, causes without their consequences."""
+    problems = list(all_value_problems(inventory, host, host_vars))
+    wrong = {re.split(r"[.\[]", problem.variable)[0] for problem in problems}
+    for problem in problems:
+        name = re.split(r"[.\[]", problem.variable)[0]
+        setting = inventory.written(name, host)
+        template = str(setting.value) if setting and "{{" in str(setting.value) else ""
+        if not (wrong - {name}) & set(re.findall(r"\w+", template)):
+            yield problem
+
+
+def all_value_problems(inventory: Inventory, host: str, host_vars: HostVars) -> Iterator[Problem]:
+    """Yield what is wrong with the values that one host sees."""
+    values: dict[str, Any] = {}
+    for name in inventory.decisions:
+        if name not in host_vars:
+            continue
+        try:
+            values[name] = plain(host_vars[name])
+        except AnsibleError as error:
+            setting = inventory.written(name, host)
+            raw = setting.value if setting else None
+            if "vault_" in str(raw):
+                # Secrets are loaded after this check; what stands around them is checked now.
+                values[name] = raw
+                continue
+            what = f"its template cannot be resolved: {one_line(error)}"
+            yield Problem(name, inventory.place(name, (), host), what, "Correct the template", laws.show(name, raw))
+            values[name] = "{{ }}"
+
+    def place(name: str, path: KeyPath) -> str:
+        return inventory.place(name, path, host)
+
+    def home(name: str) -> str:
+        return inventory.home(name, host)
+
+    yield from check_values(values, inventory.decisions, place, home, inventory.root)
+    if not in_hand.is_local(host, inventory.groups):
+        origins = {name: inventory.written(name, host) for name in values}
+        own = {name: values[name] for name, by in origins.items() if by and Path(by.file).name != WIRING}
+        address = {"ansible_host": host_vars["ansible_host"]} if "ansible_host" in host_vars else {}
+        yield from laws.placeholders(own | address, place)
+
+
+def one_line(error: AnsibleError) -> str:
+    """Return the last sentence of an error, which is the cause, without the place that our own message gives."""
+    return re.sub(r"\s+", " ", str(error)).split("Origin:")[0].rstrip(". ").split(": ")[-1]

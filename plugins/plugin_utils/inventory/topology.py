@@ -1,0 +1,55 @@
+"""Which machine does what in an environment, and at which address the others reach it."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .laws import Problem
+from .view import WIRING, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .view import HostVars, Inventory
+
+
+def topology_problems(inventory: Inventory, environment: str, host_vars: HostVars) -> Iterator[Problem]:
+    """Yield the functions that an environment needs and no machine of it has."""
+    file = sorted(inventory.in_hand)[0] if inventory.in_hand else "the inventory"
+    needed = {"web": "serves the site", "db": "has the database"}
+    if host_vars.get("app_redis") is True:
+        needed["cache"] = "has Redis, for which app_redis asks"
+    for function, what in needed.items():
+        members = [name for name in inventory.groups.get(function, []) if inventory.environment(name) == environment]
+        if not members:
+            fix = f"Name one of its machines under `{function}: hosts:`; it may be in several groups"
+            yield Problem(f"group {function}", file, f"no machine of {environment} {what}", fix, "empty")
+        elif function in ("db", "cache") and len(members) > 1:
+            fix = "Leave one of them: the others would stay empty"
+            several = f"{environment} has one machine for this, not several"
+            yield Problem(f"group {function}", file, several, fix, ", ".join(sorted(members)))
+
+
+def address_problems(inventory: Inventory, host: str, host_vars: HostVars) -> Iterator[Problem]:
+    """Yield an address that firewalls cannot be told: machines that talk to each other need numbers, not names."""
+    environment = inventory.environment(host)
+
+    def members(*functions: str) -> set[str]:
+        named = {name for function in functions for name in inventory.groups.get(function, [])}
+        return {name for name in named if inventory.environment(name) == environment}
+
+    servers, clients = members("db", "cache"), members("web", "worker")
+    if host not in servers | clients or len(servers | clients) == 1 or "machine_address" not in host_vars:
+        return
+    value = str(plain(host_vars["machine_address"]))
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        setting = inventory.written("machine_address", host)
+        written = setting and Path(setting.file).name != WIRING
+        place = inventory.place("machine_address", (), host) if written else f"nowhere set for {host}"
+        what = "is no IP address, and the firewalls of the other machines have to name this one"
+        fix = f"Write the address at which they reach it beside {host} in the inventory: machine_address: 10.0.0.5"
+        yield Problem("machine_address", place, what, fix, value)
