@@ -17,3 +17,8 @@ def project_root() -> Path:
     """
     folder = Path(constants.CONFIG_FILE).resolve().parent if constants.CONFIG_FILE else Path.cwd()
     return folder if (folder / "inventories").is_dir() else Path.cwd()
+
+
+def project_path(path: str) -> str:
+    """Return a path of the control node as an absolute one; a relative one starts at the project's folder."""
+    return str(project_root() / Path(path).expanduser()) if path else ""

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from plugins.filter.samestack import FilterModule
+from plugins.filter import firewall, host_files, paths, postgresql, releases, sizes, stack, systemd
 
-FILTERS = FilterModule().filters()
+SUBJECTS = (firewall, host_files, paths, postgresql, releases, sizes, stack, systemd)
+FILTERS = {name: function for subject in SUBJECTS for name, function in subject.FilterModule().filters().items()}
 AWKWARD = [
     "plain",
     "",
@@ -27,7 +28,7 @@ AWKWARD = [
 
 
 def apply(name: str, *given: Any) -> Any:
-    return FilterModule().filters()[name](*given)
+    return FILTERS[name](*given)
 
 
 @pytest.mark.parametrize(
@@ -153,5 +154,5 @@ def test_files_of_this_computer_are_relative_to_the_repository() -> None:
 
 
 def test_the_batch_is_known_before_any_host() -> None:
-    assert FilterModule().filters()["release_batch"]({"web1": {"release_batch": 2}}) == "2"
-    assert FilterModule().filters()["release_batch"]({}) == "100%"
+    assert FILTERS["release_batch"]({"web1": {"release_batch": 2}}) == "2"
+    assert FILTERS["release_batch"]({}) == "100%"

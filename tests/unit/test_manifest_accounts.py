@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.paper_host import KEY, PaperHost
 
-from plugins.filter.samestack import systemd_environment
+from plugins.filter.systemd import systemd_environment
 from plugins.module_utils.manifest.reading.key import derived_key, keyed
 from plugins.module_utils.manifest.reading.machine import MissingError
 from plugins.module_utils.manifest.reading.secrets import is_secret_name

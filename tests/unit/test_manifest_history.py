@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.paper_host import PaperHost
 
-from plugins.filter.samestack_parity import recorder_files
+from plugins.filter.recorder import recorder_files
 from plugins.module_utils.common import recorder
 from plugins.module_utils.manifest import drift, main, record
 from plugins.module_utils.manifest.differences import NOTHING, differences, value

@@ -1,0 +1,68 @@
+"""What systemd reads: environment files, arguments, the units of an application's processes."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+def systemd_environment(values: Mapping[str, Any]) -> str:
+    """Return an environment file for systemd's `EnvironmentFile=`, one quoted assignment a line.
+
+    Inside double quotes systemd.exec(5) takes a backslash before `"`, `\\`, `` ` `` and `$`; everything else, line
+    breaks included, stands for itself. Booleans are written true and false.
+    """
+    lines = []
+    for name, value in values.items():
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        quoted = re.sub(r'(["\\`$])', r"\\\1", text)
+        lines.append(f'{name}="{quoted}"\n')
+    return "".join(lines)
+
+
+def systemd_argument(text: str) -> str:
+    """Return one argument for `ExecStart=`: quoted, and safe from systemd's own expansions.
+
+    systemd.service(5): `%` and `$` are doubled, and inside double quotes a backslash stands before `"` and `\\`.
+    """
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{escaped}"'
+
+
+def process_units(processes: Mapping[str, Mapping[str, Any]], app: str, kind: str) -> list[dict[str, Any]]:
+    """Return `system_state` entries for the units of the application's workers or timers.
+
+    Args:
+        processes: the processes by name, each with `command` and, for timers, `schedule`.
+        app: name of the application.
+        kind: `worker` (a template unit, one instance a release) or `timer` (a service and its timer).
+    """
+    entries: list[dict[str, Any]] = []
+    for name, process in processes.items():
+        unit = f"/etc/systemd/system/{app}-{kind}-{name}"
+        values = {"process_name": name, "process_command": process["command"]}
+        if kind == "worker":
+            worker = {"path": f"{unit}@.service", "template": "worker.service.j2"}
+            entries.append({**worker, "vars": values, "apply": f"touch /var/lib/samestack/owed/{app}"})
+            continue
+        values["process_schedule"] = process["schedule"]
+        for suffix in ("service", "timer"):
+            entries.append({"path": f"{unit}.{suffix}", "template": f"timer.{suffix}.j2", "vars": values})
+        # A timer that runs takes up another schedule; one that does not is started with the first release.
+        entries[-1]["restart"] = f"{app}-{kind}-{name}.timer"
+    return entries
+
+
+class FilterModule:
+    """The filters, by the names that templates use."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filters by name."""
+        return {
+            "systemd_environment": systemd_environment,
+            "systemd_argument": systemd_argument,
+            "process_units": process_units,
+        }
