@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ..plugin_utils.errors import SamestackError, failing
 from ..plugin_utils.parity.compare import compare
-from ..plugin_utils.parity.envelope import EnvelopeError, read_envelope
+from ..plugin_utils.parity.envelope import read_envelope
 from ..plugin_utils.parity.gate import Verdict, gates, judge, notes, ways_out
 from ..plugin_utils.project.repository import commits_between, mirror_of
 from ..plugin_utils.project_root import project_root
@@ -29,8 +29,9 @@ class ActionModule(ActionBase):
     )
     _requires_connection = False
 
+    @failing
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return the `release` that is promoted and `say`; raises AnsibleActionFail for gates that are not met."""
+        """Return the `release` that is promoted and `say`; raises SamestackError for gates that are not met."""
         result: dict[str, Any] = super().run(tmp, task_vars) | {"changed": False, "remote_calls": 0}
         args = self._task.args
         staging, production = args["staging"], args["production"]
@@ -50,7 +51,7 @@ class ActionModule(ActionBase):
             if len(listed) > LINES:
                 told = f"{REFUSED}: {len(not_met)} things stand in the way, each is told above"
                 return result | {"failed": True, "say": listed, "msg": told}
-            raise AnsibleActionFail("\n".join([f"{REFUSED}:", *listed]))
+            raise SamestackError("\n".join([f"{REFUSED}:", *listed]))
         build, served = found["build"], next(iter(production.values()))
         source = args.get("source") or {}
         mirror = mirror_of(
@@ -80,10 +81,7 @@ class ActionModule(ActionBase):
     def _parity(self) -> tuple[Verdict, list[Gate]]:
         """Return what the manifests of both say of a promotion; nothing where there are none."""
         args = self._task.args
-        try:
-            envelopes = [read_envelope(Path(file)) for file in args.get("manifests") or []]
-        except EnvelopeError as error:
-            raise AnsibleActionFail(str(error)) from error
+        envelopes = [read_envelope(Path(file)) for file in args.get("manifests") or []]
         comparison = compare(envelopes)
         verdict = judge(comparison, args.get("accept") or "", str(args.get("reason") or ""))
         return verdict, [Gate(wrong, mend) for wrong, mend in gates(verdict, comparison)]

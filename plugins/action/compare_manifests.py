@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils.parity.envelope import EnvelopeError, read_envelope
+from ..plugin_utils.errors import failing
+from ..plugin_utils.parity.envelope import read_envelope
 from ..plugin_utils.parity.report import Report
 from ..plugin_utils.parity.store import Store
 from ..plugin_utils.parity.text import Look
@@ -23,13 +23,11 @@ class ActionModule(ActionBase):
     _VALID_ARGS = frozenset({"files"})
     _requires_connection = False
 
+    @failing
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the report as `say`; failed where environments do not match. One environment is only kept."""
         result: dict[str, Any] = super().run(tmp, task_vars) | {"changed": False, "remote_calls": 0}
-        try:
-            found = [read_envelope(Path(file)) for file in self._task.args.get("files") or []]
-        except EnvelopeError as error:
-            raise AnsibleActionFail(str(error)) from error
+        found = [read_envelope(Path(file)) for file in self._task.args.get("files") or []]
         kinds = {envelope.environment: envelope.rehearsal for envelope in found}
         if len(kinds) < len(("one", "other")):
             return result

@@ -15,9 +15,11 @@ from ansible.plugins.action import ActionBase
 from ..module_utils.common.paths import RUN, STATE
 from ..module_utils.standalone import hold_lock
 from ..plugin_utils.connection import lock_holder
-from ..plugin_utils.connection.bootstrap import Target
 from ..plugin_utils.connection.lock_messages import busy, frozen, lost, waiting
 from ..plugin_utils.connection.messages import unreachable
+from ..plugin_utils.connection.target import OPTIONS as VARIABLES
+from ..plugin_utils.connection.target import Target, connection_variables
+from ..plugin_utils.errors import DecisionError, failing
 from ..plugin_utils.inventory.formats import FORMATS, parse_duration
 from ..plugin_utils.release.run import new_run, run_process, who
 
@@ -49,6 +51,7 @@ class ActionModule(ActionBase):
     _VALID_ARGS = frozenset({"verb", "environment", "host", "wait"})
     _supports_check_mode = False
 
+    @failing
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return `ansible_facts.run`: the run that holds the lock."""
         result: dict[str, Any] = super().run(tmp, task_vars) | {"changed": False, "remote_calls": 0}
@@ -60,8 +63,8 @@ class ActionModule(ActionBase):
         try:
             wait = parse_duration(given["wait"])
         except ValueError as error:
-            text = f"lock_wait = {given['wait']} (in the command line, -e): {error}. {FORMATS['duration'].advice}."
-            return result | {"failed": True, "msg": text}
+            advice = FORMATS["duration"].advice
+            raise DecisionError("lock_wait", given["wait"], str(error), advice, "the command line, -e") from error
         # Two verbs in one ansible-playbook are one run.
         before = task_vars.get("ansible_facts", {}).get("run") or {}
         if before.get("process") == run_process() and before.get("environment") == given["environment"]:
@@ -98,15 +101,8 @@ class ActionModule(ActionBase):
     def _reach(self, host: str, task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """Return how the lock's host is reached: target, user, password, and the variables that say so."""
         known = task_vars["hostvars"][host]
-        names = {
-            "ansible_port": "port", "ansible_ssh_common_args": "ssh_common_args", "ansible_user": "remote_user",
-            "ansible_ssh_extra_args": "ssh_extra_args", "ansible_ssh_private_key_file": "private_key_file",
-        }  # fmt: skip
-        if host == task_vars["inventory_hostname"]:
-            # With what the command line says.
-            values = {name: self._connection.get_option(option) for name, option in names.items()}
-        else:
-            values = {name: known.get(name) for name in names}
+        here = host == task_vars["inventory_hostname"]
+        values = connection_variables(self._connection) if here else {name: known.get(name) for name in VARIABLES}
         groups = ("ansible_inventory_sources", "groups")
         variables = {
             "inventory_hostname": host, "group_names": known["group_names"],
@@ -114,10 +110,9 @@ class ActionModule(ActionBase):
             **{name: value for name, value in values.items() if value},
             **({"ansible_host": known["ansible_host"]} if known.get("ansible_host") else {}),
         }  # fmt: skip
-        user = str(values["ansible_user"] or self._play_context.remote_user or "root")
+        user = str(values.get("ansible_user") or self._play_context.remote_user or "root")
         password = known.get("ansible_become_password") or known.get("ansible_become_pass") or ""
         password = str(password or self._play_context.become_pass or "")
-        here = host == task_vars["inventory_hostname"]
         target = Target.of(variables)
         return {"target": target, "user": user, "password": password, "variables": variables, "here": here}
 

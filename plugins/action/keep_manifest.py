@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 
 from ..module_utils.manifest.reading.key import derived_key
+from ..plugin_utils.errors import SamestackError, failing
 from ..plugin_utils.inventory import environment as in_hand
 from ..plugin_utils.parity import declared
-from ..plugin_utils.parity.envelope import Envelope, EnvelopeError, check_manifest
+from ..plugin_utils.parity.envelope import Envelope, check_manifest
 from ..plugin_utils.parity.intended import SiteTasks, with_role
 from ..plugin_utils.parity.store import Store
 from ..plugin_utils.project_root import ENGINE, project_root
-from ..plugin_utils.secrets.vault import SecretError, environment_secrets
+from ..plugin_utils.secrets.vault import environment_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,17 +40,15 @@ class ActionModule(ActionBase):
     _VALID_ARGS = frozenset({"found"})
     _requires_connection = False
 
+    @failing
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return `file`, the envelope's; raises AnsibleActionFail for a manifest that this code cannot compare."""
+        """Return `file`, the envelope's; fails for a manifest that this code cannot compare."""
         result: dict[str, Any] = super().run(tmp, task_vars) | {"changed": False, "remote_calls": 0}
         task_vars = task_vars or {}
         host, groups, hostvars = task_vars["inventory_hostname"], task_vars["groups"], task_vars["hostvars"]
         environment = next(iter(in_hand.environments_of(host, groups)), "")
         found = self._task.args["found"]
-        try:
-            check_manifest(found["manifest"], host)
-        except EnvelopeError as error:
-            raise AnsibleActionFail(str(error)) from error
+        check_manifest(found["manifest"], host)
         envelope = Envelope(
             environment=environment,
             host=host,
@@ -74,10 +73,7 @@ class ActionModule(ActionBase):
         host, groups = task_vars["inventory_hostname"], task_vars["groups"]
         folder = in_hand.main_folder(task_vars.get("ansible_inventory_sources") or []) or project_root() / "inventories"
         local = in_hand.is_local(host, groups)
-        try:
-            _, secrets = environment_secrets(self._loader, folder, environment, local=local)
-        except SecretError as error:
-            raise AnsibleActionFail(str(error)) from None
+        _, secrets = environment_secrets(self._loader, folder, environment, local=local)
         allowed, others = self._value("allowed_differences"), groups[environment]
         names = ["app_domains", "app_static_domain", "django_env", "django_secret_env", *allowed]
         values = {name: self._value(name) for name in names if name in task_vars}
@@ -109,4 +105,4 @@ class ActionModule(ActionBase):
         try:
             return SiteTasks(ENGINE, self._loader).contents(lambda task: with_role(values, task)).entries
         except AnsibleError as error:
-            raise AnsibleActionFail(f"what the roles put on {task_vars['inventory_hostname']}: {error}") from error
+            raise SamestackError(f"what the roles put on {task_vars['inventory_hostname']}: {error}") from error

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ..plugin_utils.errors import SamestackError, failing
 from ..plugin_utils.inventory import environment as in_hand
-from ..plugin_utils.secrets.vault import SecretError, environment_secrets
+from ..plugin_utils.secrets.vault import environment_secrets
 
 
 class ActionModule(ActionBase):
@@ -17,6 +17,7 @@ class ActionModule(ActionBase):
     _VALID_ARGS: frozenset[str] = frozenset()
     _requires_connection = False
 
+    @failing
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the secrets as variables of the host.
 
@@ -29,10 +30,7 @@ class ActionModule(ActionBase):
         folder = in_hand.main_folder(task_vars.get("ansible_inventory_sources") or [])
         environment = next(iter(in_hand.environments_of(host, groups)), None)
         if folder is None or environment is None:
-            raise AnsibleActionFail(f"{host} is in no environment: check_inventory has to come first")
-        try:
-            _, values = environment_secrets(self._loader, folder, environment, local=in_hand.is_local(host, groups))
-        except SecretError as error:
-            raise AnsibleActionFail(str(error)) from None
+            raise SamestackError(f"{host} is in no environment: check_inventory has to come first")
+        _, values = environment_secrets(self._loader, folder, environment, local=in_hand.is_local(host, groups))
         secrets = {name: value for name, value in values.items() if name.startswith("vault_")}
         return result | {"add_host": {"host_name": host, "groups": [], "host_vars": secrets}}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 
+from ..plugin_utils.errors import failing
+from ..plugin_utils.files import write_whole
 from ..plugin_utils.project_root import project_root
-from ..plugin_utils.stack.lock import FILE, LockError, locked_anew, read_lock, said, written
+from ..plugin_utils.stack.lock import FILE, locked_anew, read_lock, said, written
 
 
 class ActionModule(ActionBase):
@@ -18,6 +19,7 @@ class ActionModule(ActionBase):
     _requires_connection = False
     _supports_check_mode = True
 
+    @failing
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return whether the file changed, and what is new in it."""
         result: dict[str, Any] = super().run(tmp, task_vars)
@@ -27,17 +29,12 @@ class ActionModule(ActionBase):
         machines = {host: task_vars["hostvars"][host]["ansible_facts"]["machine"] for host in hosts}
         # Preflight has refused a broken one.
         before, _ = read_lock(file)
-        try:
-            sections, changes = locked_anew(before, machines)
-        except LockError as error:
-            return result | {"failed": True, "msg": str(error)}
+        sections, changes = locked_anew(before, machines)
         text = written(sections)
         old = file.read_text(encoding="utf-8") if file.is_file() else ""
         changed = text != old
         if changed and not self._task.check_mode:
-            fresh = file.with_name(f".{FILE}.new")
-            fresh.write_text(text, encoding="utf-8")
-            os.replace(fresh, file)
+            write_whole(file, text)
         say = said(changes, str(self._task.args.get("environment", "")))
         if changed and not self._task.check_mode:
             say.append(f"{FILE} is written. Commit it; `make provision` installs it in the other environments.")

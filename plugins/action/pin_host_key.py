@@ -10,6 +10,7 @@ from ansible.utils.display import Display
 
 from ..plugin_utils.connection import bootstrap as contact
 from ..plugin_utils.connection.messages import host_name, unreachable
+from ..plugin_utils.connection.target import Target, connection_variables
 from ..plugin_utils.inventory import environment as in_hand
 
 COMPARE = "`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the server's own console, or your provider's page"
@@ -32,7 +33,7 @@ class ActionModule(ActionBase):
         if folder is None:
             return result | {"failed": True, "msg": "there are no decisions beside this inventory"}
         known_hosts = folder / "known_hosts"
-        target = contact.Target.of({**task_vars, **self._connection_arguments()})
+        target = Target.of({**task_vars, **connection_variables(self._connection)})
         if contact.is_pinned(target.known_hosts_name(), known_hosts):
             return result
         host = host_name(task_vars)
@@ -46,11 +47,6 @@ class ActionModule(ActionBase):
             file.write(line)
         self._display.display(f"{host}: host key {shown} ({kind}) is pinned in {known_hosts.name}; commit that file.")
         return result | {"changed": True, "fingerprint": shown}
-
-    def _connection_arguments(self) -> dict[str, Any]:
-        """Return the connection's arguments with their templates resolved."""
-        options = {"ansible_ssh_common_args": "ssh_common_args", "ansible_ssh_extra_args": "ssh_extra_args"}
-        return {name: self._connection.get_option(option) for name, option in options.items()}
 
     @staticmethod
     def _refusal(host: str, text: str, shown: str, arguments: dict[str, Any]) -> str | None:

@@ -10,6 +10,7 @@ from ansible.plugins.action import ActionBase
 from ..plugin_utils.connection import bootstrap as contact
 from ..plugin_utils.connection.ssh_errors import last_words, trouble
 from ..plugin_utils.connection.supported import LOOK, parse_look
+from ..plugin_utils.connection.target import Target, connection_variables
 
 REFUSED = "refuses the log-in"
 
@@ -29,7 +30,7 @@ class ActionModule(ActionBase):
             }
         )
         task_vars = task_vars or {}
-        target = contact.Target.of({**task_vars, **self._connection_arguments()})
+        target = Target.of({**task_vars, **connection_variables(self._connection)})
         user = str(self._connection.get_option("remote_user") or "root")
         look = target.ssh(user, LOOK)
         if look.returncode == 0:
@@ -43,12 +44,7 @@ class ActionModule(ActionBase):
             return result | {"changed": True, "msg": f"{target.address} would be prepared for the user {user}"}
         return result | self._prepare(target, user, arguments)
 
-    def _connection_arguments(self) -> dict[str, Any]:
-        """Return the connection's arguments with their templates resolved."""
-        options = {"ansible_ssh_common_args": "ssh_common_args", "ansible_ssh_extra_args": "ssh_extra_args"}
-        return {name: self._connection.get_option(option) for name, option in options.items()}
-
-    def _prepare(self, target: contact.Target, user: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _prepare(self, target: Target, user: str, arguments: dict[str, Any]) -> dict[str, Any]:
         candidates = [name for name in [*arguments["users"], user] if name]
         login, said, refused = contact.first_login(target, candidates)
         if not login:

@@ -9,16 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 from ..module_utils.release.place import LIVE_CODE
+from ..plugin_utils.errors import DecisionError, failing
 from ..plugin_utils.project.archive import keep_newest, pack
 from ..plugin_utils.project.detect import Given, detect
-from ..plugin_utils.project.errors import ProjectError
 from ..plugin_utils.project.repository import FIXED_TIME, Request
 from ..plugin_utils.project.source import fetch
 from ..plugin_utils.project_root import project_root
@@ -33,19 +32,16 @@ class ActionModule(ActionBase):
 
     TRANSFERS_FILES = False
 
+    @failing
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return `release` (what the other steps need) and `say` (what people want to know)."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        args = dict(self._task.args)
-        try:
-            release = prepare(args, project_root())
-        except ProjectError as error:
-            raise AnsibleActionFail(str(error)) from error
+        release = prepare(dict(self._task.args), project_root())
         return {**result, "changed": False, "release": release, "say": describe(release)}
 
 
 def prepare(args: dict[str, Any], base: Path) -> dict[str, Any]:
-    """Fetch, detect, and pack the source below `base`/.samestack/sources; raises ProjectError."""
+    """Fetch, detect, and pack the source below `base`/.samestack/sources; raises DecisionError."""
     request = request_of(args, base)
     given = Given(**{key: args.get(key) or "" for key in ("directory", "settings", "wsgi", "asgi", "requirements")},
                   server=args.get("server") or "gunicorn")  # fmt: skip
@@ -88,17 +84,17 @@ def prepare(args: dict[str, Any], base: Path) -> dict[str, Any]:
 
 
 def request_of(args: dict[str, Any], base: Path) -> Request:
-    """Return what app_source asks for; raises ProjectError."""
+    """Return what app_source asks for; raises DecisionError."""
     source = args.get("source") or {}
     kind = source.get("type")
     if kind not in KINDS:
-        raise ProjectError("app_source.type", kind, "that is no kind of source", f"Write one of {', '.join(KINDS)}")
+        raise DecisionError("app_source.type", kind, "that is no kind of source", f"Write one of {', '.join(KINDS)}")
     location = str(source.get("path" if kind == "path" else "url") or "")
     if not location:
         name = "path" if kind == "path" else "url"
-        raise ProjectError(f"app_source.{name}", "", f"a source of type {kind} needs it", f"Add {name} to app_source")
+        raise DecisionError(f"app_source.{name}", "", f"a source of type {kind} needs it", f"Add {name} to app_source")
     if args.get("live_path") and kind != "path":
-        raise ProjectError("app_source.type", kind, "live code (app_live_path) is a folder of this computer",
+        raise DecisionError("app_source.type", kind, "live code (app_live_path) is a folder of this computer",
                            "Use type path where app_live_path is set")  # fmt: skip
     ref = str(args.get("ref") or source.get("ref") or "")
     return Request(
@@ -109,11 +105,11 @@ def request_of(args: dict[str, Any], base: Path) -> Request:
 
 
 def check_platforms(args: dict[str, Any], inputs: dict[str, Any]) -> None:
-    """Refuse machines on which the release could not run; raises ProjectError."""
+    """Refuse machines on which the release could not run; raises DecisionError."""
     for host, machine in (args.get("machines") or {}).items():
         problem = platform_problem(inputs, machine)
         if problem:
-            raise ProjectError(
+            raise DecisionError(
                 "web, worker", host, f"{problem} (the machine that builds)",
                 "Use machines of one operating system release in an environment", file="the inventory",
             )  # fmt: skip

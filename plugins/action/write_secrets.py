@@ -5,14 +5,15 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from ansible.errors import AnsibleActionFail
 from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible.plugins.action import ActionBase
 
+from ..plugin_utils.errors import SamestackError, failing
+from ..plugin_utils.files import write_whole
 from ..plugin_utils.inventory import environment as in_hand
 from ..plugin_utils.inventory.files import label
 from ..plugin_utils.secrets import keys as store
-from ..plugin_utils.secrets.vault import SecretError, real_secrets_text, vault_passwords
+from ..plugin_utils.secrets.vault import real_secrets_text, vault_passwords
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +26,7 @@ class ActionModule(ActionBase):
     _requires_connection = False
     _supports_check_mode = True
 
+    @failing
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the file, the names that were added, and what is left for people to do (`notes`)."""
         result: dict[str, Any] = super().run(tmp, task_vars)
@@ -33,16 +35,14 @@ class ActionModule(ActionBase):
         folder = in_hand.main_folder(task_vars.get("ansible_inventory_sources") or [])
         wrong = list(in_hand.environment_problems(task_vars, several=False))
         if wrong or folder is None:
-            raise AnsibleActionFail("\n\n".join(map(str, wrong)) or "there are no decisions beside this inventory")
+            raise SamestackError("\n\n".join(map(str, wrong)) or "there are no decisions beside this inventory")
         environment = in_hand.environments_of(host, groups)[0]
         local = in_hand.is_local(host, groups)
         try:
             return result | self._write(folder, environment, local=local)
-        except SecretError as error:
-            raise AnsibleActionFail(str(error)) from None
         except ValueError as error:
             file = label(store.secret_file(folder, environment, local=local), folder.parent)
-            raise AnsibleActionFail(f"{file} {error}. Correct it, or move it away.") from None
+            raise SamestackError(f"{file} {error}. Correct it, or move it away.") from None
 
     def _write(self, folder: Path, environment: str, *, local: bool) -> dict[str, Any]:
         path = store.secret_file(folder, environment, local=local)
@@ -63,7 +63,7 @@ class ActionModule(ActionBase):
 
     @staticmethod
     def _write_local(path: Path, text: str) -> list[str]:
-        store.write_private(path, text)
+        write_whole(path, text, 0o600)
         return []
 
     def _encrypt(self, folder: Path, environment: str, text: str) -> list[str]:
@@ -73,7 +73,7 @@ class ActionModule(ActionBase):
         if not passwords:
             file = store.password_file(folder, environment)
             password = secrets.token_urlsafe(store.SECRET_BYTES)
-            store.write_private(file, f"{password}\n")
+            write_whole(file, f"{password}\n", 0o600)
             passwords = [(environment, VaultSecret(password.encode()))]
             notes.append(
                 f"A vault password was made for {environment}: {label(file, folder.parent)}. It is found there by "
@@ -83,5 +83,5 @@ class ActionModule(ActionBase):
         # `default` is the name that Ansible gives to a password without one; such files carry no name.
         named = None if vault_id == "default" else vault_id
         encrypted = VaultLib(passwords).encrypt(text, secret, named)
-        store.write_private(store.secret_file(folder, environment, local=False), encrypted)
+        write_whole(store.secret_file(folder, environment, local=False), encrypted, 0o600)
         return notes

@@ -13,7 +13,6 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from ansible import constants
 from ansible.plugins.callback import CallbackBase
 from ansible.release import __version__
 
+from ..plugin_utils.files import write_whole
 from ..plugin_utils.project_root import ENGINE, project_root
 
 if TYPE_CHECKING:
@@ -104,21 +104,8 @@ def keep(folder: Path, store: Path) -> None:
         return
     store.mkdir(mode=0o700, parents=True, exist_ok=True)
     for file in new:
-        save(file.read_bytes(), store / file.name)
+        # Ansible trusts what it finds: whole or not at all.
+        write_whole(store / file.name, file.read_bytes(), 0o600)
     for other in store.parent.iterdir():
         if other != store and other.is_dir():
             shutil.rmtree(other, ignore_errors=True)
-
-
-def save(content: bytes, path: Path) -> None:
-    """Write a file whole or not at all, even when the power fails: Ansible trusts what it finds. Raises OSError."""
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=".")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(part).replace(path)
-    except OSError:
-        Path(part).unlink(missing_ok=True)
-        raise

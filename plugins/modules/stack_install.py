@@ -46,7 +46,8 @@ say: {description: What was done, in words., type: list, elements: str, returned
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.packages.apt import StackError, as_result
+from ..module_utils.common.errors import HostError
+from ..module_utils.packages.apt import as_result
 from ..module_utils.packages.change import LockedInstall, follow_up, words
 
 
@@ -72,7 +73,7 @@ def main() -> None:
             module.exit_json(changed=False, say=[], refused=installation.refused, **as_result(looked))
         done = installation.install()
         after = follow_up(module.run_command, given["apps"]) if done.raised else {}
-    except StackError as error:
+    except HostError as error:
         module.fail_json(msg=str(error), hint=error.hint)
     finally:
         installation.apt.close()

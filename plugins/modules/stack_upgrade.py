@@ -33,7 +33,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.common.errors import HostError
 from ..module_utils.common.ledger import Run
-from ..module_utils.packages.apt import Apt, StackError, as_result
+from ..module_utils.packages.apt import Apt, as_result
 from ..module_utils.packages.change import follow_up, upgrade, words
 
 
@@ -53,7 +53,7 @@ def main() -> None:
         done = upgrade(apt, check=module.check_mode)
         # Also where nothing is to do: a run that was cut off may have left services behind.
         after = {} if module.check_mode else follow_up(module.run_command, module.params["apps"])
-    except (StackError, HostError) as error:
+    except HostError as error:
         module.fail_json(msg=str(error), hint=error.hint)
     verb = "Would raise" if module.check_mode else "Raised"
     say = words(done, after, verb) or ["Every package is the newest that the archives have"]

@@ -84,9 +84,8 @@ actions: {description: What was done to units and by commands., type: list, elem
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.common.systemd import UnitError
+from ..module_utils.common.errors import HostError
 from ..module_utils.system.change import State
-from ..module_utils.system.entries import EntryError
 from ..module_utils.system.undo import Record
 
 
@@ -122,7 +121,7 @@ def main() -> None:
         state.see_to_units()
         if not state.check:
             state.pending.save({})
-    except (EntryError, UnitError, OSError) as error:
+    except (HostError, OSError) as error:
         module.fail_json(msg=str(error))
     if state.actions:
         state.diffs.append({"before": "", "after": "".join(f"{action}\n" for action in state.actions)})

@@ -39,8 +39,6 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.common.errors import HostError
 from ..module_utils.common.ledger import Run
-from ..module_utils.common.systemd import UnitError
-from ..module_utils.system.entries import EntryError
 from ..module_utils.system.restore import Restore
 from ..module_utils.system.undo import runs, undone
 
@@ -66,7 +64,7 @@ def main() -> None:
     try:
         record.require_lock()
         say = restore.run()
-    except (HostError, EntryError, UnitError, OSError) as error:
+    except (HostError, OSError) as error:
         if not module.check_mode:
             record.fail(str(error), undone=about["id"])
         module.fail_json(msg=str(error), hint=getattr(error, "hint", "") or "Mend this and run it again.")

@@ -11,6 +11,7 @@ from plugins.action.pin_host_key import ActionModule as PinHostKey
 from plugins.plugin_utils.connection import bootstrap as contact
 from plugins.plugin_utils.connection.ssh_errors import last_words, trouble
 from plugins.plugin_utils.connection.supported import MARK, Look, is_supported, parse_look
+from plugins.plugin_utils.connection.target import Target
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,7 +126,7 @@ def test_pinned_or_not(key: Path, tmp_path: Path) -> None:
 
 
 def test_a_target_takes_the_inventorys_arguments() -> None:
-    target = contact.Target.of(
+    target = Target.of(
         {
             "inventory_hostname": "h",
             "ansible_host": "203.0.113.7",
@@ -133,9 +134,19 @@ def test_a_target_takes_the_inventorys_arguments() -> None:
             "ansible_ssh_common_args": "-J a",
         }
     )
-    assert target == contact.Target("203.0.113.7", ("-J", "a", "-p", "2222"))
-    assert contact.Target("203.0.113.7", ("-p", "2222", "-F", "none")).known_hosts_name() == "[203.0.113.7]:2222"
-    assert contact.Target("203.0.113.7", ("-F", "none")).known_hosts_name() == "203.0.113.7"
+    assert target == Target("203.0.113.7", ("-J", "a", "-p", "2222"))
+    assert Target("203.0.113.7", ("-p", "2222", "-F", "none")).known_hosts_name() == "[203.0.113.7]:2222"
+    assert Target("203.0.113.7", ("-F", "none")).known_hosts_name() == "203.0.113.7"
+
+
+def test_the_ssh_command_is_the_one_that_ansible_would_take() -> None:
+    given = {"ansible_ssh_common_args": "-F 'a b'", "ansible_user": "eve", "ansible_private_key_file": "/key"}
+    target = Target.of(given, "web1")
+    assert target.argv() == ["ssh", "-F", "a b", "-i", "/key", "-l", "eve", "web1"]
+    assert target.argv("root", "id -u", "BatchMode=yes", terminal=True) == [
+        "ssh", "-o", "BatchMode=yes", "-F", "a b", "-i", "/key", "-l", "root", "-t", "web1", "id -u",
+    ]  # fmt: skip
+    assert Target.of({"ansible_host": "-oProxyCommand=x"}, "web1").argv() == ["ssh", "--", "-oProxyCommand=x"]
 
 
 def test_names_and_keys_cannot_become_commands() -> None:

@@ -42,7 +42,7 @@ def project(tmp_path: Path) -> Path:
         "library",
     ):
         (tmp_path / name).mkdir(parents=True)
-    for name in ("callback/module_payloads.py", "plugin_utils/project_root.py"):
+    for name in ("callback/module_payloads.py", "plugin_utils/files.py", "plugin_utils/project_root.py"):
         shutil.copy(REPO / "plugins" / name, tmp_path / "plugins" / name)
     (tmp_path / "plugins" / "modules" / "word.py").write_text(WORD)
     (tmp_path / "plugins" / "module_utils" / "words" / "word_text.py").write_text("WORD = 'one'\n")

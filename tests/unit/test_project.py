@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from plugins.plugin_utils.errors import DecisionError
 from plugins.plugin_utils.project.code import environment_names
 from plugins.plugin_utils.project.detect import Given, detect
-from plugins.plugin_utils.project.errors import ProjectError
 from plugins.plugin_utils.project.packages import additions, python_problem
 
 if TYPE_CHECKING:
@@ -68,7 +68,9 @@ def test_manage_py_in_a_subfolder_with_packages_above(tmp_path: Path) -> None:
 
 def test_several_manage_py_are_listed(tmp_path: Path) -> None:
     tree(tmp_path, {**startproject("one/"), **startproject("two/")})
-    with pytest.raises(ProjectError, match=r'app_directory = "" .*in one, two\. Choose one, like app_directory: "one"'):
+    with pytest.raises(
+        DecisionError, match=r'app_directory = "" .*in one, two\. Choose one, like app_directory: "one"'
+    ):
         detect(tmp_path, Given(), PINS)
     assert detect(tmp_path, Given(directory="two"), PINS).directory == "two"
 
@@ -79,7 +81,7 @@ def test_manage_py_of_other_peoples_code_does_not_count(tmp_path: Path) -> None:
 
 
 def test_no_manage_py(tmp_path: Path) -> None:
-    with pytest.raises(ProjectError, match=r"in inventories/group_vars/all/app.yml\): no manage.py was found"):
+    with pytest.raises(DecisionError, match=r"in inventories/group_vars/all/app.yml\): no manage.py was found"):
         detect(tree(tmp_path, {"setup.py": ""}), Given(), PINS)
 
 
@@ -158,14 +160,14 @@ def test_settings_that_depend_on_the_environment_ask_for_a_choice(tmp_path: Path
     files["mysite/settings/a.py"] = files["other/settings/b.py"] = ""
     del files["mysite/settings.py"], files["mysite/wsgi.py"], files["mysite/asgi.py"]
     with pytest.raises(
-        ProjectError, match=r"several settings modules, mysite.settings.a, other.settings.b. Choose one"
+        DecisionError, match=r"several settings modules, mysite.settings.a, other.settings.b. Choose one"
     ):
         detect(tree(tmp_path, files), Given(), PINS)
 
 
 def test_settings_by_hand_with_a_typo(tmp_path: Path) -> None:
     tree(tmp_path, startproject())
-    with pytest.raises(ProjectError, match=r"app_settings_module = mysite.setings .*Did you mean mysite.settings\?"):
+    with pytest.raises(DecisionError, match=r"app_settings_module = mysite.setings .*Did you mean mysite.settings\?"):
         detect(tmp_path, Given(settings="mysite.setings"), PINS)
 
 
@@ -180,7 +182,7 @@ def test_asgi_by_hand_and_asgi_alone(tmp_path: Path) -> None:
 
 def test_entry_point_that_is_not_there(tmp_path: Path) -> None:
     tree(tmp_path, startproject())
-    with pytest.raises(ProjectError, match=r"app_wsgi = shop.wsgi .*It has mysite.wsgi"):
+    with pytest.raises(DecisionError, match=r"app_wsgi = shop.wsgi .*It has mysite.wsgi"):
         detect(tmp_path, Given(wsgi="shop.wsgi"), PINS)
 
 
@@ -235,7 +237,7 @@ def test_uv_lock_without_development_packages_and_with_the_group_for_servers(tmp
 
 def test_the_hosts_python_must_fit(tmp_path: Path) -> None:
     tree(tmp_path, {**startproject(), "uv.lock": UV_LOCK, "pyproject.toml": UV_PROJECT})
-    with pytest.raises(ProjectError, match=r"requires-python = >=3.12 \(in uv.lock\): .*the host has 3.11.2"):
+    with pytest.raises(DecisionError, match=r"requires-python = >=3.12 \(in uv.lock\): .*the host has 3.11.2"):
         detect(tmp_path, Given(), PINS, python="3.11.2")
     assert detect(tmp_path, Given(), PINS, python="3.13.5")
 
@@ -256,10 +258,10 @@ def test_poetry_and_pipenv_without_a_lock_say_what_to_run(tmp_path: Path) -> Non
     files = startproject()
     del files["requirements.txt"]
     tree(tmp_path, {**files, "pyproject.toml": '[tool.poetry]\nname = "x"\n'})
-    with pytest.raises(ProjectError, match="poetry lock"):
+    with pytest.raises(DecisionError, match="poetry lock"):
         detect(tmp_path, Given(), PINS)
     (tmp_path / "Pipfile").write_text("")
-    with pytest.raises(ProjectError, match="pipenv lock"):
+    with pytest.raises(DecisionError, match="pipenv lock"):
         detect(tmp_path, Given(), PINS)
 
 
@@ -292,12 +294,12 @@ def test_bare_pyproject_and_pylock(tmp_path: Path) -> None:
 def test_no_list_of_packages_and_a_broken_one(tmp_path: Path) -> None:
     files = startproject()
     del files["requirements.txt"]
-    with pytest.raises(ProjectError, match="no file that lists its packages"):
+    with pytest.raises(DecisionError, match="no file that lists its packages"):
         detect(tree(tmp_path, files), Given(), PINS)
     (tmp_path / "uv.lock").write_text("not toml at all")
-    with pytest.raises(ProjectError, match=r"app_requirements .*uv.lock cannot be read"):
+    with pytest.raises(DecisionError, match=r"app_requirements .*uv.lock cannot be read"):
         detect(tmp_path, Given(), PINS)
-    with pytest.raises(ProjectError, match=r"app_requirements = nothing.txt .*no such file"):
+    with pytest.raises(DecisionError, match=r"app_requirements = nothing.txt .*no such file"):
         detect(tmp_path, Given(requirements="nothing.txt"), PINS)
 
 

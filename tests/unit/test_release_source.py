@@ -13,8 +13,8 @@ import pytest
 from test_project import PINS, startproject, tree
 
 from plugins.action.release_source import describe, prepare
+from plugins.plugin_utils.errors import DecisionError
 from plugins.plugin_utils.project.archive import keep_newest, pack
-from plugins.plugin_utils.project.errors import ProjectError
 from plugins.plugin_utils.project.repository import Request, commits_between, resolve_url
 from plugins.plugin_utils.project.source import fetch, path_files
 
@@ -69,7 +69,7 @@ def test_mercurial_branch_tag_and_default(tmp_path: Path) -> None:
     new, old = found[1:]
     commits = commits_between(new.mirror, old.identity["commit"], new.identity["commit"])
     assert [commit["subject"] for commit in commits] == ["two", "Added tag v1.0 for changeset " + old.label[-12:]]
-    with pytest.raises(ProjectError, match=r"app_source.ref = nope .*Did you mean .*v1.0"):
+    with pytest.raises(DecisionError, match=r"app_source.ref = nope .*Did you mean .*v1.0"):
         get(tmp_path, kind="hg", location=str(folder), ref="nope")
 
 
@@ -103,15 +103,15 @@ def test_git_commits_between_two_releases(tmp_path: Path, repository: Path) -> N
 
 def test_git_ref_that_does_not_exist(tmp_path: Path, repository: Path) -> None:
     with pytest.raises(
-        ProjectError, match=r"app_source.ref = v1.9 .*no such branch, tag or commit. Did you mean v1.0\?"
+        DecisionError, match=r"app_source.ref = v1.9 .*no such branch, tag or commit. Did you mean v1.0\?"
     ):
         get(tmp_path, kind="git", location=str(repository), ref="v1.9")
-    with pytest.raises(ProjectError, match="no such branch,"):
+    with pytest.raises(DecisionError, match="no such branch,"):
         get(tmp_path, kind="git", location=str(repository), ref="--upload-pack=x")
 
 
 def test_git_repository_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(ProjectError, match=r"app_source.url = .*nowhere .*git cannot read the repository:\n.*nowhere"):
+    with pytest.raises(DecisionError, match=r"app_source.url = .*nowhere .*git cannot read the repository:\n.*nowhere"):
         get(tmp_path, kind="git", location=str(tmp_path / "nowhere"))
 
 
@@ -129,13 +129,13 @@ def test_git_submodules_come_along(tmp_path: Path, repository: Path) -> None:
 
 
 def test_addresses_with_a_password_are_refused_and_not_shown(tmp_path: Path) -> None:
-    with pytest.raises(ProjectError, match=r"app_source\.url") as caught:
+    with pytest.raises(DecisionError, match=r"app_source\.url") as caught:
         get(tmp_path, kind="git", location="https://user:hunter2@example.org/x.git")
     assert "hunter2" not in str(caught.value)
 
 
 def test_deploy_key_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ProjectError, match=r"app_source.deploy_key = keys/deploy .*no such file"):
+    with pytest.raises(DecisionError, match=r"app_source.deploy_key = keys/deploy .*no such file"):
         get(tmp_path, kind="git", location="git@example.org:x.git", deploy_key="keys/deploy")
 
 
@@ -183,10 +183,10 @@ def test_path_without_git_leaves_the_usual_litter(tmp_path: Path) -> None:
 
 
 def test_path_that_does_not_exist_or_has_a_ref(tmp_path: Path) -> None:
-    with pytest.raises(ProjectError, match=r"app_source.path = examples/nothing .*there is no folder"):
+    with pytest.raises(DecisionError, match=r"app_source.path = examples/nothing .*there is no folder"):
         get(tmp_path, kind="path", location="examples/nothing")
     tree(tmp_path / "site", startproject())
-    with pytest.raises(ProjectError, match=r"release_ref = v1 \(in the command line\): .*no refs"):
+    with pytest.raises(DecisionError, match=r"release_ref = v1 \(in the command line\): .*no refs"):
         get(tmp_path, kind="path", location="site", ref="v1", ref_of_this_run=True)
 
 
@@ -266,7 +266,7 @@ def test_hosts_that_could_not_run_the_release_are_refused_first(tmp_path: Path, 
     same = {"web1": TRIXIE, "web2": {**TRIXIE, "python": "3.13.9"}}
     prepare(arguments(machine=TRIXIE, machines=same), tmp_path)
     hosts = {**same, "web3": {**TRIXIE, **other}}
-    with pytest.raises(ProjectError, match=r"web3 \(in the inventory\): it is .*built for debian-13"):
+    with pytest.raises(DecisionError, match=r"web3 \(in the inventory\): it is .*built for debian-13"):
         prepare(arguments(machine=TRIXIE, machines=hosts), tmp_path)
 
 
@@ -304,7 +304,7 @@ def test_live_code_has_one_id_and_no_archive(tmp_path: Path) -> None:
     tree(tmp_path / "site", startproject())
     release = prepare(arguments(live_path="/srv/live"), tmp_path)
     assert (release["id"], release["archive"], release["collectstatic"]) == ("live-code", "", False)
-    with pytest.raises(ProjectError, match=r"app_source.type = git .*live code"):
+    with pytest.raises(DecisionError, match=r"app_source.type = git .*live code"):
         prepare(arguments(source={"type": "git", "url": "x"}, live_path="/srv/live"), tmp_path)
 
 
@@ -317,7 +317,7 @@ def test_live_code_has_one_id_and_no_archive(tmp_path: Path) -> None:
     ],
 )
 def test_sources_that_make_no_sense(tmp_path: Path, source: dict[str, str], message: str) -> None:
-    with pytest.raises(ProjectError, match=message):
+    with pytest.raises(DecisionError, match=message):
         prepare(arguments(source=source), tmp_path)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from plugins.plugin_utils.files import write_whole
 from plugins.plugin_utils.secrets.authority import parse_authority
 from plugins.plugin_utils.secrets.keys import (
     BASE,
@@ -17,7 +18,6 @@ from plugins.plugin_utils.secrets.keys import (
     needed_secrets,
     read_secrets,
     with_new_secrets,
-    write_private,
 )
 
 if TYPE_CHECKING:
@@ -100,8 +100,8 @@ def test_errors_do_not_show_the_text(text: str) -> None:
 
 def test_private_files_are_never_half_written(tmp_path: Path) -> None:
     path = tmp_path / "x"
-    write_private(path, "one")
-    write_private(path, b"two")
+    write_whole(path, "one", 0o600)
+    write_whole(path, b"two", 0o600)
     assert path.read_text(encoding="utf-8") == "two"
     assert not is_readable_by_others(path)
     assert [file.name for file in tmp_path.iterdir()] == ["x"]

@@ -26,11 +26,12 @@ def write_atomic(path: str, content: str, mode: int = 0o644) -> bool:
     except OSError:
         pass
     unfinished = path + ".new"
-    with open(unfinished, "w", encoding="utf-8") as handle:
+    # Private until its mode is known: nobody reads of it what the mode forbids.
+    with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as handle:
+        os.fchmod(handle.fileno(), mode)
         handle.write(content)
         handle.flush()
         os.fsync(handle.fileno())
-        os.fchmod(handle.fileno(), mode)
     os.replace(unfinished, path)
     return True
 

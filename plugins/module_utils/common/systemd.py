@@ -5,13 +5,15 @@ from __future__ import annotations
 import subprocess
 from typing import Any
 
+from .errors import HostError
+
 PROPERTIES = ("Id", "LoadState", "ActiveState", "UnitFileState", "NeedDaemonReload")
 RUNNING = ("active", "reloading", "activating", "refreshing")
 # Units without an [Install] section have nothing to enable or disable.
 FIXED = ("alias", "static", "indirect", "generated")
 
 
-class UnitError(Exception):
+class UnitError(HostError):
     """systemd refused; the text, with the unit's last log lines, is for the user."""
 
 

@@ -13,6 +13,7 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..common.errors import HostError
 from ..common.paths import STATE
 
 if TYPE_CHECKING:
@@ -40,13 +41,8 @@ REMOVAL = re.compile(r"(?:Remv|Purg) (\S+)")
 KEPT_BACK = re.compile(r"have been kept back:\n((?: .*\n?)*)")
 
 
-class StackError(Exception):
-    """Packages cannot be brought to what they shall be; the text is for people, `hint` says what to do."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        """Take the message, and advice where there is any."""
-        super().__init__(message)
-        self.hint = hint
+class StackError(HostError):
+    """Packages cannot be brought to their versions."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import shlex
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+from ..common.files import write_atomic
 from ..common.paths import STATE
 from ..common.systemd import Units, run
 from .entries import PUT, Diff, Entry, EntryError, Transaction, sweep
@@ -52,12 +53,7 @@ class Pending:
                 os.unlink(self._path)
             return
         os.makedirs(PENDING, mode=0o755, exist_ok=True)
-        staged = f"{self._path}.{os.getpid()}"
-        with open(staged, "w", encoding="utf-8") as stream:
-            json.dump(todo, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.rename(staged, self._path)
+        write_atomic(self._path, json.dumps(todo))
 
 
 class State:

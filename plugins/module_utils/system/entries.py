@@ -10,6 +10,8 @@ import shutil
 import stat
 from typing import Any
 
+from ..common.errors import HostError
+
 Entry = dict[str, Any]
 Diff = dict[str, str]
 
@@ -17,7 +19,7 @@ Diff = dict[str, str]
 DIFF_LIMIT = 64 * 1024
 
 
-class EntryError(Exception):
+class EntryError(HostError):
     """One entry cannot be brought to its state; the text is for the user."""
 
 

@@ -1,82 +1,24 @@
 """ssh by hand, for the moments before Ansible can use it: the host key of a new server, the first log-in.
 
-Runs on the control node. The ssh program itself is used, with the connection's own arguments, so that jump hosts,
-aliases and ports from anybody's ssh configuration hold here too.
+Runs on the control node.
 """
 
 from __future__ import annotations
 
 import re
 import shlex
-import subprocess
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .target import run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
-SSH_PORT = "22"
-# Seconds: for a connection to be answered, and for packages to be installed on a slow line.
-CONNECT_TIMEOUT, WORK_TIMEOUT = 15, 900
+    from .target import Target
+
 ACCEPTED = re.compile(r"Server accepts key: (?P<path>.*?) (?P<type>\S+) (?P<fingerprint>SHA256:\S+)")
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where a host is, and the ssh arguments that the inventory gives for it."""
-
-    address: str
-    arguments: tuple[str, ...]
-
-    @classmethod
-    def of(cls, task_vars: Mapping[str, Any]) -> Target:
-        """Return the target of a host by its (resolved) connection variables."""
-        words: list[str] = []
-        for name in ("ansible_ssh_common_args", "ansible_ssh_extra_args"):
-            words += shlex.split(task_vars.get(name) or "")
-        if port := task_vars.get("ansible_port"):
-            words += ["-p", str(port)]
-        if key := task_vars.get("ansible_ssh_private_key_file"):
-            words += ["-i", str(Path(key).expanduser())]
-        return cls(str(task_vars.get("ansible_host") or task_vars["inventory_hostname"]), tuple(words))
-
-    def argv(self, user: str, command: str, *options: str) -> list[str]:
-        """Return the words that run a command there; options go first, because the first one wins in ssh."""
-        words = [word for option in options for word in ("-o", option)]
-        return ["ssh", *words, *self.arguments, "-l", user, self.address, command]
-
-    def ssh(
-        self, user: str, command: str, *options: str, script: str | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a command there and return what it said."""
-        base = ("BatchMode=yes", f"ConnectTimeout={CONNECT_TIMEOUT}", "ControlPath=none", *options)
-        argv = self.argv(user, command, *base)
-        try:
-            return subprocess.run(
-                argv,
-                input=script if script is not None else "",
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=CONNECT_TIMEOUT * 2 if script is None else WORK_TIMEOUT,
-            )
-        except subprocess.TimeoutExpired:
-            return subprocess.CompletedProcess(argv, 255, "", "Connection timed out")
-
-    def known_hosts_name(self) -> str:
-        """Return the name under which ssh looks the host's key up: alias or host name, with a port that is not 22."""
-        answer = run(["ssh", "-G", *self.arguments, self.address]).stdout
-        settings = dict(line.split(" ", 1) for line in answer.splitlines() if " " in line)
-        name = settings.get("hostkeyalias") or settings.get("hostname") or self.address
-        port = settings.get("port", SSH_PORT)
-        return name if port == SSH_PORT or "hostkeyalias" in settings else f"[{name}]:{port}"
-
-
-def run(argv: list[str], text: str = "") -> subprocess.CompletedProcess[str]:
-    """Run a program of this computer and return what it said."""
-    return subprocess.run(argv, input=text, capture_output=True, text=True, check=False, timeout=CONNECT_TIMEOUT)
 
 
 def is_pinned(name: str, known_hosts: Path) -> bool:

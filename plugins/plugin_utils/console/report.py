@@ -11,6 +11,8 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..connection.target import Target
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -269,16 +271,5 @@ def ssh_command(host: str, variables: Mapping[str, Any]) -> str:
         variables: the host's variables as the inventory gives them; a value that still is a template is left out.
     """
 
-    def given(*names: str) -> str:
-        found = next((str(variables[name]) for name in names if variables.get(name) is not None), "")
-        return "" if "{{" in found or "{%" in found else found
-
-    words = ["ssh", given("ansible_ssh_common_args"), given("ansible_ssh_extra_args")]
-    for option, value in (
-        ("-p", given("ansible_port", "ansible_ssh_port")),
-        ("-i", given("ansible_ssh_private_key_file", "ansible_private_key_file")),
-        ("-l", given("ansible_user", "ansible_ssh_user")),
-    ):
-        words += [option, value] if value else []
-    words.append(given("ansible_host", "ansible_ssh_host") or host)
-    return " ".join(word for word in words if word)
+    known = {name: value for name, value in variables.items() if "{{" not in str(value) and "{%" not in str(value)}
+    return shlex.join(Target.of(known, host).argv())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..errors import Problem
 from ..project_root import ENGINE
 from ..secrets.vault import secret_problems
 from ..stack.lock import FILE as STACK_LOCK
@@ -11,7 +12,6 @@ from ..stack.lock import read_lock
 from . import environment as in_hand
 from .connections import connection_problems
 from .host_values import value_problems
-from .laws import Problem
 from .names import name_problems
 from .topology import address_problems, topology_problems
 from .view import Inventory

@@ -6,8 +6,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import Problem
 from . import environment as in_hand
-from .laws import Problem
 from .view import plain
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .laws import Problem
+from ..errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

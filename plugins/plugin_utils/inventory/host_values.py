@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.errors import AnsibleError
 
+from ..errors import Problem
 from . import environment as in_hand
 from . import laws
-from .laws import Problem
 from .values import check_values
 from .view import WIRING, plain
 

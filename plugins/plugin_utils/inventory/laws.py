@@ -5,13 +5,12 @@ Each law yields problems, never raises for one, so that a person sees all that i
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .formats import parse_duration, parse_port, parse_size
+from ..errors import Problem
+from ..text import nearest as most_like
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     # Where the value at a path inside a variable was written
     Place = Callable[[str, KeyPath], str]
 
-__all__ = ["Problem", "parse_duration", "parse_port", "parse_size"]
-
 LONGEST_SHOWN = 72
 # Similarity (difflib's ratio) from which a name with one of our prefixes, or any other, counts as a misspelling
 SIMILAR, NEARLY_EQUAL = 0.6, 0.88
@@ -30,23 +27,6 @@ SIMILAR, NEARLY_EQUAL = 0.6, 0.88
 FREE = ("vault_", "ansible_")
 HIDDEN = re.compile(r"password|secret|token|private_key|webhook_url", re.IGNORECASE)
 PLACEHOLDER = re.compile(r"(^|[.@/\s])example\.(com|net|org)\b")
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing that is wrong: variable (with the path inside it), where, what, and what to write instead."""
-
-    variable: str
-    place: str
-    what: str
-    fix: str
-    # The value as it is shown; None where there is none to show
-    value: str | None = None
-
-    def __str__(self) -> str:
-        """Return the paragraph that people read."""
-        value = "" if self.value is None else f" = {self.value}"
-        return f"{self.variable}{value} (in {self.place}): {self.what}. {self.fix}."
 
 
 def show(name: str, value: object) -> str:
@@ -60,7 +40,7 @@ def show(name: str, value: object) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that is most like `name`, or None where none is like it."""
-    return next(iter(difflib.get_close_matches(name, sorted(known), 1, SIMILAR)), None)
+    return next(iter(most_like(name, known, 1, SIMILAR)), None)
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
@@ -80,7 +60,7 @@ def unknown_names(
         if name in known or name.startswith(FREE):
             continue
         ours = any(name.startswith(prefix) for prefix in prefixes)
-        misspelt = name not in used and difflib.get_close_matches(name, known, 1, NEARLY_EQUAL)
+        misspelt = name not in used and most_like(name, known, 1, NEARLY_EQUAL)
         if ours or misspelt:
             yield Problem(
                 name,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import Problem
 from . import environment as in_hand
 from . import laws
 from .files import label
-from .laws import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

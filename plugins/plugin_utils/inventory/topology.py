@@ -6,7 +6,7 @@ import ipaddress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .laws import Problem
+from ..errors import Problem
 from .view import WIRING, plain
 
 if TYPE_CHECKING:

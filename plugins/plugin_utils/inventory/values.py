@@ -12,8 +12,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import Problem
 from .formats import FORMATS
-from .laws import Problem, did_you_mean, dotted, nearest, show
+from .laws import did_you_mean, dotted, nearest, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

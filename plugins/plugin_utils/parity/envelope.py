@@ -7,10 +7,12 @@ can be compared again without a host.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+from ..errors import SamestackError
+from ..files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +25,7 @@ NEEDED: dict[str, type[Any] | tuple[type[Any], ...]] = {
 }  # fmt: skip
 
 
-class EnvelopeError(Exception):
+class EnvelopeError(SamestackError):
     """A file that is no envelope; the text names it, what is wrong, and what to do."""
 
     def __init__(self, file: str, wrong: str, mend: str) -> None:
@@ -138,14 +140,8 @@ def read_envelope(path: Path, name: str = "") -> Envelope:
 
 def write_envelope(path: Path, envelope: Envelope) -> None:
     """Write an envelope whole or not at all; only its owner can read it."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    staged = path.with_name(f".{path.name}.new")
-    descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        json.dump(envelope.as_dict(), stream, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        stream.flush()
-        os.fsync(stream.fileno())
-    staged.rename(path)
+    text = json.dumps(envelope.as_dict(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    write_whole(path, text, 0o600)
 
 
 def _again(file: str) -> str:

@@ -5,11 +5,11 @@ Runs on the control node, by `box/parity` and by the action plugin `compare_mani
 
 from __future__ import annotations
 
-import os
 import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from ..files import write_whole
 from .as_json import as_data
 from .compare import Comparison, compare
 from .page import page
@@ -76,12 +76,7 @@ class Report:
         """Write the page, whole or not at all."""
         made = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now))
         text = page(self.comparison, self.timelines(), made, list(self.notes(now)))
-        staged = path.with_suffix(".new")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        staged.rename(path)
+        write_whole(path, text, 0o600)
 
     def timelines(self) -> dict[str, list[Step]]:
         """Return each host's steps, by `environment: host`."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..errors import APP_FILE, DecisionError
+from ..text import listing
 from .code import environment_names, imported_files, module_file, walk
 from .entry_points import find_application, find_settings
-from .errors import APP_FILE, ProjectError, listing
 from .packages import Packages, additions, find_file, kind_of, python_problem, read_packages
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Project:
 
 
 def detect(root: Path, given: Given, pins: Mapping[str, str], python: str = "") -> Project:
-    """Find everything about the project below `root`; raises ProjectError.
+    """Find everything about the project below `root`; raises DecisionError.
 
     Args:
         root: folder with the source.
@@ -65,7 +66,7 @@ def detect(root: Path, given: Given, pins: Mapping[str, str], python: str = "") 
     packages = find_packages(root, directory, given.requirements)
     problem = python_problem(packages.python, python) if python and packages.python else ""
     if problem:
-        raise ProjectError(
+        raise DecisionError(
             "requires-python", packages.python, problem,
             "Widen it in the project, or use a machine whose release has that Python", file=packages.file,
         )  # fmt: skip
@@ -89,7 +90,7 @@ def find_directory(root: Path, given: str) -> str:
         if (root / given / "manage.py").is_file():
             return given.strip("/")
         found = _listed_folders(root)
-        raise ProjectError(
+        raise DecisionError(
             "app_directory", given, "there is no manage.py in that folder of the source",
             f"There is one in: {listing(found)}" if found else "Name the folder that has it",
         )  # fmt: skip
@@ -99,11 +100,11 @@ def find_directory(root: Path, given: str) -> str:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise ProjectError(
+        raise DecisionError(
             "app_directory", given, "no manage.py was found in the source",
             "Point app_source at a Django project, and app_directory at the folder of its manage.py",
         )  # fmt: skip
-    raise ProjectError(
+    raise DecisionError(
         "app_directory", given, f"the source has several manage.py, in {listing(found)}",
         f'Choose one, like app_directory: "{found[0]}"',
     )  # fmt: skip
@@ -117,29 +118,29 @@ def _listed_folders(root: Path) -> list[str]:
 def find_packages(root: Path, directory: str, given: str) -> Packages:
     """Return the file that lists the packages and what it says."""
     if given and not (root / given).is_file():
-        raise ProjectError("app_requirements", given, "the source has no such file", "Leave it empty to have it found")
+        raise DecisionError("app_requirements", given, "the source has no such file", "Leave it empty to have it found")
     found = (kind_of(given), given) if given else _found_packages(root, directory)
     try:
         return read_packages(root, *found)
     except ValueError as error:
-        raise ProjectError("app_requirements", given, str(error), "Mend the file, or name another one") from error
+        raise DecisionError("app_requirements", given, str(error), "Mend the file, or name another one") from error
 
 
 def _found_packages(root: Path, directory: str) -> tuple[str, str]:
     try:
         found = find_file(root, directory)
     except ValueError as error:
-        raise ProjectError("app_requirements", "", str(error), "Mend the file") from error
+        raise DecisionError("app_requirements", "", str(error), "Mend the file") from error
     if found:
         return found
     folders = [root / directory, root]
     if any((folder / "Pipfile").is_file() for folder in folders):
-        raise ProjectError("app_requirements", "", "Pipfile has no lock", "Run `pipenv lock` and commit Pipfile.lock")
+        raise DecisionError("app_requirements", "", "Pipfile has no lock", "Run `pipenv lock` and commit Pipfile.lock")
     if any("[tool.poetry" in (folder / "pyproject.toml").read_text() for folder in folders
            if (folder / "pyproject.toml").is_file()):  # fmt: skip
-        raise ProjectError("app_requirements", "", "the project uses Poetry and has no lock",
+        raise DecisionError("app_requirements", "", "the project uses Poetry and has no lock",
                            "Run `poetry lock` and commit poetry.lock")  # fmt: skip
-    raise ProjectError(
+    raise DecisionError(
         "app_requirements", "", "the source has no file that lists its packages",
         "Add uv.lock, pylock.toml, poetry.lock, Pipfile.lock, requirements.txt, or dependencies in pyproject.toml",
         file=APP_FILE,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..errors import DecisionError
+from ..text import listing, nearest
 from .code import assigned_text, imported_files, module_file, parse, settings_names, text_of, walk
-from .errors import ProjectError, listing, nearest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,19 +21,19 @@ def find_settings(folders: list[Path], given: str) -> tuple[str, list[str]]:
         if module_file(folders, given):
             return given, []
         near = nearest(given, _settings_modules(folders))
-        raise ProjectError(
+        raise DecisionError(
             "app_settings_module", given, "the source has no such module",
             f"Did you mean {listing(near)}?" if near else "Leave it empty to have it found",
         )  # fmt: skip
     named = _named_settings(folders)
     if not named:
-        raise ProjectError(
+        raise DecisionError(
             "app_settings_module", given, "neither manage.py nor wsgi.py names a settings module",
             f"Set it, like {listing(_settings_modules(folders)) or 'mysite.settings'}",
         )  # fmt: skip
     existing = [name for name in named if module_file(folders, name)]
     if not existing:
-        raise ProjectError(
+        raise DecisionError(
             "app_settings_module", given, f"manage.py names {listing(named)}, which the source does not have",
             "Set the module that it does have" + _candidates(folders),
         )  # fmt: skip
@@ -68,7 +69,7 @@ def _choose_settings(names: list[str], folders: list[Path]) -> tuple[str, list[s
             if module_file(folders, candidate):
                 return candidate, [f"manage.py names {first}; {candidate} is there too and is used"]
     if len({name.rpartition(".")[0] for name in names}) > 1 or (len(names) > 1 and last in DEVELOPMENT):
-        raise ProjectError(
+        raise DecisionError(
             "app_settings_module", "", f"the project names several settings modules, {listing(names)}", "Choose one"
         )
     return first, []
@@ -108,11 +109,11 @@ def find_application(folders: list[Path], settings: str, wsgi: str, asgi: str) -
         if len(choice) == 1:
             return interface, f"{choice[0]}:application"
         if found:
-            raise ProjectError(
+            raise DecisionError(
                 f"app_{interface}", "", f"the source has several {interface} modules, {listing(found)}",
                 f'Choose one, like app_{interface}: "{found[0]}:application"',
             )  # fmt: skip
-    raise ProjectError(
+    raise DecisionError(
         "app_wsgi", "", "the source has neither a wsgi.py nor an asgi.py",
         'Add the wsgi.py that `django-admin startproject` makes, or set app_wsgi: "module:application"',
     )  # fmt: skip
@@ -125,7 +126,7 @@ def _checked_entry(folders: list[Path], variable: str, value: str) -> str:
         module, _, name = value.rpartition(".")
     if not module or not module_file(folders, module):
         found = _entry_modules(folders, variable.removeprefix("app_"))
-        raise ProjectError(
+        raise DecisionError(
             variable, value, "the source has no such module",
             f"It has {listing(found)}" if found else "Write it like mysite.wsgi:application",
         )  # fmt: skip

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...module_utils.common.text import last_lines
-from .errors import ProjectError, listing, nearest
+from ..errors import DecisionError
+from ..text import last_lines, listing, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,11 +52,11 @@ class Request:
     known_hosts: Sequence[str] = ()
     ref_of_this_run: bool = False
 
-    def ref_problem(self, problem: str, instead: str) -> ProjectError:
+    def ref_problem(self, problem: str, instead: str) -> DecisionError:
         """Return the error about a ref, which names where the ref came from."""
         if self.ref_of_this_run:
-            return ProjectError("release_ref", self.ref, problem, instead, file="the command line")
-        return ProjectError("app_source.ref", self.ref, problem, instead)
+            return DecisionError("release_ref", self.ref, problem, instead, file="the command line")
+        return DecisionError("app_source.ref", self.ref, problem, instead)
 
     @property
     def path(self) -> Path:
@@ -70,7 +70,7 @@ def ssh_environment(request: Request, scratch: Path) -> dict[str, str]:
     if request.deploy_key:
         key = request.base / Path(request.deploy_key).expanduser()
         if not key.is_file():
-            raise ProjectError(
+            raise DecisionError(
                 "app_source.deploy_key", request.deploy_key, "there is no such file", "Name the private key"
             )
         options += ["-i", str(key), "-o", "IdentitiesOnly=yes"]
@@ -88,7 +88,7 @@ def ssh_environment(request: Request, scratch: Path) -> dict[str, str]:
 def run(
     arguments: Sequence[str | Path], environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program that is not asked anything; raises ProjectError when there is no such program."""
+    """Run a program that is not asked anything; raises DecisionError when there is no such program."""
     command = [str(part) for part in arguments]
     try:
         return subprocess.run(
@@ -97,9 +97,11 @@ def run(
         )  # fmt: skip
     except FileNotFoundError as error:
         problem = f"the program `{command[0]}` is not installed on this computer"
-        raise ProjectError("app_source.type", command[0], problem, f"Install {command[0]}") from error
+        raise DecisionError("app_source.type", command[0], problem, f"Install {command[0]}") from error
     except subprocess.TimeoutExpired as error:
-        raise ProjectError("app_source.url", command[-1], f"no answer within {TIMEOUT} s", "Try again later") from error
+        raise DecisionError(
+            "app_source.url", command[-1], f"no answer within {TIMEOUT} s", "Try again later"
+        ) from error
 
 
 def mirror_of(cache: Path, kind: str, url: str) -> Path:
@@ -115,7 +117,7 @@ class Git:
         self.request, self.cache, self.environment = request, cache, environment
 
     def export(self, target: Path) -> Source:
-        """Put the files of the ref into the folder; raises ProjectError."""
+        """Put the files of the ref into the folder; raises DecisionError."""
         url = self.request.location
         mirror = self._mirror(url)
         commit = self._resolve(mirror, url, self.request.ref)
@@ -138,13 +140,13 @@ class Git:
             raise self._unreachable(url, done.stderr)
         return mirror
 
-    def _unreachable(self, url: str, output: str) -> ProjectError:
+    def _unreachable(self, url: str, output: str) -> DecisionError:
         advice = "Check the address, and that this computer's ssh agent or app_source.deploy_key may read it"
         if "Host key verification failed" in output:
             advice = (
                 "Pin the server's key in app_source.known_hosts (`ssh-keyscan <server>` prints it; compare it first)"
             )
-        return ProjectError(
+        return DecisionError(
             "app_source.url", url, f"git cannot read the repository:\n{last_lines(output, 6)}\n", advice
         )
 
@@ -167,7 +169,7 @@ class Git:
         found = re.search(r"^([0-9a-f]{40,64})\tHEAD$", answer.stdout, re.MULTILINE)
         if found and self._git(mirror, "cat-file", "-e", found[1]).returncode == 0:
             return found[1]
-        raise ProjectError(
+        raise DecisionError(
             "app_source.ref", "", "the repository has no default branch", "Set ref to a branch, like main"
         )
 
@@ -177,7 +179,7 @@ class Git:
         with tempfile.NamedTemporaryFile(dir=self.cache, suffix=".tar") as archive:
             made = self._git(mirror, "archive", "--format=tar", "-o", Path(archive.name), commit)
             if made.returncode:
-                raise ProjectError("app_source.url", url, f"git archive failed:\n{last_lines(made.stderr, 6)}\n", "")
+                raise DecisionError("app_source.url", url, f"git archive failed:\n{last_lines(made.stderr, 6)}\n", "")
             run(["tar", "-x", "-f", archive.name, "-C", target])
         modules = target / ".gitmodules"
         if modules.is_file():
@@ -215,7 +217,7 @@ class Mercurial:
         self.options = ["--config", "ui.interactive=no", "--config", f"ui.ssh={environment['GIT_SSH_COMMAND']}"]
 
     def export(self, target: Path) -> Source:
-        """Put the files of the ref into the folder; raises ProjectError."""
+        """Put the files of the ref into the folder; raises DecisionError."""
         url, ref = self.request.location, self.request.ref or "default"
         clone = mirror_of(self.cache, "hg", url)
         if (clone / ".hg" / "hgrc").is_file():
@@ -224,12 +226,12 @@ class Mercurial:
             shutil.rmtree(clone, ignore_errors=True)
             done = run(["hg", *self.options, "clone", "--quiet", "--noupdate", "--", url, clone], self.environment)
         if done.returncode:
-            raise ProjectError("app_source.url", url, f"hg cannot read the repository:\n{last_lines(done.stderr, 6)}\n",
-                               "Check the address and that this computer may read it")  # fmt: skip
+            problem = f"hg cannot read the repository:\n{last_lines(done.stderr, 6)}\n"
+            raise DecisionError("app_source.url", url, problem, "Check the address and that this computer may read it")
         node, time = self._resolve(clone, ref)
         made = self._hg(clone, "archive", "--rev", node, "--type", "files", "--subrepos", str(target))
         if made.returncode:
-            raise ProjectError("app_source.url", url, f"hg archive failed:\n{last_lines(made.stderr, 6)}\n", "")
+            raise DecisionError("app_source.url", url, f"hg archive failed:\n{last_lines(made.stderr, 6)}\n", "")
         (target / ".hg_archival.txt").unlink(missing_ok=True)
         return Source({"commit": node}, f"hg {url}, {ref} is {node[:12]}", time, str(clone))
 

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import ProjectError
+from ..errors import DecisionError
 from .repository import Git, Mercurial, Request, Source, run, ssh_environment
 
 if TYPE_CHECKING:
@@ -25,15 +25,15 @@ JUNK_FILES = re.compile(r".*\.(pyc|pyo|sqlite3?|sqlite3-journal|log|swp)|\.env(\
 
 
 def fetch(request: Request, target: Path, cache: Path) -> Source:
-    """Put the source into `target`, an empty folder; `cache` keeps mirrors. Raises ProjectError."""
+    """Put the source into `target`, an empty folder; `cache` keeps mirrors. Raises DecisionError."""
     if request.kind == "path":
         return _copy_path(request, target)
     variable = "app_source.url"
     if re.match(r"https?://[^/@]+@", request.location):
-        raise ProjectError(variable, "(hidden)", "the address contains a user or a password, which logs would show",
+        raise DecisionError(variable, "(hidden)", "the address contains a user or a password, which logs would show",
                            "Use ssh with app_source.deploy_key")  # fmt: skip
     if not request.location or request.location.startswith("-"):
-        raise ProjectError(variable, request.location, "that is no address", "Write like git@example.org:you/site.git")
+        raise DecisionError(variable, request.location, "that is no address", "Write like git@example.org:you/site.git")
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as scratch:
         environment = ssh_environment(request, Path(scratch))
@@ -46,7 +46,7 @@ def _copy_path(request: Request, target: Path) -> Source:
     """Copy a folder's files; the digest over names, modes and contents identifies them."""
     folder = request.path
     if not folder.is_dir():
-        raise ProjectError("app_source.path", request.location, f"there is no folder {folder.resolve()}",
+        raise DecisionError("app_source.path", request.location, f"there is no folder {folder.resolve()}",
                            "Name the folder of the project, relative to this repository or absolute")  # fmt: skip
     if request.ref:
         advice = "Leave the ref out, or give app_source a repository"

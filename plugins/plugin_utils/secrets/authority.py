@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime
 import fcntl
 import ipaddress
-import os
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from ..files import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,16 +27,6 @@ RENEW_BEFORE = datetime.timedelta(days=30)
 
 def _now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
-
-
-def _write(path: Path, text: str, mode: int) -> None:
-    """Write atomically, with the mode from the first byte on."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    staged = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-        stream.write(text)
-    staged.rename(path)
 
 
 def _key_pem(key: ec.EllipticCurvePrivateKey) -> str:
@@ -100,8 +91,8 @@ def kept_authority(state: Path) -> Authority:
         return parse_authority(certificate_file.read_text(), key_file.read_text())
     authority = new_authority()
     pem = authority_pem(authority)
-    _write(key_file, pem["key"], 0o600)
-    _write(certificate_file, pem["certificate"], 0o644)
+    write_whole(key_file, pem["key"], 0o600)
+    write_whole(certificate_file, pem["certificate"], 0o644)
     return authority
 
 
@@ -156,6 +147,6 @@ def _kept_pair(names: list[str], state: Path) -> dict[str, str]:
     general = [_general_name(name) for name in names]
     if not (key_file.exists() and _still_good(certificate_file, general, authority[0])):
         made = issue(names, authority)
-        _write(key_file, made["key"], 0o600)
-        _write(certificate_file, made["certificate"], 0o644)
+        write_whole(key_file, made["key"], 0o600)
+        write_whole(certificate_file, made["certificate"], 0o644)
     return {"certificate": certificate_file.read_text(), "key": key_file.read_text()}

@@ -6,21 +6,20 @@ encrypted in `inventories/vault/`. Runs on the control node.
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 import stat
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from ..files import write_whole
 from ..inventory.files import label, variable_files
 from .authority import authority_pem, new_authority
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
 REFERENCE = re.compile(r"\bvault_[a-z0-9_]+")
 # What this project itself needs; the file that wires it may name more.
@@ -117,21 +116,6 @@ def _line(name: str, value: str) -> str:
     return f"{name}: |\n" + "".join(f"  {line}\n" for line in value.splitlines())
 
 
-def write_private(path: Path, content: str | bytes) -> None:
-    """Replace a file in one step by one that only its owner can read; the folder is made where there is none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data = content.encode() if isinstance(content, str) else content
-    # mkstemp opens with mode 0600: the content is never readable to others, not even for a moment.
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
 def is_readable_by_others(path: Path) -> bool:
     """Tell whether anyone but the owner may read a file."""
     return bool(stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO))
@@ -148,6 +132,6 @@ def local_secrets(folder: Path, environment: str) -> dict[str, Any]:
     values = read_secrets(text)
     if lacking := names_to_invent(values, folder):
         text = with_new_secrets(text, lacking)
-        write_private(path, text)
+        write_whole(path, text, 0o600)
         values = read_secrets(text)
     return values

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import VaultLib, VaultSecret
 
+from ..errors import Problem, SecretError
 from ..inventory.files import VAULT_HEADER, label
-from ..inventory.laws import Problem
 from .keys import (
     is_readable_by_others,
     local_secrets,
@@ -28,15 +28,6 @@ if TYPE_CHECKING:
     VaultSecrets = list[tuple[str, VaultSecret]]
 
 GIVE = "with --vault-password-file or ANSIBLE_VAULT_PASSWORD_FILE, with --ask-vault-pass, or in {file}"
-
-
-class SecretError(Exception):
-    """The secrets of an environment cannot be had; carries the problem to report."""
-
-    def __init__(self, problem: Problem) -> None:
-        """Keep the problem; its text is the message."""
-        super().__init__(str(problem))
-        self.problem = problem
 
 
 def vault_passwords(loader: DataLoader, folder: Path, environment: str) -> VaultSecrets:

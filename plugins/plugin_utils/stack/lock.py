@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ...module_utils.packages.compare import VERSION, compare
+from ..errors import Problem, SamestackError
 from ..inventory.files import FileError, read_mapping
-from ..inventory.laws import Problem, show
+from ..inventory.laws import show
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -39,7 +40,7 @@ ARCHIVED = ("debian", "ubuntu")
 ANEW = "Write it anew with `make lock-stack`, or take a good one from version control"
 
 
-class LockError(ValueError):
+class LockError(SamestackError):
     """The hosts cannot be locked; the text is for people."""
 
 
