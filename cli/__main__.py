@@ -1,0 +1,22 @@
+"""`samestack VERB [ENVIRONMENT] [options]`."""
+
+from __future__ import annotations
+
+from . import completion, environment, hosts, inside, machines, parity, releases, repository
+from .command import Samestack
+
+#: The order of the groups in the help
+NOUNS = (machines, hosts, releases, environment, parity, inside, repository, completion)
+
+
+def command() -> Samestack:
+    """Return the whole command, with every verb."""
+    front_door = Samestack()
+    for noun in NOUNS:
+        for verb in noun.VERBS:
+            front_door.add_command(verb)
+    return front_door
+
+
+if __name__ == "__main__":
+    command().main(prog_name="samestack")

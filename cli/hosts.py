@@ -1,0 +1,70 @@
+"""The machines of an environment: what they are built with."""
+
+from __future__ import annotations
+
+import click
+
+from .command import verb
+from .playbook import Run, playbook_options
+
+GROUP = "The machines of an environment"
+ANSIBLE = "ANSIBLE'S OPTIONS"
+
+
+@verb(
+    "provision",
+    group=GROUP,
+    example=["samestack provision staging", "samestack provision production --rehearsal --check --diff"],
+    page="provision",
+    rest=ANSIBLE,
+)
+@playbook_options(waits=True)
+@click.option(
+    "--host-key",
+    metavar="SHA256:…",
+    default="",
+    help="The fingerprint of the server's host key, where nobody can be asked.",
+)
+@click.option(
+    "--login-as", metavar="USER", multiple=True, help="Whom to try to log in as the first time, in place of root and ubuntu."
+)
+@click.option("--public-key", metavar="FILE", default="", help="Your public key, where it is not one of ssh's own.")
+def provision(on: Run, host_key: str, login_as: tuple[str, ...], public_key: str) -> None:
+    """Build the machines, or bring them up to date."""
+    on.play(
+        "site",
+        preflight_host_key_fingerprint=host_key,
+        preflight_bootstrap_users=list(login_as),
+        preflight_public_key=public_key,
+    )
+
+
+@verb("undo-provision", group=GROUP, example="samestack undo-provision staging", page="undo-provision", rest=ANSIBLE)
+@playbook_options(waits=True)
+def undo_provision(on: Run) -> None:
+    """Put back the files that the last provision replaced."""
+    on.play("undo-provision")
+
+
+@verb("upgrade", group=GROUP, example="samestack upgrade staging", page="stack-lock", rest=ANSIBLE)
+@playbook_options(waits=True)
+def upgrade(on: Run) -> None:
+    """Install the newest OS packages, one machine after the other."""
+    on.play("upgrade")
+
+
+@verb("lock-stack", group=GROUP, example="samestack lock-stack staging", page="stack-lock", rest=ANSIBLE)
+@playbook_options()
+def lock_stack(on: Run) -> None:
+    """Make the package versions of these machines those of every environment."""
+    on.play("lock-stack")
+
+
+@verb("secrets", group=GROUP, example="samestack secrets staging", page="secrets", rest=ANSIBLE)
+@playbook_options()
+def secrets(on: Run) -> None:
+    """Make the encrypted secrets of an environment."""
+    on.play("secrets")
+
+
+VERBS = (provision, undo_provision, upgrade, lock_stack, secrets)

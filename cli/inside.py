@@ -1,0 +1,170 @@
+"""On a machine: manage.py, a shell, a database prompt, the logs."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from .command import check_rehearsal, complete_host, environment_argument, rehearsal_option, rest_of, stop, verb
+from .project import PROJECT, inventory_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from plugins.plugin_utils.connection.target import Target
+
+GROUP = "On a machine"
+#: Django's own names for what `createsuperuser --noinput` is told
+ALWAYS_PASSED = "DJANGO_SUPERUSER_"
+#: Root's alone; what is in it is gone when the command ends, and at the latest with the next boot
+KEEP = 'umask 077; file=$(mktemp /run/samestack-manage.XXXXXXXX) && cat > "$file" && echo "$file"'
+
+
+def machine_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb its environment, the stand-ins and the choice of a host."""
+    host = click.option(
+        "--host", metavar="HOST", default="", shell_complete=complete_host, help="Another machine than the first one."
+    )
+    return environment_argument()(rehearsal_option(host(function)))
+
+
+@verb(
+    "manage",
+    group=GROUP,
+    example=[
+        "samestack manage dev -- createsuperuser",
+        "samestack manage production -- dumpdata auth > auth.json",
+        "DJANGO_SUPERUSER_PASSWORD=… samestack manage dev -- createsuperuser --noinput --username me --email me@example.org",
+    ],
+    page="manage-shell-logs",
+    rest="COMMAND…",
+)
+@machine_options
+@click.option("-c", "--command", metavar="TEXT", default="", help="The command in one text, in place of words behind `--`.")
+@click.option("--pass-env", metavar="NAME", multiple=True, help="A variable that travels along (may be repeated).")
+@click.pass_context
+def manage(
+    ctx: click.Context, environment: str, rehearsal: bool, host: str, command: str, pass_env: tuple[str, ...]
+) -> None:
+    """Run a manage.py command of the live release, in the application's own environment."""
+    words = rest_of(ctx)
+    if command:
+        try:
+            words = [*shlex.split(command), *words]
+        except ValueError as error:
+            raise click.UsageError(f"--command: {error}: {command}") from None
+    if not words:
+        raise click.UsageError("there is no command. Write it behind `--`: samestack manage dev -- createsuperuser")
+    if missing := [name for name in pass_env if name not in os.environ]:
+        raise click.UsageError(f"--pass-env {missing[0]}: this variable is not set here.")
+    travelling = {
+        name: text for name, text in os.environ.items() if name in pass_env or name.startswith(ALWAYS_PASSED)
+    }
+    place = Place(environment, rehearsal=rehearsal, host=host)
+    remote = ["sudo", f"/usr/local/bin/{place.variables['app_name']}-manage"]
+    if travelling:
+        remote.append(f"--environment-file={place.keep(travelling)}")
+    place.become([*remote, *words])
+
+
+@verb("shell", group=GROUP, example="samestack shell staging", page="manage-shell-logs")
+@machine_options
+def shell(environment: str, rehearsal: bool, host: str) -> None:
+    """Open a shell on the first machine."""
+    Place(environment, rehearsal=rehearsal, host=host).become([])
+
+
+@verb(
+    "dbshell",
+    group=GROUP,
+    example=["samestack dbshell staging", 'echo "select count(*) from auth_user" | samestack dbshell'],
+    page="manage-shell-logs",
+)
+@machine_options
+def dbshell(environment: str, rehearsal: bool, host: str) -> None:
+    """Open a PostgreSQL prompt on the application's database, as the application's role."""
+    # Where the database is, wherever the application runs.
+    place = Place(environment, "db", rehearsal=rehearsal, host=host)
+    known = place.variables
+    where = [f"--port={known['database_port']}", f"--dbname={known['database_name']}"]
+    place.become(["sudo", "-u", "postgres", "env", f"PGOPTIONS=-c role={known['database_user']}", "psql", *where])
+
+
+@verb("logs", group=GROUP, example=["samestack logs", "samestack logs production | grep worker"], page="manage-shell-logs")
+@machine_options
+def logs(environment: str, rehearsal: bool, host: str) -> None:
+    """Follow what the application and its services write, on all machines."""
+    from . import logs as follower
+
+    place = Place(environment, rehearsal=rehearsal, host=host)
+    app = str(place.variables["app_name"])
+    targets = {name: place.target(name) for name in ([host] if host else place.all_hosts)}
+    remote = shlex.join(follower.remote_command(app))
+    commands = {name: target.argv("", remote) for name, target in targets.items()}
+    try:
+        status = follower.follow(commands, app, lambda text: print(text, flush=True))
+    except (KeyboardInterrupt, BrokenPipeError):
+        # Nothing more can be said to a reader that has gone.
+        sys.stdout = None
+        status = 0
+    sys.exit(status)
+
+
+class Place:
+    """A machine of an environment, and how ssh reaches it."""
+
+    WANTED = ("app_name", "database_name", "database_port", "database_user")
+
+    def __init__(self, environment: str, function: str = "web", *, rehearsal: bool = False, host: str = "") -> None:
+        """Take the first machine with a function, else the first there is, or the one that is named."""
+        check_rehearsal(environment, rehearsal=rehearsal)
+        from box.common import SetupError
+        from box.resolve import Inventory
+
+        os.chdir(PROJECT)
+        file = inventory_of(environment, rehearsal=rehearsal)
+        try:
+            self._inventory = Inventory(file)
+            self.all_hosts = self._inventory.hosts(environment)
+            hosts = [host] if host else self._inventory.hosts(f"{environment}:&{function}") or self.all_hosts
+            if not hosts:
+                stop(f"{environment} (in {file}): there is no host in it. Add one under `hosts:`.")
+            self.host = hosts[0]
+            self.variables: Mapping[str, Any] = self._inventory.variables(self.host, *self.WANTED)
+        except SetupError as problem:
+            stop(str(problem))
+
+    def target(self, host: str = "") -> Target:
+        """Return how ssh reaches a machine of the environment."""
+        from plugins.plugin_utils.connection.target import Target
+
+        return Target.of(self._inventory.variables(host) if host else self.variables, host or self.host)
+
+    def keep(self, variables: Mapping[str, str]) -> str:
+        """Put variables where root alone can read them on the machine; returns the file.
+
+        They go by standard input: an argument could be read by everybody there.
+        """
+        from plugins.filter.systemd import systemd_environment
+
+        command = self.target().argv("", shlex.join(["sudo", "sh", "-c", KEEP]))
+        done = subprocess.run(
+            command, input=systemd_environment(variables), stdout=subprocess.PIPE, text=True, check=False
+        )
+        if done.returncode:
+            sys.exit(done.returncode)
+        return done.stdout.strip()
+
+    def become(self, remote: list[str]) -> NoReturn:
+        """Go on as ssh, with a terminal only where both ends are one: a file or a pipe gets the bytes as they are."""
+        terminal = sys.stdin.isatty() and (sys.stdout.isatty() or not remote)
+        command = self.target().argv("", shlex.join(remote), terminal=terminal)
+        os.execvp(command[0], command)
+
+
+VERBS = (manage, shell, dbshell, logs)

@@ -1,0 +1,65 @@
+"""The local machines."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from .command import verb
+from .playbook import Run, environment
+from .project import ENGINE
+
+GROUP = "Local machines"
+
+
+@verb("up", group=GROUP, example="samestack up", page="local-machines")
+def up() -> None:
+    """Make everything, from a bare computer to the running site."""
+    box("setup")
+    box("machines", "up", "dev1")
+    finish("dev1")
+
+
+@verb("down", group=GROUP, example="samestack down", page="local-machines")
+def down() -> None:
+    """Halt the local machines."""
+    box("machines", "down")
+
+
+@verb("destroy", group=GROUP, example="samestack destroy", page="local-machines")
+def destroy() -> None:
+    """Take the local machines away."""
+    box("machines", "destroy")
+
+
+@verb("rehearse", group=GROUP, example="samestack rehearse", page="rehearse")
+def rehearse() -> None:
+    """Make all three environments as local machines, side by side, provisioned and deployed."""
+    names = ("dev1", "staging1", "production1")
+    box("setup")
+    box("machines", "up", *names)
+    for name in names:
+        finish(name)
+
+
+def finish(machine: str) -> None:
+    """Bring a machine that has booted to a running site."""
+    name = machine.rstrip("0123456789")
+    on = Run(name, rehearsal=name != "dev")
+    box("machines", "connect", machine)
+    on.play("site")
+    on.play("deploy")
+    box("machines", "welcome", machine)
+
+
+def box(program: str, *arguments: str) -> None:
+    """Run a program of box/ in the foreground; one that fails has said why, and is the end of this one."""
+    try:
+        done = subprocess.run([str(ENGINE / "box" / program), *arguments], env=environment(), check=False)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    if done.returncode:
+        sys.exit(done.returncode if done.returncode > 0 else 128 - done.returncode)
+
+
+VERBS = (up, down, destroy, rehearse)

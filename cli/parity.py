@@ -1,0 +1,56 @@
+"""What machines really run: compared, recorded, and what changed on them."""
+
+from __future__ import annotations
+
+import click
+
+from .command import Environment, Exit, rehearsal_option, stop, verb
+from .playbook import Run, playbook_options
+
+GROUP = "Environments, side by side"
+ANSIBLE = "ANSIBLE'S OPTIONS"
+
+
+@verb(
+    "parity",
+    group=GROUP,
+    example=["samestack parity", "samestack parity staging production --offline", "samestack parity --since tuesday"],
+    page="parity",
+)
+@click.argument("environments", type=Environment(), nargs=-1)
+@rehearsal_option
+@click.option("--offline", is_flag=True, help="Ask nobody: compare what this computer has saved.")
+@click.option("--since", metavar="WHEN", default="", help="What changed since then (2026-11-24, 36h, tuesday) instead.")
+@click.option("--all", "everything", is_flag=True, help="List what is declared and expected, too.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def parity(
+    environments: tuple[str, ...], rehearsal: bool, offline: bool, since: str, everything: bool, as_json: bool
+) -> None:
+    """Compare what dev, staging and production really run."""
+    from plugins.plugin_utils.parity.envelope import EnvelopeError
+
+    from . import comparison
+
+    asked = comparison.Question(environments, rehearsal, offline, since, everything, as_json)
+    try:
+        matches = comparison.answer(asked)
+    except (comparison.ComparisonError, EnvelopeError) as problem:
+        stop(str(problem))
+    raise SystemExit(Exit.DONE if matches else Exit.FAILED)
+
+
+@verb("manifest", group=GROUP, example="samestack manifest staging", page="manifest", rest=ANSIBLE)
+@playbook_options()
+def manifest(on: Run) -> None:
+    """Record what is really on each machine."""
+    on.play("manifest")
+
+
+@verb("drift", group=GROUP, example="samestack drift production", page="drift", rest=ANSIBLE)
+@playbook_options()
+def drift(on: Run) -> None:
+    """Show what changed outside of our runs, when and by what."""
+    on.play("drift")
+
+
+VERBS = (parity, manifest, drift)

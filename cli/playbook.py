@@ -1,0 +1,163 @@
+"""Runs of ansible-playbook: the options that all such verbs share, and what a run's end means."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .command import Exit, check_rehearsal, complete_host, environment_argument, rehearsal_option, rest_of
+from .project import ENGINE, PROJECT, inventory_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+#: Ansible's own exit codes: a set of bits, and one number for Ctrl-C (ansible/executor/task_queue_manager.py)
+UNREACHABLE, STOPPED_BY_USER = 4, 99
+#: What a caller's make tells the programs below it: Ansible would take MAKEFLAGS for nothing, other programs for something
+MAKES_OWN = ("MAKE", "MFLAGS", "MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a verb's playbooks are run: where, and with what of the options that all of them share."""
+
+    environment: str
+    rehearsal: bool = False
+    options: tuple[str, ...] = ()
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    limit: str = ""
+
+    def arguments(self, playbook: str, *options: str, both: bool = False, **variables: Any) -> list[str]:
+        """Return the command line for a playbook of ours.
+
+        Args:
+            playbook: its name in playbooks/, without the ending.
+            options: Ansible's own, beside those that were typed.
+            both: staging and production together, for what concerns both.
+            variables: for this playbook; empty ones are left out.
+        """
+        inventories = ["staging", "production"] if both and not self.rehearsal else [self.environment]
+        files = dict.fromkeys(inventory_of(name, rehearsal=self.rehearsal) for name in inventories)
+        command = [str(ENGINE / ".venv/bin/ansible-playbook"), *(word for file in files for word in ("-i", file))]
+        # All stand-ins are in one inventory.
+        stand_in = self.environment if self.rehearsal and not both else ""
+        if limit := self.limit or stand_in:
+            command += ["--limit", f"{stand_in}:&{limit}" if stand_in and limit != stand_in else limit]
+        given = {name: value for name, value in {**self.variables, **variables}.items() if value not in ("", None, [])}
+        if given:
+            command += ["-e", as_extra_vars(given)]
+        return [*command, str(ENGINE / "playbooks" / f"{playbook}.yml"), *options, *self.options]
+
+    def play(self, playbook: str, *options: str, both: bool = False, **variables: Any) -> None:
+        """Run a playbook in the foreground; a run that fails is the end of this program, with the right exit code."""
+        status = run(self.arguments(playbook, *options, both=both, **variables))
+        if status:
+            sys.exit(status)
+
+    def lines(self, playbook: str, begin: str, **variables: Any) -> list[str]:
+        """Run a playbook and return its lines that begin so, for programs; a run that fails ends this one."""
+        done = subprocess.run(
+            self.arguments(playbook, **variables), cwd=PROJECT, env=environment() | {"NO_COLOR": "1"},
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace", check=False,
+        )  # fmt: skip
+        if done.returncode:
+            click.echo(done.stdout, err=True, nl=False)
+            sys.exit(meaning(done.returncode))
+        return [line for line in done.stdout.splitlines() if line.startswith(begin)]
+
+
+def as_extra_vars(variables: Mapping[str, Any]) -> str:
+    """Return extra-vars whose texts reach Ansible as they were typed: YAML's `!unsafe` makes no template of them."""
+    pairs = (f"{json.dumps(name)}: {unsafe(value)}" for name, value in variables.items())
+    return "{" + ", ".join(pairs) + "}"
+
+
+def unsafe(value: Any) -> str:
+    """Return a value as YAML in one line, with every text in it marked."""
+    if isinstance(value, str):
+        # JSON's escapes are YAML's; beyond the basic plane, JSON has pairs that YAML does not know.
+        return f"!unsafe {json.dumps(value, ensure_ascii=False)}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(unsafe(item) for item in value) + "]"
+    return json.dumps(value)
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of what is started: without what a make above this program says to its like."""
+    return {name: text for name, text in os.environ.items() if name not in MAKES_OWN}
+
+
+def run(command: Sequence[str]) -> int:
+    """Run a command in the foreground, in the project's folder; returns the exit code that it means here.
+
+    Ctrl-C reaches it by the terminal, and it ends as it sees fit; a SIGTERM is passed on.
+    """
+    process = subprocess.Popen(command, cwd=PROJECT, env=environment())
+    signal.signal(signal.SIGINT, lambda *_: None)
+    signal.signal(signal.SIGTERM, lambda number, _: process.send_signal(number))
+    try:
+        return meaning(process.wait())
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def meaning(status: int) -> int:
+    """Return our exit code for one of Ansible's, or for the signal that ended it."""
+    if status < 0:
+        return 128 - status
+    if status == STOPPED_BY_USER:
+        return Exit.INTERRUPTED
+    if status == Exit.DONE:
+        return Exit.DONE
+    return Exit.UNREACHABLE if status <= UNREACHABLE * 2 and status & UNREACHABLE else Exit.FAILED
+
+
+def playbook_options(*, default: str = "dev", chosen: bool = True, waits: bool = False) -> Callable[..., Any]:
+    """Return the decorator that gives a verb the shared options, and its function a `Run` named `on`.
+
+    Args:
+        default: the environment, where none is typed.
+        chosen: whether it can be typed at all.
+        waits: whether it takes the environment's lock, and can be told to wait for it.
+    """
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        @click.pass_context
+        def call(
+            ctx: click.Context, /, *, rehearsal: bool, check: bool, diff: bool, verbose: int, limit: str, **rest: Any
+        ) -> None:
+            where = rest.pop("environment", default)
+            check_rehearsal(where, rehearsal=rehearsal)
+            options = [*(["--check"] if check else []), *(["--diff"] if diff else [])]
+            options += ["-" + "v" * verbose] if verbose else []
+            variables = {"lock_wait": rest.pop("lock_wait", "")}
+            on = Run(where, rehearsal, (*options, *rest_of(ctx)), variables, limit)
+            function(on=on, **rest)
+
+        decorators = [
+            *([environment_argument(default)] if chosen else []),
+            rehearsal_option,
+            click.option("--check", is_flag=True, help="Only say what would be done."),
+            click.option("--diff", is_flag=True, help="Show the lines that change."),
+            click.option("-v", "verbose", count=True, help="Ansible's own output (-vv, -vvv: more of it)."),
+            click.option("--limit", metavar="HOST", default="", shell_complete=complete_host, help="These hosts only."),
+        ]
+        if waits:
+            text = "How long to wait while somebody else is at work here, for example 10m."
+            decorators.append(click.option("--lock-wait", metavar="TIME", default="", help=text))
+        call.__doc__ = function.__doc__
+        wrapped: Callable[..., None] = call
+        wrapped.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
+        for decorator in reversed(decorators):
+            wrapped = decorator(wrapped)
+        return wrapped
+
+    return decorate

@@ -1,0 +1,160 @@
+"""Which code runs: deploy, promote, go back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .command import Release, verb
+from .playbook import Run, playbook_options
+
+GROUP = "Releases"
+ANSIBLE = "ANSIBLE'S OPTIONS"
+
+ref_option = click.option("--ref", metavar="REF", default="", help="A branch, tag or commit, in place of app.yml's.")
+
+
+def migration_options(function: Any) -> Any:
+    """Give a verb the options of a run that may migrate the database."""
+    for decorator in (
+        click.option("--no-restore-point", is_flag=True, help="Migrate without a copy of the database first."),
+        click.option("--lock-timeout", metavar="TIME", default="", help="Wait longer for a table in use, say 30s."),
+        click.option("--allow-breaking", is_flag=True, help="Close the site for migrations that the running code breaks on."),
+    ):
+        function = decorator(function)
+    return function
+
+
+def migration_variables(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the variables for what was chosen of those options."""
+    return {
+        "allow_breaking_migrations": True if options["allow_breaking"] else None,
+        "release_lock_timeout": options["lock_timeout"],
+        "release_restore_points": "never" if options["no_restore_point"] else "",
+    }
+
+
+def acceptance_options(function: Any) -> Any:
+    """Give a verb the options that accept differences between staging and production."""
+    reason = click.option("--reason", metavar="TEXT", default="", help="Why they are accepted; the ledger keeps it.")
+    accept = click.option(
+        "--accept", metavar="SECTION/KEY", multiple=True, help="A difference that may stay (may be repeated)."
+    )
+    return accept(reason(function))
+
+
+def acceptance_variables(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the variables for accepted differences."""
+    return {"parity_accept": ",".join(options["accept"]), "parity_reason": options["reason"]}
+
+
+@verb(
+    "deploy",
+    group=GROUP,
+    example=["samestack deploy", "samestack deploy staging --ref v1.2", "samestack deploy staging --allow-breaking"],
+    page="deploy",
+    rest=ANSIBLE,
+)
+@playbook_options(waits=True)
+@ref_option
+@migration_options
+def deploy(on: Run, ref: str, **options: Any) -> None:
+    """Deploy the application."""
+    on.play("deploy", release_ref=ref, **migration_variables(options))
+
+
+@verb(
+    "promote",
+    group=GROUP,
+    example=["samestack promote", 'samestack promote --accept packages/cowsay --reason "removed on Monday"'],
+    page="promote",
+    rest=ANSIBLE,
+)
+@playbook_options(default="production", chosen=False, waits=True)
+@acceptance_options
+@migration_options
+def promote(on: Run, **options: Any) -> None:
+    """Bring what staging serves to production, the same bytes."""
+    on.play("promote", both=True, **acceptance_variables(options), **migration_variables(options))
+
+
+@verb(
+    "plan",
+    group=GROUP,
+    example=["samestack plan production", "samestack plan staging --ref v1.2"],
+    page="plan",
+    rest=ANSIBLE,
+)
+@playbook_options(waits=True)
+@ref_option
+@acceptance_options
+@migration_options
+def plan(on: Run, ref: str, **options: Any) -> None:
+    """Show what provision, and deploy or promote, would do; change nothing."""
+    variables = migration_variables(options)
+    on.play("site", "--check", "--diff")
+    if on.environment == "production" and not ref:
+        on.play("promote", "--check", "--diff", both=True, **acceptance_variables(options), **variables)
+    else:
+        on.play("deploy", "--check", "--diff", release_ref=ref, **variables)
+
+
+@verb(
+    "rollback",
+    group=GROUP,
+    example=["samestack rollback production", "samestack rollback production --to 8d62fa25256d --database keep"],
+    page="rollback",
+    rest=ANSIBLE,
+)
+@playbook_options(waits=True)
+@click.option("--to", type=Release(), metavar="RELEASE", default=None, help="Another kept release than the last good one.")
+@click.option(
+    "--database",
+    type=click.Choice(["reverse", "keep", "restore"]),
+    default=None,
+    help="Reverse its migrations (as ever), keep the newer database, or restore the copy from before.",
+)
+@click.option("--confirm", is_flag=True, help="With --database restore: lose what was written since.")
+def rollback(on: Run, to: str | None, database: str | None, confirm: bool) -> None:
+    """Let the release before serve again, its database with it."""
+    if confirm and database != "restore":
+        raise click.UsageError("--confirm goes with --database restore; nothing else asks for it.")
+    on.play("rollback", release_id=to, rollback_database=database, rollback_confirm=True if confirm else None)
+
+
+@verb("repair", group=GROUP, example="samestack repair staging", page="repair", rest=ANSIBLE)
+@playbook_options(waits=True)
+def repair(on: Run) -> None:
+    """Put back what somebody changed of the live release by hand."""
+    on.play("repair")
+
+
+@verb("accept", group=GROUP, example='samestack accept staging -m "seen by the editors"', page="releases", rest=ANSIBLE)
+@playbook_options()
+@click.option("-m", "--message", default="", help="A remark for the ledger.")
+def accept(on: Run, message: str) -> None:
+    """Record that you have looked at what serves; a promotion asks for that."""
+    on.play("accept", accept_message=message)
+
+
+@verb(
+    "releases",
+    group=GROUP,
+    example=["samestack releases production", "samestack releases production --json"],
+    page="releases",
+    rest=ANSIBLE,
+)
+@playbook_options()
+@click.option("--lines", type=click.IntRange(min=1), default=None, help="How many changes are shown (20).")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, oldest first.")
+def releases(on: Run, lines: int | None, as_json: bool) -> None:
+    """Show what serves, and every change that led there."""
+    if not as_json:
+        on.play("releases", releases_limit=lines)
+        return
+    for line in on.lines("releases", "{", releases_limit=lines, releases_format="json"):
+        click.echo(line)
+
+
+VERBS = (deploy, promote, plan, rollback, repair, accept, releases)
