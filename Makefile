@@ -6,6 +6,8 @@ ENV ?= dev
 # As they were typed: a dollar sign in a message is no variable of make's.
 override MSG := $(value MSG)
 override CMD := $(value CMD)
+override REF := $(value REF)
+override SINCE := $(value SINCE)
 export MSG CMD REF TO SINCE
 
 REHEARSE := $(if $(REHEARSAL),--rehearsal)

@@ -69,7 +69,9 @@ class Samestack(click.Group):
         """Return the verbs in the order in which they were added."""
         return list(self.commands)
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the verb; one that does not exist is answered with the nearest."""
         if args and args[0] not in self.commands and not args[0].startswith("-"):
             raise click.UsageError(unknown("verb", args[0], self.commands, "`samestack --help` lists them."), ctx)
@@ -136,7 +138,9 @@ class Environment(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the name; one that does not exist is answered with the nearest."""
         if value not in self.names:
-            self.fail(unknown("environment", str(value), self.names, f"Write one of: {', '.join(self.names)}"), param, ctx)
+            self.fail(
+                unknown("environment", str(value), self.names, f"Write one of: {', '.join(self.names)}"), param, ctx
+            )
         return str(value)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -150,20 +154,19 @@ class Release(click.ParamType):
     """The id of a release. The machine knows which it keeps; this computer knows those that it has built or fetched."""
 
     name = "release"
-    LENGTH = 12
+    LENGTH, SHORTEST = 12, 4
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the id, completed where what was typed is the beginning of exactly one that is known here."""
         text = str(value).lower()
-        if not text or len(text) > self.LENGTH or set(text) - set("0123456789abcdef"):
-            hint = f"it has {self.LENGTH} digits of 0-9 and a-f. `samestack releases` lists those that are kept."
-            self.fail(f"{value}: this is no id of a release; {hint}", param, ctx)
         known = known_releases()
         begun = [name for name in known if name.startswith(text)]
         if len(begun) == 1:
             return begun[0]
-        if len(text) < self.LENGTH:
-            self.fail(unknown("release", text, known, "`samestack releases` lists those that are kept."), param, ctx)
+        if not self.SHORTEST <= len(text) <= self.LENGTH or set(text) - set("0123456789abcdef"):
+            hint = f"An id is {self.LENGTH} digits of 0-9 and a-f, or how it begins. `samestack releases` lists them."
+            self.fail(unknown("release", str(value), known, hint), param, ctx)
+        # Not of this computer's making, perhaps: the machine knows.
         return text
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

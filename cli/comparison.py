@@ -94,7 +94,9 @@ def ask(where: Run) -> str:
         return ""
     found = FAILURE.search(done.stdout + done.stderr)
     why = " ".join(found["why"].split()) if found else f"see {log.relative_to(PROJECT)}"
-    return why if len(why) <= LONGEST_REASON else f"{why[: LONGEST_REASON - 1]}… (all of it: {log.relative_to(PROJECT)})"
+    return (
+        why if len(why) <= LONGEST_REASON else f"{why[: LONGEST_REASON - 1]}… (all of it: {log.relative_to(PROJECT)})"
+    )
 
 
 def gather(places: Sequence[Run], *, offline: bool) -> Report:
@@ -125,7 +127,9 @@ def answer(asked: Question) -> bool:
         print("\n".join(report.since(moment)))
         return True
     if len(report.found) < FEWEST:
-        raise ComparisonError("There are not two environments to compare. `make up` and `make rehearse` make them.")
+        raise ComparisonError(
+            "There are not two environments to compare. `./samestack up` and `./samestack rehearse` make them."
+        )
     if asked.as_json:
         print(json.dumps(report.data(), ensure_ascii=False, indent=2))
     else:

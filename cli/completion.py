@@ -10,7 +10,10 @@ from .command import verb
 @verb(
     "completion",
     group="This repository",
-    example=['eval "$(samestack completion bash)"', "samestack completion fish > ~/.config/fish/completions/samestack.fish"],
+    example=[
+        'eval "$(samestack completion bash)"',
+        "samestack completion fish > ~/.config/fish/completions/samestack.fish",
+    ],
     page="cli",
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))

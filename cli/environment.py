@@ -11,7 +11,13 @@ GROUP = "Who may change it, who may see it"
 ANSIBLE = "ANSIBLE'S OPTIONS"
 
 
-@verb("freeze", group=GROUP, example='samestack freeze production -m "sale until Monday"', page="lock-and-freeze", rest=ANSIBLE)
+@verb(
+    "freeze",
+    group=GROUP,
+    example='samestack freeze production -m "sale until Monday"',
+    page="lock-and-freeze",
+    rest=ANSIBLE,
+)
 @playbook_options()
 @click.option("-m", "--message", default="", help="Why; whoever is refused is told.")
 def freeze(on: Run, message: str) -> None:
@@ -34,10 +40,12 @@ def unfreeze(on: Run) -> None:
     rest=ANSIBLE,
 )
 @playbook_options()
-@click.option("--on/--off", "closed", default=None, required=True, help="Show the page, or the site again.")
+@click.option("--on/--off", "closed", default=None, help="Show the page, or the site again.")
 @click.option("-m", "--message", default="", help="What the page says.")
-def maintenance(on: Run, closed: bool, message: str) -> None:
+def maintenance(on: Run, closed: bool | None, message: str) -> None:
     """Show visitors a page in place of the site, or the site again."""
+    if closed is None:
+        raise click.UsageError("say which: --on shows the page, --off the site again.")
     if message and not closed:
         raise click.UsageError("--message: there is no page for it with --off.")
     on.play("maintenance", maintenance_on=closed, maintenance_message=message)

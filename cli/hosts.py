@@ -26,7 +26,10 @@ ANSIBLE = "ANSIBLE'S OPTIONS"
     help="The fingerprint of the server's host key, where nobody can be asked.",
 )
 @click.option(
-    "--login-as", metavar="USER", multiple=True, help="Whom to try to log in as the first time, in place of root and ubuntu."
+    "--login-as",
+    metavar="USER",
+    multiple=True,
+    help="Whom to log in as the first time, in place of root and its like.",
 )
 @click.option("--public-key", metavar="FILE", default="", help="Your public key, where it is not one of ssh's own.")
 def provision(on: Run, host_key: str, login_as: tuple[str, ...], public_key: str) -> None:

@@ -39,13 +39,13 @@ def machine_options(function: Callable[..., None]) -> Callable[..., None]:
     example=[
         "samestack manage dev -- createsuperuser",
         "samestack manage production -- dumpdata auth > auth.json",
-        "DJANGO_SUPERUSER_PASSWORD=… samestack manage dev -- createsuperuser --noinput --username me --email me@example.org",
+        "samestack manage staging --pass-env TOKEN -- import_feed",
     ],
     page="manage-shell-logs",
     rest="COMMAND…",
 )
 @machine_options
-@click.option("-c", "--command", metavar="TEXT", default="", help="The command in one text, in place of words behind `--`.")
+@click.option("-c", "--command", metavar="TEXT", default="", help="The command in one text.")
 @click.option("--pass-env", metavar="NAME", multiple=True, help="A variable that travels along (may be repeated).")
 @click.pass_context
 def manage(
@@ -62,9 +62,7 @@ def manage(
         raise click.UsageError("there is no command. Write it behind `--`: samestack manage dev -- createsuperuser")
     if missing := [name for name in pass_env if name not in os.environ]:
         raise click.UsageError(f"--pass-env {missing[0]}: this variable is not set here.")
-    travelling = {
-        name: text for name, text in os.environ.items() if name in pass_env or name.startswith(ALWAYS_PASSED)
-    }
+    travelling = {name: text for name, text in os.environ.items() if name in pass_env or name.startswith(ALWAYS_PASSED)}
     place = Place(environment, rehearsal=rehearsal, host=host)
     remote = ["sudo", f"/usr/local/bin/{place.variables['app_name']}-manage"]
     if travelling:
@@ -95,7 +93,9 @@ def dbshell(environment: str, rehearsal: bool, host: str) -> None:
     place.become(["sudo", "-u", "postgres", "env", f"PGOPTIONS=-c role={known['database_user']}", "psql", *where])
 
 
-@verb("logs", group=GROUP, example=["samestack logs", "samestack logs production | grep worker"], page="manage-shell-logs")
+@verb(
+    "logs", group=GROUP, example=["samestack logs", "samestack logs production | grep worker"], page="manage-shell-logs"
+)
 @machine_options
 def logs(environment: str, rehearsal: bool, host: str) -> None:
     """Follow what the application and its services write, on all machines."""

@@ -18,9 +18,11 @@ from .project import ENGINE, PROJECT, inventory_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-#: Ansible's own exit codes: a set of bits, and one number for Ctrl-C (ansible/executor/task_queue_manager.py)
-UNREACHABLE, STOPPED_BY_USER = 4, 99
-#: What a caller's make tells the programs below it: Ansible would take MAKEFLAGS for nothing, other programs for something
+#: Ansible's own exit codes (ansible/executor/task_queue_manager.py): a host was lost, alone or beside one that failed
+UNREACHABLE = (4, 6)
+#: … and Ctrl-C
+STOPPED_BY_USER = 99
+#: What a make above this program tells the makes below it
 MAKES_OWN = ("MAKE", "MFLAGS", "MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
 
 
@@ -117,7 +119,7 @@ def meaning(status: int) -> int:
         return Exit.INTERRUPTED
     if status == Exit.DONE:
         return Exit.DONE
-    return Exit.UNREACHABLE if status <= UNREACHABLE * 2 and status & UNREACHABLE else Exit.FAILED
+    return Exit.UNREACHABLE if status in UNREACHABLE else Exit.FAILED
 
 
 def playbook_options(*, default: str = "dev", chosen: bool = True, waits: bool = False) -> Callable[..., Any]:

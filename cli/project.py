@@ -37,8 +37,8 @@ def known_releases() -> list[str]:
 
 
 def known_hosts(environment: str, *, rehearsal: bool = False) -> list[str]:
-    """Return the hosts that the inventory of an environment names; a name that Ansible would expand is left as it is."""
-    import yaml  # noqa: PLC0415 - completion alone needs it
+    """Return the hosts that the inventory of an environment names; ranges are left as they are written."""
+    import yaml
 
     try:
         content = yaml.safe_load((PROJECT / inventory_of(environment, rehearsal=rehearsal)).read_text("utf-8"))

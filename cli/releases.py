@@ -20,7 +20,9 @@ def migration_options(function: Any) -> Any:
     for decorator in (
         click.option("--no-restore-point", is_flag=True, help="Migrate without a copy of the database first."),
         click.option("--lock-timeout", metavar="TIME", default="", help="Wait longer for a table in use, say 30s."),
-        click.option("--allow-breaking", is_flag=True, help="Close the site for migrations that the running code breaks on."),
+        click.option(
+            "--allow-breaking", is_flag=True, help="Close the site for migrations that break the running code."
+        ),
     ):
         function = decorator(function)
     return function
@@ -108,7 +110,7 @@ def plan(on: Run, ref: str, **options: Any) -> None:
     rest=ANSIBLE,
 )
 @playbook_options(waits=True)
-@click.option("--to", type=Release(), metavar="RELEASE", default=None, help="Another kept release than the last good one.")
+@click.option("--to", type=Release(), metavar="RELEASE", default=None, help="Another one than the last good release.")
 @click.option(
     "--database",
     type=click.Choice(["reverse", "keep", "restore"]),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from docs import verbs
 from plugins.plugin_utils.inventory.formats import FORMATS
 
 if TYPE_CHECKING:
@@ -165,3 +166,4 @@ def page() -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
+    verbs.PAGE.write_text(verbs.page(), encoding="utf-8")

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from docs import reference
+from docs import reference, verbs
 
 REPO = Path(__file__).resolve().parents[2]
 
 PAGES = [REPO / "README.md", *sorted((REPO / "docs").glob("*.md"))]
-WRITTEN = [page for page in PAGES if page != reference.PAGE]
+GENERATED = (reference.PAGE, verbs.PAGE)
+WRITTEN = [page for page in PAGES if page not in GENERATED]
 NAMES = [page.relative_to(REPO).as_posix() for page in PAGES]
 BY_HAND = [page.relative_to(REPO).as_posix() for page in WRITTEN]
 
@@ -155,3 +156,7 @@ def test_keys_inside_of_a_variable_have_rows() -> None:
     found = list(reference.rows("open", spec))
     assert [(row.name, row.type) for row in found] == [("open", "list of dict"), ("open[].port", "int")]
     assert "Required." in found[1].text
+
+
+def test_the_page_of_the_command_is_what_the_command_says() -> None:
+    assert verbs.PAGE.read_text(encoding="utf-8") == verbs.page(), "run: .venv/bin/python -m docs.reference"
