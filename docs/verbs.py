@@ -1,4 +1,4 @@
-"""The page of the command, docs/cli.md, made of what the command says of itself: `.venv/bin/python -m docs.reference`."""
+"""The page of the command, docs/cli.md, made of what the command says of itself; docs/reference.py writes it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ HEAD = """# The command
 
 <!-- Written by `.venv/bin/python -m docs.reference`. Change cli/ instead. -->
 
-`./samestack VERB [ENVIRONMENT] [options]`, in a clone or anywhere below it. The environment is dev, staging or production;
-left out, it is dev. `./samestack --help` lists the verbs, `./samestack VERB --help` shows one with examples. With a link
-in a folder of your PATH (`ln -s "$PWD/samestack" ~/.local/bin/`) it is `samestack`, for the project of the current folder.
+`./samestack VERB [ENVIRONMENT] [options]`, in a clone or anywhere below it. The environment is dev, staging or
+production; left out, it is dev. `./samestack --help` lists the verbs, and with a verb before it shows that one with
+examples. With a link in a folder of your PATH (`ln -s "$PWD/samestack" ~/.local/bin/`) it is `samestack`, for the project
+of the current folder.
 
-What you type is data: no message, branch or command is read by a shell or as a template. Where a verb is a playbook, words
-behind `--` go to Ansible: `./samestack provision staging -- --tags nginx`. `make` has a target for each verb:
+What you type is data: no message, branch or command is read by a shell or as a template. Where a verb is a playbook,
+words behind `--` go to Ansible: `./samestack provision staging -- --tags nginx`. `make` has a target for each verb:
 `make deploy ENV=staging REF=v1.2`.
 
 For completion, add to `~/.bashrc`: `eval "$(samestack completion bash)"`; to `~/.zshrc`:

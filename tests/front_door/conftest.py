@@ -26,12 +26,12 @@ def clone() -> Iterator[Clone]:
         yield found
     finally:
         if (found.folder / ".samestack").exists():
-            found.run("make", "destroy")
+            found.run("./samestack", "destroy")
         # The base box in it is root's.
         subprocess.run([*([] if os.geteuid() == 0 else ["sudo"]), "rm", "-rf", str(folder)], check=True)
 
 
 @pytest.fixture(scope="module")
 def up(clone: Clone) -> str:
-    """What the first `make up` printed."""
-    return clone.make("up")
+    """What the first `./samestack up` printed."""
+    return clone.samestack("up")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import subprocess
 import time
@@ -44,7 +45,7 @@ def test_curl_as_printed(up: str) -> None:
 
 @pytest.mark.usefixtures("up")
 def test_up_again_changes_nothing(clone: Clone) -> None:
-    output = clone.make("up")
+    output = clone.samestack("up")
     assert len(re.findall("(?i)nothing changed", output)) == 2, output[-3000:]
     assert "Changed on" not in output
 
@@ -98,7 +99,7 @@ def test_saved_code_is_served_at_once(clone: Clone, up: str) -> None:
 def test_new_files_belong_to_the_folders_owner(clone: Clone) -> None:
     folder = clone.folder / "examples/noticeboard/board/migrations"
     before = set(folder.iterdir())
-    clone.make("manage", "CMD=makemigrations board --empty --name from_tests")
+    clone.samestack("manage", "--", "makemigrations", "board", "--empty", "--name", "from_tests")
     new = {path for path in folder.iterdir() if path.suffix == ".py"} - before
     assert len(new) == 1
     for path in new:
@@ -107,18 +108,66 @@ def test_new_files_belong_to_the_folders_owner(clone: Clone) -> None:
 
 
 @pytest.mark.usefixtures("up")
+def test_a_command_says_its_bytes_and_nothing_else(clone: Clone) -> None:
+    """From a terminal into a file, as a person types it: no carriage return, no terminal's codes."""
+    line = "stty -echo 2>/dev/null; ./samestack manage dev -- dumpdata board > dumped.json"
+    status, _ = pty_run(clone.folder, line)
+    assert status == 0
+    dumped = (clone.folder / "dumped.json").read_bytes()
+    (clone.folder / "dumped.json").unlink()
+    assert b"\r" not in dumped
+    assert json.loads(dumped)
+
+
+@pytest.mark.usefixtures("up")
+def test_what_travels_with_a_command(clone: Clone) -> None:
+    """A password by the environment: Django has it, and no list of processes, file or log."""
+    quoted = 'It\'s $HOME, "quoted"'
+    words = ["createsuperuser", "--noinput", "--username", "traveller", "--email", "t@example.org"]
+    clone.samestack("manage", "dev", "--", *words, DJANGO_SUPERUSER_PASSWORD=quoted)
+    ask = (
+        "import os; from django.contrib.auth import authenticate as a; "
+        "print('known' if a(username='traveller', password=os.environ['SECRET']) else 'unknown')"
+    )
+    said = clone.samestack("manage", "dev", "--pass-env", "SECRET", "--", "shell", "-c", ask, SECRET=quoted)
+    assert "known" in said.splitlines()
+    assert clone.run("./samestack", "manage", "dev", "--", "no_such_command") not in (0, 255)
+    left = "ls /run/samestack-manage.* 2>/dev/null; sudo journalctl | grep -c 'HOME, .*quoted'"
+    assert clone.run("./samestack", "shell", "dev", stdin=left + "\n") is not None
+    assert clone.output.strip().splitlines()[-1] == "0"
+
+
+@pytest.mark.usefixtures("up")
 def test_the_database_shell(clone: Clone) -> None:
-    assert clone.run("make", "dbshell", stdin="select 6 * 7 as answer;\n") == 0
+    assert clone.run("./samestack", "dbshell", stdin="select 6 * 7 as answer;\n") == 0
     assert "42" in clone.output
 
 
 @pytest.mark.usefixtures("up")
 def test_a_halted_machine_comes_back(clone: Clone, up: str) -> None:
-    clone.make("down")
+    clone.samestack("down")
     with pytest.raises(OSError, match=r"."):
         clone.browser(up).get("/")
-    clone.make("up")
+    clone.samestack("up")
     assert clone.browser(up).get("/").status == 200
+
+
+def pty_run(folder: Path, line: str) -> tuple[int, str]:
+    """Run a line of shell on a terminal of its own; returns its status and what the terminal showed."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(folder)
+        os.execvp("sh", ["sh", "-c", line])
+    shown = b""
+    while True:
+        try:
+            part = os.read(terminal, 4096)
+        except OSError:
+            break
+        if not part:
+            break
+        shown += part
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode(errors="replace")
 
 
 def no_code(folder: Path) -> dict[str, object]:
@@ -160,7 +209,7 @@ def test_a_source_without_code(clone: Clone, up: str, tmp_path: Path) -> None:
 def test_a_ref_that_does_not_exist(clone: Clone, up: str) -> None:
     clone.decide(app_source={"type": "git", "url": str(clone.folder), "ref": "main"})
     clone.decide("dev/differences.yml", app_live_path="")
-    refused_and_served(clone, up, "deploy", r"no-such-branch", REF="no-such-branch")
+    refused_and_served(clone, up, "deploy --ref no-such-branch", r"no-such-branch")
 
 
 def test_a_lock_that_does_not_match(clone: Clone, up: str) -> None:
@@ -173,10 +222,10 @@ def test_a_lock_that_does_not_match(clone: Clone, up: str) -> None:
         project.write_text(before, encoding="utf-8")
 
 
-def refused_and_served(clone: Clone, up: str, verb: str, message: str, **environment: str) -> None:
+def refused_and_served(clone: Clone, up: str, words: str, message: str) -> None:
     """Expect that a verb stops with a message in one paragraph, and that the site is served as before."""
     try:
-        said = clone.refuses(verb, **environment)
+        said = clone.refuses(*words.split())
     finally:
         clone.undo()
     assert re.search(message, said), said[-3000:]
@@ -185,8 +234,9 @@ def refused_and_served(clone: Clone, up: str, verb: str, message: str, **environ
 
 
 def test_no_such_environment(clone: Clone) -> None:
-    assert "dev staging production" in clone.refuses("deploy", "ENV=prodcution")
-    assert "dev is a local machine" in clone.refuses("deploy", "ENV=dev", "REHEARSAL=1")
+    assert "Did you mean `production`?" in clone.refuses("deploy", "prodcution")
+    assert clone.run("make", "deploy", "ENV=dev", "REHEARSAL=1") != 0
+    assert "dev is a local machine" in clone.output
 
 
 @pytest.mark.usefixtures("up")
@@ -202,8 +252,8 @@ def test_a_run_that_is_killed_can_be_run_again(clone: Clone, up: str) -> None:
             time.sleep(seconds)
             os.killpg(process.pid, 9)
             process.wait()
-        clone.make("provision")
-        clone.make("deploy")
+        clone.samestack("provision")
+        clone.samestack("deploy")
         assert clone.browser(up).get("/").status == 200
         assert len(re.findall("(?i)nothing changed", clone.make("provision", "deploy"))) == 2
     finally:
@@ -214,7 +264,7 @@ def test_a_run_that_is_killed_can_be_run_again(clone: Clone, up: str) -> None:
 def test_destroy_leaves_nothing(clone: Clone) -> None:
     # Other clones have machines of the same name.
     prefix = json.loads((clone.folder / ".samestack/provider.json").read_text(encoding="utf-8"))["container_prefix"]
-    clone.make("destroy")
+    clone.samestack("destroy")
     assert str(clone.folder) not in Path("/etc/hosts").read_text(encoding="utf-8")
     assert not (clone.folder / ".samestack/ssh_config").exists()
     assert not (clone.folder / ".vagrant").exists()

@@ -35,7 +35,7 @@ def made(generated: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def wagtail(clone: Clone, generated: Path, made: dict[str, str]) -> str:
-    """What `make up` printed."""
+    """What `./samestack up` printed."""
     assert made
     clone.decide(
         app_name="mysite",
@@ -45,7 +45,7 @@ def wagtail(clone: Clone, generated: Path, made: dict[str, str]) -> str:
         app_workers={},
         app_timers={},
     )
-    return clone.make("up")
+    return clone.samestack("up")
 
 
 def test_the_site_is_served(clone: Clone, wagtail: str) -> None:
@@ -61,11 +61,11 @@ def test_it_is_used(clone: Clone) -> None:
 
 @pytest.mark.usefixtures("wagtail")
 def test_its_files_are_as_they_were(clone: Clone, generated: Path, made: dict[str, str]) -> None:
-    clone.make("deploy")
+    clone.samestack("deploy")
     assert checksums(generated) == made
 
 
 @pytest.mark.usefixtures("wagtail")
 def test_destroy(clone: Clone) -> None:
-    clone.make("destroy")
+    clone.samestack("destroy")
     assert str(clone.folder) not in Path("/etc/hosts").read_text(encoding="utf-8")

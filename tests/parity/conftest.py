@@ -33,11 +33,11 @@ class Rehearsal(Team):
         checkout = {"type": "git", "url": str(self.repository), "ref": "main", "live_checkout": str(self.repository)}
         self.clone.decide(app_source=checkout)
         self.share_live_code()
-        self.clone.make("provision")
-        self.clone.make("deploy")
+        self.clone.samestack("provision")
+        self.clone.samestack("deploy")
         self.deploy("staging", "v1")
-        self.make("accept", "staging")
-        self.make("promote", "production")
+        self.samestack("accept", "staging")
+        self.samestack("promote", "production")
 
     def share_live_code(self) -> None:
         """Put the application's folder where Vagrant would: on dev's machine."""
@@ -47,11 +47,10 @@ class Rehearsal(Team):
         unpack = ["ssh", *dev.ssh_options, f"{dev.variable('ansible_user')}@dev1", "tar", "-C", LIVE, "-x"]
         subprocess.run(unpack, input=packed.stdout, check=True)
 
-    def parity(self, *names: str, **how: str) -> dict[str, Any]:
-        """Return what `make parity` says for programs; whether it went well must fit."""
-        sides = [f"{side}={name}" for side, name in zip("AB", names, strict=False)]
-        given = [f"{name}={text}" for name, text in ({"REHEARSAL": "1", "FORMAT": "json"} | how).items()]
-        status = self.clone.run("make", "-s", "parity", *sides, *given)
+    def parity(self, *names: str, **how: str | bool) -> dict[str, Any]:
+        """Return what `./samestack parity` says for programs; whether it went well must fit."""
+        options = [f"--{name}" if text is True else f"--{name}={text}" for name, text in how.items()]
+        status = self.clone.run("./samestack", "parity", *names, "--rehearsal", "--json", *options)
         text = self.clone.output
         assert "{\n" in text, text[-3000:]
         found: dict[str, Any] = json.loads(text[text.index("{\n") : text.rindex("\n}") + 2])

@@ -16,17 +16,16 @@ LOUD = "the fair is on"
 INSTALL = "apt-get install -qq -y tree >/dev/null"
 
 
-def options(accept: str, reason: str = "") -> str:
-    """Return make's argument that accepts differences."""
-    given = {"parity_accept": accept, **({"parity_reason": reason} if reason else {})}
-    return "ARGS=" + " ".join("-e " + shlex.quote(f'{name}="{text}"') for name, text in given.items())
+def options(accept: str, reason: str = "") -> list[str]:
+    """Return the options that accept differences."""
+    return ["--rehearsal", "--accept", accept, *(["--reason", reason] if reason else [])]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def offered(team: Rehearsal) -> str:
     """A release that staging serves and somebody accepted; production serves another one."""
     release = team.deploy("staging", team.commit("offered", versions.touch))
-    team.make("accept", "staging")
+    team.samestack("accept", "staging")
     assert team.live("production") != release
     return release
 
@@ -34,7 +33,7 @@ def offered(team: Rehearsal) -> str:
 def test_refused_until_it_is_mended(team: Rehearsal, offered: str) -> None:
     production = team.machine("production")
     production.run(INSTALL)
-    assert "Not met: packages/tree is drift" in team.make("plan", "production")
+    assert "Not met: packages/tree is drift" in team.samestack("plan", "production")
     said = team.refuses("promote", "production")
     assert "packages/tree is drift" in said
     for wrong, why in (
@@ -42,26 +41,26 @@ def test_refused_until_it_is_mended(team: Rehearsal, offered: str) -> None:
         ("packages/trea", "Write packages/tree"),
         ("system/host name", "needs no acceptance"),
     ):
-        assert why in team.clone.refuses("promote", "REHEARSAL=1", options(wrong, LOUD)), wrong
-    assert "parity_reason" in team.clone.refuses("promote", "REHEARSAL=1", options("packages/tree"))
+        assert why in team.clone.refuses("promote", *options(wrong, LOUD)), wrong
+    assert "parity_reason" in team.clone.refuses("promote", *options("packages/tree"))
     (command,) = set(re.findall(r"`on production1: ([^`]+)`", said))
     production.run(f"{command} -qq -y >/dev/null")
-    team.make("promote", "production")
+    team.samestack("promote", "production")
     assert team.live("production") == offered
 
 
 def test_accepted_by_its_name_and_with_a_reason(team: Rehearsal) -> None:
     production = team.machine("production")
     release = team.deploy("staging", team.commit("accepted", versions.touch))
-    team.make("accept", "staging")
+    team.samestack("accept", "staging")
     production.run(INSTALL)
-    said = team.clone.make("promote", "REHEARSAL=1", options("packages/tree", LOUD))
+    said = team.clone.samestack("promote", *options("packages/tree", LOUD))
     assert "Accepted: packages/tree" in said
     assert team.live("production") == release
     line = team.ledger("production")[-1]
     assert (line["differences_accepted"], line["differences_reason"]) == (["packages/tree"], LOUD)
     production.run("dpkg --purge tree >/dev/null")
-    team.make("provision", "production")
+    team.samestack("provision", "production")
 
 
 @pytest.mark.parametrize(
@@ -80,8 +79,8 @@ def test_the_command_that_is_printed_mends_it(team: Rehearsal, key: str, script:
     found = [one for one in team.parity()["differences"] if one["class"] in ("drift", "unexplained")]
     assert key in {one["name"] for one in found}
     for command in dict.fromkeys(command for one in found for command in one["mend"]):
-        if command.startswith("make "):
-            team.clone.make(*shlex.split(command)[1:])
+        if command.startswith("./samestack "):
+            team.clone.samestack(*shlex.split(command)[1:])
         else:
             production.run(f"cd /; {command.removeprefix('on production1: ')}; sleep 1")
     assert team.parity()["match"], found

@@ -19,6 +19,6 @@ def stack(environment: Environment) -> Stack:
     """Both environments: staging is built and serves the site, production is bare."""
     made = Stack(environment)
     made.file.unlink(missing_ok=True)
-    made.make("provision", "staging")
-    made.make("deploy", "staging")
+    made.samestack("provision", "staging")
+    made.samestack("deploy", "staging")
     return made

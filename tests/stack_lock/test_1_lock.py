@@ -22,7 +22,7 @@ ARCHIVE = Path(__file__).with_name("archive.sh")
 @pytest.fixture(scope="module")
 def today(stack: Stack) -> dict[str, Any]:
     """What staging has."""
-    stack.make("lock-stack", "staging")
+    stack.samestack("lock-stack", "staging")
     return stack.locked
 
 
@@ -48,7 +48,7 @@ def test_the_lock_says_what_the_machines_have(stack: Stack, today: dict[str, Any
 
 def test_locking_again_changes_no_byte(stack: Stack, today: dict[str, Any]) -> None:
     before = stack.file.read_bytes()
-    assert "nothing changed" in stack.make("lock-stack", "staging")
+    assert "nothing changed" in stack.samestack("lock-stack", "staging")
     assert stack.file.read_bytes() == before
 
 
@@ -115,7 +115,7 @@ def test_nothing_is_downgraded(stack: Stack, spring: dict[str, Any], today: dict
     assert "Nothing changed on production1, production2." in said
     for name, model in zip(PRODUCTION, STAGING, strict=True):
         assert stack.versions(name) == stack.versions(model)
-    stack.make("lock-stack", "production")
+    stack.samestack("lock-stack", "production")
     found = {section: held["packages"] for section, held in stack.locked.items()}
     assert found == {section: held["packages"] for section, held in today.items()}
 

@@ -1,4 +1,4 @@
-"""`make upgrade` on machines that serve. In order."""
+"""`./samestack upgrade` on machines that serve. In order."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def newest(stack: Stack) -> dict[str, dict[str, str]]:
         stack.run(name, f"{apt} {' '.join(words)}")
     stack.run("staging2", "systemctl restart 'postgresql@*' redis-server")
     stack.run("staging1", "systemctl restart 'noticeboard-web@*' nginx")
-    stack.make("lock-stack", "staging")
+    stack.samestack("lock-stack", "staging")
     return before
 
 
@@ -38,29 +38,29 @@ def instance(stack: Stack) -> str:
 
 
 def test_a_frozen_environment_is_not_upgraded(stack: Stack, newest: dict[str, dict[str, str]]) -> None:
-    stack.make("freeze", "staging")
+    stack.samestack("freeze", "staging")
     said = stack.clone.refuses(*stack.arguments("upgrade", "staging"))
-    stack.make("unfreeze", "staging")
+    stack.samestack("unfreeze", "staging")
     assert "staging is frozen" in said
     assert stack.versions("staging1") != newest["staging1"]
 
 
 def test_a_preview_changes_nothing(stack: Stack, newest: dict[str, dict[str, str]]) -> None:
     before = {name: stack.versions(name) for name in STAGING}
-    assert "Would raise: " in stack.make("upgrade", "staging", "--check")
+    assert "Would raise: " in stack.samestack("upgrade", "staging", "--check")
     assert {name: stack.versions(name) for name in STAGING} == before
 
 
 def test_everything_is_the_newest_and_runs_with_it(stack: Stack, newest: dict[str, dict[str, str]]) -> None:
     old = instance(stack)
-    said = stack.make("upgrade", "staging")
+    said = stack.samestack("upgrade", "staging")
     assert {name: stack.versions(name) for name in STAGING} == newest
     assert instance(stack) != old
     assert "postgresql@15-main.service" in said
     assert "PostgreSQL was restarted" in said
     assert said.count("https://staging.noticeboard.test/healthz/ answers") == len(STAGING)
     assert said.index("staging1: https") < said.index("staging2  host : Packages are the newest")
-    assert "make lock-stack ENV=staging" in said
+    assert "./samestack lock-stack staging" in said
     for name, packages in OLDER.items():
         line = stack.ledger(name)
         assert (line["verb"], line["result"], line["packages"]) == ("upgrade", "ok", len(packages))
@@ -73,11 +73,11 @@ def test_everything_is_the_newest_and_runs_with_it(stack: Stack, newest: dict[st
 
 
 def test_the_second_upgrade_does_nothing(stack: Stack, newest: dict[str, dict[str, str]]) -> None:
-    assert "Nothing changed on staging1, staging2." in stack.make("upgrade", "staging")
+    assert "Nothing changed on staging1, staging2." in stack.samestack("upgrade", "staging")
 
 
 def test_the_lock_adopts_it(stack: Stack, newest: dict[str, dict[str, str]]) -> None:
-    said = stack.make("lock-stack", "staging")
+    said = stack.samestack("lock-stack", "staging")
     assert f"{len(OLDER['staging2'])} raised" in said
     for name in STAGING:
         found = stack.section(name)["packages"]

@@ -42,16 +42,24 @@ class Clone:
         self.output = done.stdout
         return done.returncode
 
+    def samestack(self, *arguments: str, **environment: str) -> str:
+        """Type a verb, which must go well; returns what it said."""
+        return self.well("./samestack", *arguments, **environment)
+
     def make(self, *arguments: str, **environment: str) -> str:
-        """Run make; fails with its output when that fails."""
-        status = self.run("make", *arguments, **environment)
-        assert status == 0, f"make {' '.join(arguments)}: {status}\n{self.output[-6000:]}"
+        """Type one of make's aliases, which must go well; returns what it said."""
+        return self.well("make", *arguments, **environment)
+
+    def well(self, *command: str, **environment: str) -> str:
+        """Run a command that must go well; returns what it said."""
+        status = self.run(*command, **environment)
+        assert status == 0, f"{' '.join(command)}: {status}\n{self.output[-6000:]}"
         return self.output
 
     def refuses(self, *arguments: str, **environment: str) -> str:
-        """Run make, which must fail; returns what it said in one line of single spaces."""
-        status = self.run("make", *arguments, **environment)
-        assert status != 0, f"make {' '.join(arguments)} went well:\n{self.output[-3000:]}"
+        """Type a verb, which must fail; returns what it said in one line of single spaces."""
+        status = self.run("./samestack", *arguments, **environment)
+        assert status != 0, f"samestack {' '.join(arguments)} went well:\n{self.output[-3000:]}"
         return re.sub(r"\s+", " ", self.output)
 
     def decide(self, file: str = "all/app.yml", **variables: object) -> None:
@@ -65,7 +73,7 @@ class Clone:
         subprocess.run(["git", "checkout", "--quiet", "inventories"], cwd=self.folder, check=True)
 
     def browser(self, printed: str) -> Browser:
-        """Return a browser with the address and the authority that `make up` printed."""
+        """Return a browser with the address and the authority that `./samestack up` printed."""
         found = re.search(r"curl --cacert (\S+) https://(\S+)", printed)
         assert found, printed[-3000:]
         return Browser(found[2], found[2], Path(found[1]))

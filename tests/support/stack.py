@@ -31,21 +31,21 @@ class Stack:
         self.file = environment.site.root / FILE
 
     def arguments(self, verb: str, kind: str, *options: str, **extra: Any) -> list[str]:
-        """Return make's arguments, with options and values for Ansible."""
-        given = [*options, *([f"-e '{json.dumps(extra)}'"] if extra else [])]
-        return [verb, f"ENV={kind}", "REHEARSAL=1", f"ARGS={' '.join(given)}"]
+        """Return the command's arguments, with options and values for Ansible."""
+        given = [*options, *(["-e", json.dumps(extra)] if extra else [])]
+        return [verb, kind, "--rehearsal", *(["--", *given] if given else [])]
 
-    def make(self, verb: str, kind: str, *options: str, **extra: Any) -> str:
+    def samestack(self, verb: str, kind: str, *options: str, **extra: Any) -> str:
         """Type a verb that works."""
-        return self.clone.make(*self.arguments(verb, kind, *options, **extra))
+        return self.clone.samestack(*self.arguments(verb, kind, *options, **extra))
 
     def packages_of_production(self, *options: str, **extra: Any) -> str:
         """See to production's packages alone: the rest of a provision has tests of its own."""
-        return self.make("provision", "production", "--tags host", *options, **extra)
+        return self.samestack("provision", "production", "--tags", "host", *options, **extra)
 
     def refused(self, **extra: Any) -> str:
         """See to production's packages, which must fail; returns what it said in one line."""
-        return self.clone.refuses(*self.arguments("provision", "production", "--tags host", **extra))
+        return self.clone.refuses(*self.arguments("provision", "production", "--tags", "host", **extra))
 
     def machine(self, name: str) -> Machine:
         return self.environment.machine(name)

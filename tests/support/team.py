@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
     from support.machines import Environment, Machine
 
-VERB_VARIABLES = ("CMD", "MSG", "ON", "REF", "TO")
+#: Options of verbs; whatever else a test says is an extra-var for Ansible
+OPTIONS = (
+    "accept", "allow_breaking", "check", "confirm", "database", "json", "lock_wait", "message", "off", "on", "reason",
+    "ref", "to",
+)  # fmt: skip
 
 
 class Team:
@@ -33,8 +37,8 @@ class Team:
         self.git("init", "--quiet", "--initial-branch=main")
         self.commit("v1")
         self.clone.decide(app_source={"type": "git", "url": str(self.repository), "ref": "main"}, **decisions)
-        self.make("provision", "staging")
-        self.make("provision", "production")
+        self.samestack("provision", "staging")
+        self.samestack("provision", "production")
 
     def git(self, *arguments: str) -> str:
         """Run git in the application's repository."""
@@ -58,15 +62,18 @@ class Team:
         self.git("checkout", "--quiet", "-B", "main", tag)
 
     def arguments(self, verb: str, environment: str, **values: object) -> list[str]:
-        """Return make's arguments; what is no variable of the Makefile goes to Ansible."""
-        own = [f"{name}={text}" for name, text in values.items() if name in VERB_VARIABLES]
-        extra = {name: text for name, text in values.items() if name not in VERB_VARIABLES}
-        ansible = [f"ARGS=-e '{json.dumps(extra)}'"] if extra else []
-        return [verb, f"ENV={environment}", "REHEARSAL=1", *own, *ansible]
+        """Return the command's arguments; what is no option of a verb goes to Ansible."""
+        where = [] if verb == "promote" else [environment]
+        words = [verb, *where, "--rehearsal"]
+        for name, text in values.items():
+            if name in OPTIONS:
+                words += [f"--{name.replace('_', '-')}", *([] if text is True else [str(text)])]
+        extra = {name: text for name, text in values.items() if name not in OPTIONS}
+        return [*words, *(["--", "-e", json.dumps(extra)] if extra else [])]
 
-    def make(self, verb: str, environment: str, **values: object) -> str:
+    def samestack(self, verb: str, environment: str, **values: object) -> str:
         """Type a verb that works; returns what it printed."""
-        return self.clone.make(*self.arguments(verb, environment, **values))
+        return self.clone.samestack(*self.arguments(verb, environment, **values))
 
     def refuses(self, verb: str, environment: str, **values: object) -> str:
         """Type a verb that has to fail; returns what it said, in one line."""
@@ -74,7 +81,7 @@ class Team:
 
     def deploy(self, environment: str, ref: str, **values: object) -> str:
         """Deploy a ref and return the id of the release that is live then."""
-        self.make("deploy", environment, REF=ref, **values)
+        self.samestack("deploy", environment, ref=ref, **values)
         return self.live(environment)
 
     def machines(self, environment: str) -> list[Machine]:

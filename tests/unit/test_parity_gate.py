@@ -43,7 +43,7 @@ def test_each_difference_is_listed_with_what_mends_it() -> None:
     assert listed["packages/cowsay is drift: staging has (not there), production has 1"] == (
         "`on production1: sudo apt-get remove cowsay`"
     )
-    assert "parity_accept=packages/cowsay,schema/function:f(a, b)" in ways_out(found)
+    assert "`--accept packages/cowsay --accept 'schema/function:f(a, b)' --reason" in ways_out(found)
 
 
 @pytest.mark.parametrize(

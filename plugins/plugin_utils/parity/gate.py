@@ -5,6 +5,7 @@ What differs can be accepted for one promotion by naming the very keys, with a r
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -64,7 +65,7 @@ def judge(comparison: Comparison, accept: Any, reason: str) -> Verdict:
     names = names_of(accept, list(bad))
     wrong = [problem for name in names if name not in bad for problem in [mistake(name, bad, harmless)]]
     if names and not reason.strip():
-        text = f"{REASON} {WHERE}: a difference is accepted with a reason; the ledger keeps it. Add -e {REASON}='…'"
+        text = f"{REASON} {WHERE}: a difference is accepted with a reason; the ledger keeps it. Add `--reason '…'`"
         wrong.append(text)
     accepted = tuple(bad[name] for name in dict.fromkeys(names) if name in bad)
     return Verdict(tuple(one for one in bad.values() if one not in accepted), accepted, tuple(wrong))
@@ -89,15 +90,15 @@ def gates(verdict: Verdict, comparison: Comparison) -> Iterator[tuple[str, str]]
     for difference in verdict.stopping:
         both = ", ".join(f"{name} has {value_of(difference, name)}" for name in comparison.names)
         commands = "; or ".join(f"`{command}`" for command in mends(difference, comparison))
-        yield f"{difference.name} is {difference.kind}: {both}", commands or "See `make parity`"
+        yield f"{difference.name} is {difference.kind}: {both}", commands or "See `./samestack parity`"
 
 
 def ways_out(verdict: Verdict) -> str:
     """Return how to go on where nothing is to be mended now; "" where nothing stops the promotion."""
     if not verdict.stopping:
         return ""
-    keys = ",".join(one.name for one in verdict.stopping)
-    return f"To promote all the same, name the keys and say why: -e '{ACCEPT}={keys}' -e {REASON}='…'"
+    keys = " ".join(f"--accept {shlex.quote(one.name)}" for one in verdict.stopping)
+    return f"To promote all the same, name the keys and say why: `{keys} --reason '…'`"
 
 
 def notes(verdict: Verdict, reason: str) -> dict[str, Any]:

@@ -24,8 +24,8 @@ def v1(team: Team) -> str:
     """The first release: on staging, accepted, promoted."""
     release = team.deploy("staging", "v1")
     assert "not accepted" in team.refuses("promote", "production")
-    team.make("accept", "staging")
-    team.make("promote", "production")
+    team.samestack("accept", "staging")
+    team.samestack("promote", "production")
     return release
 
 
@@ -41,8 +41,8 @@ def v2(team: Team, v1: str, columns_of_v1: str) -> str:
     team.commit("v2", versions.add_column)
     release = team.deploy("staging", "v2")
     assert release != v1
-    team.make("accept", "staging")
-    team.make("promote", "production")
+    team.samestack("accept", "staging")
+    team.samestack("promote", "production")
     assert team.sql("production", COLUMNS) != columns_of_v1
     return release
 
@@ -75,20 +75,20 @@ def test_a_promotion_is_no_build(team: Team, v1: str) -> None:
 
 def test_what_is_live_is_not_deployed_again(team: Team, v2: str) -> None:
     before = team.ledger("staging")
-    output = team.make("deploy", "staging", REF="v2")
+    output = team.samestack("deploy", "staging", ref="v2")
     assert "live already" in output
     assert "Changed on" not in output
     assert team.ledger("staging") == before
 
 
 def test_nothing_is_planned_after_a_run(team: Team, v2: str) -> None:
-    assert "Nothing would change" in team.make("plan", "production")
-    assert "Nothing would change" in team.make("plan", "staging", REF="v2")
+    assert "Nothing would change" in team.samestack("plan", "production")
+    assert "Nothing would change" in team.samestack("plan", "staging", ref="v2")
 
 
 def test_back_with_the_schema_and_without_losing_rows(team: Team, v1: str, v2: str, columns_of_v1: str) -> None:
     team.machine("production").manage(f'shell -c "{versions.new_notice(TITLE)}"')
-    team.make("rollback", "production")
+    team.samestack("rollback", "production")
     assert team.live("production") == v1
     assert team.sql("production", COLUMNS) == columns_of_v1
     assert team.sql("production", WRITTEN) == "1"
@@ -103,6 +103,6 @@ def test_the_ledgers_tell_the_story(team: Team, v1: str, v2: str) -> None:
     ]  # fmt: skip
     staging = [line["verb"] for line in team.ledger("staging")]
     assert [verb for verb in staging if verb != "provision"] == ["deploy", "accept", "deploy", "accept"]
-    shown = team.make("releases", "production")
+    shown = team.samestack("releases", "production")
     assert v1 in shown
     assert "(current)" in shown

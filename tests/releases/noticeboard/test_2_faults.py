@@ -75,7 +75,7 @@ def visits(team: Team) -> Iterator[list[str]]:
 def refused_deploy(team: Team, name: str, **values: object) -> str:
     """Deploy what must not go live; returns what was said."""
     before = team.live("staging")
-    said = team.refuses("deploy", "staging", REF=name, **values)
+    said = team.refuses("deploy", "staging", ref=name, **values)
     assert team.live("staging") == before
     return said
 
@@ -91,8 +91,9 @@ def test_a_bad_release_stays_out(team: Team, good: str, name: str) -> None:
     assert (line["verb"], line["result"]) == ("deploy", "failed")
     assert line["reason"]
     assert line["release"] not in ("", good)
-    assert f"TO={line['release']}" not in team.make("releases", "staging")
-    assert "failed" in team.refuses("rollback", "staging", TO=line["release"])
+    kept = team.samestack("releases", "staging").partition("Kept on the host")[2]
+    assert line["release"] not in kept
+    assert "failed" in team.refuses("rollback", "staging", to=line["release"])
 
 
 def test_a_ref_that_does_not_exist(team: Team) -> None:
@@ -127,7 +128,7 @@ def test_a_migration_that_waits_for_a_lock_gives_up(team: Team, good: str) -> No
     assert re.search("lock", said)
     assert team.live("staging") == good
     assert team.deploy("staging", "blocked") != good
-    team.make("rollback", "staging")
+    team.samestack("rollback", "staging")
     assert team.live("staging") == good
 
 
@@ -165,23 +166,23 @@ def test_too_little_room(team: Team) -> None:
 def test_two_at_once(team: Team) -> None:
     team.back_to("good")
     team.commit("first", versions.slow_build)
-    arguments = ["make", *team.arguments("deploy", "staging", REF="first")]
+    arguments = ["./samestack", *team.arguments("deploy", "staging", ref="first")]
     with subprocess.Popen(
         arguments, cwd=team.clone.folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     ) as first:
         site = team.machine("staging")
         wait_for("the first one holds the lock", lambda: site.host.file("/run/samestack/lock.json").exists, 30)
-        said = team.refuses("deploy", "staging", REF="good")
+        said = team.refuses("deploy", "staging", ref="good")
         assert re.search("deploy.* since", said), said[-2000:]
         assert first.wait(120) == 0
-    team.make("rollback", "staging")
+    team.samestack("rollback", "staging")
 
 
 def test_frozen(team: Team, good: str) -> None:
-    team.make("freeze", "staging", MSG="The fair is on")
+    team.samestack("freeze", "staging", message="The fair is on")
     said = refused_deploy(team, "good")
     assert "The fair is on" in said
     assert "unfreeze" in said
     assert "The fair is on" in team.refuses("provision", "staging")
-    team.make("unfreeze", "staging")
+    team.samestack("unfreeze", "staging")
     assert team.deploy("staging", "good") == good

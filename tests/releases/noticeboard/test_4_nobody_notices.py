@@ -70,7 +70,7 @@ def test_a_deployment(team: Team, version: int) -> None:
 
 @pytest.mark.usefixtures("unnoticed")
 def test_a_rollback(team: Team) -> None:
-    team.make("rollback", "staging")
+    team.samestack("rollback", "staging")
     assert f"quiet {DEPLOYMENTS - 2}" in team.machine("staging").browser().get("/").text
 
 
@@ -80,15 +80,15 @@ def test_a_provision_and_its_undoing(team: Team) -> None:
     environment = f"/etc/{machine.app}/env"
     before = machine.run(f"sha256sum {environment} /etc/nginx/nginx.conf")
     live = machine.run(f"readlink /run/{machine.app}/live.sock")
-    team.make("provision", "staging", app_env={"QUIET": "yes"}, web_upload_limit="27m")
+    team.samestack("provision", "staging", app_env={"QUIET": "yes"}, web_upload_limit="27m")
     assert machine.run(f"sha256sum {environment} /etc/nginx/nginx.conf") != before
     assert machine.run(f"readlink /run/{machine.app}/live.sock") != live
     web = machine.run(f"basename {machine.run(f'readlink /run/{machine.app}/live.sock').strip()} .sock").strip()
     process = machine.run(f"systemctl show -P MainPID {machine.app}-web@{web}.service").strip()
     assert "QUIET=yes" in machine.run(f"tr '\\0' '\\n' < /proc/{process}/environ")
-    team.make("undo-provision", "staging")
+    team.samestack("undo-provision", "staging")
     assert machine.run(f"sha256sum {environment} /etc/nginx/nginx.conf") == before
-    assert "undone already" in team.make("undo-provision", "staging")
+    assert "undone already" in team.samestack("undo-provision", "staging")
     assert team.ledger("staging")[-1]["verb"] == "undo-provision"
 
 
@@ -98,5 +98,5 @@ def test_settings_that_break_the_application(team: Team, load: Load) -> None:
     assert "SECRET_KEY" in said
     last = team.ledger("staging")[-1]
     assert (last["verb"], last["result"]) == ("provision", "failed")
-    team.make("provision", "staging")
+    team.samestack("provision", "staging")
     assert load.figures(began).failures == []

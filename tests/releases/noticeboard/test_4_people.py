@@ -28,7 +28,7 @@ def good(team: Team) -> str:
 
 def begin(team: Team, ref: str) -> subprocess.Popen[str]:
     """Start a deployment of staging and return when it has the lock."""
-    arguments = ["make", *team.arguments("deploy", "staging", REF=ref)]
+    arguments = ["./samestack", *team.arguments("deploy", "staging", ref=ref)]
     run = subprocess.Popen(
         arguments, cwd=team.clone.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True,
@@ -42,7 +42,7 @@ def test_the_second_waits_for_the_first(team: Team, good: str) -> None:
     team.back_to("good")
     team.commit("slow", versions.slow_build)
     with begin(team, "slow") as first:
-        said = team.make("deploy", "staging", REF="good", lock_wait="2m")
+        said = team.samestack("deploy", "staging", ref="good", lock_wait="2m")
         assert "Waiting up to 120 s for the deploy lock of staging: " in said
         first.communicate(timeout=120)
         assert first.returncode == 0
@@ -74,8 +74,8 @@ def test_maintenance(team: Team) -> None:
     page = browser.get("/")
     assert page.status == 200
     said = team.refuses("maintenance", "staging")
-    assert "ON=1" in said
-    team.make("maintenance", "staging", ON=1, MSG="Back at <8>, for $5")
+    assert "on=True" in said
+    team.samestack("maintenance", "staging", on=True, message="Back at <8>, for $5")
     closed = browser.get("/")
     assert closed.status == 503
     assert "Back at &lt;8&gt;, for $5" in closed.text
@@ -83,18 +83,18 @@ def test_maintenance(team: Team) -> None:
     assert {browser.get(path).status for path in page.static_files()} == {200}
     team.back_to("good")
     team.deploy("staging", team.commit("behind", versions.touch))
-    team.make("provision", "staging")
+    team.samestack("provision", "staging")
     assert browser.get("/").status == 503, "the page stays until people take it away"
-    assert "Back at <8>, for $5" in team.make("releases", "staging")
-    team.make("maintenance", "staging", ON=0)
+    assert "Back at <8>, for $5" in team.samestack("releases", "staging")
+    team.samestack("maintenance", "staging", off=True)
     assert browser.get("/").status == 200
 
 
 def test_maintenance_on_every_web_host(team: Team) -> None:
     pages = [machine.host.file("/etc/nginx/samestack/maintenance.html") for machine in team.machines("production")]
-    team.make("maintenance", "production", ON=1)
+    team.samestack("maintenance", "production", on=True)
     assert all(page.exists for page in pages)
-    team.make("maintenance", "production", ON=0)
+    team.samestack("maintenance", "production", off=True)
     assert not any(page.exists for page in pages)
 
 
@@ -105,23 +105,23 @@ def test_a_changed_file_is_seen(team: Team) -> None:
     site.run(f"cp -p {folder}/manage.py /root/ && (cat /root/manage.py; echo '#') >/root/new")
     site.run(f"mv /root/new {folder}/manage.py")
     try:
-        said = team.make("releases", "staging")
+        said = team.samestack("releases", "staging")
     finally:
         site.run(f"mv /root/manage.py {folder}/manage.py")
     assert "source/manage.py (changed)" in said
     assert "(current) (dirty)" in said
-    assert "(dirty)" not in team.make("releases", "staging")
+    assert "(dirty)" not in team.samestack("releases", "staging")
 
 
 def test_the_ledger_for_programs(team: Team) -> None:
-    said = team.make("releases", "staging", releases_format="json")
+    said = team.samestack("releases", "staging", json=True)
     assert [json.loads(line) for line in said.splitlines() if line.startswith("{")] == team.ledger("staging")
 
 
 def test_one_name_for_whoever_does_it(team: Team) -> None:
-    team.clone.make(*team.arguments("accept", "staging"), SAMESTACK_WHO="Eve <eve@example.org>")
+    team.clone.samestack(*team.arguments("accept", "staging"), SAMESTACK_WHO="Eve <eve@example.org>")
     assert team.ledger("staging")[-1]["who"] == "Eve <eve@example.org>"
-    assert "Eve" in team.make("releases", "staging")
+    assert "Eve" in team.samestack("releases", "staging")
 
 
 HOOK = """---
@@ -151,7 +151,7 @@ def test_steps_of_ones_own(team: Team) -> None:
     team.deploy("staging", team.commit("hooks", versions.touch), release_hooks=hooks)
     assert site.run("cat /run/hooks-of-the-tests").split() == steps
     # What is live already takes none of these steps.
-    team.make("deploy", "staging", REF="hooks", release_hooks=hooks)
+    team.samestack("deploy", "staging", ref="hooks", release_hooks=hooks)
     assert site.run("cat /run/hooks-of-the-tests").split()[len(steps) :] == ["before_build", "after_build"]
 
 
@@ -182,7 +182,7 @@ def test_who_was_told_that_it_begins_hears_that_it_failed(team: Team, chat: Chat
     (folder / f"{trouble}.yml").write_text(text, encoding="utf-8")
     ref = team.commit(f"{trouble}-{step}".replace("_", "-"), versions.touch)
     told = {"notices_webhook_url": chat.url, "notices_webhook_body": BODY}
-    team.refuses("deploy", "staging", REF=ref, release_hooks={step: [f"hooks/{trouble}.yml"]}, **told)
+    team.refuses("deploy", "staging", ref=ref, release_hooks={step: [f"hooks/{trouble}.yml"]}, **told)
     assert [(one["event"], one["result"]) for one in chat.got] == [("start", "{result}"), ("end", "failed")]
     reason = "It fails: out of order" if trouble == "fails" else "staging1 cannot be reached: "
     assert chat.got[-1]["reason"].startswith(reason)

@@ -54,7 +54,7 @@ def test_two_apps_go_back_in_the_right_order_and_rows_stay(team: Team, good: str
     team.deploy("staging", team.commit("two-apps", two_apps))
     assert has(team, "stars")
     write(team, "Between two apps")
-    said = team.make("rollback", "staging")
+    said = team.samestack("rollback", "staging")
     assert team.live("staging") == good
     assert not has(team, "stars")
     assert team.sql("staging", ARCHIVE) == "f"
@@ -66,19 +66,19 @@ def test_a_column_goes_in_two_releases_and_comes_back(team: Team, good: str) -> 
     first = team.deploy("staging", team.commit("unused", versions.stop_using_column))
     second = team.deploy("staging", team.commit("gone", versions.drop_unused_column))
     assert not has(team, versions.DROPPED_COLUMN)
-    team.make("rollback", "staging")
+    team.samestack("rollback", "staging")
     assert team.live("staging") == first != second
     assert has(team, versions.DROPPED_COLUMN)
-    team.make("rollback", "staging")
+    team.samestack("rollback", "staging")
     assert team.live("staging") == good
     assert serves(team)
 
 
 def test_at_once_the_site_closes(team: Team, good: str) -> None:
     team.commit("dropped-at-once", versions.drop_column)
-    team.make("deploy", "staging", REF="dropped-at-once", allow_breaking_migrations=True)
+    team.samestack("deploy", "staging", ref="dropped-at-once", allow_breaking=True)
     assert not has(team, versions.DROPPED_COLUMN)
-    said = team.make("rollback", "staging")
+    said = team.samestack("rollback", "staging")
     assert "maintenance page" in said
     assert f"comes back empty: notice.{versions.DROPPED_COLUMN}" in said
     assert team.live("staging") == good
@@ -92,20 +92,20 @@ def test_past_what_has_no_way_back(team: Team, good: str) -> None:
     write(team, "Lost")
     said = team.refuses("rollback", "staging")
     assert re.search(r"board\.\d+_shout: its RunPython has no way back", said), said[-3000:]
-    assert "rollback_database=keep" in said
+    assert "--database keep" in said
     assert team.live("staging") == shouting
 
-    team.make("rollback", "staging", rollback_database="keep")
+    team.samestack("rollback", "staging", database="keep")
     assert team.live("staging") == good
     assert team.sql("staging", CATEGORIES) == before.upper()
 
     assert team.deploy("staging", "shout") == shouting
-    said = team.refuses("rollback", "staging", rollback_database="restore")
+    said = team.refuses("rollback", "staging", database="restore")
     assert "will be lost" in said
-    assert "rollback_confirm=true" in said
+    assert "--database restore --confirm" in said
     assert team.live("staging") == shouting
 
-    team.make("rollback", "staging", rollback_database="restore", rollback_confirm=True)
+    team.samestack("rollback", "staging", database="restore", confirm=True)
     assert team.live("staging") == good
     assert team.sql("staging", CATEGORIES) == before
     assert team.sql("staging", WRITTEN.format("Lost")) == "0"
@@ -116,12 +116,12 @@ def test_past_what_has_no_way_back(team: Team, good: str) -> None:
 
 def test_what_a_failed_deployment_left_is_taken_back(team: Team, good: str) -> None:
     team.commit("left", left_behind)
-    assert "answers 500" in team.refuses("deploy", "staging", REF="left", release_start_timeout="8s")
+    assert "answers 500" in team.refuses("deploy", "staging", ref="left", release_start_timeout="8s")
     assert has(team, "left_behind")
-    team.make("rollback", "staging", TO=good)
+    team.samestack("rollback", "staging", to=good)
     assert team.live("staging") == good
     assert not has(team, "left_behind")
-    assert "has nothing that it does not know" in team.refuses("rollback", "staging", TO=good)
+    assert "has nothing that it does not know" in team.refuses("rollback", "staging", to=good)
 
 
 def test_a_reversal_that_waits_for_a_lock_gives_up(team: Team, good: str) -> None:
@@ -138,7 +138,7 @@ def test_a_reversal_that_waits_for_a_lock_gives_up(team: Team, good: str) -> Non
     assert "serves, and can live with the migrations that are left" in said
     assert team.live("staging") == good
     assert serves(team)
-    team.make("rollback", "staging", TO=good)
+    team.samestack("rollback", "staging", to=good)
     assert not has(team, "held")
 
 

@@ -20,7 +20,7 @@ def offered(team: Team) -> str:
     """A release that staging serves and somebody accepted; production serves another one."""
     team.back_to("v1")
     release = team.deploy("staging", team.commit("offered", versions.touch))
-    team.make("accept", "staging")
+    team.samestack("accept", "staging")
     assert team.live("production") != release
     return release
 
@@ -40,8 +40,8 @@ def test_a_byte_that_somebody_changed(team: Team, offered: str, before: str) -> 
     # Another file in its place: the bytes of equal files are shared with other releases.
     site.run(f"cp -a {path} /run/kept && cp -a {path} {path}.new && echo '#' >> {path}.new && mv {path}.new {path}")
     try:
-        assert f"{FILE} (changed)" in team.make("plan", "production")
-        assert f"{FILE} (changed)" in team.make("plan", "staging", REF="offered")
+        assert f"{FILE} (changed)" in team.samestack("plan", "production")
+        assert f"{FILE} (changed)" in team.samestack("plan", "staging", ref="offered")
         assert f"{FILE} (changed)" in team.refuses("promote", "production")
     finally:
         site.run(f"cp -a --remove-destination /run/kept {path}")
@@ -56,17 +56,17 @@ def test_what_somebody_changed_is_put_back(team: Team, offered: str) -> None:
     site.run(f"cp {release}/{FILE} {release}/{FILE}.new && echo '#' >> {release}/{FILE}.new")
     site.run(f"mv {release}/{FILE}.new {release}/{FILE} && rm -r {release}/static/board && touch {media}/kept")
     site.run(f"mkdir {packages}/cowsay && echo >> {packages}/cowsay/__init__.py && rm {packages}/django/__main__.py")
-    preview = team.clone.make("repair", "ENV=staging", "REHEARSAL=1", "ARGS=--check")
+    preview = team.clone.samestack("repair", "staging", "--rehearsal", "--check")
     for path in (f"{FILE} (changed)", "cowsay/__init__.py (added)", "django/__main__.py (missing)"):
         assert path in " ".join(preview.split())
     assert site.run(listed) != whole
-    team.make("repair", "staging")
+    team.samestack("repair", "staging")
     assert site.run(listed) == whole
     # New processes run it, nothing else is touched.
     assert site.run(f"readlink /run/{site.app}/live.sock") != served
     assert site.host.file(f"{media}/kept").exists
     assert team.ledger("staging")[-1]["verb"] == "repair"
-    assert "nothing to do" in team.make("repair", "staging")
+    assert "nothing to do" in team.samestack("repair", "staging")
 
 
 def test_a_site_that_does_not_answer(team: Team, offered: str, before: str) -> None:
@@ -80,11 +80,11 @@ def test_a_site_that_does_not_answer(team: Team, offered: str, before: str) -> N
 
 
 def test_an_environment_that_is_frozen(team: Team, before: str) -> None:
-    team.make("freeze", "production", MSG="The fair is on")
+    team.samestack("freeze", "production", message="The fair is on")
     try:
         assert "The fair is on" in team.refuses("promote", "production")
     finally:
-        team.make("unfreeze", "production")
+        team.samestack("unfreeze", "production")
 
 
 def test_a_flipped_byte_in_the_archive(team: Team, offered: str) -> None:
@@ -96,7 +96,7 @@ def test_a_flipped_byte_in_the_archive(team: Team, offered: str) -> None:
     said = team.refuses("promote", "production")
     assert offered in said
     assert team.live("production") == before
-    team.make("promote", "production")
+    team.samestack("promote", "production")
     assert team.live("production") == offered
 
 
@@ -109,7 +109,7 @@ def test_what_is_gone_back_to_is_what_was_built(team: Team, offered: str) -> Non
     spoil, digest = f"echo '#' >> {release}/{FILE}", f"sha256sum < {release}/{FILE}"
     built = site.run(digest)
     site.run(spoil)
-    said = team.make("rollback", "production", TO=earlier)
+    said = team.samestack("rollback", "production", to=earlier)
     assert f"by hand was put back: {FILE} (changed)" in " ".join(said.split())
     assert site.run(digest) == built
     assert team.live("production") == earlier
@@ -119,11 +119,11 @@ def test_what_is_gone_back_to_is_what_was_built(team: Team, offered: str) -> Non
     archive = team.clone.folder / ".samestack" / "releases" / f"{site.app}-{offered}.tar.gz"
     elsewhere = archive.rename(archive.with_suffix(".elsewhere"))
     try:
-        said = team.make("rollback", "production", TO=offered)
+        said = team.samestack("rollback", "production", to=offered)
     finally:
         elsewhere.rename(archive)
     assert f"by hand, and stays so: {FILE} (changed). Why: its archive is not on this computer" in " ".join(
         said.split()
     )
     assert team.live("production") == offered
-    team.make("repair", "production")
+    team.samestack("repair", "production")

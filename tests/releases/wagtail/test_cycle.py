@@ -40,19 +40,19 @@ def add_motto(project: Path) -> None:
 def v1(team: Team) -> str:
     """The project as it was generated, on both."""
     release = team.deploy("staging", "v1")
-    team.make("accept", "staging")
-    team.make("promote", "production")
+    team.samestack("accept", "staging")
+    team.samestack("promote", "production")
     return release
 
 
 def test_there_and_back(team: Team, v1: str) -> None:
     assert team.live("production") == v1
     v2 = team.deploy("staging", team.commit("v2", add_motto))
-    team.make("accept", "staging")
-    team.make("promote", "production")
+    team.samestack("accept", "staging")
+    team.samestack("promote", "production")
     assert team.live("production") == v2
     assert team.sql("production", COLUMN) == "1"
-    team.make("rollback", "production")
+    team.samestack("rollback", "production")
     assert team.live("production") == v1
     assert team.sql("production", COLUMN) == "0"
     assert "Welcome to your new Wagtail site!" in team.machine("production").browser().get("/").text
