@@ -20,8 +20,8 @@ HEAD = """# The command
 
 `./samestack VERB [ENVIRONMENT] [options]`, in a clone or anywhere below it. The environment is dev, staging or
 production; left out, it is dev. `./samestack --help` lists the verbs, and with a verb before it shows that one with
-examples. With a link in a folder of your PATH (`ln -s "$PWD/samestack" ~/.local/bin/`) it is `samestack`, for the project
-of the current folder.
+examples. With a link in a folder of your PATH (`ln -s "$PWD/samestack" ~/.local/bin/`) it is `samestack`, for the
+project of the current folder.
 
 What you type is data: no message, branch or command is read by a shell or as a template. Where a verb is a playbook,
 words behind `--` go to Ansible: `./samestack provision staging -- --tags nginx`. `make` has a target for each verb:

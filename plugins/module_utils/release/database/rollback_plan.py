@@ -100,7 +100,7 @@ class Reversal:
         )
 
     def named(self, wanted: str) -> str:
-        """Return the release that `--to` names, or whose id begins so; raises HostError where none can be gone back to."""
+        """Return the release that `--to` names, or whose id begins so; raises HostError where there is none."""
         begun = [name for name in self.folders() if name.startswith(wanted)]
         if len(begun) > 1:
             raise HostError(f"{wanted} (--to): several releases begin so.", f"Write one of: {', '.join(sorted(begun))}")
