@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import logs
-from common import SetupError, stop
-from resolve import Inventory
+from box import logs
+from box.common import SetupError, stop
+from box.resolve import Inventory
 
 
 def ssh_to(host: str, variables: dict[str, Any], *, terminal: bool) -> list[str]:

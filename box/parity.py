@@ -23,9 +23,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from common import REPO, STATE, SetupError, note, stop
-from resolve import ENVIRONMENTS, Inventory
-
+from box.common import REPO, STATE, SetupError, note, stop
+from box.resolve import ENVIRONMENTS, Inventory
 from plugins.plugin_utils.inventory.files import label
 from plugins.plugin_utils.inventory.laws import PLACEHOLDER
 from plugins.plugin_utils.parity.envelope import EnvelopeError

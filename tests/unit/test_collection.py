@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.project import copy_project
+
+from tests.support.project import copy_project
 
 PROJECT = Path(__file__).resolve().parents[2]
 TOOLS = Path(sys.executable).parent
