@@ -8,7 +8,7 @@ bench/run [PART …] [--rounds N]      (two rounds of site.yml and the script, u
     manifest    what is on a machine, written down, against asking the same programs by hand
     memory      what the provisioned stack takes at rest
     compare     manifests that are saved: three environments, and 200 hosts
-    up          `make up` from a fresh clone, the box being built, against the same shell script
+    up          `./samestack up` from a fresh clone, the box being built, against the same shell script
     all         all of these (the default)
 
 Takes the machines away in the end. Figures go to .samestack/bench.json, logs to .samestack/bench/.
@@ -191,14 +191,14 @@ class Bench:
         self.report.add("  what it adds to an idle site.yml", found.provision - found.without, "s", ADDED_SECONDS)
 
     def up(self) -> None:
-        """Measure `make up` against the floor."""
+        """Measure `./samestack up` against the floor."""
         if front_door.in_use():
-            raise BenchError("a development machine is up on this computer. `make destroy` first")
+            raise BenchError("a development machine is up on this computer. `./samestack destroy` first")
         floor = self.floor()
-        note("make up in a fresh clone …")
+        note("./samestack up in a fresh clone …")
         seconds = front_door.seconds_up()
-        self.report.add("make up, the box being built", seconds, "s")
-        self.report.add("  make up / floor", seconds / floor, "x", UP_RATIO)
+        self.report.add("./samestack up, the box being built", seconds, "s")
+        self.report.add("  ./samestack up / floor", seconds / floor, "x", UP_RATIO)
 
     def take_away(self) -> None:
         """Remove the machines."""

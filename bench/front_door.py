@@ -1,4 +1,4 @@
-"""How long `make up` takes in a fresh clone, on a computer where the base box is already built."""
+"""How long `./samestack up` takes in a fresh clone, on a computer where the base box is already built."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def make_clone() -> None:
 
 
 def seconds_up() -> float:
-    """Return the seconds of `make up`, from a clone to the deployed site. Raises `BenchError`."""
+    """Return the seconds of `./samestack up`, from a clone to the deployed site. Raises `BenchError`."""
     if in_use():
-        raise BenchError(f"{DEVELOPMENT_ADDRESS}: a development machine is up. `make destroy` first")
+        raise BenchError(f"{DEVELOPMENT_ADDRESS}: a development machine is up. `./samestack destroy` first")
     try:
         make_clone()
         began = time.monotonic()
-        in_clone("make up")
+        in_clone("./samestack up")
         return time.monotonic() - began
     finally:
         if CLONE.exists():

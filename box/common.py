@@ -68,7 +68,7 @@ def run(
     try:
         done = subprocess.run(full, capture_output=True, text=True, check=False, env=env, cwd=REPO, **given)
     except FileNotFoundError as missing:
-        raise SetupError(f"{full[0]} is not installed. Run `make up`, which installs it.") from missing
+        raise SetupError(f"{full[0]} is not installed. Run `./samestack up`, which installs it.") from missing
     if done.returncode != 0:
         lines = (done.stderr or done.stdout).strip().splitlines()[-12:]
         raise SetupError(f"`{shlex.join(full)}` failed ({done.returncode}):\n  " + "\n  ".join(lines))

@@ -18,7 +18,7 @@ KNOWN_HOSTS = STATE / "known_hosts"
 #: One file a machine, as Vagrant gave it; ssh_config is all of them together.
 PARTS = STATE / "ssh"
 KEPT = ("HostName", "User", "Port", "IdentityFile", "IdentitiesOnly")
-REFUSAL = "%h is none of the local machines, and .samestack/ssh_config leads to no other. Run: make up"
+REFUSAL = "%h is none of the local machines, and .samestack/ssh_config leads to no other. Run: ./samestack up"
 
 
 def inventory_of(name: str) -> str:
@@ -87,7 +87,7 @@ def assemble() -> None:
         shutil.rmtree(PARTS, ignore_errors=True)
         return
     refuse = f"Host *\n  ProxyCommand sh -c 'echo \"{REFUSAL}\" >&2; exit 1'\n"
-    head = "# Written by `make up`: the local machines, and no other host.\n"
+    head = "# Written by `./samestack up`: the local machines, and no other host.\n"
     write_whole(SSH_CONFIG, "\n".join([head, *(part.read_text() for part in parts), refuse]))
 
 
@@ -126,8 +126,8 @@ def check_hosts_names(name: str) -> None:
         for domain in sorted(set(words[1:]).intersection(names)):
             raise SetupError(
                 f"app_domains = {domain} (for {name}, in {inventory_of(name)}): line {number} of {HOSTS} gives this "
-                f"name to {words[0]} already. Take that line out (`make destroy` in the clone that wrote it), or "
-                f"choose another name."
+                f"name to {words[0]} already. Take that line out (`./samestack destroy` in the clone that wrote it), "
+                f"or choose another name."
             )
 
 

@@ -39,7 +39,7 @@ MACHINES = {"dev1": 10, "staging1": 20, "production1": 30}
 def recorded() -> dict[str, str]:
     """What `box/setup` wrote down: provider, box, network."""
     if not RECORD.exists():
-        raise SetupError("No provider was chosen yet. Run `make up`.")
+        raise SetupError("No provider was chosen yet. Run `./samestack up`.")
     content: dict[str, str] = json.loads(RECORD.read_text())
     return content
 
@@ -167,10 +167,10 @@ def welcome(name: str) -> None:
     verb = "" if environment == "dev" else f" ENV={environment} REHEARSAL=1"
     lines += [
         "",
-        f"  A shell on it     make shell{verb}          its log   make logs{verb}",
-        "  Your application  inventories/group_vars/all/app.yml, then `make up` again",
+        f"  A shell on it     ./samestack shell{verb}          its log   ./samestack logs{verb}",
+        "  Your application  inventories/group_vars/all/app.yml, then `./samestack up` again",
         f"  What differs      inventories/group_vars/{environment}/differences.yml",
-        "  Everything else   make help",
+        "  Everything else   ./samestack --help",
         "",
     ]
     say("\n".join(lines))
@@ -207,7 +207,7 @@ def destroy() -> None:
     say(
         "Gone: the machines, their names in /etc/hosts, .samestack/ssh_config. "
         "Still here: .venv (tools), .samestack (base boxes, keys and secrets of the local machines, caches) "
-        "and the packages that `make up` installed."
+        "and the packages that `./samestack up` installed."
     )
 
 

@@ -111,7 +111,7 @@ def start_alone() -> None:
             )
         time.sleep(0.2)
     run(["touch", str(MARK)], root=True)
-    note(f"Network: {BRIDGE} started ({address}); `make destroy` stops it again.")
+    note(f"Network: {BRIDGE} started ({address}); `./samestack destroy` stops it again.")
 
 
 def stop_bridge() -> bool:

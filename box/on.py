@@ -36,7 +36,9 @@ def remote_command(verb: str, variables: dict[str, Any]) -> list[str]:
     if verb == "manage":
         command = os.environ.get("CMD", "")
         if not command:
-            raise SetupError('CMD is empty (on the command line): write the command: make manage CMD="createsuperuser"')
+            raise SetupError(
+                "CMD is empty (on the command line): write the command: ./samestack manage dev -- createsuperuser"
+            )
         return ["sudo", f"/usr/local/bin/{app}-manage", *shlex.split(command)]
     if verb == "dbshell":
         # As the application's own role, on the machine that has the database, wherever the application runs.

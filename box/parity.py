@@ -129,7 +129,9 @@ def main(names: Sequence[str]) -> int:
         print("\n".join(report.since(moment)))
         return 0
     if len(report.found) < FEWEST:
-        raise SetupError("There are not two environments to compare. `make up` and `make rehearse` make them.")
+        raise SetupError(
+            "There are not two environments to compare. `./samestack up` and `./samestack rehearse` make them."
+        )
     if flags["FORMAT"] == "json":
         print(json.dumps(report.data(), ensure_ascii=False, indent=2))
     else:

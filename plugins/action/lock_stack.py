@@ -37,6 +37,6 @@ class ActionModule(ActionBase):
             write_whole(file, text)
         say = said(changes, str(self._task.args.get("environment", "")))
         if changed and not self._task.check_mode:
-            say.append(f"{FILE} is written. Commit it; `make provision` installs it in the other environments.")
+            say.append(f"{FILE} is written. Commit it; `./samestack provision` installs it in the other environments.")
         diff = {"before_header": FILE, "after_header": FILE, "before": old, "after": text}
         return result | {"changed": changed, "say": say, "diff": diff}

@@ -72,5 +72,5 @@ class ActionModule(ActionBase):
             return None
         return (
             f"{host}: its host key is not known yet; it is {text}. Compare it with {COMPARE}, then give it with "
-            f"-e preflight_host_key_fingerprint={shown} (make: ARGS='-e preflight_host_key_fingerprint={shown}')."
+            f"`--host-key {shown}` (ansible-playbook: -e preflight_host_key_fingerprint={shown})."
         )

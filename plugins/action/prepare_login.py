@@ -50,12 +50,12 @@ class ActionModule(ActionBase):
         if not login:
             told = "; ".join(f"{name}: {last_words(text)}" for name, text in refused.items())
             fix = "Put your public key on the server (most providers ask for it), or name the user it has with "
-            return failed(f"nobody can log in to {target.address} ({told}). {fix}-e preflight_bootstrap_users=[name]")
+            return failed(f"nobody can log in to {target.address} ({told}). {fix}`--login-as NAME`")
         key = ""
         if user != "root":
             key = public_key(arguments["public_key"]) or contact.accepted_public_key(said) or ""
             if not key:
-                fix = "Name the file of your public key with -e preflight_public_key=~/.ssh/id_ed25519.pub"
+                fix = "Name the file of your public key with `--public-key ~/.ssh/id_ed25519.pub`"
                 return failed(f"the public key that let {login} in cannot be found on this computer. {fix}")
         command = contact.prepare_command("" if user == "root" else user, key, as_root=login == "root")
         answer = target.ssh(login, command, script=contact.PREPARE)

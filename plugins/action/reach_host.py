@@ -37,7 +37,7 @@ class ActionModule(ActionBase):
             fix = f"Supported are {SUPPORTED_TEXT}. Install one of them there, or take the host out of the inventory"
             problems.append(f"{look.name} is not supported. {fix}.")
         if not look.python:
-            fix = "Run `make provision` for this environment: it installs it (or `sudo apt-get install python3` there)"
+            fix = "Run `./samestack provision` for this environment: it installs it (or `sudo apt-get install python3`)"
             problems.append(f"python3 is missing, which Ansible needs. {fix}.")
         if not (look.is_root or look.sudo or task_vars.get("ansible_become_password")):
             user = self._play_context.remote_user or "the user"

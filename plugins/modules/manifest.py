@@ -76,7 +76,7 @@ def main() -> None:
     )
     given = module.params
     if not os.access(PROGRAM, os.X_OK):
-        hint = f"Run `make provision ENV={given['environment']}`: it brings the recorder."
+        hint = f"Run `./samestack provision {given['environment']}`: it brings the recorder."
         if given["cause"] != "asked":
             # A run that has done its work does not fail by it.
             module.exit_json(changed=False, say=[f"Nothing was written down: no recorder. {hint}"])

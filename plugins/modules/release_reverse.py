@@ -88,7 +88,7 @@ def main() -> None:
             if plan["target"] == plan["live"] and plan["action"] == "nothing":
                 raise HostError(
                     f"Release {plan['live']} is live already, and the database has nothing that it does not know.",
-                    "Without TO= it goes to the last good release before that.",
+                    "Without `--to` it goes to the last good release before that.",
                 )
             head = (
                 f"Release {plan['live']} stays"

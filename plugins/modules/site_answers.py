@@ -73,7 +73,7 @@ def main() -> None:
     why = trouble(probe, given["socket"], time.monotonic() + given["timeout"])
     if why:
         module.fail_json(
-            msg=f"{probe.address} does not answer as it shall: {why}", hint="Look at its logs: `make logs`."
+            msg=f"{probe.address} does not answer as it shall: {why}", hint="Look at its logs: `./samestack logs`."
         )
     module.exit_json(changed=False, say=[f"{probe.address} answers"])
 

@@ -34,5 +34,5 @@ def clone() -> Iterator[Clone]:
 
 @pytest.fixture(scope="module")
 def up(clone: Clone) -> str:
-    """What the first `make up` printed."""
+    """What the first `./samestack up` printed."""
     return clone.make("up")

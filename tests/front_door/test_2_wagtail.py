@@ -36,7 +36,7 @@ def made(generated: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def wagtail(clone: Clone, generated: Path, made: dict[str, str]) -> str:
-    """What `make up` printed."""
+    """What `./samestack up` printed."""
     assert made
     clone.decide(
         app_name="mysite",

@@ -1,6 +1,6 @@
 """A fresh server, as a provider hands it over: root can log in by key, there is no python3, its host key is unknown.
 
-Needs a machine of box/host; `make test` runs it.
+Needs a machine of box/host; `./samestack test` runs it.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def test_it_is_put_in_place_step_by_step(inventory: Path, server: str) -> None:
 
     unconfirmed = play(inventory, *FIRST)
     assert unconfirmed.returncode != 0
-    assert f"-e preflight_host_key_fingerprint={fingerprint}" in unconfirmed.stdout
+    assert f"--host-key {fingerprint}" in unconfirmed.stdout
     assert not known_hosts.exists()
 
     mistaken = play(inventory, *FIRST, "-e", "preflight_host_key_fingerprint=SHA256:another")
@@ -119,7 +119,7 @@ def test_python3_that_went_missing(inventory: Path, server: str) -> None:
     ssh(server, "deploy", "sudo apt-get -qy remove python3-minimal")
     plain = play(inventory)
     assert "python3 is missing" in plain.stdout
-    assert "make provision" in plain.stdout
+    assert "./samestack provision" in plain.stdout
     assert play(inventory, *FIRST).returncode == 0
 
 

@@ -53,7 +53,7 @@ def test_machines_that_were_never_made(project: Project) -> None:
     run = play(project, "preflight.yml", "dev")
     assert run.returncode != 0
     assert "the machine has not been made yet" in run.stdout
-    assert "make up" in run.stdout
+    assert "./samestack up" in run.stdout
 
 
 def vault(password: Path) -> VaultLib:

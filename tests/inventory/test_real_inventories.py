@@ -27,7 +27,7 @@ def test_real_environments_ask_for_names_and_secrets_and_nothing_else(project: P
     rest = [problem for problem in problems if "placeholder" not in problem]
     assert {"app_domains", "web_tls.email", "ansible_host"} == names
     assert len(rest) == 1
-    assert f"Run `make secrets ENV={environment}`" in rest[0]
+    assert f"Run `./samestack secrets {environment}`" in rest[0]
     project.make_real()
     assert project.check(environment) == rest
 

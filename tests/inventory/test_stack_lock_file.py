@@ -20,7 +20,11 @@ debian-13-amd64:
 # What replaces what in it, and what the error must say
 CASES = {
     "no YAML": ("  packages:", "  packages", ("stack.lock.yml:5", "is no YAML")),
-    "left by a merge": ("    acl", "<<<<<<< HEAD\n    acl", ("stack.lock.yml:", "is no YAML", "make lock-stack")),
+    "left by a merge": (
+        "    acl",
+        "<<<<<<< HEAD\n    acl",
+        ("stack.lock.yml:", "is no YAML", "./samestack lock-stack"),
+    ),
     "a list": (GOOD, "- acl\n", ("stack.lock.yml:1", "the stack lock")),
     "empty": (GOOD, "---\n", ("stack.lock.yml (in stack.lock.yml)", "is empty", "delete the file")),
     "twice": ("    nginx", "    acl", ("stack.lock.yml:6", "`acl` a second time, after line 5")),

@@ -49,7 +49,7 @@ class Rehearsal(Team):
         subprocess.run(unpack, input=packed.stdout, check=True)
 
     def parity(self, *names: str, **how: str) -> dict[str, Any]:
-        """Return what `make parity` says for programs; whether it went well must fit."""
+        """Return what `./samestack parity` says for programs; whether it went well must fit."""
         sides = [f"{side}={name}" for side, name in zip("AB", names, strict=False)]
         given = [f"{name}={text}" for name, text in ({"REHEARSAL": "1", "FORMAT": "json"} | how).items()]
         status = self.clone.run("make", "-s", "parity", *sides, *given)

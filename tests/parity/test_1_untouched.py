@@ -21,7 +21,7 @@ PNG = b"\x89PNG"
 
 @pytest.fixture(scope="module")
 def found(team: Rehearsal) -> dict[str, Any]:
-    """What `make parity` says."""
+    """What `./samestack parity` says."""
     return team.parity()
 
 
@@ -70,7 +70,7 @@ def test_untouched_manifests_hold_no_secret(team: Rehearsal) -> None:
     for machine in (team.dev, team.machine("staging"), team.machine("production")):
         kept = "cat /var/lib/samestack/manifest.json; zcat /var/lib/samestack/manifests/*.gz; journalctl -o cat"
         texts[machine] = machine.run(kept)
-    texts["said"] = team.clone.output + json.dumps(team.parity(ALL="1"))
+    texts["said"] = team.clone.output + json.dumps(team.parity(all=True))
     for where, text in texts.items():
         for secret in secrets:
             assert secret not in text, where
@@ -78,9 +78,9 @@ def test_untouched_manifests_hold_no_secret(team: Rehearsal) -> None:
 
 
 def test_untouched_environments_can_be_compared_without_them(team: Rehearsal, found: dict[str, Any]) -> None:
-    again = team.parity(OFFLINE="1")
+    again = team.parity(offline=True)
     assert again["counts"] == found["counts"]
-    two = team.parity("staging", "production", OFFLINE="1")
+    two = team.parity("staging", "production", offline=True)
     assert list(two["environments"]) == ["staging", "production"]
     assert two["match"]
 

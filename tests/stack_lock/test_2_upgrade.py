@@ -1,4 +1,4 @@
-"""`make upgrade` on machines that serve. In order."""
+"""`./samestack upgrade` on machines that serve. In order."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_everything_is_the_newest_and_runs_with_it(stack: Stack, newest: dict[st
     assert "PostgreSQL was restarted" in said
     assert said.count("https://staging.noticeboard.test/healthz/ answers") == len(STAGING)
     assert said.index("staging1: https") < said.index("staging2  host : Packages are the newest")
-    assert "make lock-stack ENV=staging" in said
+    assert "./samestack lock-stack staging" in said
     for name, packages in OLDER.items():
         line = stack.ledger(name)
         assert (line["verb"], line["result"], line["packages"]) == ("upgrade", "ok", len(packages))

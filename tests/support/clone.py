@@ -65,7 +65,7 @@ class Clone:
         subprocess.run(["git", "checkout", "--quiet", "inventories"], cwd=self.folder, check=True)
 
     def browser(self, printed: str) -> Browser:
-        """Return a browser with the address and the authority that `make up` printed."""
+        """Return a browser with the address and the authority that `./samestack up` printed."""
         found = re.search(r"curl --cacert (\S+) https://(\S+)", printed)
         assert found, printed[-3000:]
         return Browser(found[2], found[2], Path(found[1]))

@@ -109,7 +109,7 @@ def test_the_second_is_told_who_holds_it(folder: Path) -> None:
         assert news["busy"]["who"] == "Eve"
         said = words.busy(news, "staging", 0)
         assert "The deploy lock of staging is held: Eve, `deploy`, since 2" in said["msg"]
-        assert "-e lock_wait=10m" in said["hint"]
+        assert "--lock-wait 10m" in said["hint"]
         assert json.loads((folder / "run" / "lock.json").read_text())["id"] == "r1"
 
 
@@ -137,7 +137,7 @@ def test_a_frozen_environment_is_refused(folder: Path) -> None:
         news = next(ask(folder, run.pid))
     said = words.frozen(news, "production")
     assert 'production is frozen: "sale until Monday". Eve closed it at 1970-01-01 00:00:00 UTC.' in said["msg"]
-    assert "make unfreeze ENV=production" in said["hint"]
+    assert "./samestack unfreeze production" in said["hint"]
 
 
 def test_silence_ends_it(folder: Path) -> None:

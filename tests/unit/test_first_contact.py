@@ -61,14 +61,22 @@ Host key verification failed.
     ("said", "what", "fix"),
     [
         (CHANGED, "host key is another one", "ssh-keygen -R"),
-        ("No ED25519 host key is known for x\nHost key verification failed.", "not known yet", "make provision"),
+        ("No ED25519 host key is known for x\nHost key verification failed.", "not known yet", "./samestack provision"),
         ("ada@x: Permission denied (publickey).", "refuses the log-in", "ansible_user"),
         ("ssh: Could not resolve hostname x: Name or service not known", "cannot be resolved", "ansible_host"),
         ("ssh: connect to host x port 22: Connection refused", "no ssh server", "ansible_port"),
         ("ssh: connect to host x port 22: Connection timed out", "does not answer", "firewall"),
         ("ssh: connect to host x port 22: No route to host", "does not answer", "firewall"),
-        ("Can't open user config file .samestack/ssh_config: No such file or directory", "not been made", "make up"),
-        ("x is none of the local machines, and\nConnection closed by UNKNOWN port 65535", "not been made", "make up"),
+        (
+            "Can't open user config file .samestack/ssh_config: No such file or directory",
+            "not been made",
+            "./samestack up",
+        ),
+        (
+            "x is none of the local machines, and\nConnection closed by UNKNOWN port 65535",
+            "not been made",
+            "./samestack up",
+        ),
         ("something new", "cannot be reached", "by hand"),
     ],
 )
@@ -79,7 +87,7 @@ def test_trouble_with_ssh(said: str, what: str, fix: str) -> None:
 
 
 def test_a_local_machine_that_is_off() -> None:
-    assert "make up" in trouble("ssh: connect to host 10.0.3.10 port 22: No route to host", local=True).fix
+    assert "./samestack up" in trouble("ssh: connect to host 10.0.3.10 port 22: No route to host", local=True).fix
     assert "log-in" in trouble("vagrant@x: Permission denied (publickey).", local=True).what
 
 

@@ -42,7 +42,7 @@ def test_the_table() -> None:
     assert "2, v2" in rest[0]
     assert rest[2].endswith("1           ok (accepted)")
     assert "Eve <" not in rest[2]
-    assert lines[-1] == f"Kept on the host: TO={A} (make rollback)"
+    assert lines[-1] == f"Kept on the host: {A} (./samestack rollback --to …)"
 
 
 def test_the_table_of_a_troubled_environment() -> None:

@@ -1,4 +1,4 @@
-"""`make logs`: which lines are shown, how, and that several hosts can be followed at once."""
+"""`./samestack logs`: which lines are shown, how, and that several hosts can be followed at once."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def test_what_is_not_intended_is_never_declared() -> None:
         [envelope("staging"), envelope("production", before={"environment": {"DEBUG": "x"}}, declared=loose)]
     )
     assert of(found, "environment/DEBUG").marks == {"production": UNEXPLAINED}
-    assert "make provision ENV=production" in mends(of(found, "environment/DEBUG"), found)
+    assert "./samestack provision production" in mends(of(found, "environment/DEBUG"), found)
 
 
 def test_more_domains_than_the_other_has() -> None:

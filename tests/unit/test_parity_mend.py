@@ -43,12 +43,12 @@ def mend(section: str, key: str, now: Any, before: Any = None, **other: Any) -> 
         ("units", "file:/etc/systemd/system/x.d/a", "sha256:0", None, "sudo rm /etc/systemd/system/x.d/a"),
         ("firewall", "inet samestack chain input", ["a", "b"], ["a"], "sudo systemctl reload nftables.service"),
         ("kernel", "net.ipv4.tcp_rmem", "1 2 3", "4 5 6", "sudo sysctl -w 'net.ipv4.tcp_rmem=4 5 6'"),
-        ("kernel", "limit:shop-web@live.service:open files", "1 2", "3 4", "make provision ENV=production"),
-        ("nginx", "http/server_tokens", "on", "off", "make provision ENV=production"),
+        ("kernel", "limit:shop-web@live.service:open files", "1 2", "3 4", "./samestack provision production"),
+        ("nginx", "http/server_tokens", "on", "off", "./samestack provision production"),
         ("nginx", "not read yet", ["/etc/nginx/nginx.conf"], [], "sudo systemctl reload nginx.service"),
-        ("environment", "NEW", "x", None, "make provision ENV=production"),
-        ("venv", "django", "6 sha256:0", "5 sha256:1", "make repair ENV=production"),
-        ("release", "changed", ["source/a.py (changed)", "b (added)"], [], "make repair ENV=production"),
+        ("environment", "NEW", "x", None, "./samestack provision production"),
+        ("venv", "django", "6 sha256:0", "5 sha256:1", "./samestack repair production"),
+        ("release", "changed", ["source/a.py (changed)", "b (added)"], [], "./samestack repair production"),
         ("certificates", "trusted:CN=x", "AA, ends", None, "sudo update-ca-certificates --fresh"),
         ("python", "local:mine", "1.0", None, "remove mine from /usr/local/lib/python3*/dist-packages"),
         ("accounts", "sudo:/etc/sudoers.d/mine", ["a"], None, "sudo rm /etc/sudoers.d/mine"),
@@ -63,7 +63,7 @@ def test_the_command(section: str, key: str, now: Any, before: Any, command: str
 
 
 def test_a_stand_in_is_mended_as_one() -> None:
-    assert mend("environment", "NEW", "x", rehearsal=True) == "make provision ENV=production REHEARSAL=1"
+    assert mend("environment", "NEW", "x", rehearsal=True) == "./samestack provision production --rehearsal"
 
 
 def test_words_of_the_host_are_quoted() -> None:

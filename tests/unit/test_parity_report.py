@@ -1,4 +1,4 @@
-"""`make parity` from what is saved: which machines are meant, what is said of others, the exit code."""
+"""`./samestack parity` from what is saved: which machines are meant, what is said of others, the exit code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FAILED = """
 Failed on dev1: preflight : The host can be worked on
   dev1 (in inventories/dev.yml): the machine has not been made yet.
-  Run `make up`.
+  Run `./samestack up`.
 
 Nothing changed on dev1.
 """
@@ -85,12 +85,14 @@ def test_one_environment_is_too_few(run: Callable[..., int], tmp_path: Path) -> 
 
 def test_what_is_said_of_an_environment_that_is_not_there(store: Store, tmp_path: Path) -> None:
     report = Report(store)
-    report.add("dev", rehearsal=False, trouble="No machine. Run `make up`.")
+    report.add("dev", rehearsal=False, trouble="No machine. Run `./samestack up`.")
     report.add("staging", rehearsal=True)
     report.add("production", rehearsal=False)
     # A quarter of an hour after they were recorded
     notes = list(report.notes(1795615380.0 + 900))
-    assert notes[0] == "dev: not recorded now, the manifest of 15 minutes ago is used. No machine. Run `make up`."
+    assert (
+        notes[0] == "dev: not recorded now, the manifest of 15 minutes ago is used. No machine. Run `./samestack up`."
+    )
     assert "stands in for it" in notes[1]
     assert notes[2] == "production: left out. No manifest of it is saved"
     assert report.comparison.names == ["dev", "staging"]
@@ -99,7 +101,7 @@ def test_what_is_said_of_an_environment_that_is_not_there(store: Store, tmp_path
 def test_why_an_environment_could_not_be_asked() -> None:
     found = parity.FAILURE.search(FAILED)
     assert found
-    assert " ".join(found["why"].split()).endswith("has not been made yet. Run `make up`.")
+    assert " ".join(found["why"].split()).endswith("has not been made yet. Run `./samestack up`.")
 
 
 @pytest.mark.parametrize(

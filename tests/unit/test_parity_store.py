@@ -42,7 +42,7 @@ def broken(values: dict[str, Any], **other: Any) -> str:
             lambda text: broken(json.loads(text), schema=2),
             "its schema is 2, and this code compares manifests of schema 1",
         ),
-        (lambda text: broken(json.loads(text), manifest={"schema": 0}), "`make provision`"),
+        (lambda text: broken(json.loads(text), manifest={"schema": 0}), "`./samestack provision`"),
         (lambda text: broken(json.loads(text), manifest={"schema": 1}), "no sections"),
         (lambda text: broken(json.loads(text), host=None), "`host` is missing"),
     ],

@@ -212,7 +212,7 @@ def test_where_a_rollback_leads(tmp_path: Path) -> None:
     assert kept.target() == "a"
     with pytest.raises(Error, match="b has failed here, so nobody is sent back to it: it answers 500"):
         kept.target("b")
-    with pytest.raises(Error, match=r"release_id = z \(TO=\): this host has no such release any more") as raised:
+    with pytest.raises(Error, match=r"z \(--to\): this host has no such release any more") as raised:
         kept.target("z")
     assert raised.value.hint.startswith("To choose from: c, a.")
     (tmp_path / "releases/a/release.json").unlink()
@@ -268,7 +268,7 @@ def test_what_a_rollback_does(plan: dict[str, Any], database: str, action: str, 
 def test_what_cannot_be_reversed_offers_both_ways() -> None:
     with pytest.raises(Error, match=r"a\.3: its RunPython has no way back\nNothing was touched") as raised:
         rollback_choice.decide(BLOCKED, "reverse", False, POINTS)
-    assert "-e rollback_database=keep" in raised.value.hint
+    assert "`--database keep`" in raised.value.hint
     assert "2 h 5 min old (p2)" in raised.value.hint
     with pytest.raises(Error) as raised:
         rollback_choice.decide(BLOCKED, "reverse", False, POINTS[:1])

@@ -102,7 +102,7 @@ def test_hosts_that_disagree_are_one_error() -> None:
     assert "debian-13-amd64: the hosts do not have the same versions of 2 packages" in text
     assert "  acl: 2 on web1, web2, 3 on web3" in text
     assert "  nginx: 1.26 on web1, web3, 1.28 on web2" in text
-    assert "make upgrade" in text
+    assert "./samestack upgrade" in text
     assert "other" not in text
 
 
@@ -112,8 +112,8 @@ def test_the_plan_of_a_host() -> None:
     assert (plan["section"], plan["snapshot"]) == ("debian-13-amd64", OLD)
     assert plan["older"] == {"acl": ("1", "2")}
     assert plan["say"] == [
-        "Newer than the stack lock, left as it is: nginx 3 (locked: 2). `make lock-stack` adopts it.",
-        "Not in the stack lock: htop, tree. `make lock-stack` adds it.",
+        "Newer than the stack lock, left as it is: nginx 3 (locked: 2). `./samestack lock-stack` adopts it.",
+        "Not in the stack lock: htop, tree. `./samestack lock-stack` adds it.",
     ]
     assert preview(plan, ["redis-server", "tree"]) == [
         "Would install: redis-server=5:8 tree (not locked)",

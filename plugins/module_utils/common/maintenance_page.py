@@ -12,7 +12,7 @@ import re
 from .files import write_atomic
 
 PAGE = "/etc/nginx/samestack/maintenance.html"
-# Who closed the site: people by `make maintenance`, or a release that has to stop the old one before it starts.
+# Who closed the site: people by `./samestack maintenance`, or a release that has to stop the old one before it starts.
 PEOPLE, RELEASE = "people", "release"
 DEFAULT_MESSAGE = "We are working on the site. Please try again shortly."
 TEMPLATE = """<!doctype html>

@@ -18,12 +18,12 @@ def accept(environment: Environment, message: str) -> Answer:
     if not live:
         raise HostError(
             f"there is nothing to accept: no release serves on {environment.name} yet",
-            "Deploy one first: `make deploy`.",
+            "Deploy one first: `./samestack deploy`.",
         )
     if live["release"] == LIVE_CODE:
         raise HostError(
             f"there is nothing to accept: {environment.name} serves live code, which is no release",
-            "Accept what staging serves: `make accept ENV=staging`.",
+            "Accept what staging serves: `./samestack accept staging`.",
         )
     name = live["release"] + (f" ({live['label']})" if live.get("label") else "")
     before = accepted_releases(read_ledger(environment.run.folder)).get(live["release"])

@@ -20,7 +20,7 @@ def close(environment: Environment, message: str) -> Answer:
     except OSError:
         knows = False
     if not knows:
-        raise HostError("nginx on this host knows no maintenance page yet", "Run `make provision`, then again.")
+        raise HostError("nginx on this host knows no maintenance page yet", "Run `./samestack provision`, then again.")
     if not maintenance_page.on(message, path=page):
         return False, ["The maintenance page is shown already"]
     environment.run.succeed(on=True, message=maintenance_page.message(page))

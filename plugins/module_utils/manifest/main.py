@@ -69,7 +69,7 @@ def record(asked: argparse.Namespace) -> dict[str, Any]:
     """Record, and return what the module `manifest` returns."""
     config = read_json(CONFIG)
     if config is None:
-        raise SystemExit(f"{CONFIG} is not there: run `make provision`")
+        raise SystemExit(f"{CONFIG} is not there: run `./samestack provision`")
     with open(KEY, encoding="ascii") as file:
         key = file.read().strip()
     history = History()

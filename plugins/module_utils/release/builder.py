@@ -115,7 +115,7 @@ class Builder:
         if place.current == place.id and not self.live_path:
             raise HostError(
                 f"Release {place.id} serves, and it is not complete any more: it cannot be built again in its place.",
-                "Deploy another release (`-e release_ref=…`, or any change), then this one again.",
+                "Deploy another release (`--ref …`, or any change), then this one again.",
             )
         release_archive.clear(place.folder)
         release_archive.make_folders(place.folder)
@@ -158,7 +158,7 @@ class Builder:
             return pwd.getpwnam(self.params["build_user"])
         except KeyError:
             name = self.params["build_user"]
-            raise HostError(f"this host has no user {name}", "Run `make provision` first.") from None
+            raise HostError(f"this host has no user {name}", "Run `./samestack provision` first.") from None
 
     def link_live(self) -> None:
         """Use the synced folder as the source."""

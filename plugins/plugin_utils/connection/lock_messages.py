@@ -44,7 +44,7 @@ def busy(news: Mapping[str, Any], environment: str, wait: int) -> dict[str, str]
     return {
         "msg": f"The deploy lock of {environment} is held: {described(news['busy'], news['now'])}.{waited}",
         "hint": "One change to an environment at a time. Run this again when that is done, or let it wait: "
-        '-e lock_wait=10m (make: ARGS="-e lock_wait=10m").',
+        "`--lock-wait 10m` (ansible-playbook: -e lock_wait=10m).",
     }
 
 
@@ -55,7 +55,7 @@ def frozen(news: Mapping[str, Any], environment: str) -> dict[str, str]:
     why = f': "{by["message"]}"' if by.get("message") else ""
     return {
         "msg": f"{environment} is frozen{why}. {by.get('who')} closed it at {moment(since)}.",
-        "hint": f"Ask there first. `make unfreeze ENV={environment}` opens it again.",
+        "hint": f"Ask there first. `./samestack unfreeze {environment}` opens it again.",
     }
 
 

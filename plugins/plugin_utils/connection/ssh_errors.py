@@ -20,14 +20,14 @@ TROUBLES: tuple[tuple[str, Trouble], ...] = (
         Trouble(
             "its host key is another one than the one that was pinned: it is a new machine, or somebody stands between",
             "If the machine was built anew, take the old key out with `ssh-keygen -R {entry} -f {known_hosts}` and run "
-            "`make provision` again; if it was not, do not connect",
+            "`./samestack provision` again; if it was not, do not connect",
         ),
     ),
     (
         "host key verification failed|no .* host key is known",
         Trouble(
             "its host key is not known yet",
-            "Run `make provision` for this environment: it shows the key and pins it",
+            "Run `./samestack provision` for this environment: it shows the key and pins it",
         ),
     ),
     (
@@ -35,7 +35,7 @@ TROUBLES: tuple[tuple[str, Trouble], ...] = (
         Trouble(
             "it refuses the log-in of {user}",
             "Check `ansible_user`, and that your ssh key is the one it knows (`ssh-add -l`); on a fresh server "
-            "`make provision` makes the user, where root can log in",
+            "`./samestack provision` makes the user, where root can log in",
         ),
     ),
     (
@@ -53,12 +53,17 @@ TROUBLES: tuple[tuple[str, Trouble], ...] = (
     (
         # The second is what the catch-all of .samestack/ssh_config says.
         "can't open user config file|none of the local machines",
-        Trouble("the machine has not been made yet", "Run `make up` (or `make rehearse` for a rehearsal) first"),
+        Trouble(
+            "the machine has not been made yet",
+            "Run `./samestack up` (or `./samestack rehearse` for a rehearsal) first",
+        ),
     ),
 )
 # What is ours to say when ssh's words are none of the known ones.
 UNKNOWN = Trouble("it cannot be reached", "Try `ssh {user}@{address}` by hand")
-LOCAL = Trouble("the local machine does not answer", "Run `make up` (or `make rehearse` for a rehearsal) first")
+LOCAL = Trouble(
+    "the local machine does not answer", "Run `./samestack up` (or `./samestack rehearse` for a rehearsal) first"
+)
 # Lines that are decoration.
 NOISE = re.compile(
     r"warning: permanently added|connection closed by unknown port|debug\d|@+|"

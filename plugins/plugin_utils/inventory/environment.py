@@ -58,4 +58,4 @@ def environment_problems(task_vars: Mapping[str, Any], *, several: bool) -> Iter
     found = sorted({name for host in hosts for name in environments_of(host, groups)})
     if len(found) > 1 and not several:
         what = f"the run is about {' and '.join(found)} at once"
-        yield Problem("hosts", place, what, f"Choose one, for instance with --limit {found[-1]} (or ENV={found[-1]})")
+        yield Problem("hosts", place, what, f"Choose one, for instance with --limit {found[-1]}")

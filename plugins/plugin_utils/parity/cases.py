@@ -45,8 +45,8 @@ class Case:
 
     def verb(self, name: str, more: str = "") -> str:
         """Return a verb of ours for the environment."""
-        where = "" if self.environment == "dev" else f" ENV={self.environment}"
-        return f"make {name}{where}{' REHEARSAL=1' if self.rehearsal else ''}{more}"
+        where = "" if self.environment == "dev" else f" {self.environment}"
+        return f"./samestack {name}{where}{' --rehearsal' if self.rehearsal else ''}{more}"
 
     def by_hand(self, command: str) -> str:
         """Return a command to be typed on the hosts."""

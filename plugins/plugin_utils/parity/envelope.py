@@ -121,7 +121,7 @@ def check_schema(schema: Any, file: str) -> None:
     mend = (
         "Update this clone (`git pull`): another one has provisioned the host with newer code"
         if newer
-        else "Provision the host with this clone (`make provision`), then record it anew: `make parity`"
+        else "Provision the host with this clone (`./samestack provision`), then record it anew: `./samestack parity`"
     )
     raise EnvelopeError(file, f"its schema is {schema!r}, and this code compares manifests of schema {SCHEMA}", mend)
 
@@ -145,4 +145,4 @@ def write_envelope(path: Path, envelope: Envelope) -> None:
 
 
 def _again(file: str) -> str:
-    return f"Delete {file} and record the host anew: `make parity`"
+    return f"Delete {file} and record the host anew: `./samestack parity`"

@@ -89,7 +89,7 @@ def gates(verdict: Verdict, comparison: Comparison) -> Iterator[tuple[str, str]]
     for difference in verdict.stopping:
         both = ", ".join(f"{name} has {value_of(difference, name)}" for name in comparison.names)
         commands = "; or ".join(f"`{command}`" for command in mends(difference, comparison))
-        yield f"{difference.name} is {difference.kind}: {both}", commands or "See `make parity`"
+        yield f"{difference.name} is {difference.kind}: {both}", commands or "See `./samestack parity`"
 
 
 def ways_out(verdict: Verdict) -> str:

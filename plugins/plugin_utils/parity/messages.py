@@ -39,7 +39,7 @@ def drift_words(result: Mapping[str, Any]) -> list[str]:
     """Return what changed outside of our runs, one difference a line, with when and by what."""
     baseline = result["baseline"]
     if not baseline:
-        return ["No run of ours has recorded a manifest here yet: `make provision` does."]
+        return ["No run of ours has recorded a manifest here yet: `./samestack provision` does."]
     since = f"since the {baseline['cause']} of {baseline['time']}" + (
         f" by {baseline['who']}" if baseline["who"] else ""
     )

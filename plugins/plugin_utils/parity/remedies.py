@@ -63,7 +63,7 @@ def postgresql(case: Case) -> str:
         return case.by_hand(f'sudo -u postgres psql -d {case.database} -c "DROP EXTENSION {name}"')
     if kind == "file":
         return case.by_hand(
-            "put the files back (make provision does so with ours), then: sudo systemctl reload postgresql"
+            "put the files back (./samestack provision does so with ours), then: sudo systemctl reload postgresql"
         )
     if kind == "role" and case.is_extra:
         return case.by_hand(f'sudo -u postgres psql -c "DROP ROLE {name}"')

@@ -62,7 +62,7 @@ class Report:
             elif trouble or not found:
                 yield f"{name}: left out. {trouble or 'No manifest of it is saved'}"
             elif rehearsal:
-                yield f"{name}: a local machine stands in for it (make rehearse)"
+                yield f"{name}: a local machine stands in for it (./samestack rehearse)"
 
     def lines(self, look: Look, now: float, *, everything: bool = False) -> list[str]:
         """Return the report for a terminal."""

@@ -51,7 +51,7 @@ def unmet(
 
 def of_staging(staging: Mapping[str, State], pending: list[str], *, acceptance: bool) -> Iterator[Gate]:
     """Yield what is wrong with what staging serves."""
-    deploy = "Deploy it there: `make deploy ENV=staging`"
+    deploy = "Deploy it there: `./samestack deploy staging`"
     served = {state["current"] for state in staging.values()}
     if served <= {""}:
         yield Gate("Staging serves no release", deploy)
@@ -64,10 +64,10 @@ def of_staging(staging: Mapping[str, State], pending: list[str], *, acceptance: 
         if not state["release"] or not state["sha256"]:
             yield Gate(f"{host}: what it serves is no release with a digest", deploy)
         elif state["dirty"]:
-            mend = "Put that back: `make repair ENV=staging`. What was tested is not what was built"
+            mend = "Put that back: `./samestack repair staging`. What was tested is not what was built"
             yield Gate(f"{host}: release {state['current']} was changed there: {changed_paths(state['dirty'])}", mend)
         if not state["healthy"]:
-            yield Gate(f"{host}: the site does not answer well ({state['why']})", "See `make logs ENV=staging`")
+            yield Gate(f"{host}: the site does not answer well ({state['why']})", "See `./samestack logs staging`")
     if len({state["sha256"] for state in staging.values()}) > 1:
         yield Gate("Staging's hosts have different bytes of the same release", deploy)
     first = next(iter(staging.values()))
@@ -78,7 +78,7 @@ def of_staging(staging: Mapping[str, State], pending: list[str], *, acceptance: 
     if acceptance and not is_accepted(first):
         yield Gate(
             f"Release {first['current']} is not accepted on staging",
-            "Look at it there, then: `make accept ENV=staging` (or set release_acceptance: false in "
+            "Look at it there, then: `./samestack accept staging` (or set release_acceptance: false in "
             "inventories/group_vars/all/release.yml)",
         )
 
@@ -95,11 +95,11 @@ def of_production(host: str, state: State, release: State, room: int) -> Iterato
     if missing:
         mend = (
             "Set them in app_env or app_secret_env (in inventories/group_vars/all/app.yml), then "
-            "`make provision ENV=production`"
+            "`./samestack provision production`"
         )
         yield Gate(f"{host}: the release needs {', '.join(missing)}, which nothing sets there", mend)
     if state["dirty"]:
-        mend = "Put that back: `make repair ENV=production`. The promotion would leave it behind"
+        mend = "Put that back: `./samestack repair production`. The promotion would leave it behind"
         yield Gate(f"{host}: its live release was changed there: {changed_paths(state['dirty'])}", mend)
 
 

@@ -107,7 +107,7 @@ def short_label(label: str) -> str:
 
 
 def targets(state: Mapping[str, Any]) -> list[str]:
-    """Return the line that names what `make rollback` can go to."""
+    """Return the line that names what `./samestack rollback` can go to."""
     last: dict[str, Mapping[str, Any]] = {}
     for line in state["lines"]:
         if line.get("verb") in SWITCHING and line.get("release"):
@@ -115,8 +115,8 @@ def targets(state: Mapping[str, Any]) -> list[str]:
             last[line["release"]] = line
     current = state["live"].get("release")
     good = [name for name, line in last.items() if line.get("result") == "ok" and name in state["kept"]]
-    names = [f"TO={name}" for name in reversed(good) if name != current]
-    return ["", f"Kept on the host: {', '.join(names)} (make rollback)"] if names else []
+    names = [name for name in reversed(good) if name != current]
+    return ["", f"Kept on the host: {', '.join(names)} (./samestack rollback --to …)"] if names else []
 
 
 def shortened(text: str, letters: int) -> str:

@@ -155,7 +155,7 @@ class Transfers(ActionBase):
         text = f"Release {release} was changed on this host by hand, and stays so: {by_hand}. Why: {why}"
         if self._task.check_mode or (args.get("run") or {}).get("verb") == "rollback":
             return {"say": [text]}
-        hint = f"Take another commit, or go back to it as it is: make rollback TO={release}."
+        hint = f"Take another commit, or go back to it as it is: ./samestack rollback --to {release}."
         return {"failed": True, "msg": text, "hint": hint}
 
     def push(
@@ -199,7 +199,7 @@ class Transfers(ActionBase):
         if problem:
             raise AnsibleActionFail(
                 f"Release {args['id']} cannot run on this host: {problem}. Nothing was sent. "
-                "Use machines of the same operating system release, or build it there with `make deploy`."
+                "Use machines of the same operating system release, or build it there with `./samestack deploy`."
             )
 
 

@@ -39,7 +39,7 @@ def secret_file(folder: Path, environment: str, *, local: bool) -> Path:
 
 
 def password_file(folder: Path, environment: str) -> Path:
-    """Return where the vault password is kept that `make secrets` invented, if it did."""
+    """Return where the vault password is kept that `./samestack secrets` invented, if it did."""
     return folder.parent / ".samestack" / f"vault-password-{environment}"
 
 

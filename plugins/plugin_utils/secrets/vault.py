@@ -31,7 +31,7 @@ GIVE = "with --vault-password-file or ANSIBLE_VAULT_PASSWORD_FILE, with --ask-va
 
 
 def vault_passwords(loader: DataLoader, folder: Path, environment: str) -> VaultSecrets:
-    """Return the vault passwords that the run was given, and the one that `make secrets` invented on this computer."""
+    """Return the vault passwords that the run was given, and the one that `./samestack secrets` invented here."""
     given: VaultSecrets = list(loader._vault.secrets or [])
     kept = password_file(folder, environment)
     if kept.is_file():
@@ -44,7 +44,7 @@ def real_secrets_text(loader: DataLoader, folder: Path, environment: str) -> str
     path = secret_file(folder, environment, local=False)
     place = label(path, folder.parent)
     if not path.is_file():
-        fix = f"Run `make secrets ENV={environment}`: it makes the file with random values and encrypts it"
+        fix = f"Run `./samestack secrets {environment}`: it makes the file with random values and encrypts it"
         raise SecretError(Problem(f"secrets of {environment}", place, "there is no such file", fix))
     content = path.read_text(encoding="utf-8")
     if not content.startswith(VAULT_HEADER):

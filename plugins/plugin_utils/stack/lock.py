@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 FILE = "stack.lock.yml"
 HEAD = """\
 # The stack lock: the exact versions of the operating system's packages, for each OS release and architecture.
-# Written by `make lock-stack`, installed by `make provision` in every environment. Commit it; see docs/stack-lock.md.
+# Written by `./samestack lock-stack`, installed by `./samestack provision` in every environment. Commit it;
+# see docs/stack-lock.md.
 """
 SECTION = re.compile(r"[a-z]+-[0-9a-z.]+-[a-z0-9]+")
 NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?")
@@ -37,7 +38,7 @@ KEYS = ("snapshot", "packages")
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "armhf", "i686": "i386"}
 # Archives that a snapshot service keeps
 ARCHIVED = ("debian", "ubuntu")
-ANEW = "Write it anew with `make lock-stack`, or take a good one from version control"
+ANEW = "Write it anew with `./samestack lock-stack`, or take a good one from version control"
 
 
 class LockError(SamestackError):
@@ -165,7 +166,7 @@ def _agreed(section: str, found: Mapping[str, Mapping[str, str]]) -> dict[str, s
         ]
         raise LockError(
             f"{section}: the hosts do not have the same versions of {counted(len(lines), 'package')}, so that none can "
-            "be locked:\n" + "\n".join(lines) + "\nBring them to the same with `make upgrade`, then lock again."
+            "be locked:\n" + "\n".join(lines) + "\nBring them to the same with `./samestack upgrade`, then lock again."
         )
     return {name: next(iter(held)) for name, held in by_version.items()}
 

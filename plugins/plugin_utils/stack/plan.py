@@ -24,7 +24,7 @@ def host_plan(machine: Mapping[str, Any], lock: Mapping[str, Any], wanted: Itera
     if held is None:
         text = (
             f"Not locked: {FILE} has no section {section} (it has {', '.join(sorted(lock))}). Packages come as the "
-            "archive has them; `make lock-stack` adds the section."
+            "archive has them; `./samestack lock-stack` adds the section."
         )
         return {"section": None, "snapshot": "", "packages": {}, "older": {}, "newer": {}, "say": [text]}
     found = difference(machine["stack"]["versions"], held["packages"], wanted)
@@ -39,9 +39,9 @@ def plan_words(found: Difference) -> list[str]:
     lines = []
     if found.newer:
         pairs = [f"{name} {own} (locked: {locked})" for name, (own, locked) in found.newer.items()]
-        lines.append(f"Newer than the stack lock, left as it is: {listed(pairs)}. `make lock-stack` adopts it.")
+        lines.append(f"Newer than the stack lock, left as it is: {listed(pairs)}. `./samestack lock-stack` adopts it.")
     if found.unlocked:
-        lines.append(f"Not in the stack lock: {listed(found.unlocked)}. `make lock-stack` adds it.")
+        lines.append(f"Not in the stack lock: {listed(found.unlocked)}. `./samestack lock-stack` adds it.")
     return lines
 
 
@@ -74,7 +74,7 @@ def refusal(looks: Mapping[str, Mapping[str, Any]]) -> tuple[str, str]:
     past = dict.fromkeys(look["past"] for look in looks.values() if look["past"])
     other = "Or use the past: write a line `snapshot:` with a day that had them into the section."
     ways = [
-        "Lock anew: `make upgrade`, then `make lock-stack`, in the environment that comes first.",
+        "Lock anew: `./samestack upgrade`, then `./samestack lock-stack`, in the environment that comes first.",
         *(past or [other]),
         "Or drop these lines from the lock: the packages then come as the archive has them.",
     ]

@@ -26,14 +26,14 @@ COMMANDS = {
     "check.describe": "manage.py showmigrations",
     "reverse.plan": "manage.py migrate --plan",
 }
-NO_ANSWER = "The database does not answer as DATABASE_URL says: `make provision` puts it in order."
+NO_ANSWER = "The database does not answer as DATABASE_URL says: `./samestack provision` puts it in order."
 WAYS_OUT = (
     "In this release, leave in the database what the running one uses; take it away in the next (docs/migrations.md). "
-    "Or accept that the site is closed meanwhile: -e allow_breaking_migrations=true"
+    "Or accept that the site is closed meanwhile: `--allow-breaking`"
 )
 WAYS_OUT_SLOW = (
     "Build indexes with AddIndexConcurrently, add constraints as NOT VALID first (docs/migrations.md). Or accept that "
-    "the site is closed meanwhile: -e allow_breaking_migrations=true"
+    "the site is closed meanwhile: `--allow-breaking`"
 )
 
 
@@ -186,7 +186,7 @@ def advice(place: Place, account: Mapping[str, Any], why: str) -> str:
     if missing:
         names = ", ".join(dict.fromkeys(missing))
         return (
-            f"Set {names} in app_env or app_secret_env (in {SETTINGS_FILE}), run `make provision`, then deploy again."
+            f"Set {names} in app_env or app_secret_env (in {SETTINGS_FILE}), run `./samestack provision`, deploy again."
         )
     if "OperationalError" in why:
         return NO_ANSWER

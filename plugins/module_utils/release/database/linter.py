@@ -55,8 +55,7 @@ def install(params: Mapping[str, Any]) -> None:
     if done.returncode:
         raise HostError(
             f"{wanted[0]}, which looks at migrations, cannot be installed.\n{text.last_lines(done.stderr)}",
-            "Let this host reach its package index, or do without: -e allow_breaking_migrations=true closes the site "
-            "while migrating.",
+            "Let this host reach its package index, or do without: `--allow-breaking` closes the site while migrating.",
         )
     owned_by_root(scratch)
     shutil.rmtree(target + ".new", ignore_errors=True)

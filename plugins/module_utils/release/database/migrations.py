@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 MEND = (
     "The release that serves goes on with the database as it is. Mend the migration and deploy again; or take back "
-    "what is left: `make rollback TO=<the release that serves>`."
+    "what is left: `./samestack rollback --to <the release that serves>`."
 )
-KEEP = "What is left: -e rollback_database=keep changes the code only, =restore brings back the copy from before."
+KEEP = "What is left: `--database keep` changes the code only, `--database restore` brings back the copy from before."
 # SQLSTATE 55P03 as the drivers say it
 GAVE_UP = "lock timeout"
 WAIT = (

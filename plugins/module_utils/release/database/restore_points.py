@@ -115,7 +115,7 @@ class Points:
             raise HostError(
                 f"No room to copy the database {self.database}: it may take {needed >> 20}m; of {free >> 20}m that "
                 f"are free release_min_free = {self.params['min_free'] >> 20}m has to stay.",
-                "Make room, keep fewer (release_restore_points_keep), or go without: -e release_restore_points=never",
+                "Make room, keep fewer (release_restore_points_keep), or go without: `--no-restore-point`",
             )
 
     def room(self) -> int:

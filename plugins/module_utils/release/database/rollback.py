@@ -37,7 +37,7 @@ def run_plan(params: Mapping[str, Any]) -> tuple[list[str], str]:
         if not plan["closing"]:
             run.fail(str(error), **what)
             text = f"Release {plan['target']} serves, and can live with the migrations that are left. {error}"
-            raise HostError(text, f"Run `make rollback TO={plan['target']}` again.") from error
+            raise HostError(text, f"Run `./samestack rollback --to {plan['target']}` again.") from error
         left = set(plan["names"]) - set(run.noted.get("reversed", []))
         text = f"{error}\n{'The database is as it was.' if left == set(plan['names']) else put_back(params, run)}"
         run.fail(text, **what)
@@ -55,7 +55,7 @@ def put_back(params: Mapping[str, Any], run: Run) -> str:
     except HostError as error:
         return (
             f"Release {live.id} starts again, and the database is not as it knows it: {error} "
-            "The restore point helps: -e rollback_database=restore"
+            "The restore point helps: `--database restore`"
         )
     done = f"Put back: {', '.join(again)}. " if again else ""
     return f"{done}The database is as release {live.id} knows it."

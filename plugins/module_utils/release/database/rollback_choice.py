@@ -33,7 +33,7 @@ def decide(
         raise HostError(
             f"The database cannot be taken back to release {plan['target']} step by step:\n{lines}\n"
             "Nothing was touched.",
-            f"Two ways are left. Code only, the database stays: -e rollback_database=keep. {or_restore(point)}",
+            f"Two ways are left. Code only, the database stays: `--database keep`. {or_restore(point)}",
         )
     say = [f"To be reversed: {text.few(names)}"]
     if plan["lost"]:
@@ -47,14 +47,14 @@ def to_restore(plan: Mapping[str, Any], point: Mapping[str, Any] | None, confirm
     if point is None:
         raise HostError(
             f"There is no restore point from before {text.few(plan['surplus']) or plan['live']}.",
-            "What is left: -e rollback_database=keep changes the code only.",
+            "What is left: `--database keep` changes the code only.",
         )
     lost = f"Everything written in the last {restore_points.age(point['age'])} will be lost"
     if not confirmed:
         raise HostError(
             f"Restore point {point['name']} is {restore_points.age(point['age'])} old. {lost}: "
             "rows, accounts, orders, all of it. Uploaded files stay. Nothing was touched.",
-            "If that is meant: -e rollback_database=restore -e rollback_confirm=true",
+            "If that is meant: `--database restore --confirm`",
         )
     say = [f"Restored: the database as it was {restore_points.age(point['age'])} ago. {lost.replace('will be', 'is')}"]
     return {"action": "restore", "point": point["name"], "closing": True, "say": say}
@@ -73,5 +73,5 @@ def or_restore(point: Mapping[str, Any] | None) -> str:
     old = restore_points.age(point["age"])
     return (
         f"Or the copy of the database from before, {old} old ({point['name']}); what was written since is lost: "
-        "-e rollback_database=restore -e rollback_confirm=true"
+        "`--database restore --confirm`"
     )

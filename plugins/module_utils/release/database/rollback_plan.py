@@ -14,7 +14,7 @@ from . import check, linter
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-DEPLOY = "`make deploy REF=…` brings any ref there."
+DEPLOY = "`./samestack deploy --ref …` brings any ref there."
 
 
 def history(lines: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -68,7 +68,9 @@ class Reversal:
     def choose(self) -> None:
         """Find the target; raises HostError where there is none to go back to."""
         if not self.live.id:
-            raise HostError("Nothing is live here: there is nothing to go back from.", "Run `make deploy` first.")
+            raise HostError(
+                "Nothing is live here: there is nothing to go back from.", "Run `./samestack deploy` first."
+            )
         if self.params["live_path"] or self.live.id == LIVE_CODE or self.live.live_folder:
             raise HostError("This host serves live code (app_live_path), which has no releases to go back to.")
         wanted = self.params["target"]
@@ -88,21 +90,23 @@ class Reversal:
         others = [self.label(name) for name in good if name != self.live.id]
         raise HostError(
             f"There is no earlier good release on this host: {self.label(self.live.id)} is live"
-            + (f"; others that served well: {', '.join(others)} (TO=…)." if others else ", and no other served here."),
+            + (
+                f"; others that served well: {', '.join(others)} (`--to …`)."
+                if others
+                else ", and no other served here."
+            ),
             DEPLOY,
         )
 
     def named(self, wanted: str) -> str:
-        """Return the release that TO= names; raises HostError where it is none to go back to."""
+        """Return the release that `--to` names; raises HostError where it is none to go back to."""
         failed = ledger.failed_releases(self.lines)
         good = self.good()
         there = f"To choose from: {', '.join(map(self.label, good)) or 'none'}."
         if wanted in failed:
             raise HostError(f"Release {wanted} has failed here, so nobody is sent back to it: {failed[wanted]}", there)
         if wanted not in self.folders():
-            raise HostError(
-                f"release_id = {wanted} (TO=): this host has no such release any more.", there + " " + DEPLOY
-            )
+            raise HostError(f"{wanted} (--to): this host has no such release any more.", there + " " + DEPLOY)
         if wanted not in self.kept:
             raise HostError(f"Release {wanted} is not complete on this host.", there)
         if wanted not in good and wanted != self.live.id:

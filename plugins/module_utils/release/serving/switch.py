@@ -183,7 +183,9 @@ class Switch:
             wanted = self.units.wanted(self.instance)
         missing = [unit for unit in wanted if shown.get(unit, {}).get("LoadState") != "loaded"]
         if missing:
-            raise HostError(f"this host has no unit {', '.join(missing)}", "Run `make provision`, then deploy again.")
+            raise HostError(
+                f"this host has no unit {', '.join(missing)}", "Run `./samestack provision`, then deploy again."
+            )
 
     def require_health(self) -> None:
         """Ask the new server until it answers; stops it again, unless it is the one that serves, when it does not."""
@@ -228,7 +230,7 @@ class Switch:
         if closed:
             maintenance_page.on(message, maintenance_page.RELEASE)
         back = self.server.give_back(self.old)
-        advice = "The one before serves again." if back else "`make logs` shows more."
+        advice = "The one before serves again." if back else "`./samestack logs` shows more."
         raise HostError(trouble, advice + " Mend this and run it again.")
 
     def check_workers(self) -> None:

@@ -53,7 +53,7 @@ def page(comparison: Comparison, timelines: Timelines, made: str, notes: Sequenc
         *matrix(comparison),
         *(line for section in comparison.sections for line in section_part(comparison, section)),
         *timeline_part(timelines),
-        f'<p class="quiet">Made by <code>make parity</code>, {escape(made)}</p>',
+        f'<p class="quiet">Made by <code>./samestack parity</code>, {escape(made)}</p>',
     ]
     return "\n".join(
         [
