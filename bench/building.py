@@ -11,7 +11,7 @@ import time
 from itertools import pairwise
 from typing import Any
 
-from targets import LIMIT_SECONDS, REPO, BenchError, Play, Target
+from bench.targets import LIMIT_SECONDS, REPO, BenchError, Play, Target
 
 SITE = REPO / "playbooks" / "site.yml"
 BENCH = REPO / "bench"

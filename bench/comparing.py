@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import copy
-import sys
 import time
 from typing import TYPE_CHECKING
-
-from targets import REPO
-
-sys.path += [str(REPO), str(REPO / "tests")]
-
-from support.manifests import Sections, changed, declared, digest, envelope, manifest, sections
 
 from plugins.plugin_utils.inventory.environment import ENVIRONMENTS
 from plugins.plugin_utils.parity.compare import compare
 from plugins.plugin_utils.parity.store import Store
+from tests.support.manifests import Sections, changed, declared, digest, envelope, manifest, sections
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 
-from targets import LIMIT_SECONDS, REPO, STATE, BenchError, checked
+from bench.targets import LIMIT_SECONDS, REPO, STATE, BenchError, checked
 
 CLONE = STATE / "clone"
 DEVELOPMENT_ADDRESS = "10.0.3.10"

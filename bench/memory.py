@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from targets import REPO
+from bench.targets import REPO
 
 if TYPE_CHECKING:
-    from targets import Target
+    from bench.targets import Target
 
 #: Whoever measures is no part of the machine at rest.
 VISITORS = ("session-", "user@", "user-")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import building
-from targets import REPO, play
+from bench import building
+from bench.targets import REPO, play
 
 if TYPE_CHECKING:
-    from targets import Target
+    from bench.targets import Target
 
 CACHE = "/var/lib/samestack/recorder/cache.json"
 RECORD = "/usr/local/lib/samestack/record --cause asked"

@@ -10,10 +10,10 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from targets import REPO, BenchError, checked, play
+from bench.targets import REPO, BenchError, checked, play
 
 if TYPE_CHECKING:
-    from targets import Target
+    from bench.targets import Target
 
 DEPLOY = REPO / "playbooks" / "deploy.yml"
 SITE = REPO / "playbooks" / "site.yml"

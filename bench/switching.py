@@ -6,23 +6,19 @@ import calendar
 import json
 import shutil
 import statistics
-import sys
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from targets import REPO, STATE, BenchError, other_computer, play
-
-sys.path.append(str(REPO / "tests"))
-
-from support import versions
-from support.load import Load, Visitors
+from bench.targets import REPO, STATE, BenchError, other_computer, play
+from tests.support import versions
+from tests.support.load import Load, Visitors
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from figures import Report
-    from targets import Target
+    from bench.figures import Report
+    from bench.targets import Target
 
 PLAYBOOKS = REPO / "playbooks"
 DEPLOYMENTS, ROLLBACKS = 20, 5

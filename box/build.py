@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Build the base box of the local machines from a distribution's archive: `box/build [RELEASE]`.
 
 RELEASE (or SAMESTACK_BOX_RELEASE) is noble, jammy, trixie or bookworm. Without one it is Ubuntu 24.04 where its
@@ -23,8 +22,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from common import BOXES, SSH_KEY, SetupError, note, run, say, stop
-from network import wanted_address
+from box.common import BOXES, SSH_KEY, SetupError, note, run, say, stop
+from box.network import wanted_address
 
 HERE = Path(__file__).resolve().parent
 PROBE_SECONDS = 4

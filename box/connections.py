@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from common import REPO, STATE, SetupError, run
+from box.common import REPO, STATE, SetupError, run
 
 HOSTS = Path("/etc/hosts")
 SSH_CONFIG = STATE / "ssh_config"
@@ -30,7 +30,7 @@ def inventory_of(name: str) -> str:
 def resolved(name: str) -> dict[str, Any]:
     """What box/resolve.py says of the machine `name`. Raises `SetupError` when the inventory does not resolve."""
     python = str(REPO / ".venv" / "bin" / "python")
-    command = [python, "box/resolve.py", inventory_of(name), name]
+    command = [python, "-m", "box.resolve", inventory_of(name), name]
     answer = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
     if answer.returncode != 0:
         # Its last words are the message for the user already.

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common import BRIDGE, SetupError, bridge_address, note, run
+from box.common import BRIDGE, SetupError, bridge_address, note, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from build import build, choose
-from common import CLONE_ID, REPO, SSH_KEY, STATE, SetupError, bridge_address, container_name, note, run
-from network import start_bridge
+from box.build import build, choose
+from box.common import CLONE_ID, REPO, SSH_KEY, STATE, SetupError, bridge_address, container_name, note, run
+from box.network import start_bridge
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,6 +1,6 @@
 """Values of the inventory as Ansible itself resolves them, for what happens beside Ansible.
 
-    .venv/bin/python box/resolve.py INVENTORY HOST     `names`, the site's on HOST, and `live`, the folder that
+    .venv/bin/python -m box.resolve INVENTORY HOST     `names`, the site's on HOST, and `live`, the folder that
                                                        development serves live ("": none), as JSON
 
 Start it in the repository's root: Ansible looks for its settings in the folder that it is imported in.
@@ -17,7 +17,8 @@ from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible.vars.manager import VariableManager
-from common import SetupError, stop
+
+from box.common import SetupError, stop
 
 ENVIRONMENTS = ("dev", "staging", "production")
 #: How Ansible connects; templates are allowed in all of them.

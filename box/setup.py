@@ -13,8 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from common import REPO, STATE, SetupError, as_root, note, run, stop
-from providers import choose_provider, has_candidate, prepare_provider
+from box.common import REPO, STATE, SetupError, as_root, note, run, stop
+from box.providers import choose_provider, has_candidate, prepare_provider
 
 UV_VERSION = "0.13.9"
 UV = STATE / "uv" / "bin" / "uv"

@@ -15,7 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import yaml
-from support.project import copy_project, link_collection
+
+from tests.support.project import copy_project, link_collection
 
 PROJECT = Path(__file__).resolve().parents[2]
 COPY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "project"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from support.machines import environment, site
+
+from tests.support.machines import environment, site
 
 __all__ = ["environment", "site"]
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support.machines import wait_for
+
+from tests.support.machines import wait_for
 
 if TYPE_CHECKING:
-    from support.machines import Environment, Machine
+    from tests.support.machines import Environment, Machine
 
 #: Seconds until the site has to answer again
 SOON = 20

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.clone import PROJECT, Clone
-from support.project import clone_project
+
+from tests.support.clone import PROJECT, Clone
+from tests.support.project import clone_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

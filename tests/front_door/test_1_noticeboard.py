@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.clone import suite
-from support.machines import wait_for
+
+from tests.support.clone import suite
+from tests.support.machines import wait_for
 
 if TYPE_CHECKING:
-    from support.clone import Clone
+    from tests.support.clone import Clone
 
 TEMPLATE = "examples/noticeboard/board/templates/board/home.html"
 CODE = "examples/noticeboard/board/views.py"

@@ -8,7 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.clone import PROJECT, Clone, suite
+
+from tests.support.clone import PROJECT, Clone, suite
 
 
 def checksums(folder: Path) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.machines import app_machine, choose_machines, database, environment, machine, redis, site
+from tests.support.machines import app_machine, choose_machines, database, environment, machine, redis, site
 
 __all__ = ["app_machine", "database", "environment", "machine", "redis", "site"]
 

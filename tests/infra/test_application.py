@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from support.machines import Machine
+    from tests.support.machines import Machine
 
 
 def units(machine: Machine, kind: str) -> list[str]:

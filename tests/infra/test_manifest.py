@@ -11,7 +11,7 @@ from plugins.module_utils.manifest.reading.secrets import URL_PASSWORD
 from plugins.module_utils.manifest.sections.environment import assignments
 
 if TYPE_CHECKING:
-    from support.machines import Machine
+    from tests.support.machines import Machine
 
 FOLDER = "/var/lib/samestack"
 #: What is shorter stands in texts by chance.

@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from support.machines import Environment, Machine
+    from tests.support.machines import Environment, Machine
 
 
 def query(

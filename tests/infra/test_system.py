@@ -10,7 +10,7 @@ import socket
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from support.machines import Environment, Machine
+    from tests.support.machines import Environment, Machine
 
 #: What every machine has beside our ports: DHCP's client, and the local resolver.
 OTHER_UDP = {68, 546}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from support.machines import Machine
+    from tests.support.machines import Machine
 
 
 def plain(site: Machine, host: str) -> http.client.HTTPResponse:

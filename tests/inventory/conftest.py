@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from project_copy import Project
+
+from tests.inventory.project_copy import Project
 
 if TYPE_CHECKING:
     from pathlib import Path

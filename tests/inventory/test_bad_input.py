@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 if TYPE_CHECKING:
-    from project_copy import Project
+    from tests.inventory.project_copy import Project
 
 APP, WEB = "group_vars/all/app.yml", "group_vars/all/web.yml"
 DEV = "group_vars/dev/differences.yml"

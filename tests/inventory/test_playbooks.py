@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
-from project_copy import PROJECT
+
+from tests.inventory.project_copy import PROJECT
 
 if TYPE_CHECKING:
-    from project_copy import Project
+    from tests.inventory.project_copy import Project
 
 PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
 

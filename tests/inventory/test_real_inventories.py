@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from project_copy import Project
+    from tests.inventory.project_copy import Project
 
 
 def test_development_is_legal(project: Project) -> None:

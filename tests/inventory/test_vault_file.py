@@ -14,7 +14,7 @@ from plugins.plugin_utils.secrets.vault import secret_problems
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from project_copy import Project
+    from tests.inventory.project_copy import Project
 
 RIGHT = VaultSecret(b"right")
 

@@ -7,11 +7,12 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.machines import environment, the_environment
-from support.team import Team
+
+from tests.support.machines import environment, the_environment
+from tests.support.team import Team
 
 if TYPE_CHECKING:
-    from support.machines import Environment, Machine
+    from tests.support.machines import Environment, Machine
 
 __all__ = ["environment"]
 

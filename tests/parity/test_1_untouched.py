@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from support.chromium import cells, screenshot, shown_sections
+
+from tests.support.chromium import cells, screenshot, shown_sections
 
 if TYPE_CHECKING:
-    from conftest import Rehearsal
+    from tests.parity.conftest import Rehearsal
 
 HARMLESS = {"same", "expected", "declared"}
 PNG = b"\x89PNG"

@@ -7,10 +7,11 @@ import shlex
 from typing import TYPE_CHECKING
 
 import pytest
-from support import versions
+
+from tests.support import versions
 
 if TYPE_CHECKING:
-    from conftest import Rehearsal
+    from tests.parity.conftest import Rehearsal
 
 LOUD = "the fair is on"
 INSTALL = "apt-get install -qq -y tree >/dev/null"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from plants import PLANTS, Plant
-from support.chromium import cells
+
+from tests.parity.plants import PLANTS, Plant
+from tests.support.chromium import cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Rehearsal
+    from tests.parity.conftest import Rehearsal
 
 HARMLESS = {"same", "expected", "declared"}
 MANY = 30

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from support.machines import environment
+from tests.support.machines import environment
 
 __all__ = ["environment"]

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from support.machines import environment, site
+from tests.support.machines import environment, site
 
 __all__ = ["environment", "site"]

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support import versions
+
+from tests.support import versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.machines import Environment, Machine
+    from tests.support.machines import Environment, Machine
 
 APPLICATION = "examples/noticeboard"
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support.machines import environment
-from support.stack import Stack
+
+from tests.support.machines import environment
+from tests.support.stack import Stack
 
 if TYPE_CHECKING:
-    from support.machines import Environment
+    from tests.support.machines import Environment
 
 __all__ = ["environment"]
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.stack import PRODUCTION, SECTIONS, STAGING
 
 from plugins.module_utils.packages.compare import compare
+from tests.support.stack import PRODUCTION, SECTIONS, STAGING
 
 if TYPE_CHECKING:
-    from support.stack import Stack
+    from tests.support.stack import Stack
 
 SUITES = ("trixie", "bookworm")
 SOURCES = "dpkg-query -W -f '${Package} ${source:Package}\\n'"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support.stack import STAGING
+
+from tests.support.stack import STAGING
 
 if TYPE_CHECKING:
-    from support.stack import Stack
+    from tests.support.stack import Stack
 
 # What of it has an older version in the archive, on the site's machine and on the database's
 OLDER = {"staging1": ["nginx", "nginx-common", "libssl3t64", "openssl", "openssl-provider-legacy"],

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from support.browser import Browser
+from tests.support.browser import Browser
 
 PROJECT = Path(__file__).resolve().parents[2]
 #: Longer than any command of the front door takes, the building of a base box included

@@ -23,9 +23,9 @@ import testinfra
 import yaml
 
 from plugins.plugin_utils.inventory.environment import ENVIRONMENTS
-from support.browser import Browser
-from support.expected import SECRETS, Expected, Site
-from support.load import Load
+from tests.support.browser import Browser
+from tests.support.expected import SECRETS, Expected, Site
+from tests.support.load import Load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ansible.vars.manager import VariableManager
     from testinfra.host import Host
 
-    from support.load import Visitors
+    from tests.support.load import Visitors
 
 __all__ = [
     "Environment",

@@ -10,12 +10,12 @@ import yaml
 from plugins.module_utils.packages.compare import packages_of
 from plugins.module_utils.standalone.look import STACK
 from plugins.plugin_utils.stack.lock import FILE, read_lock, written
-from support.clone import Clone
+from tests.support.clone import Clone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from support.machines import Environment, Machine
+    from tests.support.machines import Environment, Machine
 
 # Each has its site on Debian 13 and its database on Debian 12.
 SECTIONS = {"1": "debian-13-amd64", "2": "debian-12-amd64"}

@@ -7,13 +7,13 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from support.clone import Clone
+from tests.support.clone import Clone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from support.machines import Environment, Machine
+    from tests.support.machines import Environment, Machine
 
 #: Options of verbs; whatever else a test says is an extra-var for Ansible
 OPTIONS = (

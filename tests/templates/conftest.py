@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from rendering import RELEASES, VARIANTS, Renderer, write_tree
+
+from tests.templates.rendering import RELEASES, VARIANTS, Renderer, write_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support.expected import Expected
+    from tests.support.expected import Expected
 
 HERE = Path(__file__).resolve().parent
 #: Rendered for every release; the others take turns, each on one release.

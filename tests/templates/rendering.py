@@ -12,9 +12,9 @@ from typing import Any
 
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import lookup_loader
-from support.expected import CERTIFICATE_AUTHORITY, Expected, Site
 
 from plugins.plugin_utils.secrets.authority import issue, parse_authority
+from tests.support.expected import CERTIFICATE_AUTHORITY, Expected, Site
 
 HERE = Path(__file__).resolve().parent
 ENVIRONMENTS = ("dev", "staging", "production")

@@ -13,14 +13,14 @@ import pytest
 import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from rendering import RELEASES
 
 from plugins.modules import machine_facts
+from tests.templates.rendering import RELEASES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support.expected import Expected
+    from tests.support.expected import Expected
 
     Render = Callable[[str, str], list[Expected]]
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-logs = import_module("logs")
+from box import logs
 
 
 def entry(unit: str, message: object, **more: str) -> str:

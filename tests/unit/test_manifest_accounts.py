@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support.paper_host import KEY, PaperHost
 
 from plugins.filter.systemd import systemd_environment
 from plugins.module_utils.manifest.reading.key import derived_key, keyed
@@ -16,6 +15,7 @@ from plugins.module_utils.manifest.sections.certificates import collect as certi
 from plugins.module_utils.manifest.sections.certificates import facts
 from plugins.module_utils.manifest.sections.environment import assignments, learn
 from plugins.module_utils.manifest.sections.environment import collect as environment
+from tests.support.paper_host import KEY, PaperHost
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,11 +7,11 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from support.paper_host import PaperHost
 
 from plugins.module_utils.manifest.reading.cache import RACY_NS, Cache
 from plugins.module_utils.manifest.reading.dpkg import conffiles, merged, programs, ucf_files
 from plugins.module_utils.manifest.sections.files import collect
+from tests.support.paper_host import PaperHost
 
 if TYPE_CHECKING:
     from pathlib import Path

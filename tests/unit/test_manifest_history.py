@@ -10,7 +10,6 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.paper_host import PaperHost
 
 from plugins.filter.recorder import recorder_files
 from plugins.module_utils.common import recorder
@@ -20,6 +19,7 @@ from plugins.module_utils.manifest.history import LINES_KEPT, MANIFESTS_KEPT, Hi
 from plugins.module_utils.manifest.reading import apt_log
 from plugins.module_utils.manifest.reading.machine import MissingError
 from plugins.plugin_utils.parity.messages import drift_words, items, manifest_words
+from tests.support.paper_host import PaperHost
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support.paper_host import PaperHost
 
 from plugins.module_utils.manifest.reading.cache import Cache
 from plugins.module_utils.manifest.sections.packages import UNKNOWN, archives, collect, installed, origins
 from plugins.module_utils.manifest.sections.sources import collect as sources
 from plugins.module_utils.manifest.sections.sources import deb822, one_line, pins, settings
+from tests.support.paper_host import PaperHost
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.paper_host import PaperHost
 
 from plugins.module_utils.manifest.reading.live import Live
 from plugins.module_utils.manifest.reading.machine import MissingError
@@ -18,6 +17,7 @@ from plugins.module_utils.manifest.sections.venv import collect as venv
 from plugins.module_utils.manifest.sections.venv import name_and_version, recorded
 from plugins.module_utils.release.files import contents
 from plugins.module_utils.release.inside import inside_answer, inside_source
+from tests.support.paper_host import PaperHost
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,6 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.paper_host import PaperHost
 
 from plugins.module_utils.manifest.reading.machine import MissingError
 from plugins.module_utils.manifest.reading.postgresql_files import comparable, waiting
@@ -20,6 +19,7 @@ from plugins.module_utils.manifest.sections.redis import RedisError, answer, pac
 from plugins.module_utils.manifest.sections.redis import collect as redis
 from plugins.module_utils.manifest.sections.redis import waiting as redis_waiting
 from plugins.module_utils.manifest.sections.schema import migrations, schema
+from tests.support.paper_host import PaperHost
 
 if TYPE_CHECKING:
     from pathlib import Path

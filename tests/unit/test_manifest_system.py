@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from support.paper_host import PaperHost
 
 from plugins.module_utils.manifest.sections.firewall import chains
 from plugins.module_utils.manifest.sections.firewall import collect as firewall
@@ -17,6 +16,7 @@ from plugins.module_utils.manifest.sections.kernel import collect as kernel
 from plugins.module_utils.manifest.sections.python import collect as python
 from plugins.module_utils.manifest.sections.python import distributions
 from plugins.module_utils.manifest.sections.system import assignments, collect, memory_mb, zone_of
+from tests.support.paper_host import PaperHost
 
 if TYPE_CHECKING:
     from pathlib import Path

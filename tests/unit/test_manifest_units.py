@@ -6,7 +6,6 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from support.paper_host import PaperHost
 
 from plugins.module_utils.manifest.reading.processes import replaced, unit_of
 from plugins.module_utils.manifest.sections.sockets import addresses, listening, place
@@ -14,6 +13,7 @@ from plugins.module_utils.manifest.sections.sockets import collect as sockets
 from plugins.module_utils.manifest.sections.timers import collect as timers
 from plugins.module_utils.manifest.sections.timers import jobs, schedules, shown
 from plugins.module_utils.manifest.sections.units import activity, collect, exposures, normal_name, states
+from tests.support.paper_host import PaperHost
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -11,19 +10,11 @@ from typing import Any
 
 import pytest
 
+from roles.django.files import samestack_overlay
+
 FILES = Path(__file__).resolve().parents[2] / "roles/django/files"
 
 
-def module() -> Any:
-    spec = importlib.util.spec_from_file_location("samestack_overlay", FILES / "samestack_overlay.py")
-    assert spec
-    assert spec.loader
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
-
-
-OVERLAY = module()
 SQLITE = {
     "DATABASES": {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3", "OPTIONS": {"timeout": 5}}}
 }
@@ -43,7 +34,7 @@ SOCKET = {"DATABASE_URL": "postgresql://site@/site"}
 
 
 def overlay(own: dict[str, Any], **environment: str) -> dict[str, Any]:
-    found: dict[str, Any] = OVERLAY.overlay(own, environment)
+    found: dict[str, Any] = samestack_overlay.overlay(own, environment)
     return found
 
 

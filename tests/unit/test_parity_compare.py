@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.manifests import declared, envelope
 
 from plugins.plugin_utils.parity.as_json import as_data
 from plugins.plugin_utils.parity.compare import (
@@ -23,6 +22,7 @@ from plugins.plugin_utils.parity.compare import (
     compare,
 )
 from plugins.plugin_utils.parity.remedies import mends
+from tests.support.manifests import declared, envelope
 
 THREE = ("dev", "staging", "production")
 

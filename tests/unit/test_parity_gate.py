@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.manifests import envelope
 
 from plugins.plugin_utils.parity.compare import Comparison, compare
 from plugins.plugin_utils.parity.gate import Verdict, gates, judge, names_of, notes, ways_out
+from tests.support.manifests import envelope
 
 PLANTED = {"packages": {"cowsay": "1"}, "schema": {"function:f(a, b)": "aa"}}
 

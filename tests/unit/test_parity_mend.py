@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.manifests import envelope
 
 from plugins.plugin_utils.parity.compare import compare
 from plugins.plugin_utils.parity.remedies import mends
+from tests.support.manifests import envelope
 
 
 def mend(section: str, key: str, now: Any, before: Any = None, **other: Any) -> str:

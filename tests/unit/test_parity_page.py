@@ -6,12 +6,12 @@ import re
 
 import html5lib
 import pytest
-from support.manifests import envelope
 
 from plugins.plugin_utils.parity.compare import Comparison, compare
 from plugins.plugin_utils.parity.page import page
 from plugins.plugin_utils.parity.text import Look, lines
 from plugins.plugin_utils.parity.timeline import timeline
+from tests.support.manifests import envelope
 
 THREE = ("dev", "staging", "production")
 NOW = 1795615385.0

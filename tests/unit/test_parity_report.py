@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import parity
 import pytest
-from common import SetupError
-from support.manifests import envelope
 
+from box import parity
+from box.common import SetupError
 from plugins.plugin_utils.parity.report import Report
 from plugins.plugin_utils.parity.store import Store
+from tests.support.manifests import envelope
 
 if TYPE_CHECKING:
     from collections.abc import Callable

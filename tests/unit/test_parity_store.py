@@ -6,11 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.manifests import declared, envelope
 
 from plugins.plugin_utils.parity.envelope import EnvelopeError, read_envelope, write_envelope
 from plugins.plugin_utils.parity.store import Store
 from plugins.plugin_utils.parity.timeline import changes, since, timeline
+from tests.support.manifests import declared, envelope
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import versions
 
 from plugins.module_utils.common.errors import HostError as Error
 from plugins.module_utils.common.text import few, short_traceback
@@ -16,6 +15,7 @@ from plugins.module_utils.inside_app.reverse import surplus
 from plugins.module_utils.release.database import check as release_check_steps
 from plugins.module_utils.release.database import restore_points, rollback_choice, rollback_plan
 from plugins.module_utils.release.inside import inside_answer, inside_source
+from tests.support import versions
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# What is installed, by its package's own record
 from importlib.metadata import version
 from pathlib import Path
 

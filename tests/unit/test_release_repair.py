@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from test_release_contents import VID, make_release, packed, write
 
 from plugins.module_utils.common.errors import HostError
 from plugins.module_utils.release.place import Place
 from plugins.module_utils.release.state import repair, status
+from tests.unit.test_release_contents import VID, make_release, packed, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable

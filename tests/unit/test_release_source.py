@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_project import PINS, startproject, tree
 
 from plugins.action.release_source import describe, prepare
 from plugins.plugin_utils.errors import DecisionError
 from plugins.plugin_utils.project.archive import keep_newest, pack
 from plugins.plugin_utils.project.repository import Request, commits_between, resolve_url
 from plugins.plugin_utils.project.source import fetch, path_files
+from tests.unit.test_project import PINS, startproject, tree
 
 GIT_NAME = {
     "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.org", "GIT_COMMITTER_NAME": "a",

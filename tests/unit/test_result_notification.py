@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from support.chat import BODY, Chat
 
 from plugins.plugin_utils.release.outcome import Outcome
+from tests.support.chat import BODY, Chat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

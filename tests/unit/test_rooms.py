@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
+import subprocess
 import sys
+import tomllib
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -12,7 +15,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
+ROOT = Path(__file__).resolve().parents[2]
+PLUGINS = ROOT / "plugins"
 FILES = {path.relative_to(PLUGINS).with_suffix("").as_posix(): path for path in PLUGINS.rglob("*.py")}
 #: What the control node and the hosts both use; it must not grow without a reason.
 SHARED = {
@@ -84,6 +88,50 @@ def test_the_floors_share_few_files() -> None:
 def test_nothing_of_ours_is_imported_by_a_path_of_its_own() -> None:
     """Ansible finds it as a collection, everything else as packages of the repository's root."""
     for name, path in FILES.items():
-        text = path.read_text(encoding="utf-8")
-        assert "ansible_collections" not in text or name == "callback/module_payloads", name
-        assert "sys.path" not in text or name.startswith("module_utils/inside_app/"), name
+        assert "ansible_collections" not in path.read_text(encoding="utf-8") or name == "callback/module_payloads", name
+
+
+def listed() -> list[Path]:
+    """Return the Python files of the repository, those without a suffix too."""
+    rooms = ("plugins", "roles", "box", "cli", "tests", "molecule", "docs", "bench")
+    names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", *rooms], cwd=ROOT, check=True,
+                           capture_output=True, text=True).stdout.splitlines()  # fmt: skip
+    found = [ROOT / name for name in names if (ROOT / name).is_file()]
+    return [path for path in found if path.suffix == ".py" or path.read_bytes()[:22] == b"#!/usr/bin/env python3"]
+
+
+def unargued(text: str) -> list[str]:
+    """Return the lines that change how Python finds modules, and have no comment on them or right above."""
+    found, argued = [], False
+    for line in text.splitlines():
+        if re.search(r"sys\.path|importlib|__path__", line):  # what is looked for
+            if not argued and "#" not in line:
+                found.append(line.strip())
+        else:
+            argued = line.lstrip().startswith("#")
+    return found
+
+
+def test_whatever_changes_how_modules_are_found_is_argued() -> None:
+    # Examples of both
+    assert unargued("import os\nsys.path.append('x')\n") == ["sys.path.append('x')"]
+    assert not unargued("# Why\nimport importlib\nfrom importlib import util\n")
+    found = {str(path.relative_to(ROOT)): unargued(path.read_text(encoding="utf-8")) for path in listed()}
+    assert len(found) > 100, "the files are found at all"
+    assert not {name: lines for name, lines in found.items() if lines}
+
+
+def test_tools_find_every_file_from_the_root() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    assert "mypy_path" not in settings["mypy"]
+    assert settings["pytest"]["ini_options"]["pythonpath"] == ["."]
+
+
+def test_neighbours_are_imported_by_their_whole_names() -> None:
+    # What a role puts on hosts lies flat there.
+    for path in [path for path in listed() if "roles" not in path.parts]:
+        neighbours = {other.stem for other in path.parent.glob("*.py")} - set(sys.stdlib_module_names)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            assert not neighbours & set(names), path

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from test_system_state import entry, mode
 
 from plugins.module_utils.system import change, restore
 from plugins.module_utils.system import undo as system_undo
@@ -15,6 +14,7 @@ from plugins.module_utils.system.change import State
 from plugins.module_utils.system.entries import EntryError
 from plugins.module_utils.system.restore import Restore, is_unit
 from plugins.module_utils.system.undo import Record
+from tests.unit.test_system_state import entry, mode
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import dataclass
+
+# Django is the application's: only its Python has it.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -174,6 +176,7 @@ def slow_by_rule(statement: Statement) -> list[str]:
 
 def linter(folder: str) -> Callable[[list[str]], Sequence[Any]]:
     """Return django-migration-linter's analysis of PostgreSQL statements (errors and warnings) from its own folder."""
+    # The linter lies in a folder of its own, beside what the application installed.
     if folder not in sys.path:
         sys.path.append(folder)
     found = import_module("django_migration_linter.sql_analyser")

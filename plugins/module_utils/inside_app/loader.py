@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 
-# No file holds them: how else could they be modules?
+# No file holds the programs: Python's own way to make modules of texts
 from importlib import import_module
 from importlib.abc import ExecutionLoader, MetaPathFinder
 from importlib.machinery import ModuleSpec

@@ -10,6 +10,8 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, nullcontext, suppress
+
+# Django is the application's: only its Python has it.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 

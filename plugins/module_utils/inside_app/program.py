@@ -14,6 +14,8 @@ import runpy
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+
+# Django is the application's: only its Python has it.
 from importlib import import_module
 from importlib.util import MAGIC_NUMBER, cache_from_source, source_hash
 from multiprocessing import get_context

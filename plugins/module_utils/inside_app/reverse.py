@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# Django is the application's: only its Python has it.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+
+# Django and Gunicorn are the application's: only its Python has them.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -91,6 +93,7 @@ def gunicorn(path: str) -> dict[str, Any]:
     app = application.__new__(application)
     app.usage, app.prog, app.cfg, app.callable, app.logger = None, None, None, None, None
     app.load_default_config()
+    # As Gunicorn itself does before it reads its file
     sys.path.insert(0, os.getcwd())
     app.load_config_from_file(path)
     known = app.cfg.settings

@@ -1,9 +1,10 @@
 """Entry point for live code: the application's own, which also serves static files from where they are edited."""
 
-import importlib
+import importlib  # which module it is, is known on the machine only
 import os
 
 _module, _, _name = os.environ["SAMESTACK_BASE_APPLICATION"].partition(":")
+# By its name, as Gunicorn would
 application = getattr(importlib.import_module(_module), _name or "application")
 
 from django.apps import apps  # the import above has set Django up

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support.team import Team
+
+from tests.support.team import Team
 
 if TYPE_CHECKING:
-    from support.machines import Environment
+    from tests.support.machines import Environment
 
 
 @pytest.fixture(scope="session")

@@ -6,11 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import versions
+
+from tests.support import versions
 
 if TYPE_CHECKING:
-    from support.machines import Machine
-    from support.team import Team
+    from tests.support.machines import Machine
+    from tests.support.team import Team
 
 COLUMNS = (
     "SELECT string_agg(column_name, ',' ORDER BY 1) FROM information_schema.columns WHERE table_name = 'board_notice'"

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from support import versions
-from support.machines import wait_for
+
+from tests.support import versions
+from tests.support.machines import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from support.team import Team
+    from tests.support.team import Team
 
 
 @dataclass(frozen=True)

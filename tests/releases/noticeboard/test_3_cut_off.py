@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support import versions
-from support.machines import wait_for
+
+from tests.support import versions
+from tests.support.machines import wait_for
 
 if TYPE_CHECKING:
-    from support.team import Team
+    from tests.support.team import Team
 
 HOST = Path(__file__).resolve().parents[3] / "box" / "host"
 #: The parts of a deployment, its beginning and its end, between which the moments are spread at which it is cut off

@@ -7,13 +7,14 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from support import versions
-from support.load import Load, Visitors
+
+from tests.support import versions
+from tests.support.load import Load, Visitors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.team import Team
+    from tests.support.team import Team
 
 DEPLOYMENTS = 5
 VISITORS = (

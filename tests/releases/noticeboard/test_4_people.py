@@ -7,14 +7,15 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from support import versions
-from support.chat import BODY, Chat
-from support.machines import wait_for
+
+from tests.support import versions
+from tests.support.chat import BODY, Chat
+from tests.support.machines import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.team import Team
+    from tests.support.team import Team
 
 LOCK = "/run/samestack/lock.json"
 

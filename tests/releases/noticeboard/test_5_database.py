@@ -7,12 +7,13 @@ import shlex
 from typing import TYPE_CHECKING
 
 import pytest
-from support import versions
+
+from tests.support import versions
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.team import Team
+    from tests.support.team import Team
 
 COLUMN = "SELECT count(*) FROM information_schema.columns WHERE table_name = 'board_notice' AND column_name = '{}'"
 CATEGORIES = "SELECT string_agg(name, ',' ORDER BY id) FROM board_category"

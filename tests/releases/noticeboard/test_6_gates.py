@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support import versions
+
+from tests.support import versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.team import Team
+    from tests.support.team import Team
 
 FILE = "source/manage.py"
 

@@ -6,9 +6,10 @@ import os
 import subprocess
 
 import pytest
-from support.clone import PROJECT, Clone
-from support.machines import Environment, inventory_of, the_environment
-from support.team import Team
+
+from tests.support.clone import PROJECT, Clone
+from tests.support.machines import Environment, inventory_of, the_environment
+from tests.support.team import Team
 
 DECISIONS = {
     "app_name": "mysite",

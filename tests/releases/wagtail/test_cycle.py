@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.team import Team
+    from tests.support.team import Team
 
 RELEASES = 5
 MODEL = """from django.db import models

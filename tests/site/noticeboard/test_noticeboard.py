@@ -7,11 +7,12 @@ import secrets
 from typing import TYPE_CHECKING
 
 import pytest
-from support.machines import wait_for
+
+from tests.support.machines import wait_for
 
 if TYPE_CHECKING:
-    from support.browser import Browser
-    from support.machines import Machine
+    from tests.support.browser import Browser
+    from tests.support.machines import Machine
 
 EDITOR = "tests-editor"
 

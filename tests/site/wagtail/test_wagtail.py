@@ -6,7 +6,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from support.machines import Machine
+    from tests.support.machines import Machine
 
 
 def test_the_home_page_and_its_files(site: Machine) -> None:

@@ -1,0 +1,1 @@
+"""The local machines, and the tools on this computer."""
