@@ -195,7 +195,7 @@ class Bench:
         if front_door.in_use():
             raise BenchError("a development machine is up on this computer. `./samestack destroy` first")
         floor = self.floor()
-        note("./samestack up in a fresh clone …")
+        note("`./samestack up` in a fresh clone …")
         seconds = front_door.seconds_up()
         self.report.add("./samestack up, the box being built", seconds, "s")
         self.report.add("  ./samestack up / floor", seconds / floor, "x", UP_RATIO)

@@ -21,7 +21,8 @@ UV = STATE / "uv" / "bin" / "uv"
 VENV = REPO / ".venv"
 INPUTS = ("uv.lock", "pyproject.toml")
 # What every run of a verb imports; uv leaves all of it as source, and compiling that anew takes a second a run.
-IMPORTED = ("ansible", "cryptography", "jinja2", "packaging", "resolvelib", "yaml")
+IMPORTED = ("ansible", "click", "cryptography", "jinja2", "packaging", "resolvelib", "yaml")
+OURS = tuple(str(REPO / name) for name in ("plugins", "cli", "box"))
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
@@ -119,7 +120,7 @@ def compile_tools() -> None:
     """
     packages = next((VENV / "lib").glob("python*/site-packages"))
     folders = [str(packages / name) for name in IMPORTED]
-    run([str(VENV / "bin" / "python"), "-m", "compileall", "-q", "-j", "0", *folders, str(REPO / "plugins")])
+    run([str(VENV / "bin" / "python"), "-m", "compileall", "-q", "-j", "0", *folders, *OURS])
 
 
 def main(arguments: list[str]) -> None:

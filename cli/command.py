@@ -127,7 +127,7 @@ def unknown(kind: str, word: str, known: Iterable[str], otherwise: str) -> str:
     return f"{word}: there is no such {kind}. " + (f"Did you mean `{near[0]}`?" if near else otherwise)
 
 
-class Environment(click.ParamType):
+class Environment(click.ParamType[str]):
     """The name of an environment."""
 
     name = "environment"
@@ -150,7 +150,7 @@ class Environment(click.ParamType):
         return [CompletionItem(name) for name in self.names if name.startswith(incomplete)]
 
 
-class Release(click.ParamType):
+class Release(click.ParamType[str]):
     """The id of a release. The machine knows which it keeps; this computer knows those that it has built or fetched."""
 
     name = "release"

@@ -30,7 +30,8 @@ def machine_options(function: Callable[..., None]) -> Callable[..., None]:
     host = click.option(
         "--host", metavar="HOST", default="", shell_complete=complete_host, help="Another machine than the first one."
     )
-    return environment_argument()(rehearsal_option(host(function)))
+    wrapped: Callable[..., None] = environment_argument()(rehearsal_option(host(function)))
+    return wrapped
 
 
 @verb(

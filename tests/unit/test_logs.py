@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from box import logs
+from cli import logs
 
 
 def entry(unit: str, message: object, **more: str) -> str:
