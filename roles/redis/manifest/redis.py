@@ -1,54 +1,42 @@
-"""Section `redis`: the server's version and every setting as it is in force."""
+"""Section `redis`: the server's version and every setting as it is in force, as `redis-cli` tells."""
 
 from __future__ import annotations
 
 import re
-import socket
 from typing import TYPE_CHECKING
 
-from ..reading.machine import MissingError
+from plugins.module_utils.manifest.reading.machine import MissingError
+from plugins.module_utils.manifest.section import Collector, Service
 
 if TYPE_CHECKING:
-    from typing import IO
-
-    from ..reading.machine import Host, Section
+    from plugins.module_utils.manifest.reading.machine import Host, Section
 
 SOCKET, FILE = "/run/redis/redis-server.sock", "/etc/redis/redis.conf"
-PATIENCE_SECONDS = 20
 #: Older names of settings that have a newer one
 OLD = re.compile(r"^(slave|slaveof$|cluster-slave|min-slaves|repl-diskless-sync-slaves)|-ziplist-|slave-")
 SECRET = ("requirepass", "masterauth", "primaryauth", "tls-key-file-pass", "tls-client-key-file-pass")
 PAIR = re.compile(r"server-[0-9a-f]{8}\.pem")
 PASSWORD = re.compile(r"#([0-9a-f]{64})")
+#: An item of a list as redis-cli prints it for people, and what a backslash stands for there. That form is the same in
+#: all versions, and a value with a line's end in it stays one item; `--json` came with Redis 7.
+ITEM = re.compile(r'^\s*(?:\d+\)\s+)+"((?:[^"\\]|\\.)*)"$', re.MULTILINE)
+MODULE = re.compile(r'1\) "name"\n\s+2\) "([^"]*)"')
+ESCAPE = re.compile(rb"\\(?:x([0-9a-f]{2})|(.))", re.DOTALL)
+LETTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b"}
 
 
-class RedisError(Exception):
-    """The server refuses; the text is what it says."""
+def unescaped(text: str) -> str:
+    """Return what an item of a list stands for."""
+    raw = ESCAPE.sub(
+        lambda found: bytes([int(found[1], 16)]) if found[1] else LETTERS.get(found[2], found[2]),
+        text.encode("utf-8", "surrogateescape"),
+    )
+    return raw.decode("utf-8", "replace")
 
 
-def packed(*words: str) -> bytes:
-    """Return a command as the protocol has it (RESP: an array of bulk strings)."""
-    data = b"*%d\r\n" % len(words)
-    for word in words:
-        raw = word.encode()
-        data += b"$%d\r\n%s\r\n" % (len(raw), raw)
-    return data
-
-
-def answer(stream: IO[bytes]) -> object:
-    """Read one answer; raises RedisError for an error."""
-    line = stream.readline().rstrip(b"\r\n")
-    kind, rest = line[:1], line[1:].decode("utf-8", "replace")
-    if kind == b"-":
-        raise RedisError(rest)
-    if kind == b"$":
-        data = stream.read(int(rest) + 2)[:-2] if int(rest) >= 0 else b""
-        return data.decode("utf-8", "replace")
-    if kind in (b"*", b"%"):
-        return [answer(stream) for _ in range(int(rest) * (2 if kind == b"%" else 1))]
-    if kind in (b"+", b":"):
-        return rest
-    raise RedisError(f"an answer that is none of this protocol: {line[:40]!r}")
+def items(answer: str) -> list[str]:
+    """Return the texts of a list."""
+    return [unescaped(text) for text in ITEM.findall(answer)]
 
 
 def password_of(text: str) -> str:
@@ -92,36 +80,41 @@ def collect(host: Host) -> Section:
     """Return the section; raises MissingError."""
     if "cache" not in host.config["functions"]:
         raise MissingError("Redis is on another machine, or the application uses none")
-    try:
-        found = ask(host.path(SOCKET), password_of(host.text(FILE)))
-    except (OSError, RedisError, ValueError) as error:
-        raise MissingError(f"the server does not answer on {SOCKET}: {error}") from None
-    info = dict(line.split(":", 1) for line in str(found["info"]).splitlines() if ":" in line)
+    info = dict(line.split(":", 1) for line in ask(host, "info", "server").splitlines() if ":" in line)
     section: Section = {"version": info.get("redis_version", ""), "build": info.get("redis_build_id", "")}
-    section["modules"] = sorted(str(one[1]) for one in found["modules"] if isinstance(one, list))
-    section["users"] = [PASSWORD.sub(lambda match: host.keyed(match[1]), str(user)) for user in found["users"]]
-    for name, value in settings([str(word) for word in found["config"]]).items():
+    section["modules"] = sorted(MODULE.findall(ask(host, "module", "list")))
+    users = items(ask(host, "acl", "list"))
+    section["users"] = [PASSWORD.sub(lambda match: host.keyed(match[1]), user) for user in users]
+    known = settings(items(ask(host, "config", "get", "*")))
+    for name, value in known.items():
         secret = name in SECRET and value
         section[name] = host.keyed(value) if secret else host.secrets.masked(PAIR.sub("server-….pem", value))
-    known = settings([str(word) for word in found["config"]])
     for name, value in waiting(host.text(FILE), known).items():
         section[f"file:{name}"] = host.secrets.masked(PAIR.sub("server-….pem", value)) + " (waits for a restart)"
     return section
 
 
-def ask(path: str, password: str) -> dict[str, list[object]]:
-    """Return what the server answers; raises OSError and RedisError."""
-    commands = {"info": ["INFO", "server"], "config": ["CONFIG", "GET", "*"], "users": ["ACL", "LIST"]}
-    commands["modules"] = ["MODULE", "LIST"]
-    found: dict[str, list[object]] = {}
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(PATIENCE_SECONDS)
-        connection.connect(path)
-        with connection.makefile("rb") as stream:
-            if password:
-                connection.sendall(packed("AUTH", password))
-                answer(stream)
-            for name, words in commands.items():
-                connection.sendall(packed(*words))
-                found[name] = answer(stream)  # type: ignore[assignment]
-    return found
+def ask(host: Host, *words: str) -> str:
+    """Return what the server answers; raises MissingError. The password is in no argument list."""
+    password = password_of(host.text(FILE))
+    environment = {"REDISCLI_AUTH": password} if password else {}
+    code, out, err = host.ask("redis-cli", "-s", host.path(SOCKET), "--no-raw", *words, environment=environment)
+    if code or out.startswith("(error)"):
+        why = " ".join((err if code else out).split()) or f"exit code {code}"
+        raise MissingError(f"the server does not answer on {SOCKET}: {host.secrets.masked(why)}")
+    return out
+
+
+SECTIONS = (
+    Collector(
+        "redis",
+        lambda host, _live: collect(host),
+        learn=lambda host: host.secrets.learn("requirepass", password_of(host.text(FILE))),
+    ),
+)
+SERVICE = Service(
+    units=("redis-server",),
+    certificates=("/etc/redis/server-*.pem",),
+    own_files=("/etc/redis/server-*.pem",),
+    open_files={FILE: rf"^[ \t]*(?:{'|'.join(SECRET)}|user)[ \t].*$\n?"},
+)
