@@ -14,8 +14,8 @@ from plugins.module_utils.manifest.reading.sql import rows
 from plugins.module_utils.manifest.sections.nginx import build, collect, directives, joined, parts
 from plugins.module_utils.manifest.sections.postgresql import database, role, rules
 from plugins.module_utils.manifest.sections.schema import migrations, schema
-from roles.redis.manifest.redis import SOCKET, password_of
 from roles.redis.manifest.redis import collect as redis
+from roles.redis.manifest.redis import password_of
 from roles.redis.manifest.redis import waiting as redis_waiting
 
 if TYPE_CHECKING:
@@ -251,13 +251,12 @@ def test_what_redis_has_not_read() -> None:
     assert redis_waiting(text, server) == {"timeout": "0"}
 
 
-CLI = "redis-cli -s {} --no-raw "
 #: As Redis 6, 7 and 8 print it
-REDIS = {
-    "info server": "# Server\r\nredis_version:7.0.15\r\nredis_build_id:abcdef\r\n",
-    "module list": '1) 1) "name"\n   2) "search"\n   3) "ver"\n   4) (integer) 1\n   5) "args"\n   6) (empty array)\n',
-    "acl list": f'1) "user default on #{"a" * 64} ~* &* +@all"\n',
-    "config get *": """ 1) "timeout"
+REDIS = (
+    "# Server\r\nredis_version:7.0.15\r\nredis_build_id:abcdef\r\n",
+    '1) 1) "name"\n   2) "search"\n   3) "ver"\n   4) (integer) 1\n   5) "args"\n   6) (empty array)\n',
+    f'1) "user default on #{"a" * 64} ~* &* +@all"\n',
+    """ 1) "timeout"
  2) "0"
  3) "requirepass"
  4) "plantedword"
@@ -266,12 +265,12 @@ REDIS = {
  7) "proc-title-template"
  8) "{title} \\"x\\"\\n9) \\\\ \\xc3\\xa4"
 """,
-}
+)
 
 
-def redis_on_paper(folder: Path, **answers: str) -> PaperHost:
+def redis_on_paper(folder: Path, *answers: str) -> PaperHost:
     host = PaperHost(folder)
-    host.answers = {CLI.format(host.path(SOCKET)) + words: text for words, text in {**REDIS, **answers}.items()}
+    host.answers = {"redis-cli": '"next"\n'.join(answers or REDIS)}
     return host
 
 
@@ -287,9 +286,18 @@ def test_redis_tells_no_password(tmp_path: Path) -> None:
     assert "a" * 64 not in str(section)
 
 
-def test_a_redis_that_does_not_answer_is_missing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ("(error) NOAUTH Authentication required.\n" * 7, r"redis-server\.sock: .*NOAUTH"),
+        ("Could not connect to Redis at /run/redis: No such file\n", r"redis-server\.sock: Could not connect"),
+    ],
+)
+def test_a_redis_that_does_not_answer_is_missing(tmp_path: Path, answer: str, why: str) -> None:
+    with pytest.raises(MissingError, match=rf"does not answer on /run/redis/{why}"):
+        redis(redis_on_paper(tmp_path, answer))
+
+
+def test_a_redis_without_its_client_is_missing(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match="redis-cli is not installed"):
         redis(PaperHost(tmp_path))
-    refuses = redis_on_paper(tmp_path, **{"info server": "(error) NOAUTH Authentication required.\n"})
-    with pytest.raises(MissingError, match=r"does not answer on /run/redis/redis-server\.sock: .*NOAUTH"):
-        redis(refuses)

@@ -22,6 +22,8 @@ PASSWORD = re.compile(r"#([0-9a-f]{64})")
 ITEM = re.compile(r'^\s*(?:\d+\)\s+)+"((?:[^"\\]|\\.)*)"$', re.MULTILINE)
 MODULE = re.compile(r'1\) "name"\n\s+2\) "([^"]*)"')
 ESCAPE = re.compile(rb"\\(?:x([0-9a-f]{2})|(.))", re.DOTALL)
+#: Between two answers: texts of the server have quotation marks and a number before them, or a colon in them.
+MARK = "next"
 LETTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b"}
 
 
@@ -80,12 +82,12 @@ def collect(host: Host) -> Section:
     """Return the section; raises MissingError."""
     if "cache" not in host.config["functions"]:
         raise MissingError("Redis is on another machine, or the application uses none")
-    info = dict(line.split(":", 1) for line in ask(host, "info", "server").splitlines() if ":" in line)
+    info_text, modules, users, config = ask(host, "info server", "module list", "acl list", "config get *")
+    info = dict(line.split(":", 1) for line in info_text.splitlines() if ":" in line)
     section: Section = {"version": info.get("redis_version", ""), "build": info.get("redis_build_id", "")}
-    section["modules"] = sorted(MODULE.findall(ask(host, "module", "list")))
-    users = items(ask(host, "acl", "list"))
-    section["users"] = [PASSWORD.sub(lambda match: host.keyed(match[1]), user) for user in users]
-    known = settings(items(ask(host, "config", "get", "*")))
+    section["modules"] = sorted(MODULE.findall(modules))
+    section["users"] = [PASSWORD.sub(lambda match: host.keyed(match[1]), user) for user in items(users)]
+    known = settings(items(config))
     for name, value in known.items():
         secret = name in SECRET and value
         section[name] = host.keyed(value) if secret else host.secrets.masked(PAIR.sub("server-….pem", value))
@@ -94,15 +96,18 @@ def collect(host: Host) -> Section:
     return section
 
 
-def ask(host: Host, *words: str) -> str:
-    """Return what the server answers; raises MissingError. The password is in no argument list."""
+def ask(host: Host, *commands: str) -> list[str]:
+    """Return the answers to commands, of one call; raises MissingError. The password is in no argument list."""
     password = password_of(host.text(FILE))
     environment = {"REDISCLI_AUTH": password} if password else {}
-    code, out, err = host.ask("redis-cli", "-s", host.path(SOCKET), "--no-raw", *words, environment=environment)
-    if code or out.startswith("(error)"):
-        why = " ".join((err if code else out).split()) or f"exit code {code}"
+    lines = f"\necho {MARK}\n".join(commands) + "\n"
+    _, out, err = host.ask("redis-cli", "-s", host.path(SOCKET), "--no-raw", stdin=lines, environment=environment)
+    answers = out.split(f'"{MARK}"\n')
+    refused = next((text for text in answers if text.startswith("(error)")), "")
+    if refused or len(answers) < len(commands):
+        why = (refused or err or out).strip().partition("\n")[0]
         raise MissingError(f"the server does not answer on {SOCKET}: {host.secrets.masked(why)}")
-    return out
+    return answers
 
 
 SECTIONS = (
