@@ -137,8 +137,6 @@ def test_one_more_section_is_one_file_on_each_side(
 def test_every_section_has_its_file_on_both_sides() -> None:
     names = [one.name for one in record.collectors(section_files())]
     assert sorted(names) == sorted(SECTIONS)
-    silent = [file.__name__ for file in section_files() if not hasattr(file, "SECTIONS")]
-    assert not silent, "these declare no SECTIONS"
 
 
 def test_places_and_marks_tell_sections_apart() -> None:
