@@ -18,6 +18,7 @@ DEFAULTS: dict[str, Any] = {
     "mode": None,
     "secret": False,
     "initial": False,
+    "exclusive": False,
     "target": None,
 }
 CONTENT_KEYS = ("template", "source", "content")
@@ -46,6 +47,9 @@ def normalise(raw: Any) -> dict[str, Any]:
         raise AnsibleActionFail(f"system_state: {path}: a link, and nothing else, has a `target`")
     entry["secret"] = boolean(entry["secret"])
     entry["initial"] = boolean(entry["initial"])
+    entry["exclusive"] = boolean(entry["exclusive"])
+    if entry["exclusive"] and entry["state"] != "directory":
+        raise AnsibleActionFail(f"system_state: {path}: only a directory is `exclusive`")
     for key in LIST_KEYS:
         value = raw.get(key) or []
         entry[key] = [value] if isinstance(value, str) else list(value)

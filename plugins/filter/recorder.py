@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ansible.errors import AnsibleFilterError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -21,14 +23,22 @@ RECORDER = (
 
 
 def recorder_files(folder: str) -> list[dict[str, str]]:
-    """Return `system_state` entries that put the recorder's packages into a folder, as the package `samestack`."""
-    names = sorted(str(path.relative_to(MODULES)) for part in RECORDER for path in MODULES.glob(part))
-    package = f"{folder}/samestack"
-    folders = sorted({str(Path(name).parent) for name in names} - {"."})
+    """Return `system_state` entries that put the recorder into a folder.
+
+    Its packages keep their names below `plugins`; what roles say of their services (`roles/<role>/manifest/`) joins the
+    sections. Raises AnsibleFilterError where two files are of one name.
+    """
+    package = "plugins/module_utils"
+    sources = {f"{package}/{path.relative_to(MODULES)}": path for part in RECORDER for path in MODULES.glob(part)}
+    for path in sorted(ENGINE.glob("roles/*/manifest/*.py")):
+        name = f"{package}/manifest/sections/{path.name}"
+        if name in sources:
+            raise AnsibleFilterError(f"two sections of the manifest have one name: {sources[name]} and {path}")
+        sources[name] = path
+    folders = sorted({str(parent) for name in sources for parent in Path(name).parents} - {"."})
     return [
-        {"path": package, "state": "directory"},
-        *({"path": f"{package}/{name}", "state": "directory"} for name in folders),
-        *({"path": f"{package}/{name}", "source": str(MODULES / name)} for name in names),
+        *({"path": f"{folder}/{name}", "state": "directory"} for name in folders),
+        *({"path": f"{folder}/{name}", "source": str(sources[name])} for name in sorted(sources)),
     ]
 
 

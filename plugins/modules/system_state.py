@@ -41,6 +41,10 @@ options:
       mode: {description: Permission bits in octal; 0644 for files and 0755 for directories when left out., type: str}
       secret: {description: The content never appears in a diff., type: bool, default: false}
       initial: {description: Only a missing file is written; an existing one is kept., type: bool, default: false}
+      exclusive:
+        description: Files and links below this directory that no entry names are removed (not Python's byte-code).
+        type: bool
+        default: false
       apply: {description: Commands that run after a change; later entries may rely on it., type: list, elements: str}
       validate: {description: Commands that must succeed once all files are in place., type: list, elements: str}
       restart: {description: Running units (or patterns) to restart when this entry changed., type: list, elements: str}

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 
 TYPED = ("bench", "box", "cli", "docs", "molecule/shared", "plugins", "tests/runner", "tests/support")
+#: Sections of the manifest that roles bring
+SECTIONS = sorted(
+    str(path.relative_to(REPO)) for kind in ("manifest", "parity") for path in REPO.glob(f"roles/*/{kind}")
+)
 
 
 def parts() -> list[Part]:
@@ -30,7 +34,7 @@ def parts() -> list[Part]:
             folder=REPO / "examples" / "noticeboard",
             environment=own,
         ),
-        Part("mypy", [tool("mypy"), *TYPED]),
+        Part("mypy", [tool("mypy"), *TYPED, *SECTIONS]),
         Part("yamllint", [tool("yamllint"), "--strict", "."]),
         Part("ruff check", [tool("ruff"), "check"]),
         Part("ruff format", [tool("ruff"), "format", "--check"]),

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from plugins.module_utils.manifest import record
 from plugins.module_utils.manifest.reading.cache import Cache
 from plugins.module_utils.manifest.reading.machine import Host, MissingError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from types import ModuleType
+
+    from plugins.module_utils.manifest.section import Service
+
+ROOT = Path(__file__).resolve().parents[2]
 
 KEY = "5a" * 32
 CONFIG: dict[str, Any] = {
@@ -23,12 +30,22 @@ CONFIG: dict[str, Any] = {
 }
 
 
+def section_files() -> list[ModuleType]:
+    """Return the files of sections that a host has: ours, and those of roles."""
+    paths = sorted(ROOT.glob("roles/*/manifest/*.py"))
+    return [*record.files(), *(import_module(".".join(path.relative_to(ROOT).with_suffix("").parts)) for path in paths)]
+
+
+SERVICES: list[Service] = record.services(section_files())
+
+
 class PaperHost(Host):
     """A host whose programs answer by what a command begins with."""
 
     def __init__(self, root: Path, **config: Any) -> None:
         """Take the folder that is `/`, and what differs from CONFIG."""
         super().__init__({**CONFIG, **config}, KEY, Cache(), str(root))
+        self.services = SERVICES
         self.folder = root
         self.answers: dict[str, str] = {}
         self.asked: list[str] = []

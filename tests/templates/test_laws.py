@@ -314,7 +314,7 @@ def test_the_recorder_is_whole_and_needs_nothing_but_python(hosts: list[Expected
     """Every file of ours that one of its files imports is there, too."""
     for rendered in hosts:
         names = {path.removeprefix(RECORDER) for path in rendered.matching(RECORDER + r".*\.py")}
-        assert {"__main__.py", "samestack/manifest/main.py"} <= names
+        assert {"__main__.py", "plugins/module_utils/manifest/main.py"} <= names
         for name in names:
             for node in ast.walk(ast.parse(rendered.text(f"{RECORDER}{name}"))):
                 if isinstance(node, ast.ImportFrom) and node.level:
@@ -323,10 +323,11 @@ def test_the_recorder_is_whole_and_needs_nothing_but_python(hosts: list[Expected
                         ways = {f"{folder}.py", f"{folder}/__init__.py"} if node.module else set()
                         ways |= {f"{folder}/{alias.name}.py", f"{folder}/{alias.name}/__init__.py"}
                         assert ways & names, f"{name} imports {alias.name} of {folder}"
+                elif isinstance(node, ast.ImportFrom) and str(node.module).startswith("plugins."):
+                    assert f"{str(node.module).replace('.', '/')}.py" in names, f"{name} imports {node.module}"
                 elif isinstance(node, ast.Import | ast.ImportFrom):
                     named = [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
-                    known = {*sys.stdlib_module_names, "samestack"}
-                    assert {str(one).split(".")[0] for one in named} <= known, name
+                    assert {str(one).split(".")[0] for one in named} <= {*sys.stdlib_module_names, "plugins"}, name
 
 
 def test_the_recorder_knows_what_is_secret_and_nothing_of_it(hosts: list[Expected]) -> None:

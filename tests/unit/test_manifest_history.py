@@ -6,7 +6,6 @@ import gzip
 import json
 import os
 import time
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,8 +17,10 @@ from plugins.module_utils.manifest.differences import NOTHING, differences, valu
 from plugins.module_utils.manifest.history import LINES_KEPT, MANIFESTS_KEPT, History
 from plugins.module_utils.manifest.reading import apt_log
 from plugins.module_utils.manifest.reading.machine import MissingError
+from plugins.module_utils.manifest.section import Collector
+from plugins.module_utils.manifest.sections import environment
 from plugins.plugin_utils.parity.messages import drift_words, items, manifest_words
-from tests.support.paper_host import PaperHost
+from tests.support.paper_host import PaperHost, section_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -242,7 +243,7 @@ def test_a_manifest_in_words() -> None:
     assert manifest_words(result)[1:] == ["Missing: redis: it is not there"]
 
 
-def test_one_section_does_not_take_the_others_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_section_does_not_take_the_others_with_it(tmp_path: Path) -> None:
     host = PaperHost(tmp_path)
     host.write("/etc/noticeboard/env", 'SECRET_KEY="planted-secret"\n')
 
@@ -252,9 +253,12 @@ def test_one_section_does_not_take_the_others_with_it(tmp_path: Path, monkeypatc
     def missing() -> Any:
         raise MissingError("it is not there")
 
-    collectors = [{"good": lambda: {"x": 1}, "bad": fail}, {"absent": missing}]
-    monkeypatch.setattr(record, "sections", lambda *_: collectors)
-    found = record.manifest(host)
+    collectors = [
+        Collector("good", lambda *_: {"x": 1}, learn=environment.learn),
+        Collector("bad", lambda *_: fail(), after="good"),
+        Collector("absent", lambda *_: missing()),
+    ]
+    found = record.collected(host, collectors)
     assert found["sections"] == {"good": {"x": 1}}
     assert found["missing"] == {"bad": "ValueError: <SECRET_KEY> is wrong", "absent": "it is not there"}
 
@@ -262,14 +266,15 @@ def test_one_section_does_not_take_the_others_with_it(tmp_path: Path, monkeypatc
 def test_a_bare_host_has_a_manifest_too(tmp_path: Path) -> None:
     """No program, no file: every section that cannot be had says why."""
     host = PaperHost(tmp_path)
-    found = record.manifest(host)
-    names = {name for group in record.sections(host, SimpleNamespace()) for name in group}
+    collectors = record.collectors(section_files())
+    found = record.collected(host, collectors)
+    names = {one.name for one in collectors}
     assert names == {*found["sections"], *(part for part in found["missing"] if "/" not in part)}
     assert all(found["missing"].values())
 
 
 def test_the_recorder_is_what_it_imports() -> None:
-    paths = {entry["path"].removeprefix("/x/samestack/") for entry in recorder_files("/x")}
+    paths = {entry["path"].removeprefix("/x/plugins/module_utils/") for entry in recorder_files("/x")}
     assert {"manifest/main.py", "manifest/sections/files.py", "release/files/contents.py", "common/systemd.py"} <= paths
     assert not {path for path in paths if path.startswith(("plugin_utils", "system/", "release/serving"))}
 

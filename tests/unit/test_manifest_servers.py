@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import os
-import socket
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,10 +12,10 @@ from plugins.module_utils.manifest.reading.postgresql_files import comparable, w
 from plugins.module_utils.manifest.reading.sql import rows
 from plugins.module_utils.manifest.sections.nginx import build, collect, directives, joined, parts
 from plugins.module_utils.manifest.sections.postgresql import database, role, rules
-from plugins.module_utils.manifest.sections.redis import RedisError, answer, packed, password_of
-from plugins.module_utils.manifest.sections.redis import collect as redis
-from plugins.module_utils.manifest.sections.redis import waiting as redis_waiting
 from plugins.module_utils.manifest.sections.schema import migrations, schema
+from roles.redis.manifest.redis import collect as redis
+from roles.redis.manifest.redis import password_of
+from roles.redis.manifest.redis import waiting as redis_waiting
 from tests.support.paper_host import PaperHost
 
 if TYPE_CHECKING:
@@ -235,14 +232,6 @@ def test_migrations_by_application(tmp_path: Path) -> None:
     assert migrations(host) == {"auth": ["0001_initial", "0002_x"]}
 
 
-def test_the_protocol_of_redis() -> None:
-    assert packed("AUTH", "pä") == b"*2\r\n$4\r\nAUTH\r\n$3\r\np\xc3\xa4\r\n"
-    assert answer(io.BytesIO(b"*2\r\n$1\r\na\r\n*1\r\n:5\r\n")) == ["a", ["5"]]
-    assert answer(io.BytesIO(b"$-1\r\n")) == ""
-    with pytest.raises(RedisError, match="NOAUTH"):
-        answer(io.BytesIO(b"-NOAUTH Authentication required.\r\n"))
-
-
 @pytest.mark.parametrize(
     ("text", "password"),
     [
@@ -262,54 +251,53 @@ def test_what_redis_has_not_read() -> None:
     assert redis_waiting(text, server) == {"timeout": "0"}
 
 
-def bulk(text: str) -> bytes:
-    return b"$%d\r\n%s\r\n" % (len(text), text.encode())
+#: As Redis 6, 7 and 8 print it
+REDIS = (
+    "# Server\r\nredis_version:7.0.15\r\nredis_build_id:abcdef\r\n",
+    '1) 1) "name"\n   2) "search"\n   3) "ver"\n   4) (integer) 1\n   5) "args"\n   6) (empty array)\n',
+    f'1) "user default on #{"a" * 64} ~* &* +@all"\n',
+    """ 1) "timeout"
+ 2) "0"
+ 3) "requirepass"
+ 4) "plantedword"
+ 5) "slaveof"
+ 6) ""
+ 7) "proc-title-template"
+ 8) "{title} \\"x\\"\\n9) \\\\ \\xc3\\xa4"
+""",
+)
 
 
-def array(*texts: str) -> bytes:
-    return b"*%d\r\n" % len(texts) + b"".join(map(bulk, texts))
+def redis_on_paper(folder: Path, *answers: str) -> PaperHost:
+    host = PaperHost(folder)
+    host.answers = {"redis-cli": '"next"\n'.join(answers or REDIS)}
+    return host
 
 
-class RedisOnPaper(threading.Thread):
-    """Answers one connection as a Redis 7 does."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(daemon=True)
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(path)
-        self.listener.listen()
-
-    def run(self) -> None:
-        replies = [
-            b"+OK\r\n",
-            bulk("redis_version:7.0.15\r\nredis_build_id:abcdef"),
-            array("timeout", "0", "requirepass", "plantedword", "slaveof", ""),
-            array(f"user default on #{'a' * 64} ~* &* +@all"),
-            array(),
-        ]
-        connection, _ = self.listener.accept()
-        with connection:
-            for reply in replies:
-                connection.recv(4096)
-                connection.sendall(reply)
-
-
-def test_redis_tells_no_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    host = PaperHost(tmp_path)
+def test_redis_tells_no_password(tmp_path: Path) -> None:
+    host = redis_on_paper(tmp_path)
     host.write("/etc/redis/redis.conf", "requirepass plantedword\n")
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "run/redis/redis-server.sock"
-    path.parent.mkdir(parents=True)
-    server = RedisOnPaper(str(path))
-    server.start()
     section = redis(host)
-    assert (section["version"], section["timeout"]) == ("7.0.15", "0")
+    assert (section["version"], section["timeout"], section["modules"]) == ("7.0.15", "0", ["search"])
+    assert section["proc-title-template"] == '{title} "x"\n9) \\ ä'
     assert str(section["requirepass"]).startswith("hmac:")
     assert "slaveof" not in section
-    assert "plantedword" not in str(section)
+    assert "plantedword" not in str(section) + " ".join(host.asked)
     assert "a" * 64 not in str(section)
 
 
-def test_a_redis_that_does_not_answer_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(MissingError, match="does not answer"):
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ("(error) NOAUTH Authentication required.\n" * 7, r"redis-server\.sock: .*NOAUTH"),
+        ("Could not connect to Redis at /run/redis: No such file\n", r"redis-server\.sock: Could not connect"),
+    ],
+)
+def test_a_redis_that_does_not_answer_is_missing(tmp_path: Path, answer: str, why: str) -> None:
+    with pytest.raises(MissingError, match=rf"does not answer on /run/redis/{why}"):
+        redis(redis_on_paper(tmp_path, answer))
+
+
+def test_a_redis_without_its_client_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(MissingError, match="redis-cli is not installed"):
         redis(PaperHost(tmp_path))

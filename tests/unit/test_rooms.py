@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = ROOT / "plugins"
+ROLES = ROOT / "roles"
 FILES = {path.relative_to(PLUGINS).with_suffix("").as_posix(): path for path in PLUGINS.rglob("*.py")}
 #: What the control node and the hosts both use; it must not grow without a reason.
 SHARED = {
@@ -83,6 +84,49 @@ def test_what_is_sent_as_text_stands_alone(name: str) -> None:
 def test_the_floors_share_few_files() -> None:
     used = {found for name in FILES if name.startswith(CONTROL) for found in imported(name)}
     assert {found for found in used if found.startswith("module_utils")} == SHARED
+
+
+def reached(name: str) -> set[str]:
+    """Return what travels with a module: like Ansible's packer, with what is imported for types alone."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        files = {file for file in imported(waiting.pop()) if file in FILES}
+        waiting += files - found
+        found |= files
+    return found
+
+
+@pytest.mark.parametrize("name", below("modules"))
+def test_a_module_takes_along_only_what_it_uses(name: str) -> None:
+    """The recorder is on the host already, and packers do not see the sections that it finds; one module builds."""
+    found = reached(name)
+    assert not [file for file in found if file.startswith("module_utils/manifest/")]
+    assert name == "modules/release_build" or "module_utils/release/builder" not in found
+
+
+@pytest.mark.parametrize("path", sorted(ROLES.glob("*/manifest/*.py")), ids=lambda path: path.stem)
+def test_a_roles_section_needs_only_python_and_the_recorder(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            module = str(node.module)
+            assert (
+                module.startswith("plugins.module_utils.")
+                or module.split(".", maxsplit=1)[0] in sys.stdlib_module_names
+            ), module
+
+
+@pytest.mark.parametrize(
+    "path", sorted([*ROLES.glob("*/parity/*.py"), *PLUGINS.glob("plugin_utils/parity/sections/*.py")]), ids=str
+)
+def test_a_section_on_the_control_node_imports_nothing_of_ours_when_it_runs(path: Path) -> None:
+    """It is loaded by its path: imports for types alone are read by nobody then."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level, path
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            assert {str(name).split(".")[0] for name in names} <= set(sys.stdlib_module_names), path
 
 
 def test_nothing_of_ours_is_imported_by_a_path_of_its_own() -> None:

@@ -50,6 +50,27 @@ def apply(*files: dict[str, Any], check: bool = False) -> list[str]:
     return call.changed
 
 
+def test_an_exclusive_directory_has_nothing_but_what_is_named(tmp_path: Path) -> None:
+    top = tmp_path / "code"
+    for name in ("kept.py", "old/stale.py", "old/__pycache__/stale.pyc", "stale.py"):
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_text("x")
+    (top / "link").symlink_to(tmp_path)
+    call = [entry(top, state="directory", exclusive=True), entry(top / "kept.py", "x"), entry(top / "new.py", "y")]
+    expected = [str(top / name) for name in ("new.py", "link", "stale.py", "old/stale.py")]
+    assert apply(*call, check=True) == expected
+    assert (top / "stale.py").exists()
+    assert apply(*call) == expected
+    found = sorted(str(path.relative_to(top)) for path in top.rglob("*") if not path.is_dir())
+    assert found == ["kept.py", "new.py", "old/__pycache__/stale.pyc"]
+    assert apply(*call) == []
+
+
+def test_only_a_directory_is_exclusive() -> None:
+    with pytest.raises(AnsibleActionFail, match="only a directory"):
+        normalise({"path": "/x", "content": "", "exclusive": True})
+
+
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.lstat().st_mode)
 

@@ -74,6 +74,16 @@ def test_everything_is_as_before(host: Path) -> None:
     assert not (host / "made").exists()
 
 
+def test_what_an_exclusive_folder_lost_is_back(host: Path) -> None:
+    (host / "code").mkdir()
+    (host / "code" / "old.py").write_text("old\n")
+    provision(entry(host / "code", state="directory", exclusive=True), entry(host / "code" / "new.py", "new\n"))
+    assert [path.name for path in (host / "code").iterdir()] == ["new.py"]
+    undo()
+    assert [path.name for path in (host / "code").iterdir()] == ["old.py"]
+    assert (host / "code" / "old.py").read_text() == "old\n"
+
+
 def test_nobody_else_may_look(host: Path) -> None:
     provision(*everything(host))
     folder = host.parent / "var/undo" / RUN["id"]

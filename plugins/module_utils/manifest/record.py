@@ -1,41 +1,27 @@
-"""The manifest: what is on this host, section by section; what cannot be had is recorded as missing, with why."""
+"""The manifest: what is on this host, section by section; what cannot be had is recorded as missing, with why.
+
+A section is there because its file is in `sections/`; role parity puts those of other roles beside ours.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
+from . import sections
 from .reading.live import Live
 from .reading.machine import MissingError
-from .sections import (
-    accounts,
-    certificates,
-    django,
-    environment,
-    files,
-    firewall,
-    kernel,
-    nginx,
-    packages,
-    postgresql,
-    python,
-    redis,
-    release,
-    schema,
-    sockets,
-    sources,
-    system,
-    timers,
-    units,
-    venv,
-)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable
+    from types import ModuleType
 
     from .reading.machine import Host, Section
+    from .section import Collector, Service
 
 SCHEMA = 1
 DIGITS = 12
@@ -43,49 +29,59 @@ DIGITS = 12
 WORKERS = 4
 
 
-def sections(host: Host, live: Live) -> list[dict[str, Callable[[], Section]]]:
+def files() -> list[ModuleType]:
+    """Return the files of sections, by name. One that cannot be imported ends the recording: it may know of secrets."""
+    # importlib, because no list of ours has their names.
+    return [import_module(f"{sections.__name__}.{name}") for _, name, _ in iter_modules(sections.__path__)]
+
+
+def collectors(found: Iterable[ModuleType]) -> list[Collector]:
+    """Return the collectors that files declare."""
+    return [one for file in found for one in getattr(file, "SECTIONS", ())]
+
+
+def services(found: Iterable[ModuleType]) -> list[Service]:
+    """Return the services that files declare."""
+    return [file.SERVICE for file in found if hasattr(file, "SERVICE")]
+
+
+def grouped(found: Iterable[Collector]) -> list[list[Collector]]:
     """Return the collectors; those of one group share what they read, and run one after the other."""
-    return [
-        {
-            "release": lambda: release.collect(host, live),
-            "venv": lambda: venv.collect(host, live),
-            "settings": lambda: django.settings(host, live),
-            "gunicorn": lambda: django.gunicorn(host, live),
-        },
-        {"files": lambda: files.collect(host)},
-        {"units": lambda: units.collect(host, live)},
-        {"timers": lambda: timers.collect(host)},
-        {"packages": lambda: packages.collect(host)},
-        {"schema": lambda: schema.schema(host), "migrations": lambda: schema.migrations(host)},
-        {"postgresql": lambda: postgresql.collect(host)},
-        {"sources": lambda: sources.collect(host), "python": lambda: python.collect(host)},
-        {"kernel": lambda: kernel.collect(host, live), "system": lambda: system.collect(host)},
-        {"accounts": lambda: accounts.collect(host)},
-        {"nginx": lambda: nginx.collect(host), "certificates": lambda: certificates.collect(host)},
-        {"sockets": lambda: sockets.collect(host, live), "firewall": lambda: firewall.collect(host)},
-        {"redis": lambda: redis.collect(host)},
-        {"environment": lambda: environment.collect(host)},
-    ]
+    found = list(found)
+    first = {one.name for one in found if not one.after}
+    leaders = [one for one in found if one.after not in first]
+    groups = [[leader, *(one for one in found if one.after == leader.name)] for leader in leaders]
+    return sorted(groups, key=lambda group: not group[0].slow)
 
 
 def manifest(host: Host) -> dict[str, Any]:
     """Return the manifest of this host."""
-    environment.learn(host)
-    host.secrets.learn("requirepass", redis.password_of(host.text(redis.FILE)))
-    found: dict[str, Section] = {}
+    declared = files()
+    host.services = services(declared)
+    return collected(host, collectors(declared))
 
-    def collect(group: dict[str, Callable[[], Section]]) -> None:
-        for name, collector in group.items():
+
+def collected(host: Host, declared: Iterable[Collector]) -> dict[str, Any]:
+    """Return the manifest of these sections."""
+    declared = list(declared)
+    for collector in declared:
+        if collector.learn:
+            collector.learn(host)
+    found: dict[str, Section] = {}
+    live = Live(host)
+
+    def collect(group: list[Collector]) -> None:
+        for collector in group:
             try:
-                found[name] = collector()
+                found[collector.name] = collector.collect(host, live)
             except MissingError as missing:
-                host.miss(name, str(missing))
+                host.miss(collector.name, str(missing))
             # One section must not take the others with it, whatever this host has that nobody has thought of.
             except Exception as error:
-                host.miss(name, f"{type(error).__name__}: {host.secrets.masked(str(error))}")
+                host.miss(collector.name, f"{type(error).__name__}: {host.secrets.masked(str(error))}")
 
     with ThreadPoolExecutor(WORKERS) as pool:
-        list(pool.map(collect, sections(host, Live(host))))
+        list(pool.map(collect, grouped(declared)))
     return {"schema": SCHEMA, "sections": found, "missing": host.missing}
 
 

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .builder import Builder
+    from .building import Building
 
 # What stands in for values that only an environment has
 STAND_INS = {
@@ -20,7 +20,7 @@ STAND_INS = {
 ANYTHING = "build"
 
 
-def of_build(builder: Builder) -> dict[str, str]:
+def of_build(builder: Building) -> dict[str, str]:
     """Return the environment of the build: no secret, no domain; placeholders for what the settings insist on."""
     values = dict(STAND_INS)
     for name, required in builder.release["environment"].items():
@@ -34,7 +34,7 @@ def of_build(builder: Builder) -> dict[str, str]:
     return {**values, "HOME": builder.home, "TMPDIR": builder.scratch}
 
 
-def of_release(builder: Builder) -> dict[str, str]:
+def of_release(builder: Building) -> dict[str, str]:
     """Return what release.env holds."""
     place, release = builder.place, builder.release
     paths = [builder.params["overlay_path"], place.path("app")]
@@ -59,7 +59,7 @@ def of_release(builder: Builder) -> dict[str, str]:
     return values
 
 
-def file_text(builder: Builder) -> str:
+def file_text(builder: Building) -> str:
     """Return the text of release.env."""
     return "".join(f'{name}="{value}"\n' for name, value in of_release(builder).items())
 

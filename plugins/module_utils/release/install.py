@@ -10,7 +10,7 @@ from ..common.errors import RELEASE_FILE, HostError
 from .inside import inside_source
 
 if TYPE_CHECKING:
-    from .builder import Builder
+    from .building import Building
 
 PYTHON = "/usr/bin/python3"
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
@@ -22,7 +22,7 @@ OUTDATED = {
 }
 
 
-def environment(builder: Builder) -> dict[str, str]:
+def environment(builder: Building) -> dict[str, str]:
     """Return uv's environment; a private index's password is only here, never among the arguments."""
     values = {
         "UV_CACHE_DIR": builder.params["uv_cache"],
@@ -50,7 +50,7 @@ def environment(builder: Builder) -> dict[str, str]:
     return values
 
 
-def install(builder: Builder) -> None:
+def install(builder: Building) -> None:
     """Make the environment and install the project's packages and the added ones; raises HostError."""
     packages = builder.release["packages"]
     source = builder.place.path("source")
@@ -79,7 +79,7 @@ def install(builder: Builder) -> None:
         uv.install(*added)
 
 
-def compile_packages(builder: Builder, donor: str) -> None:
+def compile_packages(builder: Building, donor: str) -> None:
     """Make byte-code of the packages; what the donor, another environment, has already is copied from there."""
     # Without `site`: nothing of the packages runs.
     python = [os.path.join(builder.venv, "bin", "python"), "-I", "-S", "-B", "-"]
@@ -109,7 +109,7 @@ def export(uv: Uv, kind: str) -> str:
 class Uv:
     """uv, run as the build user in the folder of the file that lists the packages."""
 
-    def __init__(self, builder: Builder, folder: str) -> None:
+    def __init__(self, builder: Building, folder: str) -> None:
         """Take the builder and the folder."""
         self.builder, self.folder = builder, folder
         self.environment = environment(builder)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..common.files import write_atomic
 from ..common.paths import STATE
 from ..common.systemd import Units, run
-from .entries import PUT, Diff, Entry, EntryError, Transaction, sweep
+from .entries import PASSING, PUT, Diff, Entry, EntryError, Transaction, sweep
 
 if TYPE_CHECKING:
     from .undo import Record
@@ -28,6 +28,20 @@ def validate(commands: list[str]) -> None:
         if process.returncode != 0:
             output = process.stdout.decode("utf-8", "replace").strip()
             raise EntryError(f"`{command}` refused the new files, the old ones are back: {output}")
+
+
+def rest_of(entries: list[Entry]) -> list[Entry]:
+    """Return entries that remove what lies below exclusive directories and has no entry."""
+    named = {entry["path"] for entry in entries}
+    found = []
+    for entry in entries:
+        for folder, folders, files in os.walk(entry["path"]) if entry.get("exclusive") else ():
+            folders[:] = sorted(name for name in folders if name != "__pycache__")
+            links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+            paths = [os.path.join(folder, name) for name in sorted(files + links)]
+            others = [path for path in paths if path not in named and not os.path.basename(path).startswith(PASSING)]
+            found += [{**entry, "path": path, "state": "absent", "exclusive": False} for path in others]
+    return found
 
 
 class Pending:
@@ -64,7 +78,7 @@ class State:
         self.module = module
         self.record = record
         self.check: bool = module.check_mode
-        self.files: list[Entry] = module.params["files"]
+        self.files: list[Entry] = [*module.params["files"], *rest_of(module.params["files"])]
         self.pending = Pending(module.params["owner"])
         self.diffs: list[Diff] = []
         self.changed: list[str] = []

@@ -15,6 +15,8 @@ from ..common.errors import HostError
 Entry = dict[str, Any]
 Diff = dict[str, str]
 
+#: How passing neighbours of files begin
+PASSING = ".samestack-"
 # A diff of more than this many bytes helps nobody.
 DIFF_LIMIT = 64 * 1024
 
@@ -25,7 +27,7 @@ class EntryError(HostError):
 
 def beside(path: str, what: str) -> str:
     """Return the name of a passing neighbour of a path: always the same, so that what a cut-off run left is found."""
-    return os.path.join(os.path.dirname(path), f".samestack-{what}-{os.path.basename(path)}")
+    return os.path.join(os.path.dirname(path), f"{PASSING}{what}-{os.path.basename(path)}")
 
 
 def sweep(path: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .values import ABSENT, Missing
+from .values import ABSENT, Missing, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +42,21 @@ class Case:
     def is_lacking(self) -> bool:
         """Whether it is not there and should be."""
         return self.value is ABSENT or isinstance(self.value, Missing)
+
+    @property
+    def value_text(self) -> str:
+        """What it is, as people read it."""
+        return shown(self.value)
+
+    @property
+    def wanted_text(self) -> str:
+        """What it should be, as people read it."""
+        return shown(self.wanted)
+
+    @property
+    def provision(self) -> str:
+        """The verb that brings back what the inventory says."""
+        return self.verb("provision")
 
     def verb(self, name: str, more: str = "") -> str:
         """Return a verb of ours for the environment."""

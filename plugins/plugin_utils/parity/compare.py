@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .cell import Cell, alike, differing
-from .judge import BAD, CLASSES, DECLARED, DRIFT, EXPECTED, NEVER, SAME, UNEXPLAINED, Difference, Judge
+from .judge import BAD, CLASSES, DECLARED, DRIFT, EXPECTED, SAME, UNEXPLAINED, Difference, Judge
 from .rules import rule_for
+from .section import SECTIONS, in_order
 from .values import Environment, Host, Missing, environments
 
 if TYPE_CHECKING:
@@ -18,15 +19,6 @@ if TYPE_CHECKING:
 __all__ = [
     "BAD", "CLASSES", "DECLARED", "DRIFT", "EXPECTED", "SAME", "UNEXPLAINED", "Comparison", "Difference", "compare",
 ]  # fmt: skip
-
-# Sections in the order in which people look for things
-SECTIONS = (
-    "system", "packages", "sources", "python", "release", "venv", "settings", "migrations", "environment", "gunicorn",
-    "postgresql", "schema", "redis", "nginx", "certificates", "units", "kernel", "firewall", "sockets", "timers",
-    "accounts", "files",
-)  # fmt: skip
-# Digests of the other keys of their section: those say the same, and what it is
-SUMMARIES = {("schema", "digest")}
 
 
 @dataclass
@@ -74,7 +66,7 @@ def sections_of(found: Sequence[Environment]) -> list[str]:
     """Return every section that there is, in order; those that this code does not know come last."""
     hosts = [host.envelope for environment in found for host in environment.hosts]
     names = {name for host in hosts for name in [*host.sections, *(key.split("/")[0] for key in host.missing)]}
-    return sorted(names, key=lambda name: (SECTIONS.index(name) if name in SECTIONS else len(SECTIONS), name))
+    return in_order(names)
 
 
 def in_section(found: Sequence[Environment], section: str) -> Iterator[Difference]:
@@ -86,11 +78,12 @@ def in_section(found: Sequence[Environment], section: str) -> Iterator[Differenc
             yield difference
     hosts = [host for environment in having for host in environment.with_section(section)]
     by_host = {id(host): host.keys(section) for host in hosts}
+    known = SECTIONS.get(section)
     every = [host.envelope.sections[section] for host in hosts]
-    if all(alike(values, every[0]) for values in every) and not any(name == section for name, _ in NEVER):
+    if all(alike(values, every[0]) for values in every) and not (known and known.wrong):
         return
     keys = sorted({key for names in by_host.values() for key in names})
-    for key in [key for key in keys if (section, key) not in SUMMARIES]:
+    for key in [key for key in keys if not known or key not in known.summaries]:
         cells = [Cell(environment, section, key, by_host) for environment in having]
         difference = Judge(section, key, cells).difference()
         if difference:

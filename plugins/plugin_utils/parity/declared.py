@@ -15,6 +15,7 @@ from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
 from ...module_utils.manifest.reading.key import MARK, keyed
+from .section import SECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,19 +29,15 @@ FUNCTIONS = ("web", "worker", "db", "cache", "lb", "build")
 #: The decision behind what role django puts into the application's environment
 SOURCES = {
     "DEBUG": "app_debug", "ALLOWED_HOSTS": "app_domains", "CSRF_TRUSTED_ORIGINS": "app_domains",
-    "SAMESTACK_MAIL_FOLDER": "app_catch_mail", "SECRET_KEY": "vault_app_secret_key", "DATABASE_URL": "topology",
-    "REDIS_URL": "topology",
+    "SAMESTACK_MAIL_FOLDER": "app_catch_mail", "SECRET_KEY": "vault_app_secret_key",
+    **{name: decision for section in SECTIONS.values() for name, decision in section.environment.items()},
 }  # fmt: skip
 #: The variables that files of ours follow from, of those in which environments may differ
 FILES = (
-    ("/etc/nginx/conf.d/*", "app_domains app_static_domain web_tls web_hsts app_live_path"),
-    ("/etc/nginx/samestack/*", "web_hsts app_static_domain"),
-    ("/etc/nginx/tls/*", "app_domains app_static_domain web_tls"),
+    *(pair for section in SECTIONS.values() for pair in section.files.items()),
     ("/etc/*/gunicorn.conf.py", "app_live_path app_debug web_processes processors"),
     ("/etc/samestack/*.key", "vault_app_secret_key"),
     ("/etc/samestack/*", "topology"),
-    ("/etc/postgresql/*", "database_settings memory topology machine_address"),
-    ("/etc/redis/*", "topology machine_address"),
     ("/etc/nftables.conf", "app_catch_mail topology machine_address"),
     ("/etc/sudoers.d/*", "security_admins"),
     ("/usr/local/share/ca-certificates/*", "machine_trusted_ca_files"),

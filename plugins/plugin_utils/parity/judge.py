@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from .cell import Cell, differing
 from .rules import rule_for
+from .section import SECTIONS
 from .values import ABSENT, LIVE_CODE
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ SAME, EXPECTED, DECLARED, DRIFT, UNEXPLAINED = "same", "expected", "declared", "
 #: From harmless to worst
 CLASSES = (SAME, EXPECTED, DECLARED, DRIFT, UNEXPLAINED)
 BAD = (DRIFT, UNEXPLAINED)
-# These are wrong wherever they are not empty, also where all environments agree.
-NEVER = {("release", "changed"): "files of the release are not what was built"}
 # Another processor has other builds of the same versions.
 ARCHITECTURE = "architecture"
 KEYED = "each machine has its own, or each environment its secret"
@@ -65,7 +64,7 @@ class Judge:
 
     def difference(self) -> Difference | None:
         """Return the difference, None where there is none."""
-        wrong = NEVER.get((self.section, self.key))
+        wrong = SECTIONS[self.section].wrong.get(self.key) if self.section in SECTIONS else None
         if wrong:
             dirty = {cell.name: DRIFT for cell in self.cells if cell.raw - {(), ABSENT}}
             return self._found(dirty, (wrong,)) if dirty else None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from .compare import BAD, DECLARED, DRIFT, EXPECTED, SAME, UNEXPLAINED, Comparison
 from .remedies import mends
+from .section import SECTIONS
 from .values import ABSENT, shown
 
 if TYPE_CHECKING:
@@ -26,13 +27,6 @@ MARKS = {
 COLOURS = {SAME: "32", EXPECTED: "32", DECLARED: "32", DRIFT: "33", UNEXPLAINED: "31", LACKING: "2"}
 LEGEND = ((SAME, "the same"), (DECLARED, "declared"), (DRIFT, "drift"), (UNEXPLAINED, "unexplained"))
 VALUE_LETTERS = 60
-# Over the columns of the matrix
-SHORT = {
-    "system": "sys", "packages": "pkg", "sources": "apt", "python": "py", "release": "rel", "venv": "env",
-    "settings": "set", "migrations": "mig", "environment": "var", "gunicorn": "gun", "postgresql": "pg",
-    "schema": "tbl", "redis": "red", "nginx": "ngx", "certificates": "crt", "units": "unt", "kernel": "knl",
-    "firewall": "fw", "sockets": "prt", "timers": "tim", "accounts": "usr", "files": "etc",
-}  # fmt: skip
 COLUMN = 4
 
 
@@ -91,7 +85,7 @@ def kind_of(comparison: Comparison, environment: Environment, section: str) -> s
 
 def short(section: str) -> str:
     """Return a section's name as it fits over its column."""
-    return SHORT.get(section, section[: COLUMN - 1])
+    return SECTIONS[section].short if section in SECTIONS else section[: COLUMN - 1]
 
 
 def label(comparison: Comparison, name: str) -> str:

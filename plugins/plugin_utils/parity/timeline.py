@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from .compare import SECTIONS
+from .section import in_order
 from .values import ABSENT, Missing, frozen
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Step:
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
     """Yield what differs between two manifests of one host, by section and key."""
     names = {*before["sections"], *after["sections"]}
-    for section in sorted(names, key=lambda name: (SECTIONS.index(name) if name in SECTIONS else len(SECTIONS), name)):
+    for section in in_order(names):
         old, new = before["sections"].get(section), after["sections"].get(section)
         if old == new:
             continue

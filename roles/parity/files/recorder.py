@@ -1,7 +1,7 @@
-"""Writes down what is on this host. The package beside this file is copied from the Ansible project."""
+"""Writes down what is on this host. The packages beside this file are copied from the Ansible project."""
 
 import sys
 
-from samestack.manifest.main import main
+from plugins.module_utils.manifest.main import main
 
 sys.exit(main(sys.argv[1:]))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import fnmatch
 import re
 
-from ..sections.redis import SECRET as REDIS_SECRETS
-
 #: Below these, what no package brought is named.
 TOPS = (
     "/etc",
@@ -30,20 +28,19 @@ ELSEWHERE = (
     "/etc/systemd/system/*.wants/*", "/etc/systemd/system/*.requires/*", "/usr/local/lib/python3*/*",
     "/usr/local/lib/samestack/recorder/*", "/etc/alternatives/*.gz",
 )  # fmt: skip
-#: This machine's own, and nobody else's
+#: This machine's own, and nobody else's; services have more
 OWN = (
     "/etc/machine-id", "/etc/hostname", "/etc/ssh/ssh_host_*", "/etc/resolv.conf", "/etc/adjtime", "/etc/network/*",
-    "/etc/netplan/*", "/etc/systemd/network/*", "/etc/nginx/tls/*", "/etc/letsencrypt/*", "/etc/redis/server-*.pem",
-    "/etc/postgresql/*/server-*.pem", "/etc/samestack/*.key", "/etc/lvm/*", "/etc/fstab", "/etc/iscsi/*",
+    "/etc/netplan/*", "/etc/systemd/network/*", "/etc/letsencrypt/*",
+    "/etc/samestack/*.key", "/etc/lvm/*", "/etc/fstab", "/etc/iscsi/*",
     "/etc/cloud/*", "/etc/ssl/private/*", "/etc/{app}/internal-ca.crt",
 )  # fmt: skip
-#: Not everybody may read them, but no secret is in them.
+#: Not everybody may read them, but no secret is in them; services have more.
 OPEN = (
-    "/etc/postgresql/*/pg_hba.conf", "/etc/postgresql/*/pg_ident.conf", "/etc/sudoers", "/etc/sudoers.d/*",
-    "/etc/redis/redis.conf", "/etc/at.deny", "/etc/cron.*", "/etc/crontab", "/etc/samestack/*.json",
+    "/etc/sudoers", "/etc/sudoers.d/*",
+    "/etc/at.deny", "/etc/cron.*", "/etc/crontab", "/etc/samestack/*.json",
     "/etc/ufw/*.rules", "/etc/polkit-1/*", "/etc/security/*",
 )  # fmt: skip
-SECRET_LINE = re.compile(rf"^[ \t]*(?:{'|'.join(REDIS_SECRETS)}|user)[ \t].*$\n?", re.MULTILINE)
 
 
 class Patterns:

@@ -11,8 +11,9 @@ from .key import keyed
 from .secrets import Secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from ..section import Service
     from .cache import Cache
 
 Value = str | int | bool | None | list[str]
@@ -39,6 +40,8 @@ class Host:
         self.cache = cache
         self.root = root
         self.missing: dict[str, str] = {}
+        #: What the files of sections say of their services
+        self.services: Sequence[Service] = ()
         self.secrets = Secrets(self)
 
     def path(self, path: str) -> str:

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ..reading.machine import MissingError
+from ..section import Collector
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -115,3 +116,6 @@ def administrators(section: Mapping[str, object]) -> list[str]:
     """Return who may become root by a group."""
     members = section.get("group:sudo")
     return list(members) if isinstance(members, list) else []
+
+
+SECTIONS = (Collector("accounts", lambda host, _live: collect(host)),)

@@ -8,14 +8,13 @@ import re
 from typing import TYPE_CHECKING
 
 from ..reading.machine import MissingError
+from ..section import Collector
 
 if TYPE_CHECKING:
     from ..reading.machine import Host, Section
 
-SHOWN = (
-    "/etc/nginx/tls/*.crt", "/etc/letsencrypt/live/*/fullchain.pem", "/etc/{app}/internal-ca.crt",
-    "/etc/postgresql/*/main/server-*.pem", "/etc/redis/server-*.pem",
-)  # fmt: skip
+#: Shown beside what services show
+SHOWN = ("/etc/letsencrypt/live/*/fullchain.pem", "/etc/{app}/internal-ca.crt")
 TRUSTED, BUNDLE = "/usr/local/share/ca-certificates", "/etc/ssl/certs/ca-certificates.crt"
 LINKS = "/etc/ssl/certs"
 PAIR = re.compile(r"server-[0-9a-f]{8}\.pem$")
@@ -56,7 +55,7 @@ def collect(host: Host) -> Section:
     """Return the section."""
     section: Section = {}
     app = host.config["app"]
-    for pattern in SHOWN:
+    for pattern in [*SHOWN, *(path for service in host.services for path in service.certificates)]:
         for path in sorted(glob.glob(host.path(pattern.format(app=app)))):
             name = PAIR.sub("server-….pem", "/" + os.path.relpath(path, host.root))
             try:
@@ -103,3 +102,6 @@ def added_links(host: Host) -> list[str]:
                 # Links by hash lead to others of this folder.
                 found += [entry.name] if os.path.dirname(os.readlink(entry.path)) else []
     return found
+
+
+SECTIONS = (Collector("certificates", lambda host, _live: collect(host)),)

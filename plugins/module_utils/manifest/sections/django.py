@@ -11,6 +11,7 @@ from ...release.inside import inside_answer, inside_source
 from ..reading.machine import COMPLAINT_LENGTH, PATIENCE_SECONDS, MissingError
 from ..reading.processes import changed_since, main_processes, started
 from ..reading.secrets import is_secret_name
+from ..section import Collector
 
 if TYPE_CHECKING:
     from ..reading.live import Live
@@ -128,3 +129,6 @@ def value_of(host: Host, live: Live, name: str, value: Any) -> Any:
         f"{live.venv}/", f"{root}/current/venv/"
     )
     return host.secrets.value(name, text)
+
+
+SECTIONS = (Collector("settings", settings, after="release"), Collector("gunicorn", gunicorn, after="release"))

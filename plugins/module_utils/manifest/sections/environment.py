@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..reading.machine import MissingError
 from ..reading.processes import environment, main_processes
 from ..reading.secrets import URL_PASSWORD, is_secret_name
+from ..section import Collector
 
 if TYPE_CHECKING:
     from ..reading.machine import Host, Section
@@ -70,3 +71,6 @@ def differing(host: Host, found: dict[str, str], pid: str) -> list[str]:
     # The release's own file comes after this one, and may set the same names.
     own = ("STATIC_ROOT", "DJANGO_SETTINGS_MODULE", "PATH", "PYTHONPATH", "VIRTUAL_ENV")
     return [name for name, value in found.items() if name not in own and running.get(name) != value]
+
+
+SECTIONS = (Collector("environment", lambda host, _live: collect(host), learn=learn),)

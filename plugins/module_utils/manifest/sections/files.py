@@ -12,7 +12,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from ..reading import dpkg
-from ..reading.file_rules import ELSEWHERE, OPEN, OWN, PROGRAMS, SECRET_LINE, TOPS, Patterns
+from ..reading.file_rules import ELSEWHERE, OPEN, OWN, PROGRAMS, TOPS, Patterns
+from ..section import Collector
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +84,10 @@ class Files:
         known = dpkg.known(host)
         self.defaults = dict(known["defaults"])
         self.owned = set(known["owned"])
-        self.elsewhere, self.own, self.open = (Patterns(app, *patterns) for patterns in (ELSEWHERE, OWN, OPEN))
+        own = [path for service in host.services for path in service.own_files]
+        self.elsewhere, self.own = Patterns(app, *ELSEWHERE), Patterns(app, *OWN, *own)
+        opened = [(path, lines) for service in host.services for path, lines in service.open_files.items()]
+        self.open = [(Patterns(app, *OPEN), ""), *((Patterns(app, path), lines) for path, lines in opened)]
         self.words = own_words(host)
         longest_first = sorted(map(re.escape, self.words), key=len, reverse=True)
         self.names = re.compile(rb"(?<![\w-])(?:" + b"|".join(longest_first) + rb")(?![\w-])")
@@ -130,12 +134,13 @@ class Files:
             return "this machine's own " + self.secret(real, status)
         if status.st_mode & stat.S_IROTH:
             return "sha256:" + self.common(real, status)
-        if path in self.open:
+        lines = next((lines for paths, lines in self.open if path in paths), None)
+        if lines is not None:
             text = self.host.read(path)
-            secret = "".join(SECRET_LINE.findall(text))
-            if path.endswith("redis.conf") and secret:
+            secret = "".join(re.findall(lines, text, re.MULTILINE)) if lines else ""
+            if secret:
                 self.section[f"{path}:secret"] = self.host.keyed(secret)
-                text = SECRET_LINE.sub("", text)
+                text = re.sub(lines, "", text, flags=re.MULTILINE)
             content = self.host.secrets.masked(text).encode("utf-8", "surrogateescape")
             return "sha256:" + hashlib.sha256(self.common_words(content)).hexdigest()[:DIGITS]
         return self.secret(real, status)
@@ -209,3 +214,6 @@ def collect(host: Host) -> Section:
     files.missing()
     files.programs()
     return files.section
+
+
+SECTIONS = (Collector("files", lambda host, _live: collect(host), slow=True),)

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ..reading.machine import MissingError
+from ..section import Collector
 
 if TYPE_CHECKING:
     from ..reading.machine import Host, Section
@@ -51,3 +52,6 @@ def collect(host: Host) -> Section:
             except MissingError as missing:
                 host.miss(f"firewall/legacy {family}", str(missing))
     return section
+
+
+SECTIONS = (Collector("firewall", lambda host, _live: collect(host)),)

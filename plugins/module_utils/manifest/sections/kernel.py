@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..reading.machine import MissingError
 from ..reading.processes import main_processes
+from ..section import Collector
 from .units import normal_name
 
 if TYPE_CHECKING:
@@ -89,3 +90,6 @@ def processes(host: Host, live: Live) -> Section:
         for limit, value in limits(host.text(f"/proc/{pid}/limits")).items():
             section[f"{'size:' if limit in SIZED_LIMITS else ''}limit:{name}:{limit}"] = value
     return section
+
+
+SECTIONS = (Collector("kernel", collect),)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..reading.machine import MissingError
 from ..reading.processes import changed_since, started
+from ..section import Collector, Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,3 +136,11 @@ def not_read(host: Host, files: list[str]) -> list[str]:
     except (MissingError, ValueError):
         return []
     return list(changed_since(host, files, began))
+
+
+SECTIONS = (Collector("nginx", lambda host, _live: collect(host)),)
+SERVICE = Service(
+    units=("nginx",),
+    certificates=("/etc/nginx/tls/*.crt",),
+    own_files=("/etc/nginx/tls/*",),
+)

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ..reading.machine import MissingError
+from ..section import Collector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,3 +105,6 @@ def place_of(value: str, version: str) -> str:
 def collect(host: Host) -> Section:
     """Return the section."""
     return dict(host.cache.finding("packages", changes_with(host), lambda: find(host)))
+
+
+SECTIONS = (Collector("packages", lambda host, _live: collect(host), slow=True),)

@@ -8,6 +8,8 @@ import platform
 import re
 from typing import TYPE_CHECKING
 
+from ..section import Collector
+
 if TYPE_CHECKING:
     from ..reading.machine import Host, Section
 
@@ -57,3 +59,6 @@ def uv_version(host: Host) -> str:
     """Return the version of the installer of packages."""
     words = host.run(UV, "--version").split()
     return words[1] if len(words) > 1 else ""
+
+
+SECTIONS = (Collector("python", lambda host, _live: collect(host)),)

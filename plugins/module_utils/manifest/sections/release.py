@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...common.paths import STATE
 from ..reading.machine import MissingError
+from ..section import Collector
 
 if TYPE_CHECKING:
     from ..reading.live import Live
@@ -46,3 +47,6 @@ def owners(live: Live) -> str:
     return (
         "root" if (status.st_uid, status.st_mode & 0o022) == (0, 0) else f"{status.st_uid} {status.st_mode & 0o777:o}"
     )
+
+
+SECTIONS = (Collector("release", collect, slow=True),)

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ..reading.processes import unit_of
+from ..section import Collector
 from .units import normal_name
 
 if TYPE_CHECKING:
@@ -63,3 +64,6 @@ def collect(host: Host, live: Live) -> Section:
         }
         section.setdefault(f"unix {name}", set()).update(programs)
     return {name: sorted(programs) for name, programs in section.items()}
+
+
+SECTIONS = (Collector("sockets", collect),)

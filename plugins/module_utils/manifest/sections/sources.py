@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ..reading.machine import MissingError
+from ..section import Collector
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,3 +112,6 @@ def collect(host: Host) -> Section:
     except MissingError as missing:
         host.miss("sources/setting", str(missing))
     return section
+
+
+SECTIONS = (Collector("sources", lambda host, _live: collect(host)),)

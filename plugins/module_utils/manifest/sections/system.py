@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ..reading.machine import MissingError
+from ..section import Collector
 
 if TYPE_CHECKING:
     from ..reading.machine import Host, Section
@@ -73,3 +74,6 @@ def time_zone(host: Host) -> str:
                 return file.read().rstrip(b"\n").rsplit(b"\n", 1)[-1].decode("ascii", "replace")
         except OSError:
             return "UTC"
+
+
+SECTIONS = (Collector("system", lambda host, _live: collect(host)),)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...common.systemd import parse
 from ..reading.machine import MissingError
+from ..section import Collector
 
 if TYPE_CHECKING:
     from ..reading.machine import Host, Section
@@ -88,3 +89,6 @@ def listed(host: Host, folder: str) -> list[str]:
     except OSError:
         return []
     return [name for name in names if name != ".placeholder" and os.path.isfile(os.path.join(host.path(folder), name))]
+
+
+SECTIONS = (Collector("timers", lambda host, _live: collect(host)),)

@@ -10,6 +10,7 @@ from ...common.systemd import parse
 from ..reading.cache import stat_key
 from ..reading.machine import MissingError
 from ..reading.processes import replaced
+from ..section import Collector
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -34,9 +35,8 @@ PROPERTIES = "Id,LoadState,ActiveState,SubState,Type,NeedDaemonReload,FragmentPa
 UNIT_FILES = ("systemctl", "--root=/", "list-unit-files", "--no-legend", "--no-pager")
 ANALYZE = "/usr/bin/systemd-analyze"
 RUNNING = ("active", "reloading", "activating", "refreshing")
-STACK = re.compile(
-    r"(nginx|postgresql@.+|redis-server|ssh|nftables|systemd-timesyncd|unattended-upgrades|cron)\.service"
-)
+#: The stack's units beside those of its services
+STACK = ("ssh", "nftables", "systemd-timesyncd", "unattended-upgrades", "cron")
 #: Units that come and go by themselves
 PASSING = re.compile(
     r"^(user@|user-runtime-dir@|session-|run-[ru]?\d|run-user|systemd-(hostnamed|localed|timedated)|samestack-manifest@)|^run-"
@@ -50,6 +50,12 @@ def normal_name(unit: str, app: str, release: str) -> str:
         return unit
     instance = "live" if found[2] in (release, f"{release}-2") else "another release"
     return f"{found[1]}@{instance}.{found[3]}"
+
+
+def stack_pattern(host: Host) -> re.Pattern[str]:
+    """Return the pattern of the stack's own units."""
+    names = [*STACK, *(unit for service in host.services for unit in service.units)]
+    return re.compile(rf"(?:{'|'.join(names)})\.service")
 
 
 def states(text: str) -> dict[str, str]:
@@ -75,7 +81,7 @@ def exposures(text: str) -> dict[str, str]:
 
 def collect(host: Host, live: Live) -> Section:
     """Return the section; raises MissingError."""
-    app = host.config["app"]
+    app, stack = host.config["app"], stack_pattern(host)
     files = host.cache.finding("unit files", fingerprint(host), lambda: states(host.run(*UNIT_FILES)))
     section: Section = {f"state:{name}": state for name, state in files.items()}
     shown = parse(host.run("systemctl", "show", "--property", PROPERTIES, "--", *names(host)))
@@ -84,11 +90,11 @@ def collect(host: Host, live: Live) -> Section:
         name = normal_name(unit["Id"], app, live.id)
         if unit["LoadState"] in ("not-found", "masked") or PASSING.match(name):
             continue
-        if matters(name, app, unit, files):
+        if matters(name, app, stack, unit, files):
             section[f"active:{name}"] = activity(unit)
         if unit.get("NeedDaemonReload") == "yes":
             section[f"not read yet:{name}"] = True
-        if unit["Id"].endswith(".service") and (name.startswith(app) or STACK.fullmatch(name)):
+        if unit["Id"].endswith(".service") and (name.startswith(app) or stack.fullmatch(name)):
             own[name] = unit
             if unit.get("MainPID", "0") != "0" and replaced(host, unit["MainPID"]):
                 section[f"runs what was replaced:{name}"] = True
@@ -107,12 +113,12 @@ def names(host: Host) -> list[str]:
     return sorted(line.split()[0] for line in text.splitlines() if line.split())
 
 
-def matters(name: str, app: str, unit: Mapping[str, str], files: Mapping[str, str]) -> bool:
+def matters(name: str, app: str, stack: re.Pattern[str], unit: Mapping[str, str], files: Mapping[str, str]) -> bool:
     """Return whether it matters if a unit runs: somebody wants it, it is the application's, or it has failed."""
     if (
         unit["ActiveState"] == "failed"
         or name.startswith((f"{app}-", f"{app}.", "samestack-"))
-        or STACK.fullmatch(name)
+        or stack.fullmatch(name)
     ):
         return True
     if name.endswith((".mount", ".swap")):
@@ -168,3 +174,6 @@ def added_files(host: Host) -> Iterable[str]:
                 path = os.path.join(folder, name)
                 if not os.path.islink(path) and not PASSING.match(name):
                     yield "/" + os.path.relpath(path, host.root)
+
+
+SECTIONS = (Collector("units", collect, slow=True),)

@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ..reading.machine import MissingError
+from ..section import Collector
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,3 +73,6 @@ def files_of(live: Live, folder: str) -> list[str]:
 def is_code(path: str) -> bool:
     """Return whether Python reads a file by itself."""
     return path.endswith((".py", ".pth", ".so")) and "__pycache__" not in path
+
+
+SECTIONS = (Collector("venv", collect, after="release"),)

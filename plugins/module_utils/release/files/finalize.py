@@ -16,7 +16,7 @@ from ..place import Place
 from . import archive, contents, static_history
 
 if TYPE_CHECKING:
-    from ..builder import Builder
+    from ..building import Building
 
 Contents = contents.Contents
 # 1980: the earliest time that zip files and Python's byte-code can both hold
@@ -92,7 +92,7 @@ def seal_venv(folder: str, donor: archive.Donor) -> None:
     write_atomic(folder + ".contents", listed.text)
 
 
-def seal_release(builder: Builder) -> None:
+def seal_release(builder: Building) -> None:
     """Seal a release; release.json, written last, says that it is complete."""
     place, release = builder.place, builder.release
     modified = int(release.get("time") or time.time())
@@ -111,7 +111,7 @@ def seal_release(builder: Builder) -> None:
     finish(place, record)
 
 
-def seal_live(builder: Builder) -> None:
+def seal_live(builder: Building) -> None:
     """Seal what live code runs with; the code itself is its owner's."""
     for name in ("static", "venv"):
         seal_tree(builder.place.path(name))
@@ -121,7 +121,7 @@ def seal_live(builder: Builder) -> None:
     finish(builder.place, json.dumps(builder.record(), indent=1, sort_keys=True) + "\n")
 
 
-def build_record(builder: Builder, sha256: str, modified: int) -> dict[str, Any]:
+def build_record(builder: Building, sha256: str, modified: int) -> dict[str, Any]:
     """Return what is known of a build and decides nothing."""
     release = builder.release
     return {

@@ -1,0 +1,48 @@
+"""What the steps of a build are given: `builder.Builder`, by what they use of it.
+
+A file of its own, because whatever a step imports, if only for its types, travels to every host that gets that step.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Mapping, Sequence
+
+    from ..common.errors import HostError
+    from ..common.stopwatch import Steps
+    from .place import Place
+
+
+class Building(Protocol):
+    """One release that is being built on one host."""
+
+    #: Parameters of the module release_build, and the release among them
+    params: Mapping[str, Any]
+    release: Mapping[str, Any]
+    place: Place
+    #: Folder of live code, "" for a release
+    live_path: str
+    #: The release's environment
+    venv: str
+    #: What the application's own Python found
+    found: dict[str, Any]
+    steps: Steps
+    home: str
+    scratch: str
+
+    def record(self) -> dict[str, Any]:
+        """Return what release.json holds."""
+        ...
+
+    def attempt(
+        self, command: Sequence[str], cwd: str, env: Mapping[str, str] | None = None, **options: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command as the build user and return how it ended."""
+        ...
+
+    def failure(self, what: str, output: str) -> HostError:
+        """Return the error that says what failed and why."""
+        ...

@@ -1,0 +1,30 @@
+"""Section `files` in comparisons: what is not as its package brought it."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..cases import Case
+
+ORDER, SHORT = 220, "etc"
+RULES = """
+files/*/{server-….pem,internal-ca.crt} | topology machine_address | traffic between the environment's machines
+files/*/ca-certificates*               | machine_trusted_ca_files | authorities that are trusted
+files/*certbot*                        | web_tls                  | renews what comes from ACME
+files/*letsencrypt*                    | web_tls                  | where certificates come from
+"""
+
+
+def remedy(case: Case) -> str:
+    """A file of nobody's goes; one of ours is written again; one of a package's is taken from the package."""
+    path = shlex.quote(case.key.removeprefix("setuid:"))
+    if case.ours:
+        return case.provision
+    if case.key.startswith("setuid:"):
+        return case.by_hand(f"sudo chmod u-s,g-s {path}")
+    if case.is_extra:
+        return case.by_hand(f"sudo rm {path}")
+    place = f"as it is on {case.model}" if case.model else "back as it was"
+    return case.by_hand(f"put {path} {place}; a package's own: sudo apt-get install --reinstall $(dpkg -S {path})")

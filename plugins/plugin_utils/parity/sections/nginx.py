@@ -1,0 +1,34 @@
+"""Section `nginx` in comparisons: the web server's configuration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..cases import Case
+
+ORDER, SHORT = 140, "ngx"
+RULES = """
+nginx/not read yet                     | never                           | files that the server has not read yet
+nginx/*{add_header,proxy_hide_header}* | web_hsts app_live_path          | how long browsers insist on HTTPS
+nginx/*ssl_certificate*                | web_tls                         | where the certificate comes from
+nginx/*server*80]*                     | web_tls                         | who answers an ACME authority
+nginx/*server*/location*               | app_live_path app_static_domain | who serves static files
+"""
+#: The decisions behind its files
+FILES = {
+    "/etc/nginx/conf.d/*": "app_domains app_static_domain web_tls web_hsts app_live_path",
+    "/etc/nginx/samestack/*": "web_hsts app_static_domain",
+    "/etc/nginx/tls/*": "app_domains app_static_domain web_tls",
+}
+
+
+def remedy(case: Case) -> str:
+    """What files of ours say comes back; nobody takes away a file of somebody else's."""
+    if case.key == "not read yet":
+        return case.by_hand("sudo systemctl reload nginx.service")
+    if case.is_extra:
+        return case.by_hand(
+            "remove the file that brings it (sudo nginx -T shows which); sudo systemctl reload nginx.service"
+        )
+    return case.provision

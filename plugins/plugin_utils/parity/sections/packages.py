@@ -1,0 +1,38 @@
+"""Section `packages` in comparisons: the distribution's packages."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..cases import Case
+
+VERSION = re.compile(r"^(?P<version>\S+)")
+#: Packages that come with certbot, in all supported releases
+CERTBOT = "acme,bcrypt,certbot,certifi,cffi-backend,chardet,charset-normalizer,configargparse,configobj,cryptography"
+CERTBOT += ",distro,future,icu,idna,josepy,mock,openssl,parsedatetime,requests*,rfc3339,six,tz,urllib3,zope.*"
+#: Packages that a machine has because of what it runs on
+HARDWARE = (
+    "linux-image-*,linux-headers-*,linux-modules-*,linux-base*,grub*,initramfs-tools*,busybox*,cloud-*,firmware-*"
+)
+HARDWARE += ",qemu-guest-agent,virtualbox-guest-*,open-vm-tools*,lxc*,klibc-utils,libklibc,shim-*,efibootmgr,mokutil"
+HARDWARE += ",dracut*,amd64-microcode,intel-microcode,zstd,netplan*,console-setup*,kbd,keyboard-configuration"
+ORDER, SHORT = 20, "pkg"
+RULES = f"""
+packages/python3-{{{CERTBOT}}} | web_tls               | certificates come from ACME
+packages/*certbot*             | web_tls               | certificates come from ACME
+packages/{{{HARDWARE}}}        | virtualization kernel | a container has its host's kernel
+packages/*                     | architecture          | another processor has builds of its own
+"""
+
+
+def remedy(case: Case) -> str:
+    """A package is installed, removed, or brought to the others' version."""
+    name = shlex.quote(case.key)
+    if case.is_extra:
+        return case.by_hand(f"sudo apt-get remove {name}")
+    version = VERSION.match(case.wanted_text)
+    back = "" if case.is_lacking else "--allow-downgrades "
+    return case.by_hand(f"sudo apt-get install {back}{name}={version['version'] if version else ''}")
