@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from box import parity
-from box.common import SetupError
+from cli import comparison
 from plugins.plugin_utils.parity.report import Report
 from plugins.plugin_utils.parity.store import Store
 from tests.support.manifests import envelope
@@ -27,60 +26,56 @@ Nothing changed on dev1.
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., bool]:
     """Return a function that asks for the report on the manifests in a folder of the test's own."""
-    monkeypatch.setattr(parity, "STORE", tmp_path / "manifests")
-    monkeypatch.setattr(parity, "PAGE", tmp_path / "parity.html")
+    monkeypatch.setattr(comparison, "STORE", tmp_path / "manifests")
+    monkeypatch.setattr(comparison, "PAGE", tmp_path / "parity.html")
 
-    def asked(*names: str, **variables: str) -> int:
-        for name in ("FORMAT", "SINCE", "REHEARSAL", "ALL"):
-            monkeypatch.delenv(name, raising=False)
-        for name, text in {"OFFLINE": "1", "REHEARSAL": "1", **variables}.items():
-            monkeypatch.setenv(name, text)
-        return parity.main(names)
+    def ask(*names: str, since: str = "", as_json: bool = False) -> bool:
+        return comparison.answer(comparison.Question(names, True, True, since, False, as_json))
 
-    return asked
+    return ask
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """Three environments that match, saved."""
     found = Store(tmp_path / "manifests")
-    for name in parity.ENVIRONMENTS:
+    for name in comparison.ENVIRONMENTS:
         found.save(envelope(name, rehearsal=name != "dev"))
     return found
 
 
-def test_it_says_whether_they_match(run: Callable[..., int], store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run() == 0
+def test_it_says_whether_they_match(
+    asked: Callable[..., bool], store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert asked()
     assert "match: 0 unexplained, 0 drift" in capsys.readouterr().out
     store.save(envelope("production", {"packages": {"cowsay": "1"}}, rehearsal=True, time="2026-11-25T15:00:00Z"))
-    assert run() == 1
+    assert not asked()
     assert "cowsay" in capsys.readouterr().out
-    assert run("dev", "staging") == 0
-    assert run(FORMAT="json") == 1
+    assert asked("dev", "staging")
+    assert not asked(as_json=True)
     said = capsys.readouterr().out
     found = json.loads(said[said.index("{\n") :])
     assert found["environments"]["production"]["sections"]["packages"] == "drift"
 
 
-def test_since_when(run: Callable[..., int], store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_since_when(asked: Callable[..., bool], store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     store.save(envelope("production", {"packages": {"cowsay": "1"}}, rehearsal=True, time="2026-11-25T15:00:00Z"))
-    assert run(SINCE="2026-11-25T14:30") == 0
+    assert asked(since="2026-11-25T14:30")
     said = capsys.readouterr().out
     assert "production, production1: from 2026-11-25T14:03:00Z to 2026-11-25T15:00:00Z" in said
     assert "  packages/cowsay: (not there) → 1" in said
     assert "dev, dev1: from" in said
-    with pytest.raises(SetupError, match="SINCE = soon"):
-        run(SINCE="soon")
+    with pytest.raises(comparison.ComparisonError, match="--since soon"):
+        asked(since="soon")
 
 
-def test_one_environment_is_too_few(run: Callable[..., int], tmp_path: Path) -> None:
+def test_one_environment_is_too_few(asked: Callable[..., bool], tmp_path: Path) -> None:
     Store(tmp_path / "manifests").save(envelope("dev"))
-    with pytest.raises(SetupError, match="not two environments"):
-        run()
-    with pytest.raises(SetupError, match=r"no such environment\. Write one of: dev, staging, production"):
-        run("prodction")
+    with pytest.raises(comparison.ComparisonError, match="not two environments"):
+        asked()
 
 
 def test_what_is_said_of_an_environment_that_is_not_there(store: Store, tmp_path: Path) -> None:
@@ -99,9 +94,14 @@ def test_what_is_said_of_an_environment_that_is_not_there(store: Store, tmp_path
 
 
 def test_why_an_environment_could_not_be_asked() -> None:
-    found = parity.FAILURE.search(FAILED)
+    found = comparison.FAILURE.search(FAILED)
     assert found
     assert " ".join(found["why"].split()).endswith("has not been made yet. Run `./samestack up`.")
+
+
+def arguments_of(name: str, *, rehearse: bool) -> list[str]:
+    """The arguments of ansible-playbook between its name and the playbook."""
+    return comparison.run_for(name, rehearse=rehearse).arguments("parity")[1:-1]
 
 
 @pytest.mark.parametrize(
@@ -114,12 +114,12 @@ def test_why_an_environment_could_not_be_asked() -> None:
     ],
 )
 def test_where_an_environment_is_asked(environment: str, rehearse: bool, arguments: list[str]) -> None:
-    assert parity.source_of(environment, rehearse=rehearse).arguments == arguments
+    assert arguments_of(environment, rehearse=rehearse) == arguments
 
 
 def test_a_server_of_ones_own_is_no_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     def variables(_self: Any, _host: str, *_wanted: str) -> dict[str, Any]:
         return {"ansible_host": "www.noticeboard.net"}
 
-    monkeypatch.setattr(parity.Inventory, "variables", variables)
-    assert parity.source_of("production", rehearse=False).arguments == ["-i", "inventories/production.yml"]
+    monkeypatch.setattr(comparison.Inventory, "variables", variables)
+    assert arguments_of("production", rehearse=False) == ["-i", "inventories/production.yml"]

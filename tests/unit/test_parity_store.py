@@ -122,5 +122,5 @@ def test_people_say_since_when_in_their_own_way(text: str, day: int) -> None:
 
 
 def test_what_is_no_time() -> None:
-    with pytest.raises(ValueError, match=r"SINCE = soon .*weekday"):
+    with pytest.raises(ValueError, match=r"--since soon: .*weekday"):
         since("soon", NOON)

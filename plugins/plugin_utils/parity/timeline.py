@@ -108,7 +108,7 @@ def since(text: str, now: float) -> float:
             return float(timegm(time.strptime(word, form)))
         except ValueError:
             continue
-    raise ValueError(f"SINCE = {text} (on the command line): this is no time. {SINCE_ADVICE}.")
+    raise ValueError(f"--since {text}: this is no time. {SINCE_ADVICE}.")
 
 
 def seconds(stamp: str) -> float:
