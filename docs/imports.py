@@ -21,7 +21,8 @@ HEAD = """\
 # Who imports whom
 
 Written by `python -m docs.imports`; a test compares. The rooms of `plugins/` and what each imports when it runs,
-without what everybody uses: `module_utils/common`, and the files right in `plugin_utils`. No arrow leads up, or in a circle.
+without what everybody uses: `module_utils/common`, and the files right in `plugin_utils`.
+No arrow leads up, or in a circle.
 
 """
 
