@@ -9,7 +9,10 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, NoReturn
+
+from plugins.module_utils.common.text import last_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,8 +73,8 @@ def run(
     except FileNotFoundError as missing:
         raise SetupError(f"{full[0]} is not installed. Run `./samestack up`, which installs it.") from missing
     if done.returncode != 0:
-        lines = (done.stderr or done.stdout).strip().splitlines()[-12:]
-        raise SetupError(f"`{shlex.join(full)}` failed ({done.returncode}):\n  " + "\n  ".join(lines))
+        said = indent(last_lines(done.stderr or done.stdout, 12), "  ")
+        raise SetupError(f"`{shlex.join(full)}` failed ({done.returncode}):\n{said}")
     return done.stdout
 
 

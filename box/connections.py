@@ -6,11 +6,11 @@ import functools
 import json
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from box.common import REPO, STATE, SetupError, run
+from plugins.plugin_utils.files import write_whole
 
 HOSTS = Path("/etc/hosts")
 SSH_CONFIG = STATE / "ssh_config"
@@ -51,13 +51,6 @@ def live_folder_of(name: str) -> str:
     return str((REPO / given).resolve()) if given and name == "dev1" else ""
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Replace the content of `path` in one step."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as new:
-        new.write(text)
-    Path(new.name).replace(path)
-
-
 def part_of(name: str, given: str) -> str:
     """The lines for ssh about `name`, from what `vagrant ssh-config` printed."""
     lines = [f"Host {name}"]
@@ -88,7 +81,7 @@ def assemble() -> None:
         return
     refuse = f"Host *\n  ProxyCommand sh -c 'echo \"{REFUSAL}\" >&2; exit 1'\n"
     head = "# Written by `./samestack up`: the local machines, and no other host.\n"
-    write_whole(SSH_CONFIG, "\n".join([head, *(part.read_text() for part in parts), refuse]))
+    write_whole(SSH_CONFIG, "\n".join([head, *(part.read_text() for part in parts), refuse]), 0o600)
 
 
 def has_connection(name: str) -> bool:
@@ -99,7 +92,7 @@ def has_connection(name: str) -> bool:
 def write_connection(name: str, given: str) -> None:
     """Take what `vagrant ssh-config` printed about `name` into ssh_config."""
     PARTS.mkdir(exist_ok=True)
-    write_whole(PARTS / name, part_of(name, given))
+    write_whole(PARTS / name, part_of(name, given), 0o600)
     forget_host_key(name)
     assemble()
 

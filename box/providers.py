@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from box.build import build, choose
 from box.common import CLONE_ID, REPO, SSH_KEY, STATE, SetupError, bridge_address, container_name, note, run
 from box.network import start_bridge
+from plugins.plugin_utils.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,9 +129,7 @@ def choose_provider() -> Choice:
 
 def record(content: dict[str, str]) -> None:
     """Write what the Vagrantfile reads, in one step."""
-    new = RECORD.with_suffix(".new")
-    new.write_text(json.dumps(content, indent=2) + "\n")
-    new.replace(RECORD)
+    write_whole(RECORD, json.dumps(content, indent=2) + "\n")
 
 
 def install_lxc(install: Callable[[list[str]], None]) -> None:

@@ -12,7 +12,7 @@ from ansible.plugins.loader import init_plugin_loader
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
-from plugins.plugin_utils.inventory.check import all_problems
+from plugins.action.check_inventory import all_problems
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,18 +7,17 @@ import re
 import subprocess
 import sys
 import tomllib
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from graphlib import TopologicalSorter
+from pathlib import Path
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from docs import imports
+from docs.imports import FILES, imported
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = ROOT / "plugins"
 ROLES = ROOT / "roles"
-FILES = {path.relative_to(PLUGINS).with_suffix("").as_posix(): path for path in PLUGINS.rglob("*.py")}
 #: What the control node and the hosts both use; it must not grow without a reason.
 SHARED = {
     "module_utils/common/paths",
@@ -32,20 +31,6 @@ SHARED = {
 }
 #: Runs on the control node
 CONTROL = ("plugin_utils", "action", "filter", "lookup", "callback")
-
-
-def imported(name: str) -> Iterator[str]:
-    """Yield what a file imports: ours by its path in plugins/, others by the first part of their names."""
-    for node in ast.walk(ast.parse(FILES[name].read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            yield (node.module or "").split(".")[0]
-        elif isinstance(node, ast.ImportFrom):
-            folder = PurePosixPath(name).parents[node.level - 1] / (node.module or "").replace(".", "/")
-            for alias in node.names:
-                inner = (folder / alias.name).as_posix()
-                yield inner if inner in FILES or f"{inner}/__init__" in FILES else folder.as_posix()
 
 
 def below(folder: str) -> list[str]:
@@ -127,6 +112,19 @@ def test_a_section_on_the_control_node_imports_nothing_of_ours_when_it_runs(path
         if isinstance(node, ast.Import | ast.ImportFrom):
             names = [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
             assert {str(name).split(".")[0] for name in names} <= set(sys.stdlib_module_names), path
+
+
+def test_no_arrow_leads_up_or_in_a_circle() -> None:
+    arrows = imports.arrows()
+    assert not {pair for pair in arrows if "_utils" in pair[0] and "_utils" not in pair[1]}
+    rooms: dict[str, set[str]] = {}
+    for one, other in arrows:
+        rooms.setdefault(one, set()).add(other)
+    TopologicalSorter(rooms).prepare()
+
+
+def test_the_drawing_is_of_today() -> None:
+    assert imports.PAGE.read_text(encoding="utf-8") == imports.page(), "write it anew: python -m docs.imports"
 
 
 def test_nothing_of_ours_is_imported_by_a_path_of_its_own() -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..common.errors import HostError
 from ..common.paths import STATE
+from ..common.text import last_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -187,7 +188,7 @@ def last_words(said: str, output: str = "", most: int = 12) -> str:
     errors = [" ".join(line.removeprefix("E: ").split()) for line in said.splitlines() if line.startswith("E: ")]
     unmet = output.partition("unmet dependencies:\n")[2].splitlines()
     reasons = [" ".join(line.split()) for line in unmet if line.startswith(" ")]
-    lines = [*reasons, *errors] or [line for line in said.splitlines() if line.strip()][-3:]
+    lines = [*reasons, *errors] or last_lines(said, 3).splitlines()
     return "; ".join(lines[:most]) or "it gave no reason"
 
 
