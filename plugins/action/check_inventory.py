@@ -13,7 +13,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
 from ..plugin_utils.inventory import environment as in_hand
-from ..plugin_utils.inventory import laws
+from ..plugin_utils.inventory import laws, notices
 from ..plugin_utils.inventory.files import label
 from ..plugin_utils.inventory.laws import Problem
 from ..plugin_utils.inventory.values import check_values
@@ -60,9 +60,11 @@ def name_problems(inventory: Inventory) -> Iterator[Problem]:
     files = inventory.settings
     yield from laws.unknown_names(files, known, inventory.prefixes)
     # A name that does not exist is one problem, not two.
-    real = [s for s in files if s.name in known | allowed or not s.name.startswith(tuple(inventory.prefixes))]
+    current = [s for s in files if s.name not in notices.RETIRED]
+    real = [s for s in current if s.name in known | allowed or not s.name.startswith(tuple(inventory.prefixes))]
     yield from laws.undeclared_differences(real, allowed, declared_in)
     yield from laws.set_twice(files)
+    yield from notices.retired_decisions([*files, *inventory.extra])
     yield from laws.unknown_differences(allowed, {*known, *(s.name for s in files if s.everywhere)}, declared_in)
     yield from laws.unknown_names(inventory.extra, known, inventory.prefixes, used_elsewhere=files)
     if not all(in_hand.is_local(host, inventory.groups) for host in inventory.hosts):
@@ -111,6 +113,7 @@ def all_value_problems(inventory: Inventory, host: str, host_vars: HostVars) -> 
         return inventory.home(name, host)
 
     yield from check_values(values, inventory.decisions, place, home, inventory.root)
+    yield from notices.url_problems(values.get(notices.NAME), place)
     if not in_hand.is_local(host, inventory.groups):
         origins = {name: inventory.written(name, host) for name in values}
         own = {name: values[name] for name, by in origins.items() if by and Path(by.file).name != WIRING}
