@@ -210,8 +210,19 @@ def test_whoever_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch)
     chat.close()
 
 
+def test_apprise_sees_no_secret_of_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shown = tmp_path / "messenger.py"
+    shown.write_text("import json, os, sys\nprint(json.dumps([[' '.join(sorted(os.environ)), sys.stdin.read()[:1]]]))")
+    monkeypatch.setattr(notifications, "MESSENGER", shown)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very-secret")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:3128")
+    (problem,) = notifications.send(["json://127.0.0.1/x"], START)
+    assert "https_proxy" in problem
+    assert "AWS" not in problem
+
+
 def test_who_answers_in_drops_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notifications, "PATIENCE", 0.5)
+    monkeypatch.setattr(notifications, "PATIENCE", 3)
     chat = Chat(pause=5)
     (problem,) = notifications.send([chat.url], START)
     assert problem == f"a notice could not be sent: {chat.url.partition('/services')[0]}: it took too long"

@@ -22,8 +22,9 @@ from .run import one_line
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# Seconds: for each answer of a server, for all of it, and for Apprise itself to start
-ANSWER_TIMEOUT, PATIENCE, LOADING = 5, 10, 5
+# Seconds: for each answer of a server, for all of it, and of that for Apprise itself to start
+ANSWER_TIMEOUT, PATIENCE, STARTING = 5, 10, 2
+PASSED = ("PATH", "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE")
 COMMITS_SHOWN, REASON_LINES = 30, 12
 MESSENGER = Path(__file__).with_name("messenger.py")
 
@@ -91,15 +92,17 @@ def ask(urls: Sequence[str], **notice: str) -> list[tuple[str, str] | None]:
     trusted = ssl.get_default_verify_paths()
     # As everything else here: this computer says whom it trusts, an office's own authority too.
     bundle = trusted.cafile or trusted.capath
-    asked = {"urls": list(urls), "seconds": ANSWER_TIMEOUT, "patience": PATIENCE, **notice}
+    # Hundreds of strangers' services need no more of the environment, in which secrets may be.
+    given = {name: value for name, value in os.environ.items() if name in PASSED or name.lower().endswith("_proxy")}
+    asked = {"urls": list(urls), "seconds": ANSWER_TIMEOUT, "patience": PATIENCE - STARTING, **notice}
     try:
         done = subprocess.run(
             [sys.executable, "-I", str(MESSENGER)], input=json.dumps(asked), capture_output=True, text=True, check=True,
-            env=({"REQUESTS_CA_BUNDLE": bundle} if bundle else {}) | dict(os.environ), timeout=PATIENCE + LOADING,
+            env=({"REQUESTS_CA_BUNDLE": bundle} if bundle else {}) | given, timeout=PATIENCE,
         )  # fmt: skip
         return [tuple(trouble) if trouble else None for trouble in json.loads(done.stdout)]
     except subprocess.TimeoutExpired:
-        raise NotSentError(f"it took longer than {PATIENCE + LOADING} s") from None
+        raise NotSentError(f"it took longer than {PATIENCE} s") from None
     except (OSError, ValueError, subprocess.CalledProcessError) as error:
         # What it printed may hold an address.
         raise NotSentError(type(error).__name__) from None
