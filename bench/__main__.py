@@ -17,6 +17,7 @@ Takes the machines away in the end. Figures go to .samestack/bench.json, logs to
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -25,7 +26,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import building, comparing, front_door, memory, recording, serving, switching
+from bench import building, comparing, make_up, memory, recording, serving, switching
 from bench.figures import Report
 from bench.targets import REPO, STATE, BenchError, Play, Target, play
 from plugins.plugin_utils.inventory.environment import ENVIRONMENTS
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 RESULT = REPO / ".samestack" / "bench.json"
 PARTS = ("provision", "noop", "memory", "requests", "switch", "compare", "manifest", "up")
 LIMIT_SECONDS = 1200
+#: How many of the differences between two machines stand in the line about them
+SHOWN = 3
 #: A load average above this means that something else is at work.
 QUIET_LOAD = 0.7
 
@@ -93,7 +96,11 @@ class Bench:
         """Note it when two machines that were built in two ways differ: the comparison would be worth less."""
         found = building.differences(ours, theirs, plan)
         if found:
-            self.report.failures[f"{theirs.label}: the same machine"] = "; ".join(found)
+            listed = theirs.tree / "differences"
+            listed.write_text("".join(f"{line}\n" for line in found.values()))
+            names = ", ".join([*list(found)[:SHOWN], *(["…"] if len(found) > SHOWN else [])])
+            what = f"{len(found)} {'file or unit differs' if len(found) == 1 else 'files or units differ'}: {names}"
+            self.report.failures[f"{theirs.label}: the same machine"] = f"{what} (all of it in {listed})"
 
     def provision(self) -> None:
         """Measure a fresh run against the floor."""
@@ -117,14 +124,14 @@ class Bench:
         site, _, plan = self.site()
         idiomatic = self.machine("idiomatic")
         note("one task a file, on a bare host …")
-        playbook = building.BENCH / "idiomatic.yml"
-        first = play(idiomatic, playbook, "fresh", env=building.IDIOMATIC)
+        asked = ("-e", json.dumps({"recorder_archive": building.recorder_archive(site, plan)}))
+        first = play(idiomatic, building.IDIOMATIC, "fresh", *asked, env=building.OTHER_ROLES)
         self.same(site, idiomatic, plan)
         note("both, with nothing to change …")
         ours = [play(site, building.SITE, "noop")]
-        theirs = play(idiomatic, playbook, "noop", env=building.IDIOMATIC)
+        theirs = play(idiomatic, building.IDIOMATIC, "noop", *asked, env=building.OTHER_ROLES)
         ours.append(play(site, building.SITE, "noop"))
-        for run, changed in ((ours[-1], "site.yml"), (theirs, "idiomatic.yml")):
+        for run, changed in ((ours[-1], "site.yml"), (theirs, "idiomatic/site.yml")):
             if building.changed_steps(run.steps):
                 self.report.failures[f"{changed}: nothing to change"] = "; ".join(building.changed_steps(run.steps))
         # One before and one after theirs: what else the computer does falls on both.
@@ -192,11 +199,11 @@ class Bench:
 
     def up(self) -> None:
         """Measure `./samestack up` against the floor."""
-        if front_door.in_use():
+        if make_up.in_use():
             raise BenchError("a development machine is up on this computer. `./samestack destroy` first")
         floor = self.floor()
         note("`./samestack up` in a fresh clone …")
-        seconds = front_door.seconds_up()
+        seconds = make_up.seconds_up()
         self.report.add("./samestack up, the box being built", seconds, "s")
         self.report.add("  ./samestack up / floor", seconds / floor, "x", UP_RATIO)
 

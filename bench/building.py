@@ -15,7 +15,9 @@ from bench.targets import LIMIT_SECONDS, REPO, BenchError, Play, Target
 
 SITE = REPO / "playbooks" / "site.yml"
 BENCH = REPO / "bench"
-IDIOMATIC = {"ANSIBLE_ROLES_PATH": f"{BENCH / 'roles'}:{REPO / 'roles'}"}
+IDIOMATIC = BENCH / "idiomatic" / "site.yml"
+OTHER_ROLES = {"ANSIBLE_ROLES_PATH": f"{IDIOMATIC.parent / 'roles'}:{REPO / 'roles'}"}
+RECORDER = "/usr/local/lib/samestack/recorder"
 #: Files that apt and the first download need, and files that declare who owns others: they come first.
 EARLY = ("/usr/local/share/ca-certificates/", "/etc/apt/apt.conf.d/50")
 ACCOUNTS = ("/etc/sysusers.d", "/etc/tmpfiles.d")
@@ -130,6 +132,13 @@ def floor_payload(site: Target, plan: dict[str, Any]) -> bytes:
     return archive.getvalue()
 
 
+def recorder_archive(site: Target, plan: dict[str, Any]) -> str:
+    """Return where an archive of the recorder's modules is, from the machine that `site.yml` has built."""
+    archive = site.tree / "recorder.tar"
+    archive.write_bytes(packed(site, [path for path in plan["files"] if path.startswith(RECORDER)]))
+    return str(archive)
+
+
 def run_floor(target: Target, payload: bytes) -> float:
     """Build `target` by the plain script over one ssh connection and return the seconds. Raises `BenchError`."""
     script = "mkdir /root/floor; tar -xf - -C /root/floor; exec sh /root/floor/floor.sh /root/floor"
@@ -167,12 +176,12 @@ def fingerprints(target: Target, plan: dict[str, Any]) -> dict[str, str]:
     return found
 
 
-def differences(ours: Target, theirs: Target, plan: dict[str, Any]) -> list[str]:
-    """Return in what two machines that should be the same differ, one line each."""
+def differences(ours: Target, theirs: Target, plan: dict[str, Any]) -> dict[str, str]:
+    """Return in what two machines that should be the same differ, one line each, by the file's or unit's name."""
     left, right = fingerprints(ours, plan), fingerprints(theirs, plan)
     names = sorted(left.keys() | right.keys())
-    return [
-        f"{name}: {ours.label} {left.get(name, 'nothing')}, {theirs.label} {right.get(name, 'nothing')}"
+    return {
+        name: f"{name}: {ours.label} {left.get(name, 'nothing')}, {theirs.label} {right.get(name, 'nothing')}"
         for name in names
         if left.get(name) != right.get(name)
-    ]
+    }

@@ -69,7 +69,7 @@ class CallbackModule(CallbackBase):
 
     def _write(self, result: Any, state: str) -> None:
         task = result.task
-        action = str(task.action).removeprefix("ansible.builtin.")
+        action = str(task.action).removeprefix("ansible.builtin.").removeprefix("samestack.core.")
         calls = max(1, self._items) if task.loop is None else self._items
         local = action in LOCAL_ACTIONS or task.delegate_to in ("localhost", "127.0.0.1")
         line = {

@@ -13,7 +13,7 @@ from ..plugin_utils.release.outcome import promise
 class ActionModule(ActionBase):
     """Send one notice, from this computer."""
 
-    _VALID_ARGS = frozenset({"settings", "notice", "run"})
+    _VALID_ARGS = frozenset({"urls", "notice", "run"})
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -24,8 +24,8 @@ class ActionModule(ActionBase):
         if self._task.check_mode:
             return result
         notice = {**run, **(args.get("notice") or {})}
-        settings = args.get("settings") or {}
-        warnings = send(settings, notice)
+        urls = args.get("urls") or []
+        warnings = send(urls, notice)
         if notice.get("event") == "start":
-            promise(settings, notice)
+            promise(urls, notice)
         return result | ({"warnings": warnings} if warnings else {})

@@ -73,5 +73,5 @@ class CallbackModule(CallbackBase):
         served = self._outcome.served
         if failed and len(served) > 1:
             self._display.display(f"They serve: {', '.join(f'{host} {release}' for host, release in served.items())}")
-        for warning in send(kept["settings"], self._outcome.notice(kept["start"], failed, time.time())):
+        for warning in send(kept["urls"], self._outcome.notice(kept["start"], failed, time.time())):
             self._display.warning(warning)

@@ -8,7 +8,8 @@ module: postgresql_application
 short_description: An application's database, its owner and its extensions, in one step
 description:
   - Looks at everything with one C(psql) run and changes only what differs. A run without changes costs one remote call,
-    and the host needs no database driver for Python.
+    and the host needs no database driver for Python. The modules of C(community.postgresql) would be three calls (1 to
+    2 s a run), that driver on every host, and a collection to install.
   - The role may log in and nothing else. The database is UTF-8 and sorts by code point (C.UTF-8), the same on every
     release of the operating system.
 options:

@@ -7,12 +7,13 @@ DOCUMENTATION = r"""
 module: send_notice
 short_description: People are told about a deployment, a rollback, a promotion
 description:
-  - Sends an e-mail and a message to a chat's webhook, from the control node, where they are set up.
+  - Sends a notice to services such as e-mail and chats, from the control node, by Apprise.
   - What cannot be sent is a warning and no failure. In check mode nothing is sent.
 options:
-  settings:
-    description: C(email_to), C(email_from), C(smtp) (host, port, user, password, tls), C(webhook_url), C(webhook_body).
-    type: dict
+  urls:
+    description: The services, as Apprise takes them. They hold secrets, which no result and no warning shows.
+    type: list
+    elements: str
     required: true
   run:
     description: The run (verb, who, environment).
@@ -30,7 +31,7 @@ author: Samestack
 EXAMPLES = r"""
 - name: People know that it begins
   samestack.core.send_notice:
-    settings: "{{ release_notices }}"
+    urls: "{{ release_notices_urls }}"
     run: "{{ ansible_facts.run }}"
     notice: {event: start, app: noticeboard, from: 0a1b2c3d4e5f, to: 5f4e3d2c1b0a, label: v1.2}
   run_once: true

@@ -9,6 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.inventory.project_copy import Project
 
+NOTICES = "group_vars/all/notices.yml"
 APP, WEB = "group_vars/all/app.yml", "group_vars/all/web.yml"
 DEV = "group_vars/dev/differences.yml"
 
@@ -184,7 +185,26 @@ CASES = {
         'app_secret_env:\n  MAIL_PASSWORD: "{{ vault_mail_password }}"',
         ("vault_mail_password (in .samestack/secrets/dev.yml)", "no value", "app.yml:", "Write a line"),
     ),
+    "notice that leads nowhere": Broken(
+        NOTICES,
+        "notices_urls: []",
+        'notices_urls: ["json://chat.noticeboard.net/x", "pigeon://home/hunter2"]',
+        ("notices_urls[1] = (hidden) (in inventories/group_vars/all/notices.yml:", "no URL that Apprise", "mailtos://"),
+    ),
+    "notice that is no list": Broken(
+        NOTICES, "notices_urls: []", "notices_urls: json://hunter2", ("notices_urls = (hidden)", "is not a list")
+    ),
 }
+#: As the version before delivered it
+NOTICES_BEFORE = """---
+notices_email_to: []
+notices_email_from: ""
+notices_smtp:
+  host: localhost
+notices_webhook_url: ""
+notices_webhook_body:
+  text: "{text}"
+"""
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -199,6 +219,52 @@ def test_one_mistake_is_one_clear_error(project: Project, name: str) -> None:
     for words in broken.says:
         assert words in problems[0]
     assert problems[0].endswith(".")
+
+
+def test_decisions_of_an_earlier_version_that_told_nobody(project: Project) -> None:
+    project.file(NOTICES).write_text(NOTICES_BEFORE + "notices_urls: []\n", encoding="utf-8")
+    project.replace("group_vars/all/differences.yml", "  - notices_urls", "  - notices_urls\n  - notices_email_to")
+    assert project.check("dev") == []
+
+
+@pytest.mark.parametrize(
+    ("smtp", "url"),
+    [
+        ("", "mailto://localhost/?from=a@noticeboard.net&to=a@noticeboard.net,b@noticeboard.net"),
+        (
+            "notices_smtp: {host: mail.net, user: d@mail.net, password: '{{ vault_mail }}', tls: starttls}",
+            "mailtos://d%40mail.net:{{ vault_mail | urlencode | replace('/', '%2F') }}@mail.net/"
+            "?from=a@noticeboard.net&to=a@noticeboard.net,b@noticeboard.net",
+        ),
+        (
+            "notices_smtp: {host: mail.net, port: 2465, user: d, password: hunter2, tls: tls}",
+            "mailtos://d:PASSWORD@mail.net:2465/"
+            "?mode=ssl&from=a@noticeboard.net&to=a@noticeboard.net,b@noticeboard.net",
+        ),
+    ],
+)
+def test_e_mail_of_an_earlier_version(project: Project, smtp: str, url: str) -> None:
+    project.add(DEV, f"notices_email_to: [a@noticeboard.net, b@noticeboard.net]\n{smtp}")
+    # The secret itself may be missing, too.
+    (problem,) = (one for one in project.check("dev") if one.startswith("notices_"))
+    assert problem.startswith("notices_email_to = (hidden) (in inventories/group_vars/dev/differences.yml:")
+    assert f'Write notices_urls: ["{url}"] instead' in problem
+    assert "hunter2" not in problem
+
+
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        ("'{{ vault_chat }}'", "{{ vault_chat }}"),
+        ("https://chat.noticeboard.net/hunter2", "jsons://HOST/PATH?:message=text"),
+    ],
+)
+def test_a_chat_of_an_earlier_version(project: Project, address: str, url: str) -> None:
+    project.add(NOTICES, f"notices_webhook_url: {address}\nnotices_webhook_body: {{text: '{{text}}'}}")
+    # The secret itself may be missing, too.
+    (problem,) = (one for one in project.check("dev") if one.startswith("notices_"))
+    assert f'Write notices_urls: ["{url}"] instead' in problem
+    assert "hunter2" not in problem
 
 
 def test_all_mistakes_are_reported_at_once(project: Project) -> None:

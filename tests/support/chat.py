@@ -4,32 +4,37 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-#: The message is made of the notice's own words.
-BODY = {name: f"{{{name}}}" for name in ("event", "verb", "result", "reason", "to", "text")}
-
 
 class Chat:
-    """A webhook that keeps what it is told."""
+    """A webhook that keeps what it is told: `title`, `message`, and `type` (info, success, failure)."""
 
-    def __init__(self) -> None:
+    def __init__(self, status: int = 200, pause: float = 0) -> None:
         self.got: list[dict[str, str]] = []
         chat = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
+                assert self.headers["Content-Type"] == "application/json"
                 chat.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(200)
+                time.sleep(pause)
+                self.send_response(status)
                 self.end_headers()
 
             def log_message(self, *_: Any) -> None:
                 pass
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/very-secret"
+        self.url = f"json://127.0.0.1:{self.server.server_port}/services/T0/very-secret"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def types(self) -> list[str]:
+        """What kinds of notices came, in their order."""
+        return [one["type"] for one in self.got]
 
     def close(self) -> None:
         self.server.shutdown()

@@ -100,6 +100,13 @@ def test_env_file_is_roots_and_gives_back_what_was_put_in(hosts: list[Expected])
         }
 
 
+def test_no_apt_run_restarts_services(hosts: list[Expected]) -> None:
+    for rendered in hosts:
+        there = rendered.matching(r"/etc/needrestart/.*")
+        assert bool(there) == (rendered.machine["os"] == "ubuntu")
+        assert all("\n$nrconf{restart} = 'l';\n" in rendered.text(path) for path in there)
+
+
 def test_http2_is_written_as_the_installed_nginx_knows_it(hosts: list[Expected]) -> None:
     for rendered in hosts:
         directive = version(rendered.machine["packages"]["nginx"]) >= (1, 25, 1)

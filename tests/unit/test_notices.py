@@ -5,12 +5,11 @@ from __future__ import annotations
 import email
 import email.policy
 import json
+import re
 import socket
 import subprocess
 import sys
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,8 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from plugins.plugin_utils.release import notifications
+from plugins.plugin_utils.release import messenger, notifications
+from tests.support.chat import Chat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,34 +35,11 @@ START: dict[str, Any] = {
 END = START | {"event": "end", "result": "ok", "seconds": 4.2}
 
 
-class Chat:
-    """A chat's webhook."""
-
-    def __init__(self, status: int = 200, pause: float = 0) -> None:
-        self.got: list[Any] = []
-        chat = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                assert self.headers["Content-Type"] == "application/json"
-                chat.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                time.sleep(pause)
-                self.send_response(status)
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/services/T0/very-secret"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-
 @pytest.fixture
 def chat() -> Iterator[Chat]:
     chat = Chat()
     yield chat
-    chat.server.shutdown()
+    chat.close()
 
 
 class Letters:
@@ -85,15 +62,15 @@ def authenticate(_server: Any, _session: Any, _envelope: Any, _mechanism: str, d
 
 
 @pytest.fixture
-def post_office() -> Iterator[tuple[Letters, dict[str, Any]]]:
+def post_office() -> Iterator[tuple[Letters, str]]:
     letters = Letters()
     controller = Controller(
         letters, hostname="127.0.0.1", port=free_port(), authenticator=authenticate, auth_require_tls=False,
         auth_required=True,
     )  # fmt: skip
     controller.start()
-    server = {"host": "127.0.0.1", "port": controller.port, "user": "deploy", "password": "very-secret"}
-    yield letters, {"smtp": server, "email_to": ["a@example.org", "b@example.org"], "email_from": "shop@example.org"}
+    way = f"mailto://deploy:very-secret@127.0.0.1:{controller.port}"
+    yield letters, f"{way}/?from=shop@example.org&to=a@example.org,b@example.org"
     controller.stop()
 
 
@@ -125,86 +102,135 @@ def test_the_words() -> None:
     )
 
 
-def test_a_body_of_any_shape_and_no_placeholder_in_what_others_wrote() -> None:
-    template = {"type": "message", "size": 2, "parts": [{"t": "{title} {by}", "b": "{text}", "who": "{who}: {verb}{"}]}
-    filled = notifications.body(template, START)
-    assert filled["type"] == "message"
-    assert filled["size"] == 2
-    assert filled["parts"][0]["t"] == notifications.title(START) + " {by}"
-    assert "Prices with {text}" in filled["parts"][0]["b"]
-    assert filled["parts"][0]["who"] == "Eve <eve@example.org>: deploy{"
+def test_both_ways(chat: Chat, post_office: tuple[Letters, str]) -> None:
+    letters, url = post_office
+    assert notifications.send([chat.url, url], START) == []
+    (told,) = chat.got
+    head, _, rest = notifications.text(START).partition("\n")
+    assert (told["title"], told["message"], told["type"]) == (head, rest, "info")
+    assert sorted(receiver for receivers, _ in letters.got for receiver in receivers) == [
+        "a@example.org",
+        "b@example.org",
+    ]
+    for (receiver,), letter in letters.got:
+        assert letter["Subject"] == notifications.title(START)
+        assert "shop@example.org" in letter["From"]
+        assert letter["To"] == receiver
+        assert letter.get_content_type() == "text/plain"
+        assert letter.get_content().replace("\r\n", "\n").rstrip("\n") == rest
 
 
-def test_both_ways(chat: Chat, post_office: tuple[Letters, dict[str, Any]]) -> None:
-    letters, settings = post_office
-    assert notifications.send(settings | {"webhook_url": chat.url}, START) == []
-    assert chat.got == [{"text": notifications.text(START)}]
-    ((receivers, letter),) = letters.got
-    assert receivers == ["a@example.org", "b@example.org"]
-    assert letter["Subject"] == notifications.title(START)
-    assert letter["From"] == "shop@example.org"
-    assert letter["To"] == "a@example.org, b@example.org"
-    assert letter.get_content().replace("\r\n", "\n").rstrip("\n") == notifications.text(START)
+def test_how_it_ended_has_a_type(chat: Chat) -> None:
+    for result in ("ok", "failed"):
+        assert notifications.send([chat.url], END | {"result": result}) == []
+    assert chat.types == ["success", "failure"]
+
+
+def test_a_chat_that_wants_other_names(chat: Chat) -> None:
+    assert notifications.send([f"{chat.url}?:message=text&:channel=ops"], START) == []
+    assert (chat.got[0]["text"], chat.got[0]["channel"]) == (notifications.text(START).partition("\n")[2], "ops")
 
 
 def test_nothing_is_set_up() -> None:
-    assert notifications.send({"smtp": {"host": "localhost"}, "email_to": [], "webhook_url": ""}, START) == []
+    code = "from plugins.plugin_utils.release import notifications; notifications.send([], {}); import sys; "
+    code += "sys.exit('apprise' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=False).returncode == 0
 
 
-def test_a_wrong_password_is_said_and_not_shown(post_office: tuple[Letters, dict[str, Any]]) -> None:
-    letters, settings = post_office
-    settings["smtp"] |= {"password": "hunter2"}
-    (problem,) = notifications.send(settings, START)
-    assert "notice by e-mail could not be sent: 127.0.0.1:" in problem
-    assert "answers 535" in problem
+def test_a_wrong_password_is_said_and_not_shown(post_office: tuple[Letters, str]) -> None:
+    letters, url = post_office
+    (problem,) = notifications.send([url.replace("very-secret", "hunter2")], START)
+    assert problem.startswith("a notice could not be sent: mailto://127.0.0.1:")
+    assert "535" in problem
     assert "hunter2" not in problem
     assert not letters.got
 
 
 def test_nobody_listens() -> None:
     port = free_port()
-    settings = {
-        "webhook_url": f"http://127.0.0.1:{port}/very-secret", "email_to": ["a@example.org"],
-        "smtp": {"host": "127.0.0.1", "port": port},
-    }  # fmt: skip
-    by_mail, to_chat = notifications.send(settings, START)
+    urls = [
+        f"json://127.0.0.1:{port}/very-secret",
+        f"mailto://u:very-secret@127.0.0.1:{port}/?from=b@example.org&to=a@example.org",
+    ]
+    to_chat, by_mail = notifications.send(urls, START)
+    assert to_chat.startswith(f"a notice could not be sent: json://127.0.0.1:{port}: ")
+    assert by_mail.startswith(f"a notice could not be sent: mailto://127.0.0.1:{port}: ")
     assert "refused" in by_mail
     assert "refused" in to_chat
     assert "very-secret" not in by_mail + to_chat
 
 
-@pytest.mark.parametrize(("status", "said"), [(404, "127.0.0.1 answers 404 Not Found"), (500, "answers 500")])
+@pytest.mark.parametrize(("status", "said"), [(404, "404"), (500, "500")])
 def test_a_chat_that_refuses(status: int, said: str) -> None:
     chat = Chat(status)
-    (problem,) = notifications.send({"webhook_url": chat.url}, START)
+    (problem,) = notifications.send([chat.url], START)
     assert said in problem
     assert "very-secret" not in problem
-    chat.server.shutdown()
+    chat.close()
 
 
-def test_an_address_that_is_none() -> None:
-    (problem,) = notifications.send({"webhook_url": "file:///etc/very-secret"}, START)
-    assert problem == "the notice to the chat could not be sent: notices_webhook_url is no http(s) address"
+@pytest.mark.parametrize("url", ["file:///etc/very-secret", "very-secret", "slack://very-secret", "mailto://", ""])
+def test_an_address_that_is_none(url: str) -> None:
+    (problem,) = notifications.send([url], START)
+    assert problem.endswith("is no URL that Apprise can send to")
+    assert "very-secret" not in problem
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("json://u:p@chat.example.org:8080/very-secret?key=very-secret", "json://chat.example.org:8080"),
+        ("mmosts://chat.example.org/abcdefghijklmnopqrstuvwx", "mmosts://chat.example.org"),
+        # The first part of these is a token and no host.
+        ("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#team", "slack://"),
+        ("https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ", "https://"),
+        ("tgram://123456789:abcdefg_hijklmnop/12315544/", "tgram://"),
+    ],
+)
+def test_what_a_service_is_called(url: str, shown: str) -> None:
+    assert messenger.name_of(url, messenger.service(url, 1)) == shown
+    said = f"no answer from {url} or {url.partition('://')[2]}: p"
+    kept = messenger.hidden(said, url, shown)
+    assert not {"very-secret", "TIiajkdnlazkcOXrIdevi7FQ", "abcdefg_hijklmnop", "T1JJ3T3L2"} & set(
+        re.split("[/?=:@#]", kept)
+    )
 
 
 def test_whoever_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notifications, "ANSWER_TIMEOUT", 0.3)
     chat = Chat(pause=2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        settings = {
-            "webhook_url": chat.url, "email_to": ["a@example.org"],
-            "smtp": {"host": "127.0.0.1", "port": silent.getsockname()[1]},
-        }  # fmt: skip
+        urls = [chat.url, f"mailto://u:p@127.0.0.1:{silent.getsockname()[1]}/?from=b@example.org&to=a@example.org"]
         began = time.monotonic()
-        problems = notifications.send(settings, START)
-        assert time.monotonic() - began < 1.5
+        problems = notifications.send(urls, START)
+        # Apprise itself takes a second to start.
+        assert time.monotonic() - began < 3
     assert len(problems) == 2
     assert all("timed out" in problem for problem in problems)
-    chat.server.shutdown()
+    chat.close()
 
 
-def play(tmp_path: Path, settings: dict[str, Any], *options: str) -> subprocess.CompletedProcess[str]:
-    task = {"samestack.core.send_notice": {"settings": settings, "notice": START}}
+def test_apprise_sees_no_secret_of_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shown = tmp_path / "messenger.py"
+    shown.write_text("import json, os, sys\nprint(json.dumps([[' '.join(sorted(os.environ)), sys.stdin.read()[:1]]]))")
+    monkeypatch.setattr(notifications, "MESSENGER", shown)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very-secret")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:3128")
+    (problem,) = notifications.send(["json://127.0.0.1/x"], START)
+    assert "https_proxy" in problem
+    assert "AWS" not in problem
+
+
+def test_who_answers_in_drops_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notifications, "PATIENCE", 3)
+    chat = Chat(pause=5)
+    (problem,) = notifications.send([chat.url], START)
+    assert problem == f"a notice could not be sent: {chat.url.partition('/services')[0]}: it took too long"
+    chat.close()
+
+
+def play(tmp_path: Path, url: str, *options: str) -> subprocess.CompletedProcess[str]:
+    task = {"samestack.core.send_notice": {"urls": [url], "notice": START}}
     book = tmp_path / "notice.yml"
     book.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]))
     command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", str(book), "-c", "local"]
@@ -212,18 +238,17 @@ def play(tmp_path: Path, settings: dict[str, Any], *options: str) -> subprocess.
 
 
 def test_a_run_warns_and_goes_on_and_shows_no_secret(tmp_path: Path, chat: Chat) -> None:
-    good = play(tmp_path, {"webhook_url": chat.url}, "-vvv")
+    good = play(tmp_path, chat.url, "-vvv")
     assert good.returncode == 0, good.stdout
-    assert ["begins" in one["text"] for one in chat.got] == [True, False]
+    assert chat.types == ["info", "success"]
     assert "very-secret" not in good.stdout + good.stderr
-    chat.server.shutdown()
-    chat.server.server_close()
-    bad = play(tmp_path, {"webhook_url": chat.url})
+    chat.close()
+    bad = play(tmp_path, chat.url)
     assert bad.returncode == 0, bad.stdout
-    assert "notice to the chat could not be sent: 127.0.0.1: " in " ".join((bad.stdout + bad.stderr).split())
+    assert "a notice could not be sent: json://127.0.0.1:" in " ".join((bad.stdout + bad.stderr).split())
     assert "very-secret" not in bad.stdout + bad.stderr
 
 
 def test_check_mode_sends_nothing(tmp_path: Path, chat: Chat) -> None:
-    assert play(tmp_path, {"webhook_url": chat.url}, "--check").returncode == 0
+    assert play(tmp_path, chat.url, "--check").returncode == 0
     assert not chat.got

@@ -17,7 +17,7 @@ ENVIRONMENT = {"django_env": {"DEBUG": False, "NAME": "x"}, "django_secret_env":
 
 
 def test_no_secret_is_in_it() -> None:
-    given = {"database_settings": {"work_mem": "8MB"}, "notices_webhook_url": "x", "web_tls": {"password": "hunter2"}}
+    given = {"database_settings": {"work_mem": "8MB"}, "notices_urls": ["x"], "web_tls": {"password": "hunter2"}}
     found = variables([*given, "app_debug"], given, ["hunter2", ""])
     assert found == {"database_settings": {"work_mem": "8MB"}, "web_tls": "(secret)"}
     wanted = intended_environment(ENVIRONMENT, {"environment": {"SECRET_KEY": "hmac:1"}}, KEY)

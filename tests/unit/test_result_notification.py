@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from plugins.plugin_utils.release.outcome import Outcome
-from tests.support.chat import BODY, Chat
+from tests.support.chat import Chat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,10 +37,9 @@ FAILS = {"name": "Warm the cache", "ansible.builtin.command": "sh -c 'echo no >&
 def tell(chat: Chat) -> dict[str, Any]:
     """Return the task that tells people that a run begins."""
     notice = {"event": "start", "app": "shop", "verb": "deploy", "to": "{{ release }}"}
-    settings = {"webhook_url": "{{ url }}", "webhook_body": BODY}
     return {
         "name": "People know",
-        "samestack.core.send_notice": {"settings": settings, "notice": notice},
+        "samestack.core.send_notice": {"urls": ["{{ url }}"], "notice": notice},
         "run_once": True,
     }
 
@@ -72,31 +71,31 @@ def test_a_hook_that_fails_is_told_wherever_it_stands(tmp_path: Path, chat: Chat
     tasks = [STEP, STEP]
     tasks.insert(place, FAILS)
     assert play(tmp_path, chat, [tell(chat), *tasks]) != 0
-    assert [one["event"] for one in chat.got] == ["start", "end"]
+    assert chat.types == ["info", "failure"]
     end = chat.got[-1]
-    assert (end["result"], end["to"], end["verb"]) == ("failed", "bbbbbbbbbbbb", "deploy")
-    assert end["reason"] == "Warm the cache: non-zero return code"
-    assert "{{" not in end["text"]
+    assert ": deploy FAILED" in end["title"]
+    assert "bbbbbbbbbbbb" in end["title"]
+    assert "\n  Warm the cache: non-zero return code" in end["message"]
+    assert "{{" not in end["message"]
 
 
 @pytest.mark.parametrize("hosts", ["near,lost", "lost"])
 def test_a_host_that_is_lost_is_told_also_when_it_was_the_only_one(tmp_path: Path, chat: Chat, hosts: str) -> None:
     assert play(tmp_path, chat, [tell(chat), STEP, STEP], hosts) != 0
-    assert [one["event"] for one in chat.got] == ["start", "end"]
-    assert chat.got[-1]["result"] == "failed"
-    assert chat.got[-1]["reason"].startswith("lost cannot be reached: ")
+    assert chat.types == ["info", "failure"]
+    assert "\n  lost cannot be reached: " in chat.got[-1]["message"]
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path, chat: Chat) -> None:
     assert play(tmp_path, chat, [tell(chat), {"ansible.builtin.include_tasks": "/nowhere.yml"}]) != 0
-    assert [one.get("result") for one in chat.got] == ["{result}", "failed"]
+    assert chat.types == ["info", "failure"]
 
 
 def test_what_went_well_is_told_once_and_at_the_end(tmp_path: Path, chat: Chat) -> None:
     saved = {"block": [FAILS], "rescue": [STEP]}
     assert play(tmp_path, chat, [tell(chat), saved, {**FAILS, "ignore_errors": True}]) == 0
-    assert [(one["event"], one["result"]) for one in chat.got] == [("start", "{result}"), ("end", "ok")]
-    assert not chat.got[-1]["reason"]
+    assert chat.types == ["info", "success"]
+    assert "Warm the cache" not in chat.got[-1]["message"]
 
 
 def test_who_was_told_nothing_is_told_nothing(tmp_path: Path, chat: Chat) -> None:
@@ -114,8 +113,8 @@ def test_a_run_that_is_interrupted_is_told(tmp_path: Path, chat: Chat) -> None:
             time.sleep(0.05)
         time.sleep(0.5)
         os.killpg(run.pid, signal.SIGINT)
-    assert [one["event"] for one in chat.got] == ["start", "end"]
-    assert (chat.got[-1]["result"], chat.got[-1]["reason"]) == ("failed", "The run was interrupted.")
+    assert chat.types == ["info", "failure"]
+    assert "\n  The run was interrupted." in chat.got[-1]["message"]
 
 
 def test_what_each_host_serves() -> None:

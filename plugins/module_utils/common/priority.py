@@ -3,6 +3,9 @@
 Two values count in Linux. A process's nice value, among the processes of its session; and where the kernel groups
 sessions (sched_autogroup(7), in sched(7), Debian's and Ubuntu's default), the nice value of the session's group among
 the other groups: /proc/<pid>/autogroup. Both are set. Who may not raise them again lowers none.
+
+`systemctl set-property --runtime UNIT CPUWeight=` was tried: it wants the kernel's processor controller, which
+containers do not have. On the local machines systemd takes the value, and all processes stay in one group.
 """
 
 from __future__ import annotations

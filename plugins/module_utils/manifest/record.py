@@ -1,6 +1,8 @@
 """The manifest: what is on this host, section by section; what cannot be had is recorded as missing, with why.
 
 A section is there because its file is in `sections/`; role parity puts those of other roles beside ours.
+No library has this: Ansible's facts, osquery and their like list packages, accounts and ports, but no releases, no
+schema and no effective settings of servers, and none of them tells secrets apart without showing them.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from ansible.errors import AnsibleError
 
 from ..errors import Problem
 from . import environment as in_hand
-from . import laws
+from . import laws, notices
 from .values import check_values
 from .view import WIRING, plain
 
@@ -59,6 +59,7 @@ def all_value_problems(inventory: Inventory, host: str, host_vars: HostVars) -> 
         return inventory.home(name, host)
 
     yield from check_values(values, inventory.decisions, place, home, inventory.root)
+    yield from notices.url_problems(values.get(notices.NAME), place)
     if not in_hand.is_local(host, inventory.groups):
         origins = {name: inventory.written(name, host) for name in values}
         own = {name: values[name] for name, by in origins.items() if by and Path(by.file).name != WIRING}

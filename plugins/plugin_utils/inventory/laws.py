@@ -1,6 +1,9 @@
 """The laws of the inventory: what may be set, where, and to what. Pure functions on data; the control node runs them.
 
 Each law yields problems, never raises for one, so that a person sees all that is wrong at once.
+
+Ansible's own argument specs check one role on one host, after the run has begun, stop at the first mistake, and do not
+know which file and line a value came from; a JSON schema knows neither inventories nor which differences are declared.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ LONGEST_SHOWN = 72
 SIMILAR, NEARLY_EQUAL = 0.6, 0.88
 # Names that may be set anywhere: secrets, and Ansible's own (connection, group priority).
 FREE = ("vault_", "ansible_")
-HIDDEN = re.compile(r"password|secret|token|private_key|webhook_url", re.IGNORECASE)
+HIDDEN = re.compile(r"password|secret|token|private_key|notices_urls|webhook_url", re.IGNORECASE)
 PLACEHOLDER = re.compile(r"(^|[.@/\s])example\.(com|net|org)\b")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import Problem
 from . import environment as in_hand
-from . import laws
+from . import laws, notices
 from .files import label
 
 if TYPE_CHECKING:
@@ -30,9 +30,11 @@ def name_problems(inventory: Inventory) -> Iterator[Problem]:
     files = inventory.settings
     yield from laws.unknown_names(files, known, inventory.prefixes)
     # A name that does not exist is one problem, not two.
-    real = [s for s in files if s.name in known | allowed or not s.name.startswith(tuple(inventory.prefixes))]
+    current = [s for s in files if s.name not in notices.RETIRED]
+    real = [s for s in current if s.name in known | allowed or not s.name.startswith(tuple(inventory.prefixes))]
     yield from laws.undeclared_differences(real, allowed, declared_in)
     yield from laws.set_twice(files)
+    yield from notices.retired_decisions([*files, *inventory.extra])
     yield from laws.unknown_differences(allowed, {*known, *(s.name for s in files if s.everywhere)}, declared_in)
     yield from laws.unknown_names(inventory.extra, known, inventory.prefixes, used_elsewhere=files)
     if not all(in_hand.is_local(host, inventory.groups) for host in inventory.hosts):

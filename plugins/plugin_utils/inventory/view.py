@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import environment as in_hand
 from .files import Setting, label, read_mapping, read_settings
+from .notices import RETIRED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +58,7 @@ class Inventory:
     @property
     def known(self) -> set[str]:
         """Every name that something reads."""
-        return {*self.decisions, *self.role_variables, *self.wired}
+        return {*self.decisions, *self.role_variables, *self.wired, *RETIRED}
 
     @property
     def allowed(self) -> set[str]:

@@ -1,4 +1,8 @@
-"""Compares the manifests of environments: what differs, section by section, and whether anything explains it. Pure."""
+"""Compares the manifests of environments: what differs, section by section, and whether anything explains it. Pure.
+
+A library that compares (deepdiff, jsondiff) says where two structures differ. Whether a declared difference, an
+environment's own name or a change by hand explains it is what people ask, and only this project knows.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Fetches from git and Mercurial repositories into a cache on the control node, and exports from it. Never prompts."""
+"""Fetches from git and Mercurial repositories into a cache on the control node, and exports from it. Never prompts.
+
+Not `ansible.builtin.git`: it leaves submodules out of what it exports, knows no Mercurial, and its errors speak of git
+and not of the decision that is wrong (`app_source.url`, `app_source.ref`).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notices of a deployment, a rollback, a promotion: their words, and the mail and the webhook that carry them.
+"""Notices of a deployment, a rollback, a promotion: their words, and how Apprise carries them to people.
 
 Runs on the control node. A notice is a mapping: `event` (start, end), `verb`, `app`, `environment`, `who`, `from` and
 `to` (releases) with `from_label` and `label`, `commits` (lines, or how many), and at the end `result` (ok, failed),
@@ -7,29 +7,30 @@ Runs on the control node. A notice is a mapping: `event` (start, end), `verb`, `
 
 from __future__ import annotations
 
-import http.client
+import functools
 import json
-import smtplib
+import os
 import ssl
-import threading
-import urllib.error
-import urllib.parse
-import urllib.request
-from email.message import EmailMessage
-from email.utils import formatdate, make_msgid
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .ledger_table import short_label
 from .run import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-# Seconds: for each answer of a server, and for all of it.
-ANSWER_TIMEOUT, PATIENCE = 5, 10
+# Seconds: for each answer of a server, for all of it, and of that for Apprise itself to start
+ANSWER_TIMEOUT, PATIENCE, STARTING = 5, 10, 2
+PASSED = ("PATH", "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE")
 COMMITS_SHOWN, REASON_LINES = 30, 12
-SLACK = {"text": "{text}"}
-PORTS = {"none": 25, "starttls": 587, "tls": 465}
+MESSENGER = Path(__file__).with_name("messenger.py")
+
+
+class NotSentError(Exception):
+    """Apprise gave no answer; the text says why, without an address."""
 
 
 def title(notice: Mapping[str, Any]) -> str:
@@ -83,115 +84,44 @@ def commit_line(commit: Any) -> str:
     return one_line(" ".join(part for part in parts if part) + author)
 
 
-def body(template: Any, notice: Mapping[str, Any]) -> Any:
-    """Return the webhook's body: the template with `{text}`, `{title}` and the notice's own names filled in."""
-    words = {key: str(value) for key, value in notice.items() if not isinstance(value, (list, dict))}
-    words |= {"title": title(notice), "text": text(notice)}
+def ask(urls: Sequence[str], **notice: str) -> list[tuple[str, str] | None]:
+    """Have the messenger look at URLs, or send them a notice: for each None, or (what it is called, what is wrong).
 
-    def fill(part: Any) -> Any:
-        if isinstance(part, dict):
-            return {key: fill(value) for key, value in part.items()}
-        if isinstance(part, (list, tuple)):
-            return [fill(value) for value in part]
-        if not isinstance(part, str):
-            return part
-        # Only once: what a commit's message says is never a placeholder.
-        pieces = part.split("{")
-        done = pieces[:1]
-        for piece in pieces[1:]:
-            key, closed, rest = piece.partition("}")
-            done.append(words[key] + rest if closed and key in words else "{" + piece)
-        return "".join(done)
-
-    return fill(template)
-
-
-class Letter(urllib.request.Request):
-    """A request whose address was looked at: http or https, and no file."""
-
-
-def post(url: str, content: Any) -> None:
-    """Send JSON to a webhook; raises ValueError with the reason, which never holds the address: it is a secret."""
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("notices_webhook_url is no http(s) address")
-    request = Letter(url, json.dumps(content).encode(), {"Content-Type": "application/json"})
+    Raises NotSentError when Apprise itself gives no answer.
+    """
+    trusted = ssl.get_default_verify_paths()
+    # As everything else here: this computer says whom it trusts, an office's own authority too.
+    bundle = trusted.cafile or trusted.capath
+    # Hundreds of strangers' services need no more of the environment, in which secrets may be.
+    given = {name: value for name, value in os.environ.items() if name in PASSED or name.lower().endswith("_proxy")}
+    asked = {"urls": list(urls), "seconds": ANSWER_TIMEOUT, "patience": PATIENCE - STARTING, **notice}
     try:
-        with urllib.request.build_opener().open(request, timeout=ANSWER_TIMEOUT) as answer:
-            answer.read(1)
-    except urllib.error.HTTPError as error:
-        raise ValueError(f"{parts.hostname} answers {error.code} {error.reason}") from None
-    except urllib.error.URLError as error:
-        raise ValueError(f"{parts.hostname}: {error.reason}") from None
-    except (OSError, http.client.HTTPException) as error:
-        raise ValueError(f"{parts.hostname}: {error or type(error).__name__}") from None
+        done = subprocess.run(
+            [sys.executable, "-I", str(MESSENGER)], input=json.dumps(asked), capture_output=True, text=True, check=True,
+            env=({"REQUESTS_CA_BUNDLE": bundle} if bundle else {}) | given, timeout=PATIENCE,
+        )  # fmt: skip
+        return [tuple(trouble) if trouble else None for trouble in json.loads(done.stdout)]
+    except subprocess.TimeoutExpired:
+        raise NotSentError(f"it took longer than {PATIENCE} s") from None
+    except (OSError, ValueError, subprocess.CalledProcessError) as error:
+        # What it printed may hold an address.
+        raise NotSentError(type(error).__name__) from None
 
 
-def mail(server: Mapping[str, Any], sender: str, receivers: Sequence[str], notice: Mapping[str, Any]) -> None:
-    """Send an e-mail; raises ValueError with the reason."""
-    letter = EmailMessage()
-    letter["Subject"], letter["From"] = title(notice), sender or receivers[0]
-    letter["To"], letter["Date"] = ", ".join(receivers), formatdate()
-    letter["Message-ID"] = make_msgid(domain="samestack")
-    letter["Auto-Submitted"] = "auto-generated"
-    letter.set_content(text(notice))
-    host, tls = str(server.get("host") or "localhost"), str(server.get("tls") or "none")
-    port = int(server.get("port") or PORTS[tls])
+@functools.cache
+def bad_urls(urls: tuple[str, ...]) -> list[str]:
+    """Return what is wrong with each URL, or nothing. Raises NotSentError."""
+    return [trouble[1] if trouble else "" for trouble in ask(urls)]
+
+
+def send(urls: Sequence[str], notice: Mapping[str, Any]) -> list[str]:
+    """Send a notice to all services at once; returns what went wrong, for a warning each, without secrets."""
+    if not urls:
+        return []
+    title, _, body = text(notice).partition("\n")
+    kind = {"ok": "success", "failed": "failure"}.get(str(notice.get("result")), "info")
     try:
-        with connected(host, port, tls) as connection:
-            if server.get("user"):
-                connection.login(str(server["user"]), str(server.get("password") or ""))
-            connection.send_message(letter)
-    except smtplib.SMTPResponseException as error:
-        said = error.smtp_error.decode(errors="replace") if isinstance(error.smtp_error, bytes) else error.smtp_error
-        raise ValueError(f"{host}:{port} answers {error.smtp_code} {one_line(str(said))}") from None
-    except smtplib.SMTPRecipientsRefused as error:
-        raise ValueError(f"{host}:{port} refuses {', '.join(error.recipients)}") from None
-    except (OSError, smtplib.SMTPException) as error:
-        raise ValueError(f"{host}:{port}: {error or type(error).__name__}") from None
-
-
-def connected(host: str, port: int, tls: str) -> smtplib.SMTP:
-    """Return a connection to a mail server; `tls` is none, starttls or tls."""
-    context = ssl.create_default_context()
-    if tls == "tls":
-        return smtplib.SMTP_SSL(host, port, timeout=ANSWER_TIMEOUT, context=context)
-    connection = smtplib.SMTP(host, port, timeout=ANSWER_TIMEOUT)
-    if tls == "starttls":
-        connection.starttls(context=context)
-    return connection
-
-
-def attempt(what: str, work: Callable[[], None], secrets: Sequence[str], problems: list[str]) -> None:
-    """Do something, and write down what went wrong, without secrets."""
-    try:
-        work()
-    except Exception as error:
-        said = one_line(str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}")
-        for secret in secrets:
-            said = said.replace(secret, "…") if secret else said
-        problems.append(f"the {what} could not be sent: {said}")
-
-
-def send(settings: Mapping[str, Any], notice: Mapping[str, Any]) -> list[str]:
-    """Send a notice on the ways that are set up, at once; returns what went wrong, for a warning each."""
-    ways: dict[str, Callable[[], None]] = {}
-    server, url = settings.get("smtp") or {}, str(settings.get("webhook_url") or "")
-    receivers = [str(address) for address in settings.get("email_to") or []]
-    if receivers:
-        ways["notice by e-mail"] = lambda: mail(server, str(settings.get("email_from") or ""), receivers, notice)
-    if url:
-        ways["notice to the chat"] = lambda: post(url, body(settings.get("webhook_body") or SLACK, notice))
-    problems: list[str] = []
-    secrets = [str(server.get("password") or ""), url]
-    threads = {
-        what: threading.Thread(target=attempt, args=(what, work, secrets, problems), daemon=True)
-        for what, work in ways.items()
-    }
-    for thread in threads.values():
-        thread.start()
-    for what, thread in threads.items():
-        thread.join(PATIENCE)
-        if thread.is_alive():
-            problems.append(f"the {what} could not be sent: it took longer than {PATIENCE} s")
-    return sorted(problems)
+        troubles = ask([str(url) for url in urls], title=title, body=body, type=kind)
+    except NotSentError as error:
+        troubles = [("Apprise", str(error))]
+    return [f"a notice could not be sent: {trouble[0]}: {trouble[1]}" for trouble in troubles if trouble]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ansible import constants
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 # What says which release a host serves: before the switch, and after it
 PLACED = ("samestack.core.release_build", "samestack.core.release_ship")
@@ -65,11 +65,11 @@ def _file() -> Path:
     return Path(constants.DEFAULT_LOCAL_TMP) / "samestack-told.json"
 
 
-def promise(settings: Mapping[str, Any], start: Mapping[str, Any]) -> None:
+def promise(urls: Sequence[str], start: Mapping[str, Any]) -> None:
     """Keep what the last notice needs: where it goes to (secret), and the first one. Raises OSError."""
     handle = os.open(_file(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump({"settings": dict(settings), "start": dict(start)}, file)
+        json.dump({"urls": list(urls), "start": dict(start)}, file)
 
 
 def promised() -> dict[str, Any] | None:

@@ -3,6 +3,9 @@
 Two web servers, each on its own socket; nginx's fixed socket path is a link that is renamed over. Every step first
 looks whether it is done, so that a run that was cut off anywhere can be repeated. A second instance of the live release
 takes over in the same way where something that it runs with changed.
+
+No role or tool does this for systemd and Nginx alone: what turns a link and reloads (Capistrano, Ansistrano) serves new
+code with the packages of before and asks nobody whether it answers, and what asks (Kamal) wants containers and a proxy.
 """
 
 from __future__ import annotations
