@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# Sections are found by being there.
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any

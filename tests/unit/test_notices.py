@@ -17,7 +17,8 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from plugins.plugin_utils.release import messenger, notifications
+from plugins.plugin_utils.release import notifications
+from plugins.plugin_utils.transport import apprise_urls, messenger
 from tests.support.chat import Chat
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ def test_what_a_service_is_called(url: str, shown: str) -> None:
 
 
 def test_whoever_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notifications, "ANSWER_TIMEOUT", 0.3)
+    monkeypatch.setattr(apprise_urls, "ANSWER_TIMEOUT", 0.3)
     chat = Chat(pause=2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         urls = [chat.url, f"mailto://u:p@127.0.0.1:{silent.getsockname()[1]}/?from=b@example.org&to=a@example.org"]
@@ -213,7 +214,7 @@ def test_whoever_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch)
 def test_apprise_sees_no_secret_of_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     shown = tmp_path / "messenger.py"
     shown.write_text("import json, os, sys\nprint(json.dumps([[' '.join(sorted(os.environ)), sys.stdin.read()[:1]]]))")
-    monkeypatch.setattr(notifications, "MESSENGER", shown)
+    monkeypatch.setattr(apprise_urls, "MESSENGER", shown)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very-secret")
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:3128")
     (problem,) = notifications.send(["json://127.0.0.1/x"], START)
@@ -222,7 +223,7 @@ def test_apprise_sees_no_secret_of_the_environment(monkeypatch: pytest.MonkeyPat
 
 
 def test_who_answers_in_drops_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notifications, "PATIENCE", 3)
+    monkeypatch.setattr(apprise_urls, "PATIENCE", 3)
     chat = Chat(pause=5)
     (problem,) = notifications.send([chat.url], START)
     assert problem == f"a notice could not be sent: {chat.url.partition('/services')[0]}: it took too long"

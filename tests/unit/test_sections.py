@@ -51,7 +51,7 @@ def remedy(case):
 COMPARES = """
 import json
 from pathlib import Path
-from plugins.filter.samestack_parity import recorder_files
+from plugins.filter.recorder import recorder_files
 from plugins.plugin_utils.parity.compare import compare
 from plugins.plugin_utils.parity.remedies import mends
 from plugins.plugin_utils.parity.text import Look, lines

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
+
+# The sections are found by being there: no list of ours has their names.
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
@@ -33,7 +35,7 @@ WORKERS = 4
 
 def files() -> list[ModuleType]:
     """Return the files of sections, by name. One that cannot be imported ends the recording: it may know of secrets."""
-    # importlib, because no list of ours has their names.
+    # The folder of the package, wherever it lies
     return [import_module(f"{sections.__name__}.{name}") for _, name, _ in iter_modules(sections.__path__)]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Problem
-from ..release.notifications import NotSentError, bad_urls
+from ..transport.apprise_urls import NotSentError, bad_urls
 from .laws import dotted
 
 if TYPE_CHECKING:

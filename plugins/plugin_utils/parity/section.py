@@ -7,6 +7,8 @@ imports nothing of ours when it runs: a role's files are no part of this package
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+
+# Sections are loaded by their paths: a role is no package of Python.
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Notices of a deployment, a rollback, a promotion: their words, and how Apprise carries them to people.
+"""Notices of a deployment, a rollback, a promotion, in words.
 
 Runs on the control node. A notice is a mapping: `event` (start, end), `verb`, `app`, `environment`, `who`, `from` and
 `to` (releases) with `from_label` and `label`, `commits` (lines, or how many), and at the end `result` (ok, failed),
@@ -7,30 +7,16 @@ Runs on the control node. A notice is a mapping: `event` (start, end), `verb`, `
 
 from __future__ import annotations
 
-import functools
-import json
-import os
-import ssl
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..transport.apprise_urls import NotSentError, ask
 from .ledger_table import short_label
 from .run import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# Seconds: for each answer of a server, for all of it, and of that for Apprise itself to start
-ANSWER_TIMEOUT, PATIENCE, STARTING = 5, 10, 2
-PASSED = ("PATH", "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE")
 COMMITS_SHOWN, REASON_LINES = 30, 12
-MESSENGER = Path(__file__).with_name("messenger.py")
-
-
-class NotSentError(Exception):
-    """Apprise gave no answer; the text says why, without an address."""
 
 
 def title(notice: Mapping[str, Any]) -> str:
@@ -82,36 +68,6 @@ def commit_line(commit: Any) -> str:
     parts = [str(commit.get("commit", ""))[:10], str(commit.get("subject", ""))]
     author = f" ({commit['author']})" if commit.get("author") else ""
     return one_line(" ".join(part for part in parts if part) + author)
-
-
-def ask(urls: Sequence[str], **notice: str) -> list[tuple[str, str] | None]:
-    """Have the messenger look at URLs, or send them a notice: for each None, or (what it is called, what is wrong).
-
-    Raises NotSentError when Apprise itself gives no answer.
-    """
-    trusted = ssl.get_default_verify_paths()
-    # As everything else here: this computer says whom it trusts, an office's own authority too.
-    bundle = trusted.cafile or trusted.capath
-    # Hundreds of strangers' services need no more of the environment, in which secrets may be.
-    given = {name: value for name, value in os.environ.items() if name in PASSED or name.lower().endswith("_proxy")}
-    asked = {"urls": list(urls), "seconds": ANSWER_TIMEOUT, "patience": PATIENCE - STARTING, **notice}
-    try:
-        done = subprocess.run(
-            [sys.executable, "-I", str(MESSENGER)], input=json.dumps(asked), capture_output=True, text=True, check=True,
-            env=({"REQUESTS_CA_BUNDLE": bundle} if bundle else {}) | given, timeout=PATIENCE,
-        )  # fmt: skip
-        return [tuple(trouble) if trouble else None for trouble in json.loads(done.stdout)]
-    except subprocess.TimeoutExpired:
-        raise NotSentError(f"it took longer than {PATIENCE} s") from None
-    except (OSError, ValueError, subprocess.CalledProcessError) as error:
-        # What it printed may hold an address.
-        raise NotSentError(type(error).__name__) from None
-
-
-@functools.cache
-def bad_urls(urls: tuple[str, ...]) -> list[str]:
-    """Return what is wrong with each URL, or nothing. Raises NotSentError."""
-    return [trouble[1] if trouble else "" for trouble in ask(urls)]
 
 
 def send(urls: Sequence[str], notice: Mapping[str, Any]) -> list[str]:
