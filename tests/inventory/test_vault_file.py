@@ -49,7 +49,7 @@ def test_all_is_well(project: Project, file: Path) -> None:
 def test_no_file(project: Project) -> None:
     (problem,) = problems(project, b"right")
     assert problem.startswith(
-        "secrets of staging (in inventories/vault/staging.yml): there is no such file. Run `make "
+        "secrets of staging (in inventories/vault/staging.yml): there is no such file. Run `./samestack "
     )
 
 
