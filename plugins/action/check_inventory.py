@@ -17,7 +17,7 @@ from ..plugin_utils.inventory import laws
 from ..plugin_utils.inventory.files import label
 from ..plugin_utils.inventory.laws import Problem
 from ..plugin_utils.inventory.values import check_values
-from ..plugin_utils.inventory.view import WIRING, Inventory
+from ..plugin_utils.inventory.view import DECISIONS, Inventory
 from ..plugin_utils.project_root import ENGINE
 from ..plugin_utils.secrets.vault import secret_problems
 from ..plugin_utils.stack.lock import FILE as STACK_LOCK
@@ -61,8 +61,11 @@ def name_problems(inventory: Inventory) -> Iterator[Problem]:
     yield from laws.unknown_names(files, known, inventory.prefixes)
     # A name that does not exist is one problem, not two.
     real = [s for s in files if s.name in known | allowed or not s.name.startswith(tuple(inventory.prefixes))]
-    yield from laws.undeclared_differences(real, allowed, declared_in)
+    if allowed:
+        decided_in = label(inventory.folder / in_hand.MARK.with_name(DECISIONS), inventory.root)
+        yield from laws.undeclared_differences(real, allowed, declared_in, decided_in)
     yield from laws.set_twice(files)
+    yield from laws.worked_out(files)
     yield from laws.unknown_differences(allowed, {*known, *(s.name for s in files if s.everywhere)}, declared_in)
     yield from laws.unknown_names(inventory.extra, known, inventory.prefixes, used_elsewhere=files)
     if not all(in_hand.is_local(host, inventory.groups) for host in inventory.hosts):
@@ -113,7 +116,7 @@ def all_value_problems(inventory: Inventory, host: str, host_vars: HostVars) -> 
     yield from check_values(values, inventory.decisions, place, home, inventory.root)
     if not in_hand.is_local(host, inventory.groups):
         origins = {name: inventory.written(name, host) for name in values}
-        own = {name: values[name] for name, by in origins.items() if by and Path(by.file).name != WIRING}
+        own = {name: values[name] for name, by in origins.items() if by and not by.ours}
         address = {"ansible_host": host_vars["ansible_host"]} if "ansible_host" in host_vars else {}
         yield from laws.placeholders(own | address, place)
 
@@ -186,7 +189,7 @@ def address_problems(inventory: Inventory, host: str, host_vars: HostVars) -> It
         ipaddress.ip_address(value)
     except ValueError:
         setting = inventory.written("machine_address", host)
-        written = setting and Path(setting.file).name != WIRING
+        written = setting and not setting.ours
         place = inventory.place("machine_address", (), host) if written else f"nowhere set for {host}"
         what = "is no IP address, and the firewalls of the other machines have to name this one"
         fix = f"Write the address at which they reach it beside {host} in the inventory: machine_address: 10.0.0.5"
