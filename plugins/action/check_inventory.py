@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 # What ssh reads beside `ansible_ssh_common_args`: a second -F or another host name there would win.
 OTHER_WAYS = ("ansible_ssh_host", "ansible_ssh_args", "ansible_ssh_extra_args", "ansible_ssh_executable")
 ROLES = ENGINE / "roles"
+#: Whose variables an inventory gets, the weakest first (ansible.cfg)
+VARIABLE_PLUGINS = ["samestack.core.defaults", "host_group_vars"]
 
 
 def plain(value: object) -> object:
@@ -206,6 +209,14 @@ def all_problems(
     if folder is None:
         fix = "Use an inventory of the folder that has group_vars/all/differences.yml"
         yield Problem("inventory", ", ".join(sources), "there are no decisions beside it", fix)
+        return
+    if list(constants.VARIABLE_PLUGINS_ENABLED)[: len(VARIABLE_PLUGINS)] != VARIABLE_PLUGINS:
+        given, wanted = ", ".join(constants.VARIABLE_PLUGINS_ENABLED), ", ".join(VARIABLE_PLUGINS)
+        place = Path(constants.CONFIG_FILE or "ansible.cfg").name
+        what = "what you did not decide would have no value, or a default would win over what you decided"
+        yield Problem(
+            "vars_plugins_enabled", place, what, f"Write vars_plugins_enabled = {wanted} under [defaults]", given
+        )
         return
     inventory = Inventory(folder, ROLES, task_vars, extra)
     yield from name_problems(inventory)

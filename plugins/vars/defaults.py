@@ -16,8 +16,6 @@ from ..plugin_utils.inventory.defaults import default_files, wiring_files
 from ..plugin_utils.inventory.environment import MARK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from ansible.inventory.group import Group
     from ansible.inventory.host import Host
     from ansible.parsing.dataloader import DataLoader
@@ -43,9 +41,7 @@ class VarsModule(BaseVarsPlugin):
         self._variables: dict[str, Any] = {}
         self._projects: dict[str, bool] = {}
 
-    def get_vars(
-        self, loader: DataLoader, path: str, entities: Host | Group | Iterable[Host | Group]
-    ) -> dict[str, Any]:
+    def get_vars(self, loader: DataLoader, path: str, entities: Host | Group | list[Host | Group]) -> dict[str, Any]:
         """Return the variables of group `all` in a folder of inventories; nothing for anything else."""
         super().get_vars(loader, path, entities)
         asked = entities if isinstance(entities, list) else [entities]
