@@ -19,6 +19,7 @@ from ..plugin_utils.inventory.files import label
 from ..plugin_utils.inventory.laws import Problem
 from ..plugin_utils.inventory.values import check_values
 from ..plugin_utils.inventory.view import DECISIONS, Inventory
+from ..plugin_utils.project_files import project_file_problems
 from ..plugin_utils.project_root import ENGINE
 from ..plugin_utils.secrets.vault import secret_problems
 from ..plugin_utils.stack.lock import FILE as STACK_LOCK
@@ -230,6 +231,10 @@ def all_problems(
     first = {inventory.environment(host): host for host in reversed(hosts)}
     for environment, host in sorted(first.items()):
         yield from topology_problems(inventory, environment, task_vars["hostvars"][host])
+    for host in list(first.values())[:1]:
+        processes = (plain(task_vars["hostvars"][host].get(name)) for name in ("app_workers", "app_timers"))
+        names = [list(found) if isinstance(found, dict) else [] for found in processes]
+        yield from project_file_problems(inventory.root, *names)
     local = {inventory.environment(host): in_hand.is_local(host, inventory.groups) for host in hosts}
     for environment, is_local in sorted(local.items()):
         yield from secret_problems(loader, folder, environment, local=is_local)

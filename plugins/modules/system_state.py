@@ -40,6 +40,10 @@ options:
       group: {description: Group name., type: str, default: root}
       mode: {description: Permission bits in octal; 0644 for files and 0755 for directories when left out., type: str}
       secret: {description: The content never appears in a diff., type: bool, default: false}
+      purge:
+        description: Files in the directory that no entry names are removed, and what the entry asks for follows.
+        type: bool
+        default: false
       initial: {description: Only a missing file is written; an existing one is kept., type: bool, default: false}
       apply: {description: Commands that run after a change; later entries may rely on it., type: list, elements: str}
       validate: {description: Commands that must succeed once all files are in place., type: list, elements: str}

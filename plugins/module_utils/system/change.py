@@ -10,22 +10,30 @@ from typing import TYPE_CHECKING, Any
 
 from ..common.paths import STATE
 from ..common.systemd import Units, run
-from .entries import PUT, Diff, Entry, EntryError, Transaction, sweep
+from .entries import PUT, Diff, Entry, EntryError, Transaction, is_passing, sweep
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .undo import Record
 
 # Where calls write down what they still have to do
 PENDING = f"{STATE}/pending"
+VERIFY = "systemd-analyze verify"
 KINDS = ("apply", "validate", "restart", "reload")
 
 
-def validate(commands: list[str]) -> None:
-    """Run each command once; raises EntryError when one refuses."""
+def validate(commands: list[str], changed: list[str]) -> None:
+    """Run each command once; raises EntryError when one refuses.
+
+    systemd only warns of what it does not understand, and passes over it: of changed files that is a refusal.
+    """
     for command in dict.fromkeys(commands):
         process = subprocess.run(shlex.split(command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-        if process.returncode != 0:
-            output = process.stdout.decode("utf-8", "replace").strip()
+        output = process.stdout.decode("utf-8", "replace").strip()
+        warned = [line for line in output.splitlines() if any(f"{path}:" in line for path in changed)]
+        if process.returncode != 0 or (command.startswith(VERIFY) and warned):
+            output = "\n".join(warned) or output
             raise EntryError(f"`{command}` refused the new files, the old ones are back: {output}")
 
 
@@ -60,6 +68,18 @@ class Pending:
         os.rename(staged, self._path)
 
 
+def unnamed(entries: list[Entry]) -> Iterator[Entry]:
+    """Yield entries that remove the files in purged directories that no entry names."""
+    names = {entry["path"] for entry in entries}
+    for folder in entries:
+        if not folder.get("purge") or not os.path.isdir(folder["path"]):
+            continue
+        for name in sorted(os.listdir(folder["path"])):
+            path = os.path.join(folder["path"], name)
+            if path not in names and not os.path.isdir(path) and not is_passing(name):
+                yield {**folder, "path": path, "state": "absent", "mode": None, "purge": False}
+
+
 class State:
     """One call: files, then units."""
 
@@ -68,7 +88,7 @@ class State:
         self.module = module
         self.record = record
         self.check: bool = module.check_mode
-        self.files: list[Entry] = module.params["files"]
+        self.files: list[Entry] = [*module.params["files"], *unnamed(module.params["files"])]
         self.pending = Pending(module.params["owner"])
         self.diffs: list[Diff] = []
         self.changed: list[str] = []
@@ -100,7 +120,7 @@ class State:
                 # Neighbours that ask for the same command share one run of it, after the last of them.
                 shared = following["apply"] if following else []
                 self.run_commands([command for command in entry["apply"] if command not in shared])
-            validate(self.pending.todo["validate"])
+            validate(self.pending.todo["validate"], self.changed)
         except (EntryError, OSError):
             transaction.roll_back()
             if self.record:

@@ -21,9 +21,17 @@ class EntryError(Exception):
     """One entry cannot be brought to its state; the text is for the user."""
 
 
+PASSING = ".samestack-"
+
+
 def beside(path: str, what: str) -> str:
     """Return the name of a passing neighbour of a path: always the same, so that what a cut-off run left is found."""
-    return os.path.join(os.path.dirname(path), f".samestack-{what}-{os.path.basename(path)}")
+    return os.path.join(os.path.dirname(path), f"{PASSING}{what}-{os.path.basename(path)}")
+
+
+def is_passing(name: str) -> bool:
+    """Tell whether a file's name is that of a passing neighbour."""
+    return name.startswith(PASSING)
 
 
 def sweep(path: str) -> None:
