@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).resolve().parent
 REPO = DOCS.parent
 PAGE = DOCS / "variables.md"
-DECIDED = REPO / "inventories" / "group_vars" / "all"
-# In the order in which a person meets them; other files of that folder follow.
-FILES = ("app.yml", "web.yml", "database.yml", "release.yml", "security.yml", "machine.yml", "differences.yml")
+DEFAULTS = REPO / "defaults"
+DIFFERENCES = REPO / "inventories" / "group_vars" / "all" / "differences.yml"
+# In the order in which a person meets them; others of that folder follow.
+TOPICS = ("app", "web", "database", "release", "security", "machine", "notices")
 # The order of playbooks/site.yml, then what comes around it.
 ROLES = ("host", "postgresql", "redis", "django", "nginx", "parity", "release", "preflight")
 FORMAT = re.compile(r"^(?:Name f|F)ormat: (\w+)$")
@@ -35,14 +36,15 @@ HEAD = """\
 
 <!-- Written by `python -m docs.reference` from roles/*/meta/argument_specs.yml. Change those, then run it again. -->
 
-[Decisions](#decisions) are what you set. [Role variables](#role-variables) are set from them in
-`inventories/group_vars/all/wiring.yml`; you need those only to change a role.
+[Decisions](#decisions) are what you set. [Role variables](#role-variables) are made of them in `wiring/`; you need
+those only to change a role.
 Values are checked before a host is touched; a misspelt name is an error that names the nearest right one.
 
 ## Decisions
 
-One value for all environments, in `inventories/group_vars/all/`. **Differs**: an environment may set it for itself,
-in `inventories/group_vars/<env>/differences.yml`. `<name>` is a key of your own choice.
+One value for all environments, in `inventories/group_vars/all/app.yml` or another file there. What you do not set has
+its default, from `defaults/`, which upgrades replace. **Differs**: an environment may set it for itself, in
+`inventories/group_vars/<env>/differences.yml`. `<name>` is a key of your own choice.
 """
 
 ROLE_HEAD = """\
@@ -118,31 +120,30 @@ def rows(name: str, option: Mapping[str, Any]) -> Iterator[Option]:
         yield from rows(f"{inner}.{key}", below)
 
 
-def homes() -> dict[str, tuple[str, Any]]:
-    """Return the file that decides a variable, and the value there."""
-    others = sorted(path.name for path in DECIDED.glob("*.yml") if path.name not in FILES)
-    found: dict[str, tuple[str, Any]] = {}
-    for file in [*FILES, *others]:
-        for name, content in load(DECIDED / file).items():
-            found.setdefault(name, (file, content))
-    return found
+def defaults() -> dict[str, tuple[str, Any]]:
+    """Return the topic of every decision that has a default, and the default."""
+    others = sorted(path.stem for path in DEFAULTS.glob("*.yml") if path.stem not in TOPICS)
+    topics = [*TOPICS, *others]
+    return {name: (topic, content) for topic in topics for name, content in load(DEFAULTS / f"{topic}.yml").items()}
 
 
 def decisions() -> Iterator[str]:
-    """Yield the lines about what people decide, by the file in which it stands."""
-    where = homes()
-    may_differ = set(load(DECIDED / "differences.yml")["allowed_differences"])
-    by_file: dict[str, list[tuple[str, Any]]] = {}
+    """Yield the lines about what people decide, by topic."""
+    known = defaults()
+    may_differ = set(load(DIFFERENCES)["allowed_differences"])
+    by_topic: dict[str, list[tuple[str, Any]]] = {topic: [] for topic, _ in known.values()}
     for name, option in options_of("preflight", "decisions").items():
-        by_file.setdefault(where.get(name, ("not set", None))[0], []).append((name, option))
-    for file in sorted(by_file, key=list(dict.fromkeys(home for home, _ in where.values())).index):
-        yield f"\n### {file}\n\n| variable | type | what | as delivered | differs |\n|---|---|---|---|---|"
-        for name, option in by_file[file]:
+        topic = known[name][0] if name in known else "machine" if name.startswith("machine_") else "differences"
+        by_topic.setdefault(topic, []).append((name, option))
+    for topic, options in by_topic.items():
+        yield f"\n### {topic}\n\n| variable | type | what | default | differs |\n|---|---|---|---|---|"
+        for name, option in options:
             for row in rows(name, option):
                 top = row.name == name
-                delivered = value(where[name][1]) if top else ""
+                default = value(known[name][1]) if top and name in known else ""
                 differs = "yes" if top and name in may_differ else ""
-                yield f"| `{row.name}` | {row.type} | {row.text} | {delivered} | {differs} |"
+                text = row.text.removesuffix(" Required.") if default else row.text
+                yield f"| `{row.name}` | {row.type} | {text} | {default} | {differs} |"
 
 
 def role_variables() -> Iterator[str]:

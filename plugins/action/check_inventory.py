@@ -10,10 +10,12 @@ from ansible.utils.vars import load_extra_vars
 from ..plugin_utils.errors import Problem
 from ..plugin_utils.inventory import environment as in_hand
 from ..plugin_utils.inventory.connections import connection_problems
+from ..plugin_utils.inventory.defaults import order_problems
 from ..plugin_utils.inventory.host_values import value_problems
 from ..plugin_utils.inventory.names import name_problems
+from ..plugin_utils.inventory.own_files import project_file_problems
 from ..plugin_utils.inventory.topology import address_problems, topology_problems
-from ..plugin_utils.inventory.view import Inventory
+from ..plugin_utils.inventory.view import Inventory, plain
 from ..plugin_utils.project_root import ENGINE
 from ..plugin_utils.secrets.vault import secret_problems
 from ..plugin_utils.stack.lock import FILE as STACK_LOCK
@@ -38,6 +40,9 @@ def all_problems(
         fix = "Use an inventory of the folder that has group_vars/all/differences.yml"
         yield Problem("inventory", ", ".join(sources), "there are no decisions beside it", fix)
         return
+    if order := list(order_problems()):
+        yield from order
+        return
     inventory = Inventory(folder, ROLES, task_vars, extra)
     yield from name_problems(inventory)
     yield from read_lock(inventory.root / STACK_LOCK)[1]
@@ -50,6 +55,10 @@ def all_problems(
     first = {inventory.environment(host): host for host in reversed(hosts)}
     for environment, host in sorted(first.items()):
         yield from topology_problems(inventory, environment, task_vars["hostvars"][host])
+    for host in list(first.values())[:1]:
+        processes = (plain(task_vars["hostvars"][host].get(name)) for name in ("app_workers", "app_timers"))
+        names = [list(found) if isinstance(found, dict) else [] for found in processes]
+        yield from project_file_problems(inventory.root, *names)
     local = {inventory.environment(host): in_hand.is_local(host, inventory.groups) for host in hosts}
     for environment, is_local in sorted(local.items()):
         yield from secret_problems(loader, folder, environment, local=is_local)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
+
+from ..plugin_utils.project_root import project_root
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
 
 DEFAULTS: dict[str, Any] = {
     "state": "file",
@@ -25,6 +30,15 @@ CONTENT_KEYS = ("template", "source", "content")
 LIST_KEYS = ("apply", "validate", "restart", "reload")
 KNOWN_KEYS = {"path", "vars", "when", *DEFAULTS, *CONTENT_KEYS, *LIST_KEYS}
 STATES = ("file", "directory", "link", "absent")
+
+
+def flat(entries: Iterable[Any]) -> Iterator[Any]:
+    """Yield the entries of a list in which lists of entries may stand, so that a task can show what it is made of."""
+    for entry in entries:
+        if isinstance(entry, list):
+            yield from flat(entry)
+        else:
+            yield entry
 
 
 def normalise(raw: Any) -> dict[str, Any]:
@@ -56,6 +70,19 @@ def normalise(raw: Any) -> dict[str, Any]:
     return entry
 
 
+def with_own_names(message: str, origins: Mapping[str, str]) -> str:
+    """Return an error in which files of the project have their names there, by `origins`: {path on the host: name}.
+
+    Where the error names none of them, those that could be meant are named behind it.
+    """
+    own = {path: name for path, name in origins.items() if name}
+    for path, name in own.items():
+        message = message.replace(path, name)
+    if own and not any(name in message for name in own.values()):
+        message += f" Among the new files are these of the project: {', '.join(own.values())}."
+    return message
+
+
 class ActionModule(ActionBase):
     """Renders the entries on the control node and applies them with one remote call."""
 
@@ -67,9 +94,10 @@ class ActionModule(ActionBase):
         task_vars = task_vars or {}
         entries = [
             self._with_data(normalise(raw), task_vars)
-            for raw in self._task.args.get("files") or []
+            for raw in flat(self._task.args.get("files") or [])
             if boolean(raw.get("when", True))
         ]
+        origins = {entry["path"]: entry.pop("origin") for entry in entries}
         arguments = {
             "owner": self._task._role.get_name() if self._task._role else "play",
             "run": (task_vars.get("ansible_facts") or {}).get("run") or {},
@@ -83,6 +111,8 @@ class ActionModule(ActionBase):
         )
         # The contents would otherwise be printed with -vvv, secrets among them.
         result.pop("invocation", None)
+        if result.get("failed"):
+            result["msg"] = with_own_names(str(result.get("msg", "")), origins)
         return result
 
     def _with_data(self, entry: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
@@ -95,6 +125,9 @@ class ActionModule(ActionBase):
         elif entry.get("content") is not None:
             content = str(entry["content"]).encode()
         cleaned = {key: value for key, value in entry.items() if key not in (*CONTENT_KEYS, "vars", "when")}
+        given = str(entry.get("template") or entry.get("source") or "")
+        own = given.startswith("/") and Path(given).is_relative_to(project_root())
+        cleaned["origin"] = str(Path(given).relative_to(project_root())) if own else ""
         return cleaned | {"data": base64.b64encode(content).decode() if content is not None else None}
 
     def _find(self, folder: str, name: str) -> str:

@@ -50,7 +50,7 @@ class ActionModule(ActionBase):
         if path.exists():
             text = path.read_text(encoding="utf-8") if local else real_secrets_text(self._loader, folder, environment)
         values = store.read_secrets(text)
-        new = store.names_to_invent(values, folder)
+        new = store.names_to_invent(values)
         needed = store.needed_secrets(folder)
         foreign = store.missing_secrets(values, set(needed) - set(new))
         place = label(path, folder.parent)

@@ -196,9 +196,9 @@ def test_bad_input_is_refused_and_the_site_stays(clone: Clone, up: str, case: st
 
 
 def test_a_domain_that_is_none(clone: Clone, up: str) -> None:
-    clone.decide("all/web.yml", app_static_domain="no domain")
+    clone.decide(app_static_domain="no domain")
     refused_and_served(
-        clone, up, "provision", r"app_static_domain = no domain \(in inventories/group_vars/all/web\.yml"
+        clone, up, "provision", r"app_static_domain = no domain \(in inventories/group_vars/all/app\.yml"
     )
 
 

@@ -52,14 +52,23 @@ class Project:
                 path.read_text(encoding="utf-8").replace("example.com", "noticeboard.net"), encoding="utf-8"
             )
 
+    def _load(self, *inventories: str) -> tuple[list[str], DataLoader, InventoryManager, VariableManager]:
+        sources = [str(self.file(f"{name}.yml")) for name in inventories]
+        loader = DataLoader()
+        inventory = InventoryManager(loader, sources)
+        return sources, loader, inventory, VariableManager(loader, inventory)
+
+    def variables(self, name: str, host: str) -> dict[str, Any]:
+        """Return a host's variables in an inventory as they were written, but for Ansible's own."""
+        _, _, inventory, variables = self._load(name)
+        found = variables.get_vars(host=inventory.get_host(host), include_hostvars=False)
+        return {key: value for key, value in found.items() if key.partition("_")[0] not in ("ansible", "inventory")}
+
     def check(
         self, *inventories: str, limit: str | None = None, extra: Mapping[str, Any] | None = None, several: bool = False
     ) -> list[str]:
         """Return the problems of a run with these inventories (dev where none is named)."""
-        sources = [str(self.file(f"{name}.yml")) for name in inventories or ("dev",)]
-        loader = DataLoader()
-        inventory = InventoryManager(loader, sources)
-        variables = VariableManager(loader, inventory)
+        sources, loader, inventory, variables = self._load(*inventories or ("dev",))
         variables._extra_vars = dict(extra or {})
         inventory.subset(limit)
         task_vars = {

@@ -9,8 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.inventory.project_copy import Project
 
-NOTICES = "group_vars/all/notices.yml"
-APP, WEB = "group_vars/all/app.yml", "group_vars/all/web.yml"
+APP, MORE = "group_vars/all/app.yml", "group_vars/all/more.yml"
 DEV = "group_vars/dev/differences.yml"
 
 
@@ -60,12 +59,12 @@ CASES = {
         ("app_source.path = examples/notice (in inventories/group_vars/all/app.yml:", "no such folder"),
     ),
     "unknown variable": Broken(
-        APP, "app_wsgi:", "app_wsg1:", ("app_wsg1", "(in inventories/group_vars/all/app.yml:", "no such", "app_wsgi")
+        APP, "# app_wsgi:", "app_wsg1:", ("app_wsg1", "(in inventories/group_vars/all/app.yml:", "no such", "app_wsgi")
     ),
     "unknown variable of a role": Broken(
-        WEB, "", "nginx_upload_limitt: 3", ("nginx_upload_limitt = 3", "web.yml:", "Write nginx_upload_limit,")
+        MORE, "", "nginx_upload_limitt: 3", ("nginx_upload_limitt = 3", "more.yml:", "Write nginx_upload_limit,")
     ),
-    "misspelt prefix": Broken(WEB, "", "wev_processes: 3", ("wev_processes = 3", "no such", "Write web_processes")),
+    "misspelt prefix": Broken(MORE, "", "wev_processes: 3", ("wev_processes = 3", "no such", "Write web_processes")),
     "unknown key": Broken(
         APP,
         "  type: path\n",
@@ -85,7 +84,7 @@ CASES = {
         DEV,
         "",
         "web_upload_limit: 1g",
-        ("web_upload_limit = 1g", "dev/differences.yml:", "same in every", "all/web.yml", "all/differences.yml"),
+        ("web_upload_limit = 1g", "dev/differences.yml:", "same in every", "all/app.yml", "all/differences.yml"),
     ),
     "undeclared difference in an inventory": Broken(
         "dev.yml",
@@ -100,7 +99,10 @@ CASES = {
         "group_vars/web.yml", "", "app_redis: false", ("app_redis = false (in inventories/group_vars/web.yml:2)",)
     ),
     "role variable in an environment": Broken(
-        DEV, "", "nginx_hsts: 3", ("nginx_hsts = 3", "dev/differences.yml:", "same in every environment", "wiring.yml")
+        DEV,
+        "",
+        "nginx_hsts: 3",
+        ("nginx_hsts = 3", "dev/differences.yml:", "same in every environment", "wiring/nginx.yml"),
     ),
     "own variable in an environment": Broken(
         DEV, "", "my_host: 3", ("my_host = 3", "same in every environment", "declare it")
@@ -117,8 +119,13 @@ CASES = {
         "  - machine_swap_siz",
         ("allowed_differences = machine_swap_siz", "all/differences.yml", "Write machine_swap_size"),
     ),
-    "set twice": Broken(WEB, "", "app_redis: false", ("app_redis = false", "web.yml:", "app.yml:", "sets it too")),
-    "set twice in one file": Broken(WEB, "", "web_hsts: 1d", ("web.yml:", "`web_hsts` a second time, after line")),
+    "set twice": Broken(
+        MORE, "", "app_health_path: /", ("app_health_path = /", "more.yml:", "app.yml:", "sets it too")
+    ),
+    "role variable for all environments": Broken(
+        APP, "", "nginx_hsts: 3\nredis_url: x", ("nginx_hsts = 3", "app.yml:", "wiring/nginx.yml:", "and 1 more", "out")
+    ),
+    "set twice in one file": Broken(APP, "", "app_name: x", ("app.yml:", "`app_name` a second time, after line")),
     "domain": Broken(
         DEV, '"{{ app_name }}.test"', "https://x.test/", ("app_domains[0] = https://x.test/", "is a URL", "Write")
     ),
@@ -132,25 +139,25 @@ CASES = {
         DEV, 'app_domains:\n  - "{{ app_name }}.test"', "app_domains: x.test", ("app_domains = x.test", "[x.test]")
     ),
     "size": Broken(
-        WEB, "web_upload_limit: 25m", "web_upload_limit: 25 megs", ("web_upload_limit = 25 megs", "not a size", "25m")
+        APP, "# web_upload_limit: 25m", "web_upload_limit: 25 megs", ("web_upload_limit = 25 megs", "not a size", "25m")
     ),
     "duration": Broken(
-        WEB,
-        "web_request_timeout: 30s",
+        APP,
+        "# web_request_timeout: 30s",
         "web_request_timeout: 1y",
         ("web_request_timeout = 1y", "not a duration", "30s"),
     ),
     "port": Broken(
-        "group_vars/all/database.yml",
-        "database_port: 5432",
+        APP,
+        "# database_port: 5432",
         "database_port: 543200",
         ("database_port = 543200", "not a port", "1 to 65535"),
     ),
     "port in a list": Broken(
-        "group_vars/all/security.yml",
-        "security_open_ports: []",
+        APP,
+        "# security_open_ports: []",
         "security_open_ports:\n  - port: 0",
-        ("security_open_ports[0].port = 0 (in inventories/group_vars/all/security.yml:", "not a port"),
+        ("security_open_ports[0].port = 0 (in inventories/group_vars/all/app.yml:", "not a port"),
     ),
     "calendar": Broken(
         APP, "schedule: hourly", "schedule: every hour", ("app_timers.tidy.schedule = every hour", "OnCalendar")
@@ -161,27 +168,29 @@ CASES = {
     "long app name": Broken(APP, "app_name: noticeboard", f"app_name: {'a' * 25}", ("25 characters, 24 are possible",)),
     "settings module": Broken(
         APP,
-        'app_settings_module: ""',
+        '# app_settings_module: ""',
         "app_settings_module: board/settings.py",
         ("app_settings_module = board/settings.py", "not a Python module", "without .py"),
     ),
-    "environment variable": Broken(APP, "app_env: {}", "app_env:\n  MAIL-HOST: x", ("app_env.MAIL-HOST", "EMAIL_HOST")),
+    "environment variable": Broken(
+        APP, "# app_env: {}", "app_env:\n  MAIL-HOST: x", ("app_env.MAIL-HOST", "EMAIL_HOST")
+    ),
     "choice": Broken(
         DEV, "provider: local_ca", "provider: localca", ("web_tls.provider = localca", "not one of", "Write local_ca")
     ),
     "boolean as text": Broken(
-        APP, "app_redis: true", 'app_redis: "yes"', ("app_redis = yes", "true or false", "without quotes")
+        APP, "# app_redis: true", 'app_redis: "yes"', ("app_redis = yes", "true or false", "without quotes")
     ),
     "number as text": Broken(
-        WEB, "web_processes: 0", 'web_processes: "three"', ("web_processes = three", "whole number")
+        APP, "# web_processes: 0", 'web_processes: "three"', ("web_processes = three", "whole number")
     ),
-    "no value": Broken(APP, "app_redis: true", "app_redis:", ("app_redis (in", "missing")),
+    "no value": Broken(APP, "# app_redis: true", "app_redis:", ("app_redis (in", "missing")),
     "broken template": Broken(
-        APP, 'app_directory: ""', 'app_directory: "{{ nowhere }}"', ("app_directory = {{ nowhere }}", "undefined")
+        APP, '# app_directory: ""', 'app_directory: "{{ nowhere }}"', ("app_directory = {{ nowhere }}", "undefined")
     ),
     "secret that nobody wrote down": Broken(
         APP,
-        "app_secret_env: {}",
+        "# app_secret_env: {}",
         'app_secret_env:\n  MAIL_PASSWORD: "{{ vault_mail_password }}"',
         ("vault_mail_password (in .samestack/secrets/dev.yml)", "no value", "app.yml:", "Write a line"),
     ),
@@ -268,16 +277,16 @@ def test_a_chat_of_an_earlier_version(project: Project, address: str, url: str) 
 
 
 def test_all_mistakes_are_reported_at_once(project: Project) -> None:
-    project.replace(APP, "app_redis: true", "app_redis: maybe")
-    project.replace(WEB, "web_processes: 0", "web_processes: 1.5")
+    project.replace(APP, "# app_redis: true", "app_redis: maybe")
+    project.replace(APP, "# web_processes: 0", "web_processes: 1.5")
     project.add(DEV, "release_keep: 1")
     assert len(project.check("dev")) == 3
 
 
 def test_no_secret_is_shown(project: Project) -> None:
     project.replace(
-        "group_vars/all/release.yml",
-        "release_package_indexes: {}",
+        APP,
+        "# release_package_indexes: {}",
         "release_package_indexes:\n  company: {url: 'https://x.net', password: [hunter2]}",
     )
     (problem,) = project.check("dev")
@@ -300,7 +309,7 @@ def test_no_decision_about_real_servers_on_a_command_line(project: Project) -> N
     project.make_real()
     problems = project.check("staging", extra={"web_upload_limit": "1g"})
     assert "web_upload_limit = 1g (in the command line, -e): a decision about real servers" in problems[0]
-    assert "Set it in inventories/group_vars/all/web.yml:" in problems[0]
+    assert "Set it in inventories/group_vars/all/app.yml" in problems[0]
     assert project.check("rehearsal", limit="staging", extra={"web_upload_limit": "1g"}) == []
 
 

@@ -7,8 +7,13 @@ from pathlib import Path
 
 import yaml
 
-FOLDER = Path(__file__).resolve().parents[2] / "inventories" / "group_vars" / "all"
-DECISIONS = {name: value for file in FOLDER.glob("*.yml") for name, value in yaml.safe_load(file.read_text()).items()}
+PROJECT = Path(__file__).resolve().parents[2]
+FILES = [
+    *PROJECT.glob("defaults/*.yml"),
+    *PROJECT.glob("wiring/*.yml"),
+    *PROJECT.glob("inventories/group_vars/all/*.yml"),
+]
+DECISIONS = {name: value for file in FILES for name, value in yaml.safe_load(file.read_text()).items()}
 CHANGING = re.compile(r"ansible_(play|facts|check)\w*|lookup|query|vault_\w+|hostvars")
 
 

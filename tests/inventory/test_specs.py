@@ -1,7 +1,8 @@
-"""argument_specs are what the files say: the roles' defaults, and the decisions in group_vars/all."""
+"""argument_specs are what the files say: the roles' defaults, and the decisions with theirs."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +15,20 @@ from plugins.plugin_utils.inventory.values import example, format_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PROJECT = Path(__file__).resolve().parents[2]
-ROLES = sorted(path.name for path in (PROJECT / "roles").iterdir() if (path / "tasks").is_dir())
-ALL = PROJECT / "inventories" / "group_vars" / "all"
-
 
 def load(path: Path) -> Any:
     return yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+PROJECT = Path(__file__).resolve().parents[2]
+ROLES = sorted(path.name for path in (PROJECT / "roles").iterdir() if (path / "tasks").is_dir())
+ALL = PROJECT / "inventories" / "group_vars" / "all"
+DEFAULTS = {name: value for file in sorted(PROJECT.glob("defaults/*.yml")) for name, value in load(file).items()}
+WIRING = {name: value for file in sorted(PROJECT.glob("wiring/*.yml")) for name, value in load(file).items()}
+# Only single hosts can know the one; the other is the list of what may differ, and as such the user's.
+WITHOUT_DEFAULT = {"machine_address", "allowed_differences"}
+#: A setting that is shown as a comment
+SHOWN = re.compile(r"^# (?=(?:\w+_\w+: )|(?:\w+_\w+:$)|  \w+: \S+$)", re.MULTILINE)
 
 
 def entry_points(role: str) -> dict[str, dict[str, Any]]:
@@ -48,21 +56,43 @@ def test_choices_hold_the_default(role: str) -> None:
         assert options[name].get("required") or value in options[name].get("choices", [value]), name
 
 
-def test_every_decision_has_a_spec() -> None:
-    decided = {name for file in ALL.glob("*.yml") if file.name != "wiring.yml" for name in load(file)}
-    declared = set(load(ALL / "differences.yml")["allowed_differences"])
+def test_every_decision_has_a_spec_and_a_default() -> None:
+    decided = {name for file in ALL.glob("*.yml") for name in load(file)}
     assert decided <= set(DECISIONS)
-    # What only single hosts can know (an address) has no line in group_vars/all.
-    assert set(DECISIONS) - decided <= declared
+    assert set(DECISIONS) - WITHOUT_DEFAULT == set(DEFAULTS)
+    assert not set(DEFAULTS) & set(WIRING)
+
+
+def test_no_variable_of_ours_is_set_twice() -> None:
+    """Which of two lines wins would hang on the name of a file."""
+    names = [
+        name for folder in ("defaults", "wiring") for file in PROJECT.glob(f"{folder}/*.yml") for name in load(file)
+    ]
+    assert sorted(names) == sorted({**DEFAULTS, **WIRING})
+
+
+def test_the_files_of_ours_say_so() -> None:
+    for file in [*PROJECT.glob("defaults/*.yml"), *PROJECT.glob("wiring/*.yml")]:
+        assert "# Part of Samestack and replaced by upgrades" in file.read_text(encoding="utf-8")[:300], file
+
+
+def test_the_delivered_decisions_show_the_defaults() -> None:
+    """What stands in app.yml as a comment is the default; every decision is there but the environments' own domains."""
+    delivered = (ALL / "app.yml").read_text(encoding="utf-8")
+    shown = set(load(ALL / "app.yml"))
+    values = yaml.safe_load(SHOWN.sub("", delivered))
+    assert {name: value for name, value in values.items() if name not in shown} == {
+        name: value for name, value in DEFAULTS.items() if name not in {*shown, "app_domains"}
+    }
 
 
 def test_what_is_handed_through_has_the_same_keys_on_both_sides() -> None:
-    """Where wiring.yml gives a decision to a role as it is, both specs describe the same thing."""
+    """Where the wiring gives a decision to a role as it is, both specs describe the same thing."""
     options = {
         name: option for role in ROLES for point in entry_points(role).values() for name, option in point.items()
     }
     compared = 0
-    for name, value in load(ALL / "wiring.yml").items():
+    for name, value in WIRING.items():
         decision = DECISIONS.get(str(value).strip("{} "))
         if decision and "options" in decision and "options" in options.get(name, {}):
             assert set(decision["options"]) == set(options[name]["options"]), name

@@ -10,6 +10,8 @@ import yaml
 
 from cli.__main__ import command
 from docs import reference, verbs
+from plugins.plugin_utils.inventory.files import own_settings
+from plugins.plugin_utils.secrets.keys import invented_secrets
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -79,10 +81,9 @@ def test_every_variable_exists(page: str) -> None:
     """A name with one of the prefixes of decisions or roles, in code, is a variable that something reads."""
     prefixes = ("app", "web", "database", "machine", "security", "vault_app", *reference.ROLES)
     roles = {name for role in reference.ROLES for name in reference.options_of(role, "main")}
-    known = roles | set(reference.options_of("preflight", "decisions")) | set(reference.homes())
+    known = roles | set(reference.options_of("preflight", "decisions"))
     # Secrets have names, and values elsewhere.
-    wiring = (reference.DECIDED / "wiring.yml").read_text(encoding="utf-8")
-    known |= set(re.findall(r"\bvault_\w+", wiring))
+    known |= invented_secrets() | {setting.name for setting in own_settings()}
     for name in re.findall(rf"\b(?:{'|'.join(prefixes)})_[a-z_]+[a-z]\b(?!/|\.py)", code_of(page)):
         assert name in known, f"{page}: there is no variable {name}"
 

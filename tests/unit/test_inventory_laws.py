@@ -130,7 +130,7 @@ def test_differences_must_be_declared() -> None:
         setting("vault_x", kind="group", owner="dev"),
         setting("app_name"),
     ]
-    (problem,) = undeclared_differences(settings, {"app_debug"}, "differences.yml")
+    (problem,) = undeclared_differences(settings, {"app_debug"}, "differences.yml", "all/app.yml")
     assert str(problem) == (
         "app_name = 1 (in dev.yml:3): this must be the same in every environment. "
         "Set it in all/app.yml, or declare it as a difference in differences.yml."

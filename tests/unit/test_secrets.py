@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from plugins.plugin_utils.files import write_whole
+from plugins.plugin_utils.secrets import keys
 from plugins.plugin_utils.secrets.authority import parse_authority
 from plugins.plugin_utils.secrets.keys import (
-    BASE,
     invented_secrets,
     is_readable_by_others,
     local_secrets,
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 def folder(tmp_path: Path) -> Path:
     path = tmp_path / "inventories"
     (path / "group_vars" / "all").mkdir(parents=True)
-    (path / "group_vars" / "all" / "wiring.yml").write_text('---\nx: "{{ vault_backup_key }}"\n', encoding="utf-8")
     (path / "group_vars" / "all" / "app.yml").write_text(
         '---\n# y: "{{ vault_in_a_comment }}"\ny: "{{ vault_mail_password }}"  # not vault_this\n', encoding="utf-8"
     )
@@ -37,12 +36,13 @@ def folder(tmp_path: Path) -> Path:
 
 def test_needed_are_the_projects_own_and_every_reference(folder: Path) -> None:
     needed = needed_secrets(folder)
-    assert set(needed) == {*BASE, "vault_backup_key", "vault_mail_password"}
+    assert set(needed) == {*invented_secrets(), "vault_mail_password"}
     assert needed.items() >= {"vault_mail_password": "inventories/group_vars/all/app.yml:3"}.items()
 
 
-def test_only_ones_own_are_invented(folder: Path) -> None:
-    assert invented_secrets(folder) == {*BASE, "vault_backup_key"}
+def test_only_ones_own_are_invented() -> None:
+    assert invented_secrets() >= {"vault_app_secret_key", "vault_database_password", "vault_ca_certificate"}
+    assert "vault_mail_password" not in invented_secrets()
 
 
 def test_local_secrets_are_made_once(folder: Path) -> None:
@@ -54,11 +54,14 @@ def test_local_secrets_are_made_once(folder: Path) -> None:
     assert local_secrets(folder, "staging") != first
 
 
-def test_local_secrets_grow_and_keep_what_people_wrote(folder: Path) -> None:
+def test_local_secrets_grow_and_keep_what_people_wrote(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = local_secrets(folder, "dev")
     file = folder.parent / ".samestack" / "secrets" / "dev.yml"
     file.write_text(file.read_text(encoding="utf-8") + "vault_mail_password: mine", encoding="utf-8")
-    (folder / "group_vars" / "all" / "wiring.yml").write_text('---\nx: "{{ vault_new_key }}"\n', encoding="utf-8")
+    newer = folder.parent / "newer.yml"
+    newer.write_text('---\nx: "{{ vault_new_key }}"\n', encoding="utf-8")
+    before_it = keys.wiring_files()
+    monkeypatch.setattr(keys, "wiring_files", lambda: [*before_it, newer])
     after = local_secrets(folder, "dev")
     assert after.items() > {**before, "vault_mail_password": "mine"}.items()
     assert after["vault_new_key"]
@@ -71,19 +74,15 @@ def test_new_values_are_long_and_all_different() -> None:
 
 
 def test_an_authority_is_a_certificate_and_its_key(folder: Path) -> None:
-    wiring = folder / "group_vars" / "all" / "wiring.yml"
-    wiring.write_text('---\nx: "{{ vault_ca_certificate }}{{ vault_ca_key }}"\n', encoding="utf-8")
     values = local_secrets(folder, "dev")
     certificate, key = parse_authority(values["vault_ca_certificate"], values["vault_ca_key"])
     assert certificate.public_key() == key.public_key()
     assert local_secrets(folder, "dev") == values
 
 
-def test_no_new_key_for_a_certificate_that_is_there(folder: Path) -> None:
-    wiring = folder / "group_vars" / "all" / "wiring.yml"
-    wiring.write_text('---\nx: "{{ vault_ca_certificate }}{{ vault_ca_key }}"\n', encoding="utf-8")
-    assert {"vault_ca_certificate", "vault_ca_key"} <= set(names_to_invent({}, folder))
-    assert "vault_ca_key" not in names_to_invent({"vault_ca_certificate": "x"}, folder)
+def test_no_new_key_for_a_certificate_that_is_there() -> None:
+    assert {"vault_ca_certificate", "vault_ca_key"} <= set(names_to_invent({}))
+    assert "vault_ca_key" not in names_to_invent({"vault_ca_certificate": "x"})
 
 
 def test_empty_is_missing() -> None:

@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 
-RELEASE_FILE = "inventories/group_vars/all/release.yml"
+DECISIONS_FILE = "inventories/group_vars/all/app.yml"
 
 
 class HostError(Exception):
@@ -26,7 +26,7 @@ def check_space(folder: str, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise HostError(
-            f"release_min_free = {needed >> 20}m (in {RELEASE_FILE}): {folder} on this host has only "
+            f"release_min_free = {needed >> 20}m (in {DECISIONS_FILE}): {folder} on this host has only "
             f"{free >> 20}m free.",
             "Make room, keep fewer releases (release_keep), or lower release_min_free.",
         )
@@ -38,5 +38,5 @@ def disk_error(error: OSError, folder: str) -> HostError:
         return HostError(f"{folder}: {error}")
     return HostError(
         f"The disk of {folder} is full. What was begun is taken away again; nothing that serves was touched.",
-        f"Make room, keep fewer releases (release_keep in {RELEASE_FILE}), or raise release_min_free.",
+        f"Make room, keep fewer releases (release_keep in {DECISIONS_FILE}), or raise release_min_free.",
     )

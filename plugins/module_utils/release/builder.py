@@ -11,7 +11,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 from ..common import text
-from ..common.errors import DISK_FULL, HostError, disk_error
+from ..common.errors import DECISIONS_FILE, DISK_FULL, HostError, disk_error
 from ..common.files import point
 from ..common.stopwatch import Steps
 from . import environment
@@ -23,9 +23,6 @@ from .place import Place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-SETTINGS_FILE = "inventories/group_vars/all/app.yml"
-WEB_FILE = "inventories/group_vars/all/web.yml"
 
 
 class Builder:
@@ -209,7 +206,7 @@ class Builder:
         hint = "Nothing that serves was touched. Mend this in the project and deploy again."
         if name:
             hint = (
-                f"The settings need {name} while building: set a harmless value in app_build_env (in {SETTINGS_FILE})."
+                f"The settings need {name} while building: set a harmless value in app_build_env (in {DECISIONS_FILE})."
             )
         return HostError(f"Release {self.place.id} could not be built: `{what}` failed.\n{why}", hint)
 
@@ -249,7 +246,7 @@ class Builder:
             # Django's own default for media is the empty string: no media.
             if used and path not in ("", "/", served):
                 raise HostError(
-                    f"web_{name} = {served} (in {WEB_FILE}): the settings say {name.upper()} = {said!r}, so "
+                    f"web_{name} = {served} (in {DECISIONS_FILE}): the settings say {name.upper()} = {said!r}, so "
                     "these files would not be found.",
                     f"Set web_{name}: {path}",
                 )
@@ -257,7 +254,7 @@ class Builder:
         elsewhere = answer["static_root"] and answer["static_root"] != static
         if self.release["collectstatic"] and answer["staticfiles"] and elsewhere and not os.listdir(static):
             raise HostError(
-                f"app_settings_overlay = false (in {SETTINGS_FILE}): the settings do not take STATIC_ROOT from the "
+                f"app_settings_overlay = false (in {DECISIONS_FILE}): the settings do not take STATIC_ROOT from the "
                 f"environment; the static files went to {answer['static_root']}.",
                 "Read STATIC_ROOT from the environment, or set app_settings_overlay: true",
             )

@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING, NoReturn
 
-from ..common.errors import RELEASE_FILE, HostError
+from ..common.errors import DECISIONS_FILE, HostError
 from .inside import inside_source
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class Uv:
             )
         if re.search(r"40[13] (Unauthorized|Forbidden)|authentication credentials", output):
             error = builder.failure("uv " + " ".join(arguments[:2]), output)
-            error.hint = f"Check user and password in release_package_indexes (in {RELEASE_FILE}) and the vault."
+            error.hint = f"Check user and password in release_package_indexes (in {DECISIONS_FILE}) and the vault."
             raise error
         if re.search(r"pg_config|libpq-fe\.h", output):
             raise HostError(

@@ -18,15 +18,21 @@ if TYPE_CHECKING:
 
 # Where calls write down what they still have to do
 PENDING = f"{STATE}/pending"
+VERIFY = "systemd-analyze verify"
 KINDS = ("apply", "validate", "restart", "reload")
 
 
-def validate(commands: list[str]) -> None:
-    """Run each command once; raises EntryError when one refuses."""
+def validate(commands: list[str], changed: list[str]) -> None:
+    """Run each command once; raises EntryError when one refuses.
+
+    systemd only warns of what it does not understand, and passes over it: of changed files that is a refusal.
+    """
     for command in dict.fromkeys(commands):
         process = subprocess.run(shlex.split(command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-        if process.returncode != 0:
-            output = process.stdout.decode("utf-8", "replace").strip()
+        output = process.stdout.decode("utf-8", "replace").strip()
+        warned = [line for line in output.splitlines() if any(f"{path}:" in line for path in changed)]
+        if process.returncode != 0 or (command.startswith(VERIFY) and warned):
+            output = "\n".join(warned) or output
             raise EntryError(f"`{command}` refused the new files, the old ones are back: {output}")
 
 
@@ -110,7 +116,7 @@ class State:
                 # Neighbours that ask for the same command share one run of it, after the last of them.
                 shared = following["apply"] if following else []
                 self.run_commands([command for command in entry["apply"] if command not in shared])
-            validate(self.pending.todo["validate"])
+            validate(self.pending.todo["validate"], self.changed)
         except (EntryError, OSError):
             transaction.roll_back()
             if self.record:

@@ -25,6 +25,9 @@ class EntryError(HostError):
     """One entry cannot be brought to its state; the text is for the user."""
 
 
+PASSING = ".samestack-"
+
+
 def beside(path: str, what: str) -> str:
     """Return the name of a passing neighbour of a path: always the same, so that what a cut-off run left is found."""
     return os.path.join(os.path.dirname(path), f"{PASSING}{what}-{os.path.basename(path)}")

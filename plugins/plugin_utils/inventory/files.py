@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from ansible import constants
 
+from ..project_root import ENGINE
+from .defaults import default_files, wiring_files
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     KeyPath = tuple[str | int, ...]
 
 VAULT_HEADER = "$ANSIBLE_VAULT"
+#: Kinds of settings that do not stand in the user's files: defaults of decisions, and what roles make of decisions
+OURS = ("default", "wiring")
 SUFFIXES = {".yml", ".yaml", ".json", ""}
 
 
@@ -46,7 +51,8 @@ class Setting:
     value: Any
     file: str
     line: int
-    # "all" (group_vars/all), "group" or "host"; whose it is; and whether it stands in an inventory file itself
+    # "all" (group_vars/all), "group" or "host", or Samestack's own "default" or "wiring"; whose it is; and whether it
+    # stands in an inventory file itself
     kind: str
     owner: str
     inline: bool = False
@@ -56,7 +62,12 @@ class Setting:
     @property
     def everywhere(self) -> bool:
         """True where the variable holds for every environment alike."""
-        return self.kind == "all"
+        return self.kind == "all" or self.ours
+
+    @property
+    def ours(self) -> bool:
+        """True where Samestack itself says it, below everything that the user's files say."""
+        return self.kind in OURS
 
     def place(self, path: KeyPath = ()) -> str:
         """Return `file:line` of the variable, or of what is at `path` inside it as far as that was written there."""
@@ -182,6 +193,16 @@ def read_settings(folder: Path, root: Path) -> tuple[list[Setting], list[FileErr
         except FileError as error:
             errors.append(error)
     return settings, errors
+
+
+def own_settings() -> list[Setting]:
+    """Return every variable that Samestack itself sets; files are named relative to its own folder."""
+    settings: list[Setting] = []
+    for kind, files in (("default", default_files()), ("wiring", wiring_files())):
+        for path in files:
+            name = label(path, ENGINE)
+            settings += _Source(*read_mapping(path, name), name).settings((), kind, "all", inline=False)
+    return settings
 
 
 def label(path: Path, root: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible.errors import AnsibleError
@@ -12,7 +11,7 @@ from ..errors import Problem
 from . import environment as in_hand
 from . import laws, notices
 from .values import check_values
-from .view import WIRING, plain
+from .view import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +61,7 @@ def all_value_problems(inventory: Inventory, host: str, host_vars: HostVars) -> 
     yield from notices.url_problems(values.get(notices.NAME), place)
     if not in_hand.is_local(host, inventory.groups):
         origins = {name: inventory.written(name, host) for name in values}
-        own = {name: values[name] for name, by in origins.items() if by and Path(by.file).name != WIRING}
+        own = {name: values[name] for name, by in origins.items() if by and not by.ours}
         address = {"ansible_host": host_vars["ansible_host"]} if "ansible_host" in host_vars else {}
         yield from laws.placeholders(own | address, place)
 

@@ -74,18 +74,27 @@ def unknown_names(
             )
 
 
-def undeclared_differences(settings: list[Setting], allowed: set[str], declared_in: str) -> Iterator[Problem]:
-    """Yield what an environment, a group or a host sets for itself and is not on the list of declared differences."""
-    home = {setting.name: setting.file for setting in settings if setting.everywhere}
+def undeclared_differences(
+    settings: list[Setting], allowed: set[str], declared_in: str, decided_in: str
+) -> Iterator[Problem]:
+    """Yield what an environment, a group or a host sets for itself and is not on the list of declared differences.
+
+    `decided_in` is the file for decisions that still have their default.
+    """
+    home = {setting.name: setting for setting in settings if setting.everywhere}
     for setting in settings:
         if setting.everywhere or setting.name in allowed or setting.name.startswith(FREE):
             continue
-        where = home.get(setting.name, "a file in inventories/group_vars/all/")
+        by = home.get(setting.name)
+        where = "a file in inventories/group_vars/all/" if by is None else decided_in if by.ours else by.file
+        fix = f"Set it in {where}, or declare it as a difference in {declared_in}"
+        if by and by.kind == "wiring":
+            fix = f"Take the line out: {by.file} works it out from the decisions"
         yield Problem(
             setting.name,
             setting.place(),
             "this must be the same in every environment",
-            f"Set it in {where}, or declare it as a difference in {declared_in}",
+            fix,
             show(setting.name, setting.value),
         )
 
@@ -94,7 +103,7 @@ def set_twice(settings: list[Setting]) -> Iterator[Problem]:
     """Yield the variables that two files of group_vars/all set: which of them wins would hang on a file name."""
     first: dict[str, Setting] = {}
     for setting in settings:
-        if not setting.everywhere:
+        if setting.kind != "all":
             continue
         if setting.name in first:
             yield Problem(
@@ -105,6 +114,26 @@ def set_twice(settings: list[Setting]) -> Iterator[Problem]:
                 show(setting.name, setting.value),
             )
         first.setdefault(setting.name, setting)
+
+
+def worked_out(settings: list[Setting]) -> Iterator[Problem]:
+    """Yield the files of group_vars/all that set what Samestack works out from the decisions: once a file."""
+    own = {setting.name: setting for setting in settings if setting.kind == "wiring"}
+    by_file: dict[str, list[Setting]] = {}
+    for setting in settings:
+        if setting.kind == "all" and setting.name in own:
+            by_file.setdefault(setting.file, []).append(setting)
+    for first, *others in by_file.values():
+        where = own[first.name].place()
+        more = f", and {len(others)} more of this file" if others else ""
+        fix = f"Take {'them' if others else 'the line'} out"
+        yield Problem(
+            first.name,
+            first.place(),
+            f"{where} works it out from the decisions{more}",
+            f"{fix}, or delete the file where nothing else is in it" if others else fix,
+            show(first.name, first.value),
+        )
 
 
 def unknown_differences(allowed: set[str], known: set[str], place: str) -> Iterator[Problem]:

@@ -9,6 +9,7 @@ from ..errors import Problem
 from . import environment as in_hand
 from . import laws, notices
 from .files import label
+from .view import DECISIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +33,11 @@ def name_problems(inventory: Inventory) -> Iterator[Problem]:
     # A name that does not exist is one problem, not two.
     current = [s for s in files if s.name not in notices.RETIRED]
     real = [s for s in current if s.name in known | allowed or not s.name.startswith(tuple(inventory.prefixes))]
-    yield from laws.undeclared_differences(real, allowed, declared_in)
+    if allowed:
+        decided_in = label(inventory.folder / in_hand.MARK.with_name(DECISIONS), inventory.root)
+        yield from laws.undeclared_differences(real, allowed, declared_in, decided_in)
     yield from laws.set_twice(files)
+    yield from laws.worked_out(files)
     yield from notices.retired_decisions([*files, *inventory.extra])
     yield from laws.unknown_differences(allowed, {*known, *(s.name for s in files if s.everywhere)}, declared_in)
     yield from laws.unknown_names(inventory.extra, known, inventory.prefixes, used_elsewhere=files)

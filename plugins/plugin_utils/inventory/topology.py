@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import Problem
-from .view import WIRING, plain
+from .view import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +47,7 @@ def address_problems(inventory: Inventory, host: str, host_vars: HostVars) -> It
         ipaddress.ip_address(value)
     except ValueError:
         setting = inventory.written("machine_address", host)
-        written = setting and Path(setting.file).name != WIRING
+        written = setting and not setting.ours
         place = inventory.place("machine_address", (), host) if written else f"nowhere set for {host}"
         what = "is no IP address, and the firewalls of the other machines have to name this one"
         fix = f"Write the address at which they reach it beside {host} in the inventory: machine_address: 10.0.0.5"

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import environment as in_hand
-from .files import Setting, label, read_mapping, read_settings
+from .environment import MARK
+from .files import Setting, label, own_settings, read_mapping, read_settings
 from .notices import RETIRED
 
 if TYPE_CHECKING:
@@ -20,10 +21,14 @@ if TYPE_CHECKING:
     HostVars = Mapping[str, Any]
 
 COMMAND_LINE = "the command line, -e"
-WIRING = "wiring.yml"
-# Which of two places wins: (kind, inline) in Ansible's order of precedence. 4 is left free for the rehearsal's files,
-# which win over those of the environment that is rehearsed.
-RANKS = {("group", True): 1, ("all", False): 2, ("group", False): 3, ("host", True): 5, ("host", False): 6}
+DECISIONS = "app.yml"
+# Which of two places wins: (kind, inline) in Ansible's order of precedence. One is left free after those of groups for
+# the rehearsal's, which win over those of the environment that is rehearsed.
+RANKS = {
+    ("group", True): 1, ("default", False): 3, ("wiring", False): 3, ("all", False): 4, ("group", False): 5,
+    ("host", True): 7, ("host", False): 8,
+}  # fmt: skip
+THE_DEFAULT = "the default"
 
 
 class Inventory:
@@ -36,6 +41,7 @@ class Inventory:
         self.hosts: list[str] = task_vars["ansible_play_hosts_all"]
         self.groups: Mapping[str, list[str]] = task_vars["groups"]
         self.settings, self.errors = read_settings(folder, self.root)
+        self.settings = [*own_settings(), *self.settings]
         for other in in_hand.inventory_folders(task_vars.get("ansible_inventory_sources") or []):
             if other != folder:
                 settings, errors = read_settings(other, self.root)
@@ -53,7 +59,7 @@ class Inventory:
     @property
     def wired(self) -> set[str]:
         """The names that the wiring sets."""
-        return {setting.name for setting in self.settings if setting.everywhere and Path(setting.file).name == WIRING}
+        return {setting.name for setting in self.settings if setting.kind == "wiring"}
 
     @property
     def known(self) -> set[str]:
@@ -88,18 +94,19 @@ class Inventory:
         setting = self.written(name, host)
         if setting is None:
             return self.home(name, host)
+        if setting.ours:
+            return THE_DEFAULT
         return COMMAND_LINE if setting.kind == "extra" else setting.place(path)
 
     def home(self, name: str, host: str, *, extra: bool = True) -> str:
         """Return the file in which a variable belongs: where it is set (`extra`: or the command line), or should be."""
         setting = self.written(name, host, extra=extra)
-        if setting and not (name in self.allowed and setting.everywhere):
+        if setting and not setting.ours and not (name in self.allowed and setting.everywhere):
             return COMMAND_LINE if setting.kind == "extra" else setting.place()
         if name in self.allowed and self.environment(host):
             file = self.folder / "group_vars" / self.environment(host) / "differences.yml"
         else:
-            topic = "differences" if name == "allowed_differences" else name.split("_", maxsplit=1)[0]
-            file = self.folder / "group_vars" / "all" / f"{topic}.yml"
+            file = self.folder / "group_vars" / "all" / (MARK.name if name == "allowed_differences" else DECISIONS)
         return label(file, self.root)
 
 

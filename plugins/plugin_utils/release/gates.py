@@ -79,7 +79,7 @@ def of_staging(staging: Mapping[str, State], pending: list[str], *, acceptance: 
         yield Gate(
             f"Release {first['current']} is not accepted on staging",
             "Look at it there, then: `./samestack accept staging` (or set release_acceptance: false in "
-            "inventories/group_vars/all/release.yml)",
+            "inventories/group_vars/all/app.yml)",
         )
 
 

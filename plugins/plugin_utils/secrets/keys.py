@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from ..files import write_whole
+from ..inventory.defaults import default_files, wiring_files
 from ..inventory.files import label, variable_files
+from ..project_root import ENGINE
 from .authority import authority_pem, new_authority
 
 if TYPE_CHECKING:
@@ -22,9 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 REFERENCE = re.compile(r"\bvault_[a-z0-9_]+")
-# What this project itself needs; the file that wires it may name more.
-BASE = ("vault_app_secret_key", "vault_database_password", "vault_redis_password")
-WIRING = "wiring.yml"
 # `vault_x_certificate` and `vault_x_key` are an authority.
 CERTIFICATE, KEY = "_certificate", "_key"
 # 48 bytes are 64 characters: more than Django's own 50-character keys, and safe in a URL.
@@ -43,21 +42,25 @@ def password_file(folder: Path, environment: str) -> Path:
     return folder.parent / ".samestack" / f"vault-password-{environment}"
 
 
-def needed_secrets(folder: Path) -> dict[str, str]:
-    """Return every `vault_*` name that the inventory in `folder` uses, and the `file:line` where it first does."""
-    needed = dict.fromkeys(BASE, label(folder / "group_vars" / "all" / WIRING, folder.parent))
-    files = [file for file, _, _ in variable_files(folder)] + sorted(folder.glob("*.y*ml"))
+def references(files: Iterable[Path], root: Path) -> dict[str, str]:
+    """Return the `vault_*` names that files use, and where each first does: `file:line`, relative to `root`."""
+    found: dict[str, str] = {}
     for file in files:
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
             for name in REFERENCE.findall(line.split(" #")[0] if not line.lstrip().startswith("#") else ""):
-                needed.setdefault(name, f"{label(file, folder.parent)}:{number}")
-    return needed
+                found.setdefault(name, f"{label(file, root)}:{number}")
+    return found
 
 
-def invented_secrets(folder: Path) -> set[str]:
-    """Return the names whose values this project may invent: its own. What others issued, people must write down."""
-    wiring = folder / "group_vars" / "all" / WIRING
-    return {*BASE, *(REFERENCE.findall(wiring.read_text(encoding="utf-8")) if wiring.exists() else ())}
+def needed_secrets(folder: Path) -> dict[str, str]:
+    """Return every `vault_*` name that the inventory in `folder` uses, and the `file:line` where it first does."""
+    own, theirs = [*wiring_files(), *default_files()], [file for file, _, _ in variable_files(folder)]
+    return references([*theirs, *sorted(folder.glob("*.y*ml"))], folder.parent) | references(own, ENGINE)
+
+
+def invented_secrets() -> set[str]:
+    """Return the names whose values Samestack may invent: its own. What others issued, people must write down."""
+    return set(references(wiring_files(), ENGINE))
 
 
 def read_secrets(text: str) -> dict[str, Any]:
@@ -82,12 +85,12 @@ def twin(name: str) -> str:
     return name.removesuffix(CERTIFICATE) + KEY if name.endswith(CERTIFICATE) else ""
 
 
-def names_to_invent(values: Mapping[str, Any], folder: Path) -> list[str]:
+def names_to_invent(values: Mapping[str, Any]) -> list[str]:
     """Return the names that have no value and may get one here.
 
     An authority is a certificate and its key: where one of the two is left, a new other one would not fit it.
     """
-    own = invented_secrets(folder)
+    own = invented_secrets()
     lacking = set(missing_secrets(values, own))
     pairs = [{name, twin(name)} for name in own if twin(name) in own]
     halves = set().union(*(pair for pair in pairs if len(pair & lacking) == 1))
@@ -130,7 +133,7 @@ def local_secrets(folder: Path, environment: str) -> dict[str, Any]:
     path.parent.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     values = read_secrets(text)
-    if lacking := names_to_invent(values, folder):
+    if lacking := names_to_invent(values):
         text = with_new_secrets(text, lacking)
         write_whole(path, text, 0o600)
         values = read_secrets(text)

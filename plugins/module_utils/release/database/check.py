@@ -6,7 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ...common.errors import HostError
+from ...common.errors import DECISIONS_FILE, HostError
 from ...common.files import read_json, write_atomic
 from ...common.text import excerpt, few, missing_name
 from ..application import environment_file_names, run_as_app
@@ -17,7 +17,6 @@ from . import linter
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-SETTINGS_FILE = "inventories/group_vars/all/app.yml"
 # Below this a whole table is read or written in well under a second: PostgreSQL reads some 100 000 short rows a second
 # at the very least.
 MANY_ROWS = 10_000
@@ -185,9 +184,7 @@ def advice(place: Place, account: Mapping[str, Any], why: str) -> str:
         missing += missing_names(place, account["env_file"], (place.finished or {}).get("environment", {}))
     if missing:
         names = ", ".join(dict.fromkeys(missing))
-        return (
-            f"Set {names} in app_env or app_secret_env (in {SETTINGS_FILE}), run `./samestack provision`, deploy again."
-        )
+        return f"Set {names} in app_env or app_secret_env (in {DECISIONS_FILE}), run `./samestack provision`, deploy again."
     if "OperationalError" in why:
         return NO_ANSWER
     return "The release that serves was not touched. Mend this in the project and deploy again."

@@ -14,7 +14,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from ...common import ledger, maintenance_page, pending, priority
-from ...common.errors import HostError
+from ...common.errors import DECISIONS_FILE, HostError
 from ...common.files import point, read_json
 from ...common.stopwatch import Steps
 from ..files import retention, static_history
@@ -23,8 +23,6 @@ from . import server, units
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-APP_FILE = "inventories/group_vars/all/app.yml"
 
 
 class Switch:
@@ -240,7 +238,7 @@ class Switch:
         """Raise a HostError for a worker that does not stay up."""
         for name, unit in self.units.failing_workers(self.release):
             raise HostError(
-                f"app_workers.{name} (in {APP_FILE}): the site serves, but this worker does not stay up.\n"
+                f"app_workers.{name} (in {DECISIONS_FILE}): the site serves, but this worker does not stay up.\n"
                 + self.server.journal_of(unit),
                 "Mend its command and deploy again.",
             )

@@ -1,0 +1,1 @@
+"""Variables that come from neither an inventory nor a role."""

@@ -1,0 +1,59 @@
+"""What an inventory gets from Samestack itself: the defaults of all decisions, and the roles' variables made of them.
+
+They stand below the inventory's own `group_vars/all`, whatever the names of the files there: ansible.cfg lists this
+plugin before `host_group_vars`. A folder `group_vars/all/samestack/` could not do that, because Ansible reads the files
+and folders of `group_vars/all` in the order of the alphabet, and the last one wins. Runs on the control node.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ansible.plugins.vars import BaseVarsPlugin
+
+from ..plugin_utils.inventory.defaults import default_files, wiring_files
+from ..plugin_utils.inventory.environment import MARK
+
+if TYPE_CHECKING:
+    from ansible.inventory.group import Group
+    from ansible.inventory.host import Host
+    from ansible.parsing.dataloader import DataLoader
+
+DOCUMENTATION = r"""
+name: defaults
+short_description: The defaults of all decisions, and the roles' variables
+description:
+  - Gives group C(all) of an inventory with C(group_vars/all/differences.yml) what stands in C(defaults/) and
+    C(wiring/) of this collection.
+  - Has to stand before C(host_group_vars) in C(vars_plugins_enabled), so that the inventory's own files win.
+"""
+
+
+class VarsModule(BaseVarsPlugin):
+    """Reads the files once; Ansible asks for every host and every folder that may have variables."""
+
+    is_stateless = True
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        super().__init__()
+        self._variables: dict[str, Any] = {}
+        self._projects: dict[str, bool] = {}
+
+    def get_vars(self, loader: DataLoader, path: str, entities: Host | Group | list[Host | Group]) -> dict[str, Any]:
+        """Return the variables of group `all` in a folder of inventories; nothing for anything else."""
+        super().get_vars(loader, path, entities)
+        asked = entities if isinstance(entities, list) else [entities]
+        if not any(entity.name == "all" for entity in asked) or not self._has_decisions(path):
+            return {}
+        if not self._variables:
+            for file in [*default_files(), *wiring_files()]:
+                self._variables |= loader.load_from_file(str(file), cache="all", unsafe=True, trusted_as_template=True)
+        return self._variables
+
+    def _has_decisions(self, path: str) -> bool:
+        """Tell whether a folder is one of inventories; the playbooks' own is asked about too, and would win over it."""
+        if path not in self._projects:
+            self._projects[path] = (Path(path) / MARK).is_file()
+        return self._projects[path]

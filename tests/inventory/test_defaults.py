@@ -1,0 +1,101 @@
+"""What the user's files do not decide has a default, and what they decide wins over it, whatever the file is called."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from ansible import constants
+
+from plugins.plugin_utils.inventory.files import own_settings
+
+if TYPE_CHECKING:
+    from project_copy import Project
+
+ALL, DEV = "group_vars/all/app.yml", "group_vars/dev/differences.yml"
+DEFAULTS = {setting.name: setting.value for setting in own_settings() if setting.kind == "default"}
+PROJECT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+#: Nobody but the user can say these; what the one error must name
+ONLY_THE_USER = {
+    "app_name": "app_name (in inventories/group_vars/all/app.yml): a value is required. Write for instance `app_name",
+    "app_source": "app_source (in inventories/group_vars/all/app.yml): a value is required. Write for instance `app_so",
+    "app_domains": "app_domains (in inventories/group_vars/dev/differences.yml): a value is required. Write for insta",
+    "allowed_differences": "allowed_differences (in inventories/group_vars/all/differences.yml): a value is required.",
+}
+
+
+def decided(project: Project, file: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(project.file(file).read_text(encoding="utf-8"))
+    return found
+
+
+def decide(project: Project, file: str, values: dict[str, Any]) -> None:
+    project.file(file).write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", [*DEFAULTS, "allowed_differences"])
+def test_a_project_that_does_not_know_a_decision_yet(project: Project, name: str) -> None:
+    """Every decision is written down, but for one: as in the files of a project from before there was that one."""
+    complete = DEFAULTS | decided(project, ALL)
+    decide(project, ALL, complete)
+    before = project.variables("dev", "dev1")
+    for file in (ALL, DEV, "group_vars/all/differences.yml"):
+        decide(project, file, {key: value for key, value in decided(project, file).items() if key != name})
+    problems = project.check("dev")
+    if name in ONLY_THE_USER:
+        (problem,) = problems
+        assert problem.startswith(ONLY_THE_USER[name])
+        return
+    assert problems == []
+    assert project.variables("dev", "dev1") == {**before, name: DEFAULTS[name]}
+
+
+@pytest.mark.parametrize("file", ["00.yml", "App.yml", "_mine.yml", "app.yml", "samestack/zz.yml", "zz.yml"])
+def test_what_the_user_says_wins_from_any_file(project: Project, file: str) -> None:
+    project.add(f"group_vars/all/{file}", "web_upload_limit: 7m")
+    assert project.check("dev") == []
+    assert project.variables("dev", "dev1")["web_upload_limit"] == "7m"
+
+
+def test_every_command_of_ansible_sees_the_same(project: Project) -> None:
+    """The folder of a playbook is looked at for variables too, after the inventory's."""
+    project.add(ALL, "web_upload_limit: 7m")
+    play = project.root / "look.yml"
+    task = {"ansible.builtin.debug": {"msg": "{{ nginx_upload_limit }}"}}
+    play.write_text(yaml.safe_dump([{"hosts": "dev", "gather_facts": False, "tasks": [task]}]), encoding="utf-8")
+    dev = ("-i", str(project.file("dev.yml")))
+
+    def run(*command: str) -> str:
+        environment = {
+            **os.environ,
+            "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"),
+            "ANSIBLE_STDOUT_CALLBACK": "minimal",
+        }
+        done = subprocess.run(
+            [str(BIN / command[0]), *command[1:]], env=environment, cwd=PROJECT, check=True, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        )  # fmt: skip
+        return done.stdout
+
+    assert f'"msg": {7 << 20}' in run("ansible", *dev, "dev1", "-m", "debug", "-a", "msg={{ nginx_upload_limit }}")
+    assert f'"msg": {7 << 20}' in run("ansible-playbook", *dev, str(play))
+    shown = json.loads(run("ansible-inventory", *dev, "--host", "dev1"))
+    assert shown["web_upload_limit"] == "7m"
+    assert shown["app_server"] == DEFAULTS["app_server"]
+
+
+@pytest.mark.parametrize("plugins", [["host_group_vars"], ["host_group_vars", "samestack.core.defaults"]])
+def test_an_ansible_cfg_that_would_lose_the_defaults_or_the_decisions(
+    project: Project, monkeypatch: pytest.MonkeyPatch, plugins: list[str]
+) -> None:
+    monkeypatch.setattr(constants, "VARIABLE_PLUGINS_ENABLED", plugins)
+    (problem,) = project.check("dev")
+    assert problem.startswith(f"vars_plugins_enabled = {', '.join(plugins)} (in ansible.cfg): ")
+    assert "Write vars_plugins_enabled = samestack.core.defaults, host_group_vars under [defaults]" in problem
