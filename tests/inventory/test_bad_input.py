@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tests.inventory.project_copy import Project
 
 APP, MORE = "group_vars/all/app.yml", "group_vars/all/more.yml"
+NOTICES = "group_vars/all/notices.yml"
 DEV = "group_vars/dev/differences.yml"
 
 
@@ -196,12 +197,12 @@ CASES = {
     ),
     "notice that leads nowhere": Broken(
         NOTICES,
-        "notices_urls: []",
+        "",
         'notices_urls: ["json://chat.noticeboard.net/x", "pigeon://home/hunter2"]',
         ("notices_urls[1] = (hidden) (in inventories/group_vars/all/notices.yml:", "no URL that Apprise", "mailtos://"),
     ),
     "notice that is no list": Broken(
-        NOTICES, "notices_urls: []", "notices_urls: json://hunter2", ("notices_urls = (hidden)", "is not a list")
+        NOTICES, "", "notices_urls: json://hunter2", ("notices_urls = (hidden)", "is not a list")
     ),
 }
 #: As the version before delivered it

@@ -184,7 +184,7 @@ def advice(place: Place, account: Mapping[str, Any], why: str) -> str:
         missing += missing_names(place, account["env_file"], (place.finished or {}).get("environment", {}))
     if missing:
         names = ", ".join(dict.fromkeys(missing))
-        return f"Set {names} in app_env or app_secret_env (in {DECISIONS_FILE}), run `./samestack provision`, deploy again."
+        return f"Set {names} in app_env or app_secret_env (in {DECISIONS_FILE}): `./samestack provision`, deploy again."
     if "OperationalError" in why:
         return NO_ANSWER
     return "The release that serves was not touched. Mend this in the project and deploy again."
