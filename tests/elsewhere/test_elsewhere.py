@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from tests.support.machines import Environment, Machine
 
 PROJECT = Path(__file__).resolve().parents[2]
+#: What this version of the site is recognised by
+WORD = f"elsewhere-{uuid.uuid4().hex[:8]}"
 #: What leads to the machines, and what they were built with; the rest of a project's state is found or made anew.
 LENT = ("ssh_config", "known_hosts", "secrets", "certificates", "ca.crt")
 
@@ -33,7 +36,7 @@ def project(environment: Environment, tmp_path_factory: pytest.TempPathFactory) 
             shutil.copytree(lent / name, state / name)
         elif (lent / name).exists():
             shutil.copy2(lent / name, state / name)
-    versions.home(project / "examples" / "noticeboard", "elsewhere")
+    versions.home(project / "examples" / "noticeboard", WORD)
     return project
 
 
@@ -59,9 +62,9 @@ def test_preflight(project: Path, environment: Environment) -> None:
 
 def test_a_deploy(project: Path, environment: Environment, site: Machine) -> None:
     before = site.run(f"readlink /srv/{site.app}/current")
-    assert "elsewhere" not in site.browser().get("/").text
+    assert WORD not in site.browser().get("/").text
     play(project, environment, "deploy")
     assert site.run(f"readlink /srv/{site.app}/current") != before
-    assert "elsewhere" in site.browser().get("/").text
+    assert WORD in site.browser().get("/").text
     # What a run leaves on this computer is the project's.
     assert list((project / ".samestack" / "sources").glob("*.tar.gz"))
