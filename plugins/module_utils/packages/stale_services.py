@@ -5,8 +5,8 @@ Runs on the host, as root. Not needrestart, which was tried: it names the same s
 - seven packages more on each Debian machine, 2.5 s of its first provision;
 - a scan of half a second where nothing is stale (this one takes 0.01 s), by root, of what the application's
   interpreters have loaded (CVE-2024-48990 and its like); and the same after each apt run of anybody, by its hook;
-- only the first half of this: which services are the application's, which may not be restarted and which have left
-  sessions behind would still be decided here.
+- only the first half of this: it names ssh as long as somebody stays logged in, and which services are the
+  application's or may not be restarted would still be decided here.
 """
 
 from __future__ import annotations
