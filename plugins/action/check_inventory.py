@@ -15,6 +15,7 @@ from ansible.utils.vars import load_extra_vars
 
 from ..plugin_utils.inventory import environment as in_hand
 from ..plugin_utils.inventory import laws
+from ..plugin_utils.inventory.defaults import edited_files
 from ..plugin_utils.inventory.files import label
 from ..plugin_utils.inventory.laws import Problem
 from ..plugin_utils.inventory.values import check_values
@@ -256,6 +257,11 @@ class ActionModule(ActionBase):
         several = arguments["environments"] == "any"
         problems = all_problems(task_vars, self._loader, load_extra_vars(self._loader), several=several)
         texts = list(dict.fromkeys(map(str, problems)))
+        if edited := edited_files():
+            self._display.warning(
+                f"{', '.join(edited)}: changed here, and replaced by the next upgrade. What you decide belongs to "
+                f"inventories/group_vars/all/{DECISIONS}, which wins over the defaults."
+            )
         groups = task_vars["groups"]
         found = {name for host in task_vars["ansible_play_hosts_all"] for name in in_hand.environments_of(host, groups)}
         result |= {"changed": False, "failed": bool(texts), "problems": texts, "environments": sorted(found)}

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import subprocess
 from typing import TYPE_CHECKING
 
 from ..project_root import ENGINE
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+#: What `ansible-galaxy collection install` leaves behind, with the digest of every file
+CONTENTS = "FILES.json"
+FOLDERS = ("defaults", "wiring")
 
 
 def default_files() -> list[Path]:
@@ -18,3 +25,19 @@ def default_files() -> list[Path]:
 def wiring_files() -> list[Path]:
     """Return the files in which decisions become the roles' variables: the only ones that know two roles at once."""
     return sorted((ENGINE / "wiring").glob("*.yml"))
+
+
+def edited_files(engine: Path = ENGINE) -> list[str]:
+    """Return those of the files that somebody changed, relative to `engine`, as far as git or the installer knows."""
+    if (engine / CONTENTS).is_file():
+        listed = json.loads((engine / CONTENTS).read_text(encoding="utf-8"))["files"]
+        known = {file["name"]: file["chksum_sha256"] for file in listed}
+        found = [file for folder in FOLDERS for file in sorted((engine / folder).glob("*.yml"))]
+        digests = {str(file.relative_to(engine)): hashlib.sha256(file.read_bytes()).hexdigest() for file in found}
+        return [name for name, digest in digests.items() if known.get(name) != digest]
+    command = ["git", "-C", str(engine), "status", "--porcelain", "--no-renames", "--", *FOLDERS]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    except OSError:
+        return []
+    return [line[3:] for line in done.stdout.splitlines()] if done.returncode == 0 else []
