@@ -15,6 +15,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar
 from ansible.vars.manager import VariableManager
 
@@ -30,6 +31,8 @@ CONNECTION = (
     "ansible_ssh_extra_args",
     "ansible_ssh_private_key_file",
 )
+#: The defaults of what is not decided come from a plugin of the collection.
+init_plugin_loader()
 
 
 class Inventory:

@@ -10,12 +10,12 @@ from ansible.utils.vars import load_extra_vars
 from ..plugin_utils.errors import Problem
 from ..plugin_utils.inventory import environment as in_hand
 from ..plugin_utils.inventory.connections import connection_problems
-from ..plugin_utils.inventory.defaults import order_problems
+from ..plugin_utils.inventory.defaults import edited_files, order_problems
 from ..plugin_utils.inventory.host_values import value_problems
 from ..plugin_utils.inventory.names import name_problems
 from ..plugin_utils.inventory.own_files import project_file_problems
 from ..plugin_utils.inventory.topology import address_problems, topology_problems
-from ..plugin_utils.inventory.view import Inventory, plain
+from ..plugin_utils.inventory.view import DECISIONS, Inventory, plain
 from ..plugin_utils.project_root import ENGINE
 from ..plugin_utils.secrets.vault import secret_problems
 from ..plugin_utils.stack.lock import FILE as STACK_LOCK
@@ -80,6 +80,11 @@ class ActionModule(ActionBase):
         several = arguments["environments"] == "any"
         problems = all_problems(task_vars, self._loader, load_extra_vars(self._loader), several=several)
         texts = list(dict.fromkeys(map(str, problems)))
+        if edited := edited_files():
+            self._display.warning(
+                f"{', '.join(edited)}: changed here, and replaced by the next upgrade. What you decide belongs to "
+                f"inventories/group_vars/all/{DECISIONS}, which wins over the defaults."
+            )
         groups = task_vars["groups"]
         found = {name for host in task_vars["ansible_play_hosts_all"] for name in in_hand.environments_of(host, groups)}
         result |= {"changed": False, "failed": bool(texts), "problems": texts, "environments": sorted(found)}

@@ -93,6 +93,16 @@ CASES = {
         "    ansible_user: vagrant\n    app_server: granian",
         ("app_server = granian (in inventories/dev.yml:", "same in every environment", "all/app.yml"),
     ),
+    "difference of a group in an inventory": Broken(
+        "dev.yml",
+        "    ansible_user: vagrant",
+        "    ansible_user: vagrant\n    web_processes: 3",
+        (
+            "web_processes = 3 (in inventories/dev.yml:",
+            "win over",
+            "Move it to inventories/group_vars/dev/differences.yml",
+        ),
+    ),
     "undeclared difference of a host": Broken(
         "host_vars/dev1.yml", "", "app_redis: false", ("app_redis = false (in inventories/host_vars/dev1.yml:2)",)
     ),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 import yaml
 from ansible import constants
 
+from plugins.plugin_utils.inventory.defaults import edited_files
 from plugins.plugin_utils.inventory.files import own_settings
 
 if TYPE_CHECKING:
@@ -99,3 +102,38 @@ def test_an_ansible_cfg_that_would_lose_the_defaults_or_the_decisions(
     (problem,) = project.check("dev")
     assert problem.startswith(f"vars_plugins_enabled = {', '.join(plugins)} (in ansible.cfg): ")
     assert "Write vars_plugins_enabled = samestack.core.defaults, host_group_vars under [defaults]" in problem
+
+
+def engine(folder: Path, listed: dict[str, str] | None = None) -> Path:
+    for name in ("defaults", "wiring"):
+        shutil.copytree(PROJECT / name, folder / name)
+    if listed is not None:
+        files = [{"name": name, "chksum_sha256": digest} for name, digest in listed.items()]
+        (folder / "FILES.json").write_text(json.dumps({"files": files}), encoding="utf-8")
+    return folder
+
+
+def change(folder: Path) -> None:
+    with (folder / "defaults" / "web.yml").open("a", encoding="utf-8") as file:
+        file.write("# mine\n")
+
+
+def test_changes_of_ours_in_a_clone_are_told(tmp_path: Path) -> None:
+    folder = engine(tmp_path / "clone")
+    assert edited_files(folder) == []
+    person = ["-c", "user.name=Tests", "-c", "user.email=tests@example.org"]
+    for command in (["init", "--quiet"], ["add", "."], [*person, "commit", "--quiet", "--message", "x"]):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+    assert edited_files(folder) == []
+    change(folder)
+    (folder / "wiring" / "mine.yml").write_text("---\n", encoding="utf-8")
+    assert edited_files(folder) == ["defaults/web.yml", "wiring/mine.yml"]
+
+
+def test_changes_of_ours_in_an_installed_collection_are_told(tmp_path: Path) -> None:
+    files = [path for name in ("defaults", "wiring") for path in (PROJECT / name).glob("*.yml")]
+    listed = {str(path.relative_to(PROJECT)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    folder = engine(tmp_path / "core", listed)
+    assert edited_files(folder) == []
+    change(folder)
+    assert edited_files(folder) == ["defaults/web.yml"]

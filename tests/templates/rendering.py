@@ -14,6 +14,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import lookup_loader
 
 from plugins.plugin_utils.secrets.authority import issue, parse_authority
+from tests.support.examples import examples, write_example
 from tests.support.expected import CERTIFICATE_AUTHORITY, Expected, Site
 
 HERE = Path(__file__).resolve().parent
@@ -43,6 +44,9 @@ class Renderer:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in (("provided.crt", pair["certificate"]), ("provided.key", pair["key"])):
             (folder / name).write_text(text, encoding="ascii")
+        for path, text in examples("own-files.md").items():
+            write_example(folder / "own_files", path, text)
+        write_example(folder / "own_files", "systemd/timer-tidy.conf", "[Service]\nNice=19\n")
         # The certificates of tests stay out of the project's own state.
         lookup = lookup_loader.get("samestack.core.local_ca", class_only=True)
         sys.modules[lookup.__module__].STATE = folder / "certificates"
@@ -50,7 +54,11 @@ class Renderer:
     def hosts(self, release: str, variant: str) -> list[Expected]:
         """Return what each host of the variant gets on this release."""
         data = VARIANTS[variant]
-        extra = {"certificate_folder": str(self._folder), **data.get("vars", {})}
+        extra = {
+            "certificate_folder": str(self._folder),
+            "own_files": str(self._folder / "own_files"),
+            **data.get("vars", {}),
+        }
         inventory, variables = self._site.inventory(self._inventory(data), extra)
         machine = {**RELEASES[release], **data.get("machine", {})}
         names = [host.name for host in inventory.get_hosts(data["limit"])]
@@ -69,6 +77,9 @@ class Renderer:
                 group["hosts"] = own.get(environment if name == "rehearsal" else name, {})
             else:
                 group["hosts"] = {} if name in ENVIRONMENTS and name != environment else one
+        if "decisions" in data:
+            decisions = folder / "group_vars" / "all" / "app.yml"
+            decisions.write_text(json.dumps(data["decisions"]), encoding="utf-8")
         copy = folder / original.name
         copy.write_text(json.dumps(groups), encoding="utf-8")
         return copy

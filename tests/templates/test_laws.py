@@ -265,6 +265,28 @@ def test_certificates_fit_their_keys(hosts: list[Expected]) -> None:
                 assert key.public_key() == certificate.public_key(), path
 
 
+def test_files_of_ones_own_are_where_they_are_read(render: Render) -> None:
+    (rendered,) = render("debian-13", "files of one's own")
+    robots = rendered.entries["/etc/nginx/project/robots.conf"]
+    assert "Allow: /" in rendered.text(robots["path"])
+    assert "{{" not in rendered.text(robots["path"])
+    assert (robots["validate"], robots["reload"]) == (["nginx -t"], ["nginx.service"])
+    assert rendered.entries["/etc/nginx/project"]["purge"]
+    web = rendered.entries["/etc/systemd/system/noticeboard-web@.service.d/project.conf"]
+    assert web["apply"] == ["touch /var/lib/samestack/owed/noticeboard"]
+    assert web["validate"] == ["systemd-analyze verify --man=no noticeboard-web@any.service"]
+    assert "Nice=19" in rendered.text("/etc/systemd/system/noticeboard-timer-tidy.service.d/project.conf")
+    # Whoever deletes the file takes the drop-in away.
+    assert rendered.entries["/etc/systemd/system/noticeboard-worker-queue@.service.d/project.conf"]["state"] == "absent"
+    (block,) = [part for part in server_blocks(rendered) if "proxy_pass" in part]
+    assert block.rstrip("} \n").endswith("include /etc/nginx/project/*.conf;")
+    assert sum("/etc/nginx/project" in part for part in server_blocks(rendered)) == 1
+
+
+def server_blocks(rendered: Expected) -> list[str]:
+    return re.split(r"^server \{", rendered.text("/etc/nginx/conf.d/samestack.conf"), flags=re.MULTILINE)
+
+
 def test_one_machine_uses_sockets_only(render: Render) -> None:
     (rendered,) = render("debian-13", "release")
     variables = environment(rendered.text("/etc/noticeboard/env"))

@@ -9,7 +9,15 @@ import pytest
 
 from plugins.plugin_utils.inventory.files import FileError, Setting, read_mapping, read_settings
 from plugins.plugin_utils.inventory.formats import FORMATS, parse_calendar, parse_duration, parse_port, parse_size
-from plugins.plugin_utils.inventory.laws import dotted, nearest, set_twice, show, undeclared_differences, unknown_names
+from plugins.plugin_utils.inventory.laws import (
+    dotted,
+    nearest,
+    set_twice,
+    show,
+    undeclared_differences,
+    unknown_names,
+    worked_out,
+)
 from plugins.plugin_utils.inventory.values import check_values
 
 GOOD: dict[str, list[object]] = {
@@ -140,6 +148,32 @@ def test_differences_must_be_declared() -> None:
 def test_a_decision_stands_in_one_place() -> None:
     (problem,) = set_twice([setting("a"), setting("a", file="all/web.yml"), setting("a", kind="group", owner="dev")])
     assert problem.place == "all/web.yml:3"
+
+
+def test_a_default_may_be_decided_and_the_wiring_may_not() -> None:
+    own = [
+        setting("a", kind="default", file="defaults/app.yml"),
+        setting("nginx_b", kind="wiring", file="wiring/x.yml"),
+    ]
+    own.append(setting("nginx_c", kind="wiring", file="wiring/x.yml"))
+    mine = [setting("a"), setting("nginx_b"), setting("nginx_c")]
+    assert list(set_twice([*own, *mine])) == []
+    (problem,) = worked_out([*own, *mine])
+    assert str(problem) == (
+        "nginx_b = 1 (in all/app.yml:3): wiring/x.yml:3 works it out from the decisions, and 1 more of this file. "
+        "Take them out, or delete the file where nothing else is in it."
+    )
+
+
+def test_a_difference_that_is_none_names_the_users_file() -> None:
+    own = [
+        setting("a", kind="default", file="defaults/app.yml"),
+        setting("nginx_b", kind="wiring", file="wiring/x.yml"),
+    ]
+    mine = [setting(name, kind="group", owner="dev", file="dev.yml") for name in ("a", "nginx_b")]
+    decided, wired = map(str, undeclared_differences([*own, *mine], {"c"}, "differences.yml", "all/app.yml"))
+    assert decided.endswith("Set it in all/app.yml, or declare it as a difference in differences.yml.")
+    assert wired.endswith("Take the line out: wiring/x.yml works it out from the decisions.")
 
 
 def test_words() -> None:

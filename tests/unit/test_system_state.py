@@ -7,6 +7,7 @@ import grp
 import json
 import os
 import pwd
+import shutil
 import stat
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ansible.errors import AnsibleActionFail
 
-from plugins.action.system_state import normalise
+from plugins.action.system_state import normalise, with_own_names
 from plugins.module_utils.system import change
 from plugins.module_utils.system.change import State
 from plugins.module_utils.system.entries import EntryError
@@ -295,3 +296,77 @@ def test_what_has_just_started_is_not_restarted(tmp_path: Path, monkeypatch: pyt
 def test_entries_that_make_no_sense(raw: Any, message: str) -> None:
     with pytest.raises(AnsibleActionFail, match=message):
         normalise(raw)
+
+
+def test_what_a_purged_directory_should_not_have_is_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    followed = tmp_path / "followed"
+    files = [
+        entry(folder, state="directory", purge=True, apply=f"touch {followed}"),
+        entry(folder / "wanted", "w\n"),
+    ]
+    assert apply(*files) == [str(folder), str(folder / "wanted")]
+    (folder / "left").write_text("x\n")
+    (folder / "inner").mkdir()
+    followed.unlink()
+    seen = state(*files, check=True)
+    seen.plan()
+    assert seen.changed == [str(folder / "left")]
+    assert (folder / "left").exists()
+    assert apply(*files) == [str(folder / "left")]
+    assert followed.exists()
+    assert sorted(path.name for path in folder.iterdir()) == ["inner", "wanted"]
+    assert apply(*files) == []
+
+
+def test_what_was_removed_comes_back_when_the_rest_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "left").write_text("x\n")
+    with pytest.raises(EntryError, match="refused the new files"):
+        apply(entry(folder, state="directory", purge=True), entry(folder / "new", "n\n", validate="false"))
+    assert [path.name for path in folder.iterdir()] == ["left"]
+
+
+def test_only_directories_are_purged() -> None:
+    with pytest.raises(AnsibleActionFail, match="only a directory can be purged"):
+        normalise({"path": "/x", "content": "", "purge": True})
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        ("[Service]\nNice=5\n", False),
+        ("[Service]\nNicce=5\n", True),
+        ("[Service]\nNice=much\n", True),
+        ("[Service]\nExecStart=\n", True),
+    ],
+)
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd here")
+def test_systemds_warnings_of_what_changed_are_refusals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, refused: bool
+) -> None:
+    monkeypatch.setenv("SYSTEMD_UNIT_PATH", f"{tmp_path}:")
+    (tmp_path / "tests-web@.service").write_text("[Service]\nExecStart=/bin/true\nNixe=not ours\n")
+    files = [
+        entry(tmp_path / "tests-web@.service.d", state="directory"),
+        entry(
+            tmp_path / "tests-web@.service.d/project.conf",
+            text,
+            validate="systemd-analyze verify --man=no tests-web@any.service",
+        ),
+    ]
+    if not refused:
+        assert len(apply(*files)) == 2
+        return
+    with pytest.raises(EntryError, match="systemd-analyze verify") as error:
+        apply(*files)
+    assert ("project.conf:2: " in str(error.value)) == ("Nixe" not in str(error.value))
+    assert not (tmp_path / "tests-web@.service.d").exists()
+
+
+def test_an_error_has_the_projects_names() -> None:
+    origins = {"/etc/nginx/project/a.conf": "nginx/a.conf", "/etc/nginx/nginx.conf": ""}
+    assert with_own_names("wrong in /etc/nginx/project/a.conf:3", origins) == "wrong in nginx/a.conf:3"
+    assert with_own_names("wrong.", origins) == "wrong. Among the new files are these of the project: nginx/a.conf."
+    assert with_own_names("wrong", {"/etc/nginx/nginx.conf": ""}) == "wrong"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +18,10 @@ if TYPE_CHECKING:
 
 #: Whose variables an inventory gets, the weakest first (ansible.cfg)
 ORDER = ["samestack.core.defaults", "host_group_vars"]
+
+#: What `ansible-galaxy collection install` leaves behind, with the digest of every file
+CONTENTS = "FILES.json"
+FOLDERS = ("defaults", "wiring")
 
 
 def default_files() -> list[Path]:
@@ -35,3 +42,19 @@ def order_problems() -> Iterator[Problem]:
         what = "what you did not decide would have no value, or a default would win over what you decided"
         fix = f"Write vars_plugins_enabled = {', '.join(ORDER)} under [defaults]"
         yield Problem("vars_plugins_enabled", place, what, fix, ", ".join(enabled))
+
+
+def edited_files(engine: Path = ENGINE) -> list[str]:
+    """Return those of the files that somebody changed, relative to `engine`, as far as git or the installer knows."""
+    if (engine / CONTENTS).is_file():
+        listed = json.loads((engine / CONTENTS).read_text(encoding="utf-8"))["files"]
+        known = {file["name"]: file["chksum_sha256"] for file in listed}
+        found = [file for folder in FOLDERS for file in sorted((engine / folder).glob("*.yml"))]
+        digests = {str(file.relative_to(engine)): hashlib.sha256(file.read_bytes()).hexdigest() for file in found}
+        return [name for name, digest in digests.items() if known.get(name) != digest]
+    command = ["git", "-C", str(engine), "status", "--porcelain", "--no-renames", "--", *FOLDERS]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    except OSError:
+        return []
+    return [line[3:] for line in done.stdout.splitlines()] if done.returncode == 0 else []

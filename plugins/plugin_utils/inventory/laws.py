@@ -116,6 +116,16 @@ def set_twice(settings: list[Setting]) -> Iterator[Problem]:
         first.setdefault(setting.name, setting)
 
 
+def without_effect(settings: list[Setting], allowed: set[str]) -> Iterator[Problem]:
+    """Yield the differences that stand in an inventory file below a group: there a default would win over them."""
+    everywhere = {setting.name for setting in settings if setting.everywhere}
+    for setting in settings:
+        if setting.kind == "group" and setting.inline and setting.name in allowed & everywhere:
+            what = "Ansible lets a value for all environments win over one that stands here"
+            fix = f"Move it to inventories/group_vars/{setting.owner}/differences.yml"
+            yield Problem(setting.name, setting.place(), what, fix, show(setting.name, setting.value))
+
+
 def worked_out(settings: list[Setting]) -> Iterator[Problem]:
     """Yield the files of group_vars/all that set what Samestack works out from the decisions: once a file."""
     own = {setting.name: setting for setting in settings if setting.kind == "wiring"}

@@ -38,6 +38,7 @@ def name_problems(inventory: Inventory) -> Iterator[Problem]:
         yield from laws.undeclared_differences(real, allowed, declared_in, decided_in)
     yield from laws.set_twice(files)
     yield from laws.worked_out(files)
+    yield from laws.without_effect(files, allowed)
     yield from notices.retired_decisions([*files, *inventory.extra])
     yield from laws.unknown_differences(allowed, {*known, *(s.name for s in files if s.everywhere)}, declared_in)
     yield from laws.unknown_names(inventory.extra, known, inventory.prefixes, used_elsewhere=files)
