@@ -19,7 +19,7 @@ from plugins.plugin_utils.inventory.defaults import edited_files
 from plugins.plugin_utils.inventory.files import own_settings
 
 if TYPE_CHECKING:
-    from project_copy import Project
+    from tests.inventory.project_copy import Project
 
 ALL, DEV = "group_vars/all/app.yml", "group_vars/dev/differences.yml"
 DEFAULTS = {setting.name: setting.value for setting in own_settings() if setting.kind == "default"}

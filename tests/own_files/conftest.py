@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support.clone import Clone
-from support.machines import choose_machines, database, environment, site
+
+from tests.support.clone import Clone
+from tests.support.machines import choose_machines, database, environment, site
 
 if TYPE_CHECKING:
     from support.machines import Environment

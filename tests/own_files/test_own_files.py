@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from support.examples import examples, write_example
+
+from tests.support.examples import examples, write_example
 
 if TYPE_CHECKING:
     from support.clone import Clone
