@@ -79,7 +79,7 @@ plan: _tools ## What provision, and deploy (REF=) or promote (production), would
 	@$(PREVIEW) --check --diff $(ARGS)
 
 rollback: _tools ## The release before serves ENV again, its database with it (TO= names another)
-	@$(PLAY) playbooks/rollback.yml $(if $(TO),-e "$$(box/extra release_id TO)") $(ARGS)
+	@$(PLAY) playbooks/rollback.yml $(if $(TO),-e "$$(box/extra rollback_to TO)") $(ARGS)
 
 repair: _tools ## What somebody changed of the live release of ENV by hand is put back
 	@$(PLAY) playbooks/repair.yml $(ARGS)

@@ -11,6 +11,8 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 
+from ..plugin_utils.release.run import current_run
+
 DEFAULTS: dict[str, Any] = {
     "state": "file",
     "owner": "root",
@@ -68,7 +70,7 @@ class ActionModule(ActionBase):
         ]
         arguments = {
             "owner": self._task._role.get_name() if self._task._role else "play",
-            "run": (task_vars.get("ansible_facts") or {}).get("run") or {},
+            "run": current_run(task_vars),
             "files": entries,
             # Apart from the rest, because the host's journal gets to know a module's arguments.
             "contents": {entry["path"]: entry.pop("data") for entry in entries},

@@ -15,7 +15,7 @@ options:
     type: dict
     required: true
   run:
-    description: The run (verb, who, environment).
+    description: The current run (verb, who, environment); preflight's when left out.
     type: dict
     default: {}
   notice:
@@ -31,7 +31,6 @@ EXAMPLES = r"""
 - name: People know that it begins
   samestack.core.send_notice:
     settings: "{{ release_notices }}"
-    run: "{{ ansible_facts.run }}"
     notice: {event: start, app: noticeboard, from: 0a1b2c3d4e5f, to: 5f4e3d2c1b0a, label: v1.2}
   run_once: true
 """

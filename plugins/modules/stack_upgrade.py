@@ -11,7 +11,7 @@ description:
     was replaced are restarted, the processes of O(apps) are owed a renewal instead.
 options:
   apps: {description: Applications whose units are renewed by role release., type: list, elements: str, default: []}
-  run: {description: "The run in hand, from preflight.", type: dict, default: {}}
+  run: {description: The current run; preflight's when left out., type: dict, default: {}}
 author: Samestack
 """
 

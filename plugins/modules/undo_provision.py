@@ -14,7 +14,7 @@ description:
 options:
   undo: {description: Id of the run to take back; empty only looks., type: str, default: ""}
   app: {description: Name of the application., type: str, required: true}
-  run: {description: The run in hand, from preflight., type: dict, default: {}}
+  run: {description: The current run; preflight's when left out., type: dict, default: {}}
 author: Samestack
 """
 

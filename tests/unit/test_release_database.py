@@ -198,7 +198,7 @@ class Kept:
         (root / "current").symlink_to(f"releases/{releases[-1]}")
 
     def target(self, wanted: str = "") -> str:
-        params = {"root": str(self.root), "app": "shop", "target": wanted, "database": "reverse", "live_path": ""}
+        params = {"root": str(self.root), "app": "shop", "release_id": wanted, "database": "reverse", "live_path": ""}
         reversal = rollback_plan.Reversal(params, self.lines)
         reversal.choose()
         return str(reversal.target.id)
@@ -212,7 +212,7 @@ def test_where_a_rollback_leads(tmp_path: Path) -> None:
     assert kept.target() == "a"
     with pytest.raises(Error, match="b has failed here, so nobody is sent back to it: it answers 500"):
         kept.target("b")
-    with pytest.raises(Error, match=r"release_id = z \(TO=\): this host has no such release any more") as raised:
+    with pytest.raises(Error, match=r"rollback_to = z \(TO=\): this host has no such release") as raised:
         kept.target("z")
     assert raised.value.hint.startswith("To choose from: c, a.")
     (tmp_path / "releases/a/release.json").unlink()
@@ -284,7 +284,7 @@ def test_a_restore_says_what_is_lost_and_has_to_be_meant() -> None:
 
 
 def checked(looked: list[dict[str, Any]], **more: object) -> release_check_steps.Check:
-    params = {"root": "/nowhere", "release": "new", "env_file": "/nowhere", "environment": {}, "migrations": []}
+    params = {"root": "/nowhere", "release_id": "new", "env_file": "/nowhere", "environment": {}, "migrations": []}
     check = release_check_steps.Check({**params, "allow_breaking": False, "dry": True, **more})
     check.found["looked"] = looked
     return check

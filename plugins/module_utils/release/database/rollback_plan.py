@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from . import check, linter
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+# How alike two ids are for one to be meant: a beginning of six of its twelve letters is
+NEAR = 0.6
 DEPLOY = "`make deploy REF=…` brings any ref there."
 
 
@@ -71,7 +74,7 @@ class Reversal:
             raise HostError("Nothing is live here: there is nothing to go back from.", "Run `make deploy` first.")
         if self.params["live_path"] or self.live.id == LIVE_CODE or self.live.live_folder:
             raise HostError("This host serves live code (app_live_path), which has no releases to go back to.")
-        wanted = self.params["target"]
+        wanted = self.params["release_id"]
         self.target = self.place(self.named(wanted) if wanted else self.last_good())
 
     def good(self) -> list[str]:
@@ -100,9 +103,9 @@ class Reversal:
         if wanted in failed:
             raise HostError(f"Release {wanted} has failed here, so nobody is sent back to it: {failed[wanted]}", there)
         if wanted not in self.folders():
-            raise HostError(
-                f"release_id = {wanted} (TO=): this host has no such release any more.", there + " " + DEPLOY
-            )
+            nearest = difflib.get_close_matches(wanted, good, 1, NEAR)
+            meant = f"Did you mean {self.label(nearest[0])}? " if nearest else ""
+            raise HostError(f"rollback_to = {wanted} (TO=): this host has no such release.", f"{meant}{there} {DEPLOY}")
         if wanted not in self.kept:
             raise HostError(f"Release {wanted} is not complete on this host.", there)
         if wanted not in good and wanted != self.live.id:
