@@ -16,6 +16,8 @@ description:
   - Without O(release_id), the live one gets new processes in the same way where something that they run with changed.
 extends_documentation_fragment: [samestack.core.release]
 options:
+  run_directory: {description: Folder of the sockets., type: path, required: true}
+  host: {description: Host name to ask for., type: str, required: true}
   release_id: {description: Id of the release; empty is the live one., type: str, default: ""}
   restart: {description: The release changed in place; it needs new processes., type: bool, default: false}
   commits: {description: The commits since the release before., type: list, elements: dict, default: []}

@@ -12,6 +12,9 @@ description:
   - The action plugin of the same name ships the archive when it is needed.
 extends_documentation_fragment: [samestack.core.release]
 options:
+  build_user: {description: User that builds and installs., type: str, required: true}
+  uv: {description: The program uv., type: path, required: true}
+  uv_cache: {description: Folder in which uv keeps packages., type: path, required: true}
   release: {description: What C(release_source) returned., type: dict, required: true}
   overlay: {description: Whether the machine's settings are laid over the application's., type: bool, default: true}
   overlay_path: {description: Folder of the overlay's modules., type: path, required: true}

@@ -13,6 +13,11 @@ description:
     tables and columns that the serving release uses. What that could not live with is refused.
 extends_documentation_fragment: [samestack.core.release]
 options:
+  user: {description: User that runs the application., type: str, required: true}
+  env_file: {description: Environment file of the application., type: path, required: true}
+  build_user: {description: User that builds and installs., type: str, required: true}
+  uv: {description: The program uv., type: path, required: true}
+  uv_cache: {description: Folder in which uv keeps packages., type: path, required: true}
   release_id: {description: Id of the release., type: str, required: true}
   allow_breaking: {description: Migrations may be such that the site has to be closed., type: bool, default: false}
   migrations: {description: "The release's migrations (app.name), for check mode before it is here.",

@@ -13,6 +13,8 @@ description:
   - Which migrations ran is kept in the ledger, also when a later one failed.
 extends_documentation_fragment: [samestack.core.release]
 options:
+  user: {description: User that runs the application., type: str, required: true}
+  env_file: {description: Environment file of the application., type: path, required: true}
   release_id: {description: Id of the release., type: str, required: true}
   commands: {description: Commands before the migrations., type: list, elements: str, default: []}
   migrate: {description: Whether to migrate., type: bool, default: true}

@@ -13,6 +13,8 @@ description:
   - A page that people put there stays.
 extends_documentation_fragment: [samestack.core.release]
 options:
+  run_directory: {description: Folder of the sockets., type: path, required: true}
+  host: {description: Host name to ask for., type: str, required: true}
   state: {description: What shall be., type: str, choices: [paused, resumed], required: true}
   message: {description: What the page says., type: str, default: ""}
 author: Samestack

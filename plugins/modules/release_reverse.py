@@ -12,6 +12,8 @@ description:
   - C(reversed) does what was planned, one run at a time and giving up where a table is in use.
 extends_documentation_fragment: [samestack.core.release]
 options:
+  user: {description: User that runs the application., type: str, required: true}
+  env_file: {description: Environment file of the application., type: path, required: true}
   state: {description: What is wanted., type: str, choices: [planned, reversed], required: true}
   release_id: {description: Release to go back to; empty is the last good one before., type: str, default: ""}
   database: {description: What to do with the database., type: str, choices: [reverse, keep, restore], default: reverse}

@@ -10,6 +10,8 @@ description:
   - Reads everything that the verbs plan, promote and releases decide by. Changes nothing.
 extends_documentation_fragment: [samestack.core.release]
 options:
+  run_directory: {description: Folder of the sockets., type: path, required: true}
+  env_file: {description: Environment file of the application., type: path, required: true}
   release_id: {description: Id of the release that is looked at; empty is the live one., type: str, default: ""}
   environment:
     description: Variables that another release reads (true where it insists), looked for instead of its own.

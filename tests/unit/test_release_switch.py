@@ -98,7 +98,8 @@ class Host:
     def params(self, **given: Any) -> dict[str, Any]:
         return {
             "release_id": NEW, "app": "shop", "root": str(self.root), "run_directory": str(self.run),
-            "host": "shop.test", "path": "/", "timeout": 1, "drain": 0, "web_user": "", "workers": ["queue"], "timers": ["tidy"],
+            "host": "shop.test", "path": "/", "timeout": 1, "drain": 0, "web_user": "",
+            "workers": ["queue"], "timers": ["tidy"],
             "serves": True, "restart": False, "live": None, "keep": 5, "run": {}, "message": "", **given,
         }  # fmt: skip
 

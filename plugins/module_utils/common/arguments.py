@@ -12,11 +12,11 @@ SHARED: dict[str, dict[str, Any]] = {
     "app": {"type": "str", "required": True},
     "root": {"type": "path", "required": True},
     "run": {"type": "dict", "default": {}},
-    "user": {"type": "str", "default": ""},
+    "user": {"type": "str"},
     "groups": {"type": "list", "elements": "str", "default": []},
     "env_file": {"type": "path"},
     "run_directory": {"type": "path"},
-    "host": {"type": "str", "default": ""},
+    "host": {"type": "str"},
     "path": {"type": "str", "default": "/"},
     "web_user": {"type": "str", "default": ""},
     "serves": {"type": "bool", "default": True},
@@ -25,7 +25,7 @@ SHARED: dict[str, dict[str, Any]] = {
     "timeout": {"type": "int", "default": 60},
     "drain": {"type": "int", "default": 30},
     "lock_timeout": {"type": "int", "default": 5},
-    "build_user": {"type": "str", "default": ""},
+    "build_user": {"type": "str"},
     "uv": {"type": "path"},
     "uv_cache": {"type": "path"},
     "pins": {"type": "dict", "default": {}},
@@ -39,7 +39,5 @@ def release_argument_spec(*required: str, **own: dict[str, Any]) -> dict[str, di
 
     Raises KeyError for a name that is no shared parameter.
     """
-    needed: dict[str, dict[str, Any]] = {name: SHARED[name] | {"required": True} for name in required}
-    for option in needed.values():
-        option.pop("default", None)
+    needed = {name: SHARED[name] | {"required": True} for name in required}
     return {**SHARED, **needed, **own}
