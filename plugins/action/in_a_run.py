@@ -20,4 +20,5 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         args = dict(self._task.args)
         args["run"] = args.get("run") or current_run(task_vars)
-        return result | self._execute_module(module_name=self._task.action, module_args=args, task_vars=task_vars)
+        result |= self._execute_module(module_name=self._task.action, module_args=args, task_vars=task_vars)
+        return result

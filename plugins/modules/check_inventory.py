@@ -21,7 +21,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The inventory is complete and legal
+- name: Validate the inventory
   samestack.core.check_inventory:
   run_once: true
 """

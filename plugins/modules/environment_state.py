@@ -29,7 +29,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: Nobody deploys
+- name: Freeze the environment
   samestack.core.environment_state:
     verb: freeze
     message: The fair is on

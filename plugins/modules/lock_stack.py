@@ -17,7 +17,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The stack lock says what the machines have
+- name: Write the stack lock
   samestack.core.lock_stack:
     environment: dev
   run_once: true

@@ -25,7 +25,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: What is really there is written down
+- name: Record the manifest
   samestack.core.manifest:
     app: noticeboard
     environment: production

@@ -31,7 +31,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The release serves
+- name: Switch to the release
   samestack.core.release_activate:
     release_id: 0a1b2c3d4e5f
     app: noticeboard

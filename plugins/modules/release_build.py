@@ -32,7 +32,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The release is built
+- name: Build the release
   samestack.core.release_build:
     release: "{{ __release.release }}"
     root: /srv/noticeboard

@@ -27,7 +27,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The release fits the environment
+- name: Check the release in its environment
   samestack.core.release_check:
     release_id: 0a1b2c3d4e5f
     app: noticeboard

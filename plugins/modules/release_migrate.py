@@ -23,7 +23,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The database is migrated
+- name: Run the migrations
   samestack.core.release_migrate:
     release_id: 0a1b2c3d4e5f
     app: noticeboard

@@ -21,7 +21,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The old release is stopped
+- name: Stop the application
   samestack.core.release_pause:
     state: paused
     app: noticeboard

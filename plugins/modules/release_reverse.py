@@ -26,7 +26,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The way back is known
+- name: Plan the rollback
   samestack.core.release_reverse:
     state: planned
     app: noticeboard

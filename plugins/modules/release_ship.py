@@ -28,7 +28,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The release is on the host
+- name: Copy the release to the host
   samestack.core.release_ship:
     release_id: 0a1b2c3d4e5f
     app: noticeboard

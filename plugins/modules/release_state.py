@@ -23,7 +23,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The live release is known
+- name: Look at the live release
   samestack.core.release_state:
     app: noticeboard
     root: /srv/noticeboard

@@ -25,7 +25,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The database can be put back
+- name: Create a restore point
   samestack.core.restore_point:
     state: taken
     app: noticeboard

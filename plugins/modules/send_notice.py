@@ -28,7 +28,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: People know that it begins
+- name: Send the start notification
   samestack.core.send_notice:
     settings: "{{ release_notices }}"
     notice: {event: start, app: noticeboard, from: 0a1b2c3d4e5f, to: 5f4e3d2c1b0a, label: v1.2}

@@ -16,7 +16,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: Packages are the newest
+- name: Upgrade the packages
   samestack.core.stack_upgrade:
     apps: [noticeboard]
 """

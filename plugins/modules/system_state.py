@@ -68,7 +68,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The web server is configured and runs
+- name: Configure Nginx
   samestack.core.system_state:
     files:
       - {path: /etc/nginx/nginx.conf, template: nginx.conf.j2, validate: nginx -t, reload: [nginx.service]}

@@ -19,12 +19,12 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The last run on this host is known
+- name: Find the last run on this host
   samestack.core.undo_provision:
     app: noticeboard
   register: found
 
-- name: Its files are put back
+- name: Put its files back
   samestack.core.undo_provision:
     app: noticeboard
     undo: "{{ found.last.id }}"

@@ -16,7 +16,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The environment has its secrets
+- name: Create the environment's secrets
   samestack.core.write_secrets:
   run_once: true
 """

@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,35 @@ import pytest
 import yaml
 
 from plugins.module_utils.common.arguments import SHARED
+from plugins.modules import (
+    release_activate,
+    release_build,
+    release_check,
+    release_migrate,
+    release_pause,
+    release_reverse,
+    release_ship,
+    release_state,
+    restore_point,
+)
 
 ROOT = Path(__file__).parents[2]
 RUNTIME: dict[str, Any] = yaml.safe_load((ROOT / "meta/runtime.yml").read_text())
 GROUP: list[str] = RUNTIME["action_groups"]["release"]
+MODULES = {
+    module.__name__.rpartition(".")[2]: module
+    for module in (
+        release_activate,
+        release_build,
+        release_check,
+        release_migrate,
+        release_pause,
+        release_reverse,
+        release_ship,
+        release_state,
+        restore_point,
+    )
+}
 BIN = Path(sys.executable).parent
 
 
@@ -26,7 +50,7 @@ class Asked(Exception):  # noqa: N818
 
 
 def takes(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
-    module = import_module(f"plugins.modules.{name}")
+    module = MODULES[name]
 
     def ask(argument_spec: dict[str, dict[str, Any]], **_options: Any) -> None:
         raise Asked(argument_spec)
