@@ -11,7 +11,7 @@ description:
   - C(accept) records that somebody has looked at the release that serves.
   - C(close) lets nginx answer with a maintenance page (503), C(open) takes it away. Nothing is reloaded.
   - C(show) changes nothing and returns what there is, the ledger among it; as a table on the control node.
-  - C(provisioned) records that the run in hand changed the machine, where it did, and what is on it now; with
+  - C(provisioned) records that the current run changed the machine, where it did, and what is on it now; with
     O(message), that it failed. C(upgraded) records which O(packages) it raised, with O(message) as what went wrong.
   - Each change is a line in the ledger.
 options:
