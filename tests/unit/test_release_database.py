@@ -222,6 +222,18 @@ def test_where_a_rollback_leads(tmp_path: Path) -> None:
         kept.target()
 
 
+def test_an_id_that_nothing_has_names_the_nearest_and_the_kept(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, "8d62fa25256d", "0a1b2c3d4e5f")
+    with pytest.raises(Error, match=r"rollback_to = 8d62fa25265d .*this host has no such release") as raised:
+        kept.target("8d62fa25265d")
+    assert raised.value.hint.startswith("Did you mean 8d62fa25256d? To choose from: 0a1b2c3d4e5f, 8d62fa25256d."), (
+        raised.value.hint
+    )
+    with pytest.raises(Error) as begun:
+        kept.target("8d62fa")
+    assert begun.value.hint.startswith("Did you mean 8d62fa25256d? ")
+
+
 def test_nothing_to_go_back_from(tmp_path: Path) -> None:
     kept = Kept(tmp_path, "a", "live-code")
     with pytest.raises(Error, match="serves live code"):
