@@ -122,7 +122,7 @@ def rollback(on: Run, to: str | None, database: str | None, confirm: bool) -> No
     """Let the release before serve again, its database with it."""
     if confirm and database != "restore":
         raise click.UsageError("--confirm goes with --database restore; nothing else asks for it.")
-    on.play("rollback", release_id=to, rollback_database=database, rollback_confirm=True if confirm else None)
+    on.play("rollback", rollback_to=to, rollback_database=database, rollback_confirm=True if confirm else None)
 
 
 @verb("repair", group=GROUP, example="samestack repair staging", page="repair", rest=ANSIBLE)

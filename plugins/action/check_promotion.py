@@ -14,6 +14,7 @@ from ..plugin_utils.parity.gate import Verdict, gates, judge, notes, ways_out
 from ..plugin_utils.project.repository import commits_between, mirror_of
 from ..plugin_utils.project_root import project_root
 from ..plugin_utils.release.gates import Gate, unmet
+from ..plugin_utils.release.run import current_run
 
 REFUSED = "Staging's release does not go to production"
 #: As many lines fit into the reason of a failure; more are told before it.
@@ -70,7 +71,7 @@ class ActionModule(ActionBase):
         say += [f"Accepted: {difference.name} ({difference.kind})" for difference in verdict.accepted]
         if verdict.accepted:
             # The ledger's line of this run keeps it.
-            run = (task_vars or {}).get("ansible_facts", {}).get("run") or {}
+            run = current_run(task_vars)
             kept = notes(verdict, str(args.get("reason") or ""))
             result["ansible_facts"] = {"run": {**run, "notes": {**run.get("notes", {}), **kept}}}
         if served["current"] != found["current"]:

@@ -21,7 +21,7 @@ from ..plugin_utils.connection.target import OPTIONS as VARIABLES
 from ..plugin_utils.connection.target import Target, connection_variables
 from ..plugin_utils.errors import DecisionError, failing
 from ..plugin_utils.inventory.formats import FORMATS, parse_duration
-from ..plugin_utils.release.run import new_run, run_process, who
+from ..plugin_utils.release.run import current_run, new_run, run_process, who
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -66,7 +66,7 @@ class ActionModule(ActionBase):
             advice = FORMATS["duration"].advice
             raise DecisionError("lock_wait", given["wait"], str(error), advice, "the command line, -e") from error
         # Two verbs in one ansible-playbook are one run.
-        before = task_vars.get("ansible_facts", {}).get("run") or {}
+        before = current_run(task_vars)
         if before.get("process") == run_process() and before.get("environment") == given["environment"]:
             here = time.time()
             began = before["began"] + here - before["here"]

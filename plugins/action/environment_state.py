@@ -9,7 +9,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ..plugin_utils.release.ledger_table import table
-from ..plugin_utils.release.run import who
+from ..plugin_utils.release.run import current_run, who
 
 LEDGER_NAMES = {"close": "maintenance", "open": "maintenance"}
 
@@ -23,7 +23,7 @@ class ActionModule(ActionBase):
         args = dict(self._task.args)
         verb, environment = str(args.get("verb", "")), str(args.get("environment", ""))
         own = {"verb": LEDGER_NAMES.get(verb, verb), "who": who(), "environment": environment}
-        args["run"] = args.get("run") or own
+        args["run"] = args.get("run") or current_run(task_vars) or own
         result |= self._execute_module(
             module_name="samestack.core.environment_state", module_args=args, task_vars=task_vars
         )

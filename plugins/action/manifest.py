@@ -7,7 +7,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ..plugin_utils.parity.messages import drift_words, manifest_words
-from ..plugin_utils.release.run import who
+from ..plugin_utils.release.run import current_run, who
 
 
 class ActionModule(ActionBase):
@@ -17,8 +17,7 @@ class ActionModule(ActionBase):
         """Return the module's result, with words for people."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         args = dict(self._task.args)
-        task_vars = task_vars or {}
-        args["run"] = args.get("run") or (task_vars.get("ansible_facts") or {}).get("run") or {"who": who()}
+        args["run"] = args.get("run") or current_run(task_vars) or {"who": who()}
         result |= self._execute_module(module_name="samestack.core.manifest", module_args=args, task_vars=task_vars)
         # The manifest would otherwise be printed with -vvv.
         result.pop("invocation", None)

@@ -16,7 +16,7 @@ class ActionModule(Transfers):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the module's result, without its arguments: they hold passwords."""
         super().run(tmp, task_vars)
-        args = dict(self._task.args)
+        args = self.arguments(task_vars)
         release = dict(args["release"])
         limit = args.pop("store_limit", STORE_LIMIT)
         if release.get("live_path"):
@@ -26,7 +26,7 @@ class ActionModule(Transfers):
         mirror = release.pop("mirror", "")
         commits = commits_between(mirror, str(look.live.get("commit", "")), release["commit"])
         ship = {name: args.get(name) for name in ("root", "min_free", "run")}
-        ship |= {"app": release["app"], "id": release["id"], "store_limit": limit, "machine": {}}
+        ship |= {"app": release["app"], "release_id": release["id"], "store_limit": limit, "machine": {}}
         answer = {"changed": False, "current": look.current, "commits": commits, "live": look.live, "free": look.free}
         answer |= {"steps": [], "reused": False}
         result: dict[str, Any] = {"sha256": look.sha256}
@@ -65,7 +65,7 @@ class ActionModule(Transfers):
     ) -> dict[str, Any]:
         """Bring the host's release into the store where it is not; whoever promotes it needs it there."""
         sha256 = result.get("sha256") or look.sha256
-        contents = store.holds(ship["id"], sha256)
+        contents = store.holds(ship["release_id"], sha256)
         if contents is None:
             packed = self.fetch(store, ship, task_vars)
             if packed.get("failed"):

@@ -8,6 +8,7 @@ from ansible.plugins.action import ActionBase
 
 from ..plugin_utils.release.notifications import send
 from ..plugin_utils.release.outcome import promise
+from ..plugin_utils.release.run import current_run
 
 
 class ActionModule(ActionBase):
@@ -20,7 +21,7 @@ class ActionModule(ActionBase):
         """Return `warnings` for what could not be sent."""
         result: dict[str, Any] = super().run(tmp, task_vars) | {"changed": False, "remote_calls": 0}
         args = self._task.args
-        run = {name: value for name, value in (args.get("run") or {}).items() if value}
+        run = {name: value for name, value in (args.get("run") or current_run(task_vars)).items() if value}
         if self._task.check_mode:
             return result
         notice = {**run, **(args.get("notice") or {})}

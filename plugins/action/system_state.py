@@ -12,6 +12,7 @@ from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 
 from ..plugin_utils.project_root import project_root
+from ..plugin_utils.release.run import current_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -100,7 +101,7 @@ class ActionModule(ActionBase):
         origins = {entry["path"]: entry.pop("origin") for entry in entries}
         arguments = {
             "owner": self._task._role.get_name() if self._task._role else "play",
-            "run": (task_vars.get("ansible_facts") or {}).get("run") or {},
+            "run": current_run(task_vars),
             "files": entries,
             # Apart from the rest, because the host's journal gets to know a module's arguments.
             "contents": {entry["path"]: entry.pop("data") for entry in entries},

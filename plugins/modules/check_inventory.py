@@ -8,12 +8,12 @@ module: check_inventory
 short_description: The inventory keeps its laws
 description:
   - Checks names, places and values of every variable in the inventory, the choice of hosts, the connections of a
-    rehearsal and the secrets of the environment in hand. Reports all problems at once, each with variable, value, file
+    rehearsal and the secrets of the current environment. Reports all problems at once, each with variable, value, file
     and fix.
   - Runs on the control node and touches no host.
 options:
   environments:
-    description: Whether the hosts in hand may be of several environments.
+    description: Whether this run's hosts may be of several environments.
     type: str
     choices: [one, any]
     default: one
@@ -21,7 +21,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The inventory is complete and legal
+- name: Validate the inventory
   samestack.core.check_inventory:
   run_once: true
 """
@@ -33,7 +33,7 @@ problems:
   type: list
   elements: str
 environments:
-  description: The environments in hand.
+  description: The environments of this run.
   returned: always
   type: list
   elements: str

@@ -31,7 +31,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: What staging serves may go to production
+- name: Check what stands between staging and production
   samestack.core.check_promotion:
     staging: {staging1: "{{ hostvars.staging1.__release_state.state }}"}
     production: {production1: "{{ hostvars.production1.__release_state.state }}"}

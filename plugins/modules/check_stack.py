@@ -15,7 +15,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The locked versions can be had
+- name: Check that the locked versions are available
   samestack.core.check_stack:
   run_once: true
 """

@@ -16,7 +16,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The environments match
+- name: Compare the environments
   samestack.core.compare_manifests:
     files: "{{ ansible_play_hosts | map('extract', hostvars, ['ansible_facts', 'manifest_file']) | list }}"
   run_once: true

@@ -32,7 +32,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: No other run changes this environment
+- name: Take the deploy lock
   samestack.core.deploy_lock:
     verb: deploy
     environment: staging

@@ -11,7 +11,7 @@ description:
   - C(accept) records that somebody has looked at the release that serves.
   - C(close) lets nginx answer with a maintenance page (503), C(open) takes it away. Nothing is reloaded.
   - C(show) changes nothing and returns what there is, the ledger among it; as a table on the control node.
-  - C(provisioned) records that the run in hand changed the machine, where it did, and what is on it now; with
+  - C(provisioned) records that the current run changed the machine, where it did, and what is on it now; with
     O(message), that it failed. C(upgraded) records which O(packages) it raised, with O(message) as what went wrong.
   - Each change is a line in the ledger.
 options:
@@ -20,22 +20,21 @@ options:
   message: {description: "Why; on a maintenance page, what visitors read.", type: str, default: ""}
   app: {description: Name of the application., type: str, required: true}
   environment: {description: Name of the environment., type: str, required: true}
-  root: {description: The application's folder., type: path, required: true}
+  root: {description: "The application's folder; /srv/ and its name when left out.", type: path}
   packages: {description: "What was upgraded: package to (version before, after).", type: dict, default: {}}
   format: {description: How the ledger is shown., type: str, choices: [table, json], default: table}
   limit: {description: How many lines of the ledger the table has., type: int, default: 20}
-  run: {description: The run in hand; the action plugin makes one where there is none., type: dict, default: {}}
+  run: {description: The current run; preflight's when left out., type: dict, default: {}}
 author: Samestack
 """
 
 EXAMPLES = r"""
-- name: Nobody deploys
+- name: Freeze the environment
   samestack.core.environment_state:
     verb: freeze
     message: The fair is on
     app: noticeboard
     environment: production
-    root: /srv/noticeboard
 """
 
 RETURN = r"""
@@ -69,7 +68,7 @@ def main() -> None:
             "message": {"type": "str", "default": ""},
             "app": {"type": "str", "required": True},
             "environment": {"type": "str", "required": True},
-            "root": {"type": "path", "required": True},
+            "root": {"type": "path"},
             "packages": {"type": "dict", "default": {}},
             "format": {"type": "str", "choices": ["table", "json"], "default": "table"},
             "limit": {"type": "int", "default": 20},
@@ -78,7 +77,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     given = module.params
-    environment = Environment(Run(given["run"], given["app"]), given["root"])
+    environment = Environment(Run(given["run"], given["app"]), given["root"] or f"/srv/{given['app']}")
     if given["verb"] == "show":
         module.exit_json(changed=False, state=environment.show())
     if module.check_mode:

@@ -16,7 +16,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: It is kept
+- name: Save the manifest on the control node
   samestack.core.keep_manifest:
     found: "{{ recorded }}"
 """

@@ -14,7 +14,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The secrets of the environment in hand are known
+- name: Load the environment's secrets
   samestack.core.load_secrets:
   no_log: true
   changed_when: false

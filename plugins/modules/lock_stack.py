@@ -7,17 +7,17 @@ DOCUMENTATION = r"""
 module: lock_stack
 short_description: The stack lock says which package versions the machines have
 description:
-  - Writes C(stack.lock.yml) anew for the OS releases and architectures of the hosts in hand, by what C(machine_facts)
+  - Writes C(stack.lock.yml) anew for the OS releases and architectures of this run's hosts, by what C(machine_facts)
     found on them. Other sections, and packages that none of these hosts has, stay.
   - Fails where hosts do not have the same version of a package, with the list.
   - Runs on the control node and touches no host.
 options:
-  environment: {description: "The environment in hand, for messages.", type: str, default: ""}
+  environment: {description: "The current environment, for messages.", type: str, default: ""}
 author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The stack lock says what the machines have
+- name: Write the stack lock
   samestack.core.lock_stack:
     environment: dev
   run_once: true

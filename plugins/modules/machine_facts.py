@@ -24,7 +24,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The machine is known
+- name: Gather the machine's facts
   samestack.core.machine_facts:
 """
 

@@ -20,12 +20,12 @@ options:
   app: {description: Name of the application., type: str, required: true}
   environment: {description: Name of the environment., type: str, required: true}
   drift: {description: Whether what changed outside of our runs is looked up., type: bool, default: false}
-  run: {description: The run in hand; the action plugin makes one where there is none., type: dict, default: {}}
+  run: {description: The current run; preflight's when left out., type: dict, default: {}}
 author: Samestack
 """
 
 EXAMPLES = r"""
-- name: What is really there is written down
+- name: Record the manifest
   samestack.core.manifest:
     app: noticeboard
     environment: production

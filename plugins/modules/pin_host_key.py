@@ -23,7 +23,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The host's key is pinned
+- name: Pin the host's key
   samestack.core.pin_host_key:
     fingerprint: "{{ preflight_host_key_fingerprint }}"
   throttle: 1

@@ -27,7 +27,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The application's database exists
+- name: Create the application's role and database
   samestack.core.postgresql_application:
     database: noticeboard
     user: noticeboard

@@ -23,7 +23,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: Ansible can log in and work
+- name: Prepare the login
   samestack.core.prepare_login:
     users: [root, ubuntu]
 """

@@ -13,7 +13,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The host can be worked on
+- name: Check that the host can be worked on
   samestack.core.reach_host:
 """
 

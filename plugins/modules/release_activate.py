@@ -13,20 +13,12 @@ description:
     written down beside what follows.
   - A release that does not become healthy is stopped again and marked as failed in the ledger; the old one serves on.
     Any interrupted run can be repeated. A release that is live already is left alone.
-  - Without O(release), the live one gets new processes in the same way where something that they run with changed.
+  - Without O(release_id), the live one gets new processes in the same way where something that they run with changed.
+extends_documentation_fragment: [samestack.core.release]
 options:
-  release: {description: Id of the release; empty is the live one., type: str, default: ""}
-  app: {description: Name of the application; its units are called so., type: str, required: true}
-  root: {description: The application's folder., type: path, required: true}
   run_directory: {description: Folder of the sockets., type: path, required: true}
   host: {description: Host name to ask for., type: str, required: true}
-  path: {description: Page to ask for., type: str, default: /}
-  timeout: {description: Seconds that the release has to become healthy., type: int, default: 60}
-  drain: {description: Seconds that requests in flight get before the old one is stopped., type: int, default: 30}
-  web_user: {description: The web server's user; the page is asked for as this one., type: str, default: ""}
-  workers: {description: Names of the long-running processes., type: list, elements: str, default: []}
-  timers: {description: Names of what runs by the clock., type: list, elements: str, default: []}
-  serves: {description: Whether this host runs the web server., type: bool, default: true}
+  release_id: {description: Id of the release; empty is the live one., type: str, default: ""}
   restart: {description: The release changed in place; it needs new processes., type: bool, default: false}
   commits: {description: The commits since the release before., type: list, elements: dict, default: []}
   live:
@@ -35,14 +27,13 @@ options:
         changes it. Left out, it does not matter.
     type: bool
   keep: {description: Number of releases to keep; 0 removes none., type: int, default: 0}
-  run: {description: The run in hand, from preflight., type: dict, default: {}}
 author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The release serves
+- name: Switch to the release
   samestack.core.release_activate:
-    release: 0a1b2c3d4e5f
+    release_id: 0a1b2c3d4e5f
     app: noticeboard
     root: /srv/noticeboard
     run_directory: /run/noticeboard
@@ -59,6 +50,7 @@ say: {description: What happened, in words., type: list, elements: str, returned
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.common import recorder
+from ..module_utils.common.arguments import release_argument_spec
 from ..module_utils.common.errors import HostError
 from ..module_utils.common.host_lock import one_at_a_time
 from ..module_utils.release.serving.switch import Switch
@@ -67,25 +59,15 @@ from ..module_utils.release.serving.switch import Switch
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={
-            "release": {"type": "str", "default": ""},
-            "app": {"type": "str", "required": True},
-            "root": {"type": "path", "required": True},
-            "run_directory": {"type": "path", "required": True},
-            "host": {"type": "str", "required": True},
-            "path": {"type": "str", "default": "/"},
-            "timeout": {"type": "int", "default": 60},
-            "drain": {"type": "int", "default": 30},
-            "web_user": {"type": "str", "default": ""},
-            "workers": {"type": "list", "elements": "str", "default": []},
-            "timers": {"type": "list", "elements": "str", "default": []},
-            "serves": {"type": "bool", "default": True},
-            "restart": {"type": "bool", "default": False},
-            "live": {"type": "bool"},
-            "keep": {"type": "int", "default": 0},
-            "commits": {"type": "list", "elements": "dict", "default": []},
-            "run": {"type": "dict", "default": {}},
-        },
+        argument_spec=release_argument_spec(
+            "run_directory",
+            "host",
+            release_id={"type": "str", "default": ""},
+            restart={"type": "bool", "default": False},
+            live={"type": "bool"},
+            keep={"type": "int", "default": 0},
+            commits={"type": "list", "elements": "dict", "default": []},
+        ),
         supports_check_mode=True,
     )
     if module.check_mode:

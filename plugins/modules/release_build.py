@@ -10,19 +10,17 @@ description:
   - Runs every step of a build in one call, as a user of its own and without any environment's secrets.
   - Does nothing when the release is there and complete; removes and rebuilds what an interrupted run left.
   - The action plugin of the same name ships the archive when it is needed.
+extends_documentation_fragment: [samestack.core.release]
 options:
-  release: {description: What C(release_source) returned., type: dict, required: true}
-  root: {description: The application's folder., type: path, required: true}
-  build_user: {description: User that builds., type: str, required: true}
+  build_user: {description: User that builds and installs., type: str, required: true}
   uv: {description: The program uv., type: path, required: true}
   uv_cache: {description: Folder in which uv keeps packages., type: path, required: true}
+  release: {description: What C(release_source) returned., type: dict, required: true}
   overlay: {description: Whether the machine's settings are laid over the application's., type: bool, default: true}
   overlay_path: {description: Folder of the overlay's modules., type: path, required: true}
   build_env: {description: Environment of the build., type: dict, default: {}}
-  tools: {description: Versions of poetry and pipenv that read their own locks., type: dict, default: {}}
   indexes: {description: "Private package indexes: name to url and user.", type: dict, default: {}}
   index_passwords: {description: Passwords of the indexes by name., type: dict, default: {}}
-  min_free: {description: Least free space in bytes before anything is built., type: int, default: 0}
   static_url: {description: Path under which static files are served., type: str, default: /static/}
   media_url: {description: Path under which media is served., type: str, default: /media/}
   archive: {description: The shipped source on this host; "" asks whether it is needed., type: str, default: ""}
@@ -30,12 +28,11 @@ options:
   pack_to: {description: Folder on this host into which the release is packed once it is built., type: str, default: ""}
   pack_venv: {description: Whether its environment is packed too., type: bool, default: true}
   commits: {description: The commits since the release that is live., type: list, elements: dict, default: []}
-  run: {description: "The run this belongs to: id, verb, who, began, environment.", type: dict, default: {}}
 author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The release is built
+- name: Build the release
   samestack.core.release_build:
     release: "{{ __release.release }}"
     root: /srv/noticeboard
@@ -55,6 +52,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.common.arguments import release_argument_spec
 from ..module_utils.common.errors import HostError, check_space
 from ..module_utils.common.host_lock import one_at_a_time
 from ..module_utils.common.ledger import Run
@@ -66,28 +64,24 @@ from ..module_utils.release.files.transfer import pack_release
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={
-            "release": {"type": "dict", "required": True},
-            "root": {"type": "path", "required": True},
-            "build_user": {"type": "str", "required": True},
-            "uv": {"type": "path", "required": True},
-            "uv_cache": {"type": "path", "required": True},
-            "overlay": {"type": "bool", "default": True},
-            "overlay_path": {"type": "path", "required": True},
-            "build_env": {"type": "dict", "default": {}},
-            "tools": {"type": "dict", "default": {}},
-            "indexes": {"type": "dict", "default": {}},
-            "index_passwords": {"type": "dict", "default": {}, "no_log": True},
-            "min_free": {"type": "int", "default": 0},
-            "static_url": {"type": "str", "default": "/static/"},
-            "media_url": {"type": "str", "default": "/media/"},
-            "archive": {"type": "str", "default": ""},
-            "keep": {"type": "int", "default": 0},
-            "pack_to": {"type": "str", "default": ""},
-            "pack_venv": {"type": "bool", "default": True},
-            "commits": {"type": "list", "elements": "dict", "default": []},
-            "run": {"type": "dict", "default": {}},
-        },
+        argument_spec=release_argument_spec(
+            "build_user",
+            "uv",
+            "uv_cache",
+            release={"type": "dict", "required": True},
+            overlay={"type": "bool", "default": True},
+            overlay_path={"type": "path", "required": True},
+            build_env={"type": "dict", "default": {}},
+            indexes={"type": "dict", "default": {}},
+            index_passwords={"type": "dict", "default": {}, "no_log": True},
+            static_url={"type": "str", "default": "/static/"},
+            media_url={"type": "str", "default": "/media/"},
+            archive={"type": "str", "default": ""},
+            keep={"type": "int", "default": 0},
+            pack_to={"type": "str", "default": ""},
+            pack_venv={"type": "bool", "default": True},
+            commits={"type": "list", "elements": "dict", "default": []},
+        ),
         supports_check_mode=True,
     )
     builder = Builder(module.params)

@@ -11,29 +11,25 @@ description:
     as the application's user with its own environment.
   - Where migrations are due and another release serves, their SQL is looked at by django-migration-linter, with the
     tables and columns that the serving release uses. What that could not live with is refused.
+extends_documentation_fragment: [samestack.core.release]
 options:
-  release: {description: Id of the release., type: str, required: true}
-  app: {description: Name of the application., type: str, required: true}
-  root: {description: The application's folder., type: path, required: true}
   user: {description: User that runs the application., type: str, required: true}
-  groups: {description: Further groups of that user's processes., type: list, elements: str, default: []}
   env_file: {description: Environment file of the application., type: path, required: true}
+  build_user: {description: User that builds and installs., type: str, required: true}
+  uv: {description: The program uv., type: path, required: true}
+  uv_cache: {description: Folder in which uv keeps packages., type: path, required: true}
+  release_id: {description: Id of the release., type: str, required: true}
   allow_breaking: {description: Migrations may be such that the site has to be closed., type: bool, default: false}
   migrations: {description: "The release's migrations (app.name), for check mode before it is here.",
                type: list, elements: str, default: []}
   environment: {description: "Environment variables that it reads: whether it insists.", type: dict, default: {}}
-  pins: {description: Versions of django-migration-linter and what it needs., type: dict, default: {}}
-  build_user: {description: User that installs the linter., type: str, required: true}
-  uv: {description: The program uv., type: path, required: true}
-  uv_cache: {description: Folder in which uv keeps packages., type: path, required: true}
-  run: {description: The run in hand, from preflight., type: dict, default: {}}
 author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The release fits the environment
+- name: Check the release in its environment
   samestack.core.release_check:
-    release: 0a1b2c3d4e5f
+    release_id: 0a1b2c3d4e5f
     app: noticeboard
     root: /srv/noticeboard
     user: noticeboard
@@ -59,24 +55,26 @@ say: {description: What people want to know., type: list, elements: str, returne
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.common.arguments import release_argument_spec
 from ..module_utils.common.stopwatch import Steps
 from ..module_utils.release.database.check import Check
-from ..module_utils.release.database.outcome import ACCOUNT, ending
+from ..module_utils.release.database.outcome import ending
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={
-            **ACCOUNT,
-            "allow_breaking": {"type": "bool", "default": False},
-            "migrations": {"type": "list", "elements": "str", "default": []},
-            "environment": {"type": "dict", "default": {}},
-            "pins": {"type": "dict", "default": {}},
-            "build_user": {"type": "str", "required": True},
-            "uv": {"type": "path", "required": True},
-            "uv_cache": {"type": "path", "required": True},
-        },
+        argument_spec=release_argument_spec(
+            "user",
+            "env_file",
+            "build_user",
+            "uv",
+            "uv_cache",
+            release_id={"type": "str", "required": True},
+            allow_breaking={"type": "bool", "default": False},
+            migrations={"type": "list", "elements": "str", "default": []},
+            environment={"type": "dict", "default": {}},
+        ),
         supports_check_mode=True,
     )
     check = Check({**module.params, "dry": module.check_mode})

@@ -11,25 +11,21 @@ description:
   - One run migrates a database at a time (PostgreSQL's advisory lock). A statement that does not get its lock on a
     table within O(lock_timeout) is given up, and whoever held that is named.
   - Which migrations ran is kept in the ledger, also when a later one failed.
+extends_documentation_fragment: [samestack.core.release]
 options:
-  release: {description: Id of the release., type: str, required: true}
-  app: {description: Name of the application., type: str, required: true}
-  root: {description: The application's folder., type: path, required: true}
   user: {description: User that runs the application., type: str, required: true}
-  groups: {description: Further groups of that user's processes., type: list, elements: str, default: []}
   env_file: {description: Environment file of the application., type: path, required: true}
+  release_id: {description: Id of the release., type: str, required: true}
   commands: {description: Commands before the migrations., type: list, elements: str, default: []}
   migrate: {description: Whether to migrate., type: bool, default: true}
-  lock_timeout: {description: Seconds that a migration waits for a table., type: int, default: 5}
   patience: {description: Seconds to wait for another run that migrates., type: int, default: 10}
-  run: {description: The run in hand, from preflight., type: dict, default: {}}
 author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The database is migrated
+- name: Run the migrations
   samestack.core.release_migrate:
-    release: 0a1b2c3d4e5f
+    release_id: 0a1b2c3d4e5f
     app: noticeboard
     root: /srv/noticeboard
     user: noticeboard
@@ -44,28 +40,30 @@ say: {description: What happened, in words., type: list, elements: str, returned
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.common.arguments import release_argument_spec
 from ..module_utils.common.stopwatch import Steps
 from ..module_utils.common.text import few
 from ..module_utils.release.database.check import run_commands
 from ..module_utils.release.database.migrations import migrate
-from ..module_utils.release.database.outcome import ACCOUNT, ending
+from ..module_utils.release.database.outcome import ending
 from ..module_utils.release.place import Place
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={
-            **ACCOUNT,
-            "commands": {"type": "list", "elements": "str", "default": []},
-            "migrate": {"type": "bool", "default": True},
-            "lock_timeout": {"type": "int", "default": 5},
-            "patience": {"type": "int", "default": 10},
-        },
+        argument_spec=release_argument_spec(
+            "user",
+            "env_file",
+            release_id={"type": "str", "required": True},
+            commands={"type": "list", "elements": "str", "default": []},
+            migrate={"type": "bool", "default": True},
+            patience={"type": "int", "default": 10},
+        ),
         supports_check_mode=True,
     )
     params = module.params
-    place = Place(params["root"], params["release"])
+    place = Place(params["root"], params["release_id"])
     lines, ran, steps = [], [], Steps()
     if module.check_mode:
         module.exit_json(changed=bool(params["commands"] or params["migrate"]), migrations=[], lines=[], say=[])

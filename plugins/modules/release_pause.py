@@ -11,26 +11,17 @@ description:
     requests in flight finish, and stops web server, workers and timers; they stay stopped after a boot.
   - C(resumed) starts the live release again and takes the page away once it answers. M(release_activate) does so too.
   - A page that people put there stays.
+extends_documentation_fragment: [samestack.core.release]
 options:
-  state: {description: What shall be., type: str, choices: [paused, resumed], required: true}
-  message: {description: What the page says., type: str, default: ""}
-  app: {description: Name of the application; its units are called so., type: str, required: true}
-  root: {description: The application's folder., type: path, required: true}
   run_directory: {description: Folder of the sockets., type: path, required: true}
   host: {description: Host name to ask for., type: str, required: true}
-  path: {description: Page to ask for., type: str, default: /}
-  timeout: {description: Seconds that the release has to become healthy., type: int, default: 60}
-  drain: {description: Seconds that requests in flight get., type: int, default: 30}
-  web_user: {description: The web server's user; the page is asked for as this one., type: str, default: ""}
-  workers: {description: Names of the long-running processes., type: list, elements: str, default: []}
-  timers: {description: Names of what runs by the clock., type: list, elements: str, default: []}
-  serves: {description: Whether this host runs the web server., type: bool, default: true}
-  run: {description: The run in hand, from preflight., type: dict, default: {}}
+  state: {description: What shall be., type: str, choices: [paused, resumed], required: true}
+  message: {description: What the page says., type: str, default: ""}
 author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The old release is stopped
+- name: Stop the application
   samestack.core.release_pause:
     state: paused
     app: noticeboard
@@ -45,6 +36,7 @@ say: {description: What happened, in words., type: list, elements: str, returned
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.common.arguments import release_argument_spec
 from ..module_utils.common.errors import HostError
 from ..module_utils.common.host_lock import one_at_a_time
 from ..module_utils.release.serving.pause import Pause
@@ -53,22 +45,12 @@ from ..module_utils.release.serving.pause import Pause
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={
-            "state": {"type": "str", "choices": ["paused", "resumed"], "required": True},
-            "message": {"type": "str", "default": ""},
-            "app": {"type": "str", "required": True},
-            "root": {"type": "path", "required": True},
-            "run_directory": {"type": "path", "required": True},
-            "host": {"type": "str", "required": True},
-            "path": {"type": "str", "default": "/"},
-            "timeout": {"type": "int", "default": 60},
-            "drain": {"type": "int", "default": 30},
-            "web_user": {"type": "str", "default": ""},
-            "workers": {"type": "list", "elements": "str", "default": []},
-            "timers": {"type": "list", "elements": "str", "default": []},
-            "serves": {"type": "bool", "default": True},
-            "run": {"type": "dict", "default": {}},
-        },
+        argument_spec=release_argument_spec(
+            "run_directory",
+            "host",
+            state={"type": "str", "choices": ["paused", "resumed"], "required": True},
+            message={"type": "str", "default": ""},
+        ),
         supports_check_mode=True,
     )
     pause = Pause(module.params)

@@ -10,28 +10,23 @@ description:
   - C(planned) finds the release to go back to, the applied migrations that it does not know, whose code reverses them,
     what cannot be reversed, and whether the site has to close meanwhile. It changes nothing.
   - C(reversed) does what was planned, one run at a time and giving up where a table is in use.
+extends_documentation_fragment: [samestack.core.release]
 options:
+  user: {description: User that runs the application., type: str, required: true}
+  env_file: {description: Environment file of the application., type: path, required: true}
   state: {description: What is wanted., type: str, choices: [planned, reversed], required: true}
-  target: {description: Release to go back to; empty is the last good one before the live one., type: str, default: ""}
+  release_id: {description: Release to go back to; empty is the last good one before., type: str, default: ""}
   database: {description: What to do with the database., type: str, choices: [reverse, keep, restore], default: reverse}
   confirmed: {description: Writing over the database with an older copy is meant., type: bool, default: false}
   points: {description: "What M(restore_point) has listed.", type: list, elements: dict, default: []}
   live_path: {description: Folder with live code; there is no way back from that., type: str, default: ""}
   plan: {description: "What C(planned) returned.", type: dict, default: {}}
-  app: {description: Name of the application., type: str, required: true}
-  root: {description: The application's folder., type: path, required: true}
-  user: {description: User that runs the application., type: str, required: true}
-  groups: {description: Further groups of that user's processes., type: list, elements: str, default: []}
-  env_file: {description: Environment file of the application., type: path, required: true}
-  pins: {description: Versions of django-migration-linter and what it needs., type: dict, default: {}}
-  lock_timeout: {description: Seconds that a migration waits for a table., type: int, default: 5}
   patience: {description: Seconds to wait for another run that migrates., type: int, default: 10}
-  run: {description: The run in hand, from preflight., type: dict, default: {}}
 author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The way back is known
+- name: Plan the rollback
   samestack.core.release_reverse:
     state: planned
     app: noticeboard
@@ -52,9 +47,9 @@ say: {description: What people want to know., type: list, elements: str, returne
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.common import recorder
+from ..module_utils.common.arguments import release_argument_spec
 from ..module_utils.common.errors import HostError
 from ..module_utils.common.ledger import read_ledger
-from ..module_utils.release.database.outcome import ACCOUNT
 from ..module_utils.release.database.rollback import run_plan
 from ..module_utils.release.database.rollback_choice import decide
 from ..module_utils.release.database.rollback_plan import Reversal
@@ -63,19 +58,18 @@ from ..module_utils.release.database.rollback_plan import Reversal
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={
-            **{name: option for name, option in ACCOUNT.items() if name != "release"},
-            "state": {"type": "str", "choices": ["planned", "reversed"], "required": True},
-            "target": {"type": "str", "default": ""},
-            "database": {"type": "str", "choices": ["reverse", "keep", "restore"], "default": "reverse"},
-            "confirmed": {"type": "bool", "default": False},
-            "points": {"type": "list", "elements": "dict", "default": []},
-            "live_path": {"type": "str", "default": ""},
-            "plan": {"type": "dict", "default": {}},
-            "pins": {"type": "dict", "default": {}},
-            "lock_timeout": {"type": "int", "default": 5},
-            "patience": {"type": "int", "default": 10},
-        },
+        argument_spec=release_argument_spec(
+            "user",
+            "env_file",
+            state={"type": "str", "choices": ["planned", "reversed"], "required": True},
+            release_id={"type": "str", "default": ""},
+            database={"type": "str", "choices": ["reverse", "keep", "restore"], "default": "reverse"},
+            confirmed={"type": "bool", "default": False},
+            points={"type": "list", "elements": "dict", "default": []},
+            live_path={"type": "str", "default": ""},
+            plan={"type": "dict", "default": {}},
+            patience={"type": "int", "default": 10},
+        ),
         supports_check_mode=True,
     )
     params = module.params

@@ -10,31 +10,27 @@ description:
   - The action plugin of the same name moves archives. With C(fetch) it brings the host's release into the control
     node's store, else the store's release to the host, and of both only what is missing.
   - Every file is compared with the digests in the release's C(contents), and those with C(sha256).
+extends_documentation_fragment: [samestack.core.release]
 options:
-  id: {description: Id of the release., type: str, required: true}
-  app: {description: Name of the application., type: str, required: true}
-  root: {description: The application's folder., type: path, required: true}
+  release_id: {description: Id of the release., type: str, required: true}
   sha256: {description: "Digest that the release shall have; empty takes what the store has.", type: str, default: ""}
   fetch: {description: Bring the release from this host into the store., type: bool, default: false}
   machine: {description: Facts of the host; a release of another platform is refused., type: dict, default: {}}
-  store_limit: {description: Bytes that the store may take., type: int, default: 2147483648}
-  min_free: {description: Least free space in bytes before anything is unpacked., type: int, default: 0}
   archive: {description: The release's archive on this host., type: str, default: ""}
   venv_archive: {description: "Archive of its environment; empty where that is there.", type: str, default: ""}
   pack_to: {description: Folder on this host into which the release is packed., type: str, default: ""}
   pack_venv: {description: Whether its environment is packed too., type: bool, default: true}
   repair:
-    description: Put back what somebody changed of the release by hand; with O(id) empty, of the one that serves.
+    description: Put back what was changed of the release by hand; with O(release_id) empty, of the one that serves.
     type: bool
     default: false
-  run: {description: "The run this belongs to: id, verb, who, began, environment.", type: dict, default: {}}
 author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The release is on the host
+- name: Copy the release to the host
   samestack.core.release_ship:
-    id: 0a1b2c3d4e5f
+    release_id: 0a1b2c3d4e5f
     app: noticeboard
     root: /srv/noticeboard
 """
@@ -50,6 +46,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.common.arguments import release_argument_spec
 from ..module_utils.common.errors import HostError, check_space
 from ..module_utils.common.host_lock import one_at_a_time
 from ..module_utils.common.ledger import Run
@@ -62,29 +59,24 @@ from ..module_utils.release.state.repair import changed_paths, put_back
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-OPTIONS = {
-    "id": {"type": "str", "required": True},
-    "app": {"type": "str", "required": True},
-    "root": {"type": "path", "required": True},
-    "sha256": {"type": "str", "default": ""},
-    "fetch": {"type": "bool", "default": False},
-    "machine": {"type": "dict", "default": {}},
-    "store_limit": {"type": "int", "default": 2 << 30},
-    "min_free": {"type": "int", "default": 0},
-    "archive": {"type": "str", "default": ""},
-    "venv_archive": {"type": "str", "default": ""},
-    "pack_to": {"type": "str", "default": ""},
-    "pack_venv": {"type": "bool", "default": True},
-    "repair": {"type": "bool", "default": False},
-    "run": {"type": "dict", "default": {}},
-}
+OPTIONS = release_argument_spec(
+    release_id={"type": "str", "required": True},
+    sha256={"type": "str", "default": ""},
+    fetch={"type": "bool", "default": False},
+    machine={"type": "dict", "default": {}},
+    archive={"type": "str", "default": ""},
+    venv_archive={"type": "str", "default": ""},
+    pack_to={"type": "str", "default": ""},
+    pack_venv={"type": "bool", "default": True},
+    repair={"type": "bool", "default": False},
+)
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
     params = module.params
-    place, run, steps = Place(params["root"], params["id"]), Run(params["run"], params["app"]), Steps()
+    place, run, steps = Place(params["root"], params["release_id"]), Run(params["run"], params["app"]), Steps()
     try:
         if params["pack_to"]:
             packed = pack_release(place, params["pack_to"], with_venv=params["pack_venv"])
@@ -105,7 +97,7 @@ def main() -> None:
     except HostError as error:
         # A release that the host keeps has not failed because it could not be put back.
         if not params["repair"] or place.current == place.id:
-            run.fail(str(error), release=params["id"], steps=steps.seconds)
+            run.fail(str(error), release=params["release_id"], steps=steps.seconds)
         module.fail_json(msg=str(error), hint=error.hint)
     run.note(steps=steps.seconds)
     module.exit_json(changed=True, sha256=params["sha256"], seconds=steps.done[0]["seconds"])

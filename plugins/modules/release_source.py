@@ -36,7 +36,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The source is at hand and understood
+- name: Fetch the source
   samestack.core.release_source:
     app: noticeboard
     source: {type: path, path: examples/noticeboard}

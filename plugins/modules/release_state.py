@@ -8,26 +8,22 @@ module: release_state
 short_description: What a host serves, whether it is what was built, and what it could take
 description:
   - Reads everything that the verbs plan, promote and releases decide by. Changes nothing.
+extends_documentation_fragment: [samestack.core.release]
 options:
-  app: {description: Name of the application., type: str, required: true}
-  root: {description: The application's folder., type: path, required: true}
   run_directory: {description: Folder of the sockets., type: path, required: true}
   env_file: {description: Environment file of the application., type: path, required: true}
-  release: {description: Id of the release that is looked at; empty is the live one., type: str, default: ""}
+  release_id: {description: Id of the release that is looked at; empty is the live one., type: str, default: ""}
   environment:
     description: Variables that another release reads (true where it insists), looked for instead of its own.
     type: dict
     default: {}
   verify: {description: Whether every byte of it is compared with what was built., type: bool, default: false}
-  host: {description: "Host name to ask for; empty asks nothing, on a host without web server.", type: str, default: ""}
-  path: {description: Page to ask for., type: str, default: /}
-  web_user: {description: The web server's user; the page is asked for as this one., type: str, default: ""}
   lines: {description: How many of the ledger's last lines are returned., type: int, default: 20}
 author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The live release is known
+- name: Look at the live release
   samestack.core.release_state:
     app: noticeboard
     root: /srv/noticeboard
@@ -54,6 +50,7 @@ say: {description: What somebody changed of it., type: list, elements: str, retu
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.common.arguments import release_argument_spec
 from ..module_utils.common.ledger import Run
 from ..module_utils.release.state.status import changed_by_hand, state
 
@@ -61,19 +58,14 @@ from ..module_utils.release.state.status import changed_by_hand, state
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={
-            "app": {"type": "str", "required": True},
-            "root": {"type": "path", "required": True},
-            "run_directory": {"type": "path", "required": True},
-            "env_file": {"type": "path", "required": True},
-            "release": {"type": "str", "default": ""},
-            "environment": {"type": "dict", "default": {}},
-            "verify": {"type": "bool", "default": False},
-            "host": {"type": "str", "default": ""},
-            "path": {"type": "str", "default": "/"},
-            "web_user": {"type": "str", "default": ""},
-            "lines": {"type": "int", "default": 20},
-        },
+        argument_spec=release_argument_spec(
+            "run_directory",
+            "env_file",
+            release_id={"type": "str", "default": ""},
+            environment={"type": "dict", "default": {}},
+            verify={"type": "bool", "default": False},
+            lines={"type": "int", "default": 20},
+        ),
         supports_check_mode=True,
     )
     found = state(module.params, Run({}, module.params["app"]))

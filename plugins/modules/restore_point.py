@@ -11,28 +11,26 @@ description:
   - C(taken) copies the database (C(pg_dump -Fc)) and keeps the newest O(keep) copies. C(listed) tells which there are.
   - C(restored) fills a new database beside, then ends the sessions of the present one and exchanges the names in one
     transaction. The replaced database stays under a dated name until the next restore or copy.
+extends_documentation_fragment: [samestack.core.release]
 options:
   state: {description: What is wanted., type: str, choices: [taken, listed, restored], default: listed}
-  app: {description: Name of the application., type: str, required: true}
   database: {description: The database., type: str, required: true}
   port: {description: Port of the server; names its socket., type: int, default: 5432}
-  release: {description: The release that serves., type: str, default: ""}
+  release_id: {description: The release that serves., type: str, default: ""}
   before: {description: The release that is about to go live., type: str, default: ""}
   name: {description: The copy to restore., type: str, default: ""}
   keep: {description: Copies to keep., type: int, default: 5}
-  min_free: {description: Least free space in bytes that has to stay., type: int, default: 0}
   folder: {description: Where copies are., type: path, default: /var/lib/samestack/restore-points}
-  run: {description: The run in hand, from preflight., type: dict, default: {}}
 author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The database can be put back
+- name: Create a restore point
   samestack.core.restore_point:
     state: taken
     app: noticeboard
     database: noticeboard
-    release: 0a1b2c3d4e5f
+    release_id: 0a1b2c3d4e5f
     before: 5e4d3c2b1a00
 """
 
@@ -47,6 +45,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.common.arguments import release_argument_spec
 from ..module_utils.common.errors import HostError
 from ..module_utils.common.ledger import Run, this_machine
 from ..module_utils.release.database.restore_points import Points, age
@@ -55,19 +54,16 @@ from ..module_utils.release.database.restore_points import Points, age
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={
-            "state": {"type": "str", "choices": ["taken", "listed", "restored"], "default": "listed"},
-            "app": {"type": "str", "required": True},
-            "database": {"type": "str", "required": True},
-            "port": {"type": "int", "default": 5432},
-            "release": {"type": "str", "default": ""},
-            "before": {"type": "str", "default": ""},
-            "name": {"type": "str", "default": ""},
-            "keep": {"type": "int", "default": 5},
-            "min_free": {"type": "int", "default": 0},
-            "folder": {"type": "path", "default": "/var/lib/samestack/restore-points"},
-            "run": {"type": "dict", "default": {}},
-        },
+        argument_spec=release_argument_spec(
+            state={"type": "str", "choices": ["taken", "listed", "restored"], "default": "listed"},
+            database={"type": "str", "required": True},
+            port={"type": "int", "default": 5432},
+            release_id={"type": "str", "default": ""},
+            before={"type": "str", "default": ""},
+            name={"type": "str", "default": ""},
+            keep={"type": "int", "default": 5},
+            folder={"type": "path", "default": "/var/lib/samestack/restore-points"},
+        ),
         supports_check_mode=True,
     )
     params = module.params
@@ -88,13 +84,13 @@ def main() -> None:
         else:
             point = points.restore(params["name"])
             restored = Run({**params["run"], "verb": "restore"}, params["app"])
-            restored.succeed(point=point["name"], **{"from": params["release"], "to": params["before"]})
+            restored.succeed(point=point["name"], **{"from": params["release_id"], "to": params["before"]})
             text = (
                 f"Restored the database {points.database} as it was {age(point['age'])} ago ({point['name']}); "
                 f"the replaced one is {point['replaced']}"
             )
     except HostError as error:
-        what = {"from": params["release"], "to": params["before"]}
+        what = {"from": params["release_id"], "to": params["before"]}
         if params["state"] == "restored":
             # The site is closed: it opens again before the run ends.
             run.fail(str(error), **what)

@@ -16,7 +16,7 @@ options:
     elements: str
     required: true
   run:
-    description: The run (verb, who, environment).
+    description: The current run (verb, who, environment); preflight's when left out.
     type: dict
     default: {}
   notice:
@@ -29,10 +29,9 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: People know that it begins
+- name: Send the start notification
   samestack.core.send_notice:
     urls: "{{ release_notices_urls }}"
-    run: "{{ ansible_facts.run }}"
     notice: {event: start, app: noticeboard, from: 0a1b2c3d4e5f, to: 5f4e3d2c1b0a, label: v1.2}
   run_once: true
 """

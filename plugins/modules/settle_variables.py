@@ -17,7 +17,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: What the others are made of is worked out once
+- name: Resolve the topology variables once
   samestack.core.settle_variables:
     names: [environment_name, environment_hosts]
   changed_when: false

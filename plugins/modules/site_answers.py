@@ -19,7 +19,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The site answers
+- name: Check that the site answers
   samestack.core.site_answers:
     host: noticeboard.test
     root: /srv/noticeboard

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: stack_install
-short_description: Packages have the locked versions
+short_description: Install the locked versions
 description:
   - Installs what is missing and raises what is older than the lock, in one transaction that has exactly the locked
     versions, dependencies too. What is newer than the lock is left as it is. Packages that the lock does not know come
@@ -29,7 +29,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: Packages have the locked versions
+- name: Install the locked versions
   samestack.core.stack_install:
     section: debian-13-amd64
     locked: {nginx: 1.26.3-3+deb13u10}

@@ -11,12 +11,12 @@ description:
     was replaced are restarted, the processes of O(apps) are owed a renewal instead.
 options:
   apps: {description: Applications whose units are renewed by role release., type: list, elements: str, default: []}
-  run: {description: "The run in hand, from preflight.", type: dict, default: {}}
+  run: {description: The current run; preflight's when left out., type: dict, default: {}}
 author: Samestack
 """
 
 EXAMPLES = r"""
-- name: Packages are the newest
+- name: Upgrade the packages
   samestack.core.stack_upgrade:
     apps: [noticeboard]
 """

@@ -51,7 +51,7 @@ options:
       reload: {description: Running units (or patterns) to reload when this entry changed., type: list, elements: str}
       when: {description: Leave the entry out when false., type: bool, default: true}
   run:
-    description: The run in hand; with its C(id), what is replaced is kept. The action plugin fills it in.
+    description: The current run; with its C(id), what is replaced is kept. The action plugin fills it in.
     type: dict
     default: {}
   contents:
@@ -72,7 +72,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The web server is configured and runs
+- name: Configure Nginx
   samestack.core.system_state:
     files:
       - {path: /etc/nginx/nginx.conf, template: nginx.conf.j2, validate: nginx -t, reload: [nginx.service]}

@@ -14,17 +14,17 @@ description:
 options:
   undo: {description: Id of the run to take back; empty only looks., type: str, default: ""}
   app: {description: Name of the application., type: str, required: true}
-  run: {description: The run in hand, from preflight., type: dict, default: {}}
+  run: {description: The current run; preflight's when left out., type: dict, default: {}}
 author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The last run on this host is known
+- name: Find the last run on this host
   samestack.core.undo_provision:
     app: noticeboard
   register: found
 
-- name: Its files are put back
+- name: Put its files back
   samestack.core.undo_provision:
     app: noticeboard
     undo: "{{ found.last.id }}"

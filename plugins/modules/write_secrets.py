@@ -5,7 +5,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: write_secrets
-short_description: The environment in hand has its secrets
+short_description: The current environment has its secrets
 description:
   - Makes C(inventories/vault/<environment>.yml) with strong random values and encrypts it with the vault password of
     the run; without one, a password is made and kept in C(.samestack/vault-password-<environment>). What is there
@@ -16,7 +16,7 @@ author: Samestack
 """
 
 EXAMPLES = r"""
-- name: The environment has its secrets
+- name: Create the environment's secrets
   samestack.core.write_secrets:
   run_once: true
 """

@@ -60,7 +60,7 @@ def test_everything_is_the_newest_and_runs_with_it(stack: Stack, newest: dict[st
     assert "postgresql@15-main.service" in said
     assert "PostgreSQL was restarted" in said
     assert said.count("https://staging.noticeboard.test/healthz/ answers") == len(STAGING)
-    assert said.index("staging1: https") < said.index("staging2  host : Packages are the newest")
+    assert said.index("staging1: https") < said.index("staging2  host : Upgrade the packages")
     assert "./samestack lock-stack staging" in said
     for name, packages in OLDER.items():
         line = stack.ledger(name)

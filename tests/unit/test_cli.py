@@ -110,7 +110,7 @@ def test_what_is_started(started: list[list[str]], typed: str, expected: list[li
         (["deploy", "--lock-timeout", "30s"], {"release_lock_timeout": "30s"}),
         (["deploy", "--no-restore-point"], {"release_restore_points": "never"}),
         (["deploy"], {}),
-        (["rollback", "--to", "8D62fa25256d"], {"release_id": "8d62fa25256d"}),
+        (["rollback", "--to", "8D62fa25256d"], {"rollback_to": "8d62fa25256d"}),
         (["rollback", "--database", "restore", "--confirm"], {
             "rollback_database": "restore", "rollback_confirm": True,
         }),
@@ -167,7 +167,7 @@ def test_a_release_is_named_by_how_it_begins(
         (tmp_path / "releases" / f"{name}.tar.gz").touch()
     monkeypatch.setattr(project, "STATE", tmp_path)
     assert type_in("rollback", "--to", "8d6").exit_code == 0
-    assert variables(started[0]) == {"release_id": "8d62fa25256d"}
+    assert variables(started[0]) == {"rollback_to": "8d62fa25256d"}
     assert "Did you mean `8d62fa25256d`?" in said("rollback", "--to", "8d62fa25256x")
 
 

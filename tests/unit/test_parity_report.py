@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FAILED = """
-Failed on dev1: preflight : The host can be worked on
+Failed on dev1: preflight : Check that the host can be worked on
   dev1 (in inventories/dev.yml): the machine has not been made yet.
   Run `./samestack up`.
 

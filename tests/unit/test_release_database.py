@@ -198,7 +198,7 @@ class Kept:
         (root / "current").symlink_to(f"releases/{releases[-1]}")
 
     def target(self, wanted: str = "") -> str:
-        params = {"root": str(self.root), "app": "shop", "target": wanted, "database": "reverse", "live_path": ""}
+        params = {"root": str(self.root), "app": "shop", "release_id": wanted, "database": "reverse", "live_path": ""}
         reversal = rollback_plan.Reversal(params, self.lines)
         reversal.choose()
         return str(reversal.target.id)
@@ -212,7 +212,7 @@ def test_where_a_rollback_leads(tmp_path: Path) -> None:
     assert kept.target() == "a"
     with pytest.raises(Error, match="b has failed here, so nobody is sent back to it: it answers 500"):
         kept.target("b")
-    with pytest.raises(Error, match=r"z \(--to\): this host has no such release any more") as raised:
+    with pytest.raises(Error, match=r"z \(--to\): this host has no such release") as raised:
         kept.target("z")
     assert raised.value.hint.startswith("To choose from: c, a.")
     for name in ("8d62fa25256d", "8dffffffffff"):
@@ -223,7 +223,7 @@ def test_where_a_rollback_leads(tmp_path: Path) -> None:
     assert kept.target("8d6") == "8d62fa25256d"
     with pytest.raises(Error, match=r"8d \(--to\): several releases begin so"):
         kept.target("8d")
-    with pytest.raises(Error, match="no such release any more") as raised:
+    with pytest.raises(Error, match="no such release") as raised:
         kept.target("8d62fa25256x")
     assert raised.value.hint.startswith("Did you mean 8d62fa25256d?")
     kept.lines = kept.lines[2:]
@@ -232,6 +232,18 @@ def test_where_a_rollback_leads(tmp_path: Path) -> None:
         kept.target("a")
     with pytest.raises(Error, match="no earlier good release on this host: c is live, and no other served here"):
         kept.target()
+
+
+def test_an_id_that_nothing_has_names_the_nearest_and_the_kept(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, "8d62fa25256d", "0a1b2c3d4e5f")
+    with pytest.raises(Error, match=r"8d62fa25265d \(--to\): this host has no such release") as raised:
+        kept.target("8d62fa25265d")
+    assert raised.value.hint.startswith("Did you mean 8d62fa25256d? To choose from: 0a1b2c3d4e5f, 8d62fa25256d."), (
+        raised.value.hint
+    )
+    with pytest.raises(Error) as begun:
+        kept.target("8d62fa")
+    assert begun.value.hint.startswith("Did you mean 8d62fa25256d? ")
 
 
 def test_nothing_to_go_back_from(tmp_path: Path) -> None:
@@ -296,7 +308,7 @@ def test_a_restore_says_what_is_lost_and_has_to_be_meant() -> None:
 
 
 def checked(looked: list[dict[str, Any]], **more: object) -> release_check_steps.Check:
-    params = {"root": "/nowhere", "release": "new", "env_file": "/nowhere", "environment": {}, "migrations": []}
+    params = {"root": "/nowhere", "release_id": "new", "env_file": "/nowhere", "environment": {}, "migrations": []}
     check = release_check_steps.Check({**params, "allow_breaking": False, "dry": True, **more})
     check.found["looked"] = looked
     return check

@@ -97,8 +97,9 @@ class Host:
 
     def params(self, **given: Any) -> dict[str, Any]:
         return {
-            "release": NEW, "app": "shop", "root": str(self.root), "run_directory": str(self.run), "host": "shop.test",
-            "path": "/", "timeout": 1, "drain": 0, "web_user": "", "workers": ["queue"], "timers": ["tidy"],
+            "release_id": NEW, "app": "shop", "root": str(self.root), "run_directory": str(self.run),
+            "host": "shop.test", "path": "/", "timeout": 1, "drain": 0, "web_user": "",
+            "workers": ["queue"], "timers": ["tidy"],
             "serves": True, "restart": False, "live": None, "keep": 5, "run": {}, "message": "", **given,
         }  # fmt: skip
 
@@ -224,7 +225,7 @@ def test_cut_off_after_the_flip_the_old_one_can_still_take_over(host: Host) -> N
 def test_a_second_instance_takes_over_what_changed(host: Host, serving: str, following: str) -> None:
     host.serve(serving)
     flag = host.owe()
-    assert host.switch(release="").run() == [f"Release {OLD} runs with what changed"]
+    assert host.switch(release_id="").run() == [f"Release {OLD} runs with what changed"]
     assert (host.live, host.current, host.web) == (following, OLD, [following])
     assert f"restart shop-worker-queue@{OLD}.service" in host.calls
     assert (host.ledger, flag.exists()) == ([], False)
@@ -237,7 +238,7 @@ def test_settings_that_break_the_application_do_not_reach_the_visitors(host: Hos
     flag = host.owe()
     host.ill[f"{OLD}-2"] = "its process does not stay up"
     with pytest.raises(Error) as caught:
-        host.switch(release="").run()
+        host.switch(release_id="").run()
     assert "serve on, with what they had" in caught.value.hint
     assert (host.live, host.web, flag.exists(), host.ledger) == (OLD, [OLD], True, [])
     assert host.calls.count(f"restart shop-worker-queue@{OLD}.service") == 0
@@ -247,7 +248,7 @@ def test_what_was_started_by_a_run_that_was_cut_off_is_started_again(host: Host)
     host.serve(OLD)
     host.owe()
     host.units[f"shop-web@{OLD}-2.service"] = "active"
-    host.switch(release="").run()
+    host.switch(release_id="").run()
     unit = f"shop-web@{OLD}-2.service"
     # What ends must not be taken for what begins.
     assert host.calls.index("quiet") < host.calls.index(f"stop {unit}") < host.calls.index(f"start {unit}")
@@ -257,17 +258,17 @@ def test_what_was_started_by_a_run_that_was_cut_off_is_started_again(host: Host)
 
 def test_nothing_owed_and_nothing_live_change_nothing(host: Host) -> None:
     flag = host.owe()
-    assert host.switch(release="").run() == []
+    assert host.switch(release_id="").run() == []
     assert not flag.exists()
     host.serve(OLD)
-    switch = host.switch(release="")
+    switch = host.switch(release_id="")
     assert (switch.run(), switch.changed, host.calls) == ([], False, [])
 
 
 def test_what_is_asked_for_meanwhile_stays_owed(host: Host) -> None:
     host.serve(OLD)
     flag = host.owe()
-    switch = host.switch(release="")
+    switch = host.switch(release_id="")
     flag.unlink()
     flag.write_text("again")
     switch.run()
@@ -277,10 +278,10 @@ def test_what_is_asked_for_meanwhile_stays_owed(host: Host) -> None:
 def test_live_code_and_releases_change_places_with_a_deployment(host: Host) -> None:
     host.serve(OLD)
     host.owe()
-    switch = host.switch(release="", live=True)
+    switch = host.switch(release_id="", live=True)
     assert (switch.run(), switch.changed, host.calls) == ([], False, [])
     host.owe()
-    assert host.switch(release="", live=False).run() != []
+    assert host.switch(release_id="", live=False).run() != []
 
 
 def test_a_new_release_has_what_changed(host: Host) -> None:
@@ -299,7 +300,7 @@ def test_stopped_on_purpose_until_the_next_release(host: Host) -> None:
     assert (host.units, maintenance_page.closed_by()) == ({}, "release")
     # Provisioning does not start it.
     host.owe()
-    host.switch(release="").run()
+    host.switch(release_id="").run()
     assert host.units == {}
     host.switch().run()
     assert (host.live, host.current, host.web, maintenance_page.is_on()) == (NEW, NEW, [NEW], False)

@@ -91,7 +91,7 @@ def compile_packages(builder: Building, donor: str) -> None:
 
 def export(uv: Uv, kind: str) -> str:
     """Have the lock's own tool write it as a requirements file in the release's folder; returns that file's path."""
-    tools = uv.builder.params["tools"]
+    tools = uv.builder.params["pins"]
     target = os.path.join(uv.builder.scratch, "requirements.txt")
     if kind == "poetry":
         with_plugin = ["--with", f"poetry-plugin-export=={tools['poetry-plugin-export']}"]

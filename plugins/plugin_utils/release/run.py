@@ -9,6 +9,10 @@ import platform
 import secrets
 import subprocess
 import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def who() -> str:
@@ -46,6 +50,12 @@ def user_name() -> str:
 def new_run() -> str:
     """Return the name of a new run: sorts by time, and no two are alike."""
     return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(3)}"
+
+
+def current_run(task_vars: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the current run as preflight made it (id, verb, who, began, environment …), {} without one."""
+    run: dict[str, Any] = ((task_vars or {}).get("ansible_facts") or {}).get("run") or {}
+    return dict(run)
 
 
 def run_process() -> int:

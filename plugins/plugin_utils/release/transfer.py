@@ -15,6 +15,7 @@ from ...module_utils.common.text import few
 from ...module_utils.release.files.contents import DamageError
 from ..project_root import project_root
 from .identity import platform_problem
+from .run import current_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,6 +90,10 @@ class Transfers(ActionBase):
         """Return the project's folder."""
         return project_root()
 
+    def arguments(self, task_vars: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return the task's arguments, with the current run."""
+        return {**self._task.args, "run": self._task.args.get("run") or current_run(task_vars)}
+
     def look(self, root: str, release: str) -> Look:
         """Look at what the host has."""
         command = LOOK.format(root=shlex.quote(root), release=shlex.quote(release))
@@ -116,7 +121,7 @@ class Transfers(ActionBase):
     def keep(self, store: Store, args: Mapping[str, Any], packed: Mapping[str, Any], folder: str) -> None:
         """Fetch what a host has packed into a folder of its own, verified; raises AnsibleActionFail."""
         archives = [(store.venv(packed["vid"]), packed["venv_sha256"], "venv.tar.gz")] if packed["venv_packed"] else []
-        archives.append((store.release(args["id"]), packed["sha256"], "release.tar.gz"))
+        archives.append((store.release(args["release_id"]), packed["sha256"], "release.tar.gz"))
         try:
             for path, sha256, name in archives:
                 remote = self._connection._shell.join_path(folder, name)
@@ -132,13 +137,13 @@ class Transfers(ActionBase):
 
         Where that cannot be done, it is refused; not so to whoever goes back, at night perhaps, and needs it.
         """
-        if look.current == args["id"]:
+        if look.current == args["release_id"]:
             return {}
         args = {**args, "repair": True}
         asked = self.module("release_ship", ship_args(args), task_vars)
         if asked.get("failed") or not asked["changed"]:
             return asked
-        release, by_hand = args["id"], few(asked["by_hand"])
+        release, by_hand = args["release_id"], few(asked["by_hand"])
         contents = store.holds(release, args.get("sha256") or look.sha256)
         if contents is None:
             why = f"its archive is not on this computer ({store.folder})"
@@ -162,7 +167,7 @@ class Transfers(ActionBase):
         self, store: Store, args: Mapping[str, Any], look: Look, task_vars: dict[str, Any] | None
     ) -> dict[str, Any]:
         """Bring the store's release to the host; returns the module's result. Raises AnsibleActionFail."""
-        release = args["id"]
+        release = args["release_id"]
         contents = store.holds(release, args.get("sha256") or "")
         if not contents or not contents.venv:
             raise AnsibleActionFail(
@@ -192,7 +197,7 @@ class Transfers(ActionBase):
     def check_platform(self, store: Store, args: Mapping[str, Any]) -> None:
         """Refuse a host on which the release cannot run, before anything is sent; raises AnsibleActionFail."""
         try:
-            inputs = store.inputs(args["id"])
+            inputs = store.inputs(args["release_id"])
         except DamageError as error:
             raise AnsibleActionFail(str(error)) from error
         problem = platform_problem(inputs, args["machine"]) if args.get("machine") else ""
@@ -205,5 +210,5 @@ class Transfers(ActionBase):
 
 def ship_args(args: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of the module release_ship."""
-    names = ("id", "app", "root", "min_free", "run", "pack_venv", "repair")
+    names = ("release_id", "app", "root", "min_free", "run", "pack_venv", "repair")
     return {name: args[name] for name in names if args.get(name) is not None}

@@ -42,7 +42,7 @@ class Check:
     def __init__(self, params: Mapping[str, Any]) -> None:
         """Take the module's parameters."""
         self.params = params
-        self.place = Place(params["root"], params["release"])
+        self.place = Place(params["root"], params["release_id"])
         self.found: dict[str, Any] = {"pending": [], "applied": [], "known": [], "orphans": [], "looked": []}
 
     @property

@@ -1,4 +1,4 @@
-"""What the modules about a release's database have in common: their parameters, and how they end."""
+"""How the modules about a release's database end."""
 
 from __future__ import annotations
 
@@ -15,16 +15,6 @@ if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
     from ..place import Place
-
-ACCOUNT: dict[str, Any] = {
-    "release": {"type": "str", "required": True},
-    "app": {"type": "str", "required": True},
-    "root": {"type": "path", "required": True},
-    "user": {"type": "str", "required": True},
-    "groups": {"type": "list", "elements": "str", "default": []},
-    "env_file": {"type": "path", "required": True},
-    "run": {"type": "dict", "default": {}},
-}
 
 
 def about(place: Place) -> dict[str, Any]:

@@ -134,7 +134,7 @@ class Points:
         name = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(taken)) + "-" + self.params["before"]
         part = self.path(name, ".part")
         about = {
-            "database": self.database, "release": self.params["release"], "before": self.params["before"],
+            "database": self.database, "release": self.params["release_id"], "before": self.params["before"],
             "taken": int(taken), "size": self.size(), "migrations": self.migrations(),
         }  # fmt: skip
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)

@@ -15,6 +15,8 @@ from . import check, linter
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+# How alike two ids are for one to be meant: a beginning of six of its twelve letters is
+NEAR = 0.6
 DEPLOY = "`./samestack deploy --ref …` brings any ref there."
 
 
@@ -74,7 +76,7 @@ class Reversal:
             )
         if self.params["live_path"] or self.live.id == LIVE_CODE or self.live.live_folder:
             raise HostError("This host serves live code (app_live_path), which has no releases to go back to.")
-        wanted = self.params["target"]
+        wanted = self.params["release_id"]
         self.target = self.place(self.named(wanted) if wanted else self.last_good())
 
     def good(self) -> list[str]:
@@ -111,9 +113,9 @@ class Reversal:
         if wanted in failed:
             raise HostError(f"Release {wanted} has failed here, so nobody is sent back to it: {failed[wanted]}", there)
         if wanted not in self.folders():
-            near = difflib.get_close_matches(wanted, good, n=1)
-            meant = f"Did you mean {near[0]}? " if near else ""
-            raise HostError(f"{wanted} (--to): this host has no such release any more.", f"{meant}{there} {DEPLOY}")
+            nearest = difflib.get_close_matches(wanted, good, 1, NEAR)
+            meant = f"Did you mean {self.label(nearest[0])}? " if nearest else ""
+            raise HostError(f"{wanted} (--to): this host has no such release.", f"{meant}{there} {DEPLOY}")
         if wanted not in self.kept:
             raise HostError(f"Release {wanted} is not complete on this host.", there)
         if wanted not in good and wanted != self.live.id:

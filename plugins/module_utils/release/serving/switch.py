@@ -33,7 +33,7 @@ class Switch:
         self.params = params
         self.units = units.Units(params)
         self.before: str = Place(params["root"], "").current
-        self.release: str = params["release"] or self.before
+        self.release: str = params["release_id"] or self.before
         self.place = Place(params["root"], self.release)
         self.steps = Steps()
         self.server = server.Server(params, self.units, self.place)
@@ -78,7 +78,7 @@ class Switch:
 
     def is_settled(self) -> bool:
         """Return whether `run` would change nothing."""
-        if self.params["release"]:
+        if self.params["release_id"]:
             return self.is_done()
         # What is stopped on purpose has new processes when it starts again; what is to be replaced has them then.
         live, wanted = self.before == LIVE_CODE, self.params["live"]
@@ -100,7 +100,7 @@ class Switch:
             if isinstance(error, OSError):
                 raise HostError(f"Release {self.release} could not be switched to: {error}") from error
             raise
-        if not self.params["release"]:
+        if not self.params["release_id"]:
             return [f"Release {self.release} runs with what changed"]
         if not self.is_renewal or self.params["restart"]:
             self.record.succeed(**self.line())
@@ -115,7 +115,7 @@ class Switch:
 
     def confirm(self) -> list[str]:
         """Say that nothing is to do."""
-        if not self.params["release"]:
+        if not self.params["release_id"]:
             self.owed.done()
             return []
         if self.params["serves"]:
@@ -178,7 +178,7 @@ class Switch:
         wanted = self.units.wanted(self.instance)
         units.reload_manager([*wanted, *self.units.running()])
         shown = units.properties(wanted)
-        if not self.params["release"]:
+        if not self.params["release_id"]:
             # Configuration that was taken back knows less than the inventory.
             self.units.leave_out(unit for unit in wanted if shown.get(unit, {}).get("LoadState") != "loaded")
             wanted = self.units.wanted(self.instance)

@@ -22,7 +22,7 @@ PROBE_SECONDS = 10
 def state(params: Mapping[str, Any], run: ledger.Run) -> dict[str, Any]:
     """Return everything that the module `release_state` tells; see there."""
     live = Place(params["root"], "").current
-    place = Place(params["root"], params["release"] or live)
+    place = Place(params["root"], params["release_id"] or live)
     lines = [line for line in ledger.read_ledger(run.folder) if line.get("app", run.app) == run.app]
     healthy, why = health(params)
     return {
