@@ -298,11 +298,11 @@ def test_entries_that_make_no_sense(raw: Any, message: str) -> None:
         normalise(raw)
 
 
-def test_what_a_purged_directory_should_not_have_is_removed(tmp_path: Path) -> None:
+def test_what_an_exclusive_directory_should_not_have_is_removed_and_followed_up(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     followed = tmp_path / "followed"
     files = [
-        entry(folder, state="directory", purge=True, apply=f"touch {followed}"),
+        entry(folder, state="directory", exclusive=True, apply=f"touch {followed}"),
         entry(folder / "wanted", "w\n"),
     ]
     assert apply(*files) == [str(folder), str(folder / "wanted")]
@@ -324,13 +324,8 @@ def test_what_was_removed_comes_back_when_the_rest_is_refused(tmp_path: Path) ->
     folder.mkdir()
     (folder / "left").write_text("x\n")
     with pytest.raises(EntryError, match="refused the new files"):
-        apply(entry(folder, state="directory", purge=True), entry(folder / "new", "n\n", validate="false"))
+        apply(entry(folder, state="directory", exclusive=True), entry(folder / "new", "n\n", validate="false"))
     assert [path.name for path in folder.iterdir()] == ["left"]
-
-
-def test_only_directories_are_purged() -> None:
-    with pytest.raises(AnsibleActionFail, match="only a directory can be purged"):
-        normalise({"path": "/x", "content": "", "purge": True})
 
 
 @pytest.mark.parametrize(

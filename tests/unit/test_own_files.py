@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from plugins.plugin_utils.project_files import project_file_problems, project_files
 
 from plugins.filter.own_files import drop_in_files
+from plugins.plugin_utils.inventory.own_files import project_file_problems, project_files
 
 if TYPE_CHECKING:
     from pathlib import Path
