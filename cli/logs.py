@@ -1,7 +1,9 @@
-"""What the application, nginx, PostgreSQL and Redis write, on all hosts of an environment together, as it comes."""
+"""What the application and its services write, on all hosts of an environment together, as it comes."""
 
 from __future__ import annotations
 
+import functools
+import itertools
 import json
 import os
 import queue
@@ -14,23 +16,47 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .project import ENGINE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 #: Lines of the past that each source begins with
 HISTORY = 100
 FILE_HISTORY = 20
-FILES = {
-    "access": "/var/log/nginx/access.log",
-    "nginx": "/var/log/nginx/error.log",
-    "postgresql": "/var/log/postgresql/*.log",
-    "redis": "/var/log/redis/redis-server.log",
-}
-SERVICES = ("nginx", "postgresql", "redis")
-COLOURS = {"nginx": "35", "access": "36", "postgresql": "34", "redis": "33"}
+SHADES = ("36", "35", "34", "33", "96", "95", "94", "93")
 OF_THE_APP = "32"
 FIELDS = "MESSAGE,_SYSTEMD_UNIT,UNIT"
 CONTROLS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the roles' services write: files by the name that is shown, and units of systemd."""
+
+    files: dict[str, str]
+    units: dict[str, str]
+
+    @property
+    def colours(self) -> dict[str, str]:
+        """A colour (of a terminal) for each source."""
+        return dict(zip(sorted({*self.files, *self.units}), itertools.cycle(SHADES), strict=False))
+
+
+@functools.cache
+def services() -> Services:
+    """Read what services say of themselves (roles/<role>/meta/service.yml)."""
+    import yaml
+
+    files: dict[str, str] = {}
+    units: dict[str, str] = {}
+    for path in sorted(ENGINE.glob("roles/*/meta/service.yml")):
+        name = path.parents[1].name
+        service = yaml.safe_load(path.read_text(encoding="utf-8"))[f"{name}_service"]
+        files |= service.get("logs", {})
+        # All units of a service begin like the first one, up to a dash or an @.
+        units[name] = f"{service['units'][0].removesuffix('.service').split('-')[0]}*"
+    return Services(files, units)
 
 
 @dataclass(frozen=True)
@@ -48,9 +74,9 @@ def remote_command(app: str) -> list[str]:
     The journal is followed whole and sorted out here: a pattern of units would miss those of the next release.
     """
     journal = f"journalctl --quiet --output=json --output-fields={FIELDS}"
-    units = " ".join(shlex.quote(f"--unit={name}") for name in (f"{app}-*", "nginx.service", "postgresql*", "redis*"))
+    units = " ".join(shlex.quote(f"--unit={name}") for name in (f"{app}-*", *services().units.values()))
     parts = [f"{journal} --lines={HISTORY} {units}", f"{journal} --follow --lines=0 &"]
-    for source, files in FILES.items():
+    for source, files in services().files.items():
         parts.append(f"tail -q -n {FILE_HISTORY} -F {files} 2>/dev/null | sed -u 's/^/{source} /' &")
     # Nothing of it stays behind when the connection ends.
     return ["sudo", "sh", "-c", "\n".join([*parts, "cat >/dev/null", "kill 0"])]
@@ -60,7 +86,7 @@ def source_of(unit: str, app: str) -> str:
     """The name under which a unit's lines are shown, "" for one that is none of ours."""
     if unit.startswith(f"{app}-"):
         return unit.removeprefix(f"{app}-").removesuffix(".service")
-    return next((name for name in SERVICES if unit.startswith(name)), "")
+    return next((name for name, start in services().units.items() if unit.startswith(start[:-1])), "")
 
 
 def read_line(raw: str, app: str) -> Iterator[Line]:
@@ -68,7 +94,7 @@ def read_line(raw: str, app: str) -> Iterator[Line]:
     raw = raw.rstrip("\n")
     if not raw.startswith("{"):
         source, _, text = raw.partition(" ")
-        if source in FILES:
+        if source in services().files:
             yield Line(source, "", CONTROLS.sub("", text))
         return
     try:
@@ -90,7 +116,7 @@ def shown(line: Line, host: str, *, colour: bool) -> str:
     """A line as it is printed; `host` is "" where there is one only."""
     head = " ".join(part for part in (host, line.clock, line.source) if part)
     if colour:
-        head = f"\x1b[{COLOURS.get(line.source, OF_THE_APP)}m{head}\x1b[0m"
+        head = f"\x1b[{services().colours.get(line.source, OF_THE_APP)}m{head}\x1b[0m"
     return f"{head} | {line.text}"
 
 

@@ -26,7 +26,7 @@ DIFFERENCES = REPO / "inventories" / "group_vars" / "all" / "differences.yml"
 # In the order in which a person meets them; others of that folder follow.
 TOPICS = ("app", "web", "database", "release", "security", "machine", "notices")
 # The order of playbooks/site.yml, then what comes around it.
-ROLES = ("host", "postgresql", "redis", "django", "nginx", "parity", "release", "preflight")
+ROLES = ("host", "postgresql", "redis", "memcached", "django", "nginx", "parity", "release", "preflight")
 FORMAT = re.compile(r"^(?:Name f|F)ormat: (\w+)$")
 # Longer values are the business of the file that has them.
 LONGEST_VALUE = 60
@@ -72,6 +72,12 @@ def options_of(role: str, entry: str) -> dict[str, Any]:
     """Return the options of one entry point of a role's argument_specs."""
     found: dict[str, Any] = load(REPO / "roles" / role / "meta" / "argument_specs.yml")["argument_specs"]
     return dict(found.get(entry, {}).get("options", {}))
+
+
+def all_decisions() -> dict[str, Any]:
+    """Return the options of every decision: preflight describes those of Samestack, services their own."""
+    first = options_of("preflight", "decisions")
+    return first | {name: option for role in ROLES for name, option in options_of(role, "decisions").items()}
 
 
 def cell(text: str) -> str:
@@ -124,7 +130,14 @@ def defaults() -> dict[str, tuple[str, Any]]:
     """Return the topic of every decision that has a default, and the default."""
     others = sorted(path.stem for path in DEFAULTS.glob("*.yml") if path.stem not in TOPICS)
     topics = [*TOPICS, *others]
-    return {name: (topic, content) for topic in topics for name, content in load(DEFAULTS / f"{topic}.yml").items()}
+    files = {topic: [DEFAULTS / f"{topic}.yml"] for topic in topics}
+    files["services"] = sorted(REPO.glob("roles/*/meta/decisions.yml"))
+    return {
+        name: (topic, content)
+        for topic, paths in files.items()
+        for path in paths
+        for name, content in load(path).items()
+    }
 
 
 def decisions() -> Iterator[str]:
@@ -132,7 +145,7 @@ def decisions() -> Iterator[str]:
     known = defaults()
     may_differ = set(load(DIFFERENCES)["allowed_differences"])
     by_topic: dict[str, list[tuple[str, Any]]] = {topic: [] for topic, _ in known.values()}
-    for name, option in options_of("preflight", "decisions").items():
+    for name, option in all_decisions().items():
         topic = known[name][0] if name in known else "machine" if name.startswith("machine_") else "differences"
         by_topic.setdefault(topic, []).append((name, option))
     for topic, options in by_topic.items():

@@ -19,6 +19,7 @@ options:
   overlay: {description: Whether the machine's settings are laid over the application's., type: bool, default: true}
   overlay_path: {description: Folder of the overlay's modules., type: path, required: true}
   build_env: {description: Environment of the build., type: dict, default: {}}
+  stand_ins: {description: What stands in for services by the ends of variables' names., type: dict, default: {}}
   indexes: {description: "Private package indexes: name to url and user.", type: dict, default: {}}
   index_passwords: {description: Passwords of the indexes by name., type: dict, default: {}}
   static_url: {description: Path under which static files are served., type: str, default: /static/}
@@ -72,6 +73,7 @@ def main() -> None:
             overlay={"type": "bool", "default": True},
             overlay_path={"type": "path", "required": True},
             build_env={"type": "dict", "default": {}},
+            stand_ins={"type": "dict", "default": {}},
             indexes={"type": "dict", "default": {}},
             index_passwords={"type": "dict", "default": {}, "no_log": True},
             static_url={"type": "str", "default": "/static/"},

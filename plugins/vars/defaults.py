@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible.plugins.vars import BaseVarsPlugin
+from ansible.template import trust_as_template
 
-from ..plugin_utils.inventory.defaults import default_files, wiring_files
+from ..plugin_utils.inventory.defaults import default_files, service_names, wiring_files
 from ..plugin_utils.inventory.environment import MARK
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class VarsModule(BaseVarsPlugin):
         if not self._variables:
             for file in [*default_files(), *wiring_files()]:
                 self._variables |= loader.load_from_file(str(file), cache="all", unsafe=True, trusted_as_template=True)
+            services = {name: trust_as_template(f"{{{{ {name}_service }}}}") for name in service_names()}
+            self._variables["services"] = services
         return self._variables
 
     def _has_decisions(self, path: str) -> bool:

@@ -113,7 +113,7 @@ CASES = {
         DEV,
         "",
         "nginx_hsts: 3",
-        ("nginx_hsts = 3", "dev/differences.yml:", "same in every environment", "wiring/nginx.yml"),
+        ("nginx_hsts = 3", "dev/differences.yml:", "same in every environment", "roles/nginx/meta/service.yml"),
     ),
     "own variable in an environment": Broken(
         DEV, "", "my_host: 3", ("my_host = 3", "same in every environment", "declare it")
@@ -134,7 +134,10 @@ CASES = {
         MORE, "", "app_health_path: /", ("app_health_path = /", "more.yml:", "app.yml:", "sets it too")
     ),
     "role variable for all environments": Broken(
-        APP, "", "nginx_hsts: 3\nredis_url: x", ("nginx_hsts = 3", "app.yml:", "wiring/nginx.yml:", "and 1 more", "out")
+        APP,
+        "",
+        "nginx_hsts: 3\nredis_url: x",
+        ("nginx_hsts = 3", "app.yml:", "roles/nginx/meta/service.yml:", "and 1 more", "out"),
     ),
     "set twice in one file": Broken(APP, "", "app_name: x", ("app.yml:", "`app_name` a second time, after line")),
     "domain": Broken(
@@ -190,12 +193,12 @@ CASES = {
         DEV, "provider: local_ca", "provider: localca", ("web_tls.provider = localca", "not one of", "Write local_ca")
     ),
     "boolean as text": Broken(
-        APP, "# app_redis: true", 'app_redis: "yes"', ("app_redis = yes", "true or false", "without quotes")
+        APP, "app_redis: true", 'app_redis: "yes"', ("app_redis = yes", "true or false", "without quotes")
     ),
     "number as text": Broken(
         APP, "# web_processes: 0", 'web_processes: "three"', ("web_processes = three", "whole number")
     ),
-    "no value": Broken(APP, "# app_redis: true", "app_redis:", ("app_redis (in", "missing")),
+    "no value": Broken(APP, "app_redis: true", "app_redis:", ("app_redis (in", "missing")),
     "broken template": Broken(
         APP, '# app_directory: ""', 'app_directory: "{{ nowhere }}"', ("app_directory = {{ nowhere }}", "undefined")
     ),
@@ -288,7 +291,7 @@ def test_a_chat_of_an_earlier_version(project: Project, address: str, url: str) 
 
 
 def test_all_mistakes_are_reported_at_once(project: Project) -> None:
-    project.replace(APP, "# app_redis: true", "app_redis: maybe")
+    project.replace(APP, "app_redis: true", "app_redis: maybe")
     project.replace(APP, "# web_processes: 0", "web_processes: 1.5")
     project.add(DEV, "release_keep: 1")
     assert len(project.check("dev")) == 3

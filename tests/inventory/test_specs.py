@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from plugins.plugin_utils.inventory.defaults import default_files, wiring_files
 from plugins.plugin_utils.inventory.formats import FORMATS
 from plugins.plugin_utils.inventory.values import example, format_of
 
@@ -23,8 +24,11 @@ def load(path: Path) -> Any:
 PROJECT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path.name for path in (PROJECT / "roles").iterdir() if (path / "tasks").is_dir())
 ALL = PROJECT / "inventories" / "group_vars" / "all"
-DEFAULTS = {name: value for file in sorted(PROJECT.glob("defaults/*.yml")) for name, value in load(file).items()}
-WIRING = {name: value for file in sorted(PROJECT.glob("wiring/*.yml")) for name, value in load(file).items()}
+OURS = {"default": default_files(), "wiring": wiring_files()}
+#: The decisions of Samestack itself; services bring their own
+FILES = sorted(PROJECT.glob("defaults/*.yml"))
+DEFAULTS = {name: value for file in OURS["default"] for name, value in load(file).items()}
+WIRING = {name: value for file in OURS["wiring"] for name, value in load(file).items()}
 # Only single hosts can know the one; the other is the list of what may differ, and as such the user's.
 WITHOUT_DEFAULT = {"machine_address", "allowed_differences"}
 #: A setting that is shown as a comment
@@ -36,7 +40,7 @@ def entry_points(role: str) -> dict[str, dict[str, Any]]:
     return {name: point.get("options") or {} for name, point in specs.get("argument_specs", {}).items()}
 
 
-DECISIONS = entry_points("preflight")["decisions"]
+DECISIONS = {name: option for role in ROLES for name, option in entry_points(role).get("decisions", {}).items()}
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -65,14 +69,12 @@ def test_every_decision_has_a_spec_and_a_default() -> None:
 
 def test_no_variable_of_ours_is_set_twice() -> None:
     """Which of two lines wins would hang on the name of a file."""
-    names = [
-        name for folder in ("defaults", "wiring") for file in PROJECT.glob(f"{folder}/*.yml") for name in load(file)
-    ]
+    names = [name for files in OURS.values() for file in files for name in load(file)]
     assert sorted(names) == sorted({**DEFAULTS, **WIRING})
 
 
 def test_the_files_of_ours_say_so() -> None:
-    for file in [*PROJECT.glob("defaults/*.yml"), *PROJECT.glob("wiring/*.yml")]:
+    for file in [*OURS["default"], *PROJECT.glob("wiring/*.yml")]:
         assert "# Part of Samestack and replaced by upgrades" in file.read_text(encoding="utf-8")[:300], file
 
 
@@ -81,8 +83,9 @@ def test_the_delivered_decisions_show_the_defaults() -> None:
     delivered = (ALL / "app.yml").read_text(encoding="utf-8")
     shown = set(load(ALL / "app.yml"))
     values = yaml.safe_load(SHOWN.sub("", delivered))
+    own = {name: value for file in FILES for name, value in load(file).items()}
     assert {name: value for name, value in values.items() if name not in shown} == {
-        name: value for name, value in DEFAULTS.items() if name not in {*shown, "app_domains"}
+        name: value for name, value in own.items() if name not in {*shown, "app_domains"}
     }
 
 

@@ -298,6 +298,18 @@ def test_one_machine_uses_sockets_only(render: Render) -> None:
     assert "listen_addresses = ''" in rendered.text("/etc/postgresql/17/main/conf.d/samestack.conf")
 
 
+def test_one_more_service_is_everywhere_that_it_has_to_be(render: Render) -> None:
+    """The role says it once; packages, the app's environment and its units follow."""
+    (rendered,) = render("debian-13", "with memcached")
+    assert "memcached" in rendered.value("host_packages")
+    assert re.search(r"^-l 127\.0\.0\.1$", rendered.text("/etc/memcached.conf"), re.MULTILINE)
+    assert rendered.value("django_secret_env")["MEMCACHED_LOCATION"] == "127.0.0.1:11211"
+    assert "memcached.service" in rendered.value("django_after")
+    assert not [port for port in rendered.value("host_open_ports") if port["port"] == 11211]
+    (other,) = render("debian-13", "staging")
+    assert "memcached" not in other.value("host_packages")
+
+
 def test_without_redis_nothing_of_it_is_left(render: Render) -> None:
     (rendered,) = render("ubuntu-22.04", "without redis")
     assert not [path for path in rendered.entries if "redis" in path and not path.startswith(RECORDER)]

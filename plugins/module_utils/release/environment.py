@@ -6,6 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .building import Building
 
 # What stands in for values that only an environment has
@@ -14,18 +16,19 @@ STAND_INS = {
     "DEBUG": "false",
     "ALLOWED_HOSTS": "localhost",
     "CSRF_TRUSTED_ORIGINS": "https://localhost",
-    "DATABASE_URL": "postgresql:///build",
-    "REDIS_URL": "redis://localhost:6379/0",
 }
 ANYTHING = "build"
+#: Begins what is no variable, but how names of variables end
+ANY = "*"
 
 
 def of_build(builder: Building) -> dict[str, str]:
     """Return the environment of the build: no secret, no domain; placeholders for what the settings insist on."""
-    values = dict(STAND_INS)
+    services: dict[str, str] = builder.params["stand_ins"]
+    values = STAND_INS | {name: value for name, value in services.items() if not name.startswith(ANY)}
     for name, required in builder.release["environment"].items():
         if required:
-            values.setdefault(name, stand_in(name))
+            values.setdefault(name, stand_in(name, services))
     values.update(of_release(builder))
     values["MEDIA_ROOT"] = os.path.join(builder.params["root"], "shared", "media")
     values.update({name: text(value) for name, value in builder.params["build_env"].items()})
@@ -69,11 +72,9 @@ def text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def stand_in(name: str) -> str:
-    """Return a harmless value for a variable, by what its name says it holds."""
-    for ending in ("SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DATABASE_URL", "REDIS_URL"):
-        if name.endswith(ending):
-            return STAND_INS[ending]
-    if name.endswith("PORT"):
-        return "1"
-    return STAND_INS["REDIS_URL"] if name.endswith(("CACHE_URL", "BROKER_URL")) else ANYTHING
+def stand_in(name: str, services: Mapping[str, str]) -> str:
+    """Return a harmless value for a variable, by how its name ends; `services`: what their roles say to that."""
+    for ending, value in {**STAND_INS, **services}.items():
+        if name.endswith(ending.removeprefix(ANY)):
+            return value
+    return "1" if name.endswith("PORT") else ANYTHING

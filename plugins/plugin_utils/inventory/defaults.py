@@ -26,12 +26,22 @@ FOLDERS = ("defaults", "wiring")
 
 def default_files() -> list[Path]:
     """Return the files with the default of every decision."""
-    return sorted((ENGINE / "defaults").glob("*.yml"))
+    return [*sorted((ENGINE / "defaults").glob("*.yml")), *sorted(ENGINE.glob("roles/*/meta/decisions.yml"))]
 
 
 def wiring_files() -> list[Path]:
     """Return the files in which decisions become the roles' variables: the only ones that know two roles at once."""
-    return sorted((ENGINE / "wiring").glob("*.yml"))
+    return [*sorted((ENGINE / "wiring").glob("*.yml")), *service_files()]
+
+
+def service_files() -> list[Path]:
+    """Return the files in which services say what they are."""
+    return sorted(ENGINE.glob("roles/*/meta/service.yml"))
+
+
+def service_names() -> list[str]:
+    """Return the names of the services: those of their roles."""
+    return [file.parents[1].name for file in service_files()]
 
 
 def order_problems() -> Iterator[Problem]:

@@ -13,7 +13,7 @@ import yaml
 from ansible import constants
 
 from ..project_root import ENGINE
-from .defaults import default_files, wiring_files
+from .defaults import default_files, service_files, wiring_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -208,3 +208,12 @@ def own_settings() -> list[Setting]:
 def label(path: Path, root: Path) -> str:
     """Return how a file is named to people: relative to the project where it is inside it."""
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+def service_declarations() -> dict[str, dict[str, Any]]:
+    """Return what services say of themselves, by name, as it is written: templates are no values yet."""
+    found = {}
+    for file in service_files():
+        name = file.parents[1].name
+        found[name] = read_mapping(file, label(file, ENGINE))[0][f"{name}_service"]
+    return found

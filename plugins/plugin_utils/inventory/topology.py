@@ -5,7 +5,10 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
+from ansible.errors import AnsibleError
+
 from ..errors import Problem
+from .files import service_declarations
 from .view import plain
 
 if TYPE_CHECKING:
@@ -17,15 +20,19 @@ if TYPE_CHECKING:
 def topology_problems(inventory: Inventory, environment: str, host_vars: HostVars) -> Iterator[Problem]:
     """Yield the functions that an environment needs and no machine of it has."""
     file = sorted(inventory.in_hand)[0] if inventory.in_hand else "the inventory"
-    needed = {"web": "serves the site", "db": "has the database"}
-    if host_vars.get("app_redis") is True:
-        needed["cache"] = "has Redis, for which app_redis asks"
-    for function, what in needed.items():
-        members = [name for name in inventory.groups.get(function, []) if inventory.environment(name) == environment]
+    try:
+        services = plain(host_vars.get("service_hosts") or {})
+    except AnsibleError:
+        # A decision that it hangs on is wrong, and is told of already.
+        return
+    said = service_declarations()
+    for name, members in services.items() if isinstance(services, dict) else ():
+        service = said[name]
+        function, purpose = service["group"], service["purpose"]
         if not members:
             fix = f"Name one of its machines under `{function}: hosts:`; it may be in several groups"
-            yield Problem(f"group {function}", file, f"no machine of {environment} {what}", fix, "empty")
-        elif function in ("db", "cache") and len(members) > 1:
+            yield Problem(f"group {function}", file, f"no machine of {environment} {purpose}", fix, "empty")
+        elif len(members) > 1 and not service.get("several"):
             fix = "Leave one of them: the others would stay empty"
             several = f"{environment} has one machine for this, not several"
             yield Problem(f"group {function}", file, several, fix, ", ".join(sorted(members)))

@@ -51,7 +51,9 @@ class Inventory:
         self.in_hand = {label(Path(source), self.root) for source in task_vars.get("ansible_inventory_sources") or []}
         self.extra = [Setting(str(name), value, COMMAND_LINE, 0, "extra", "") for name, value in extra.items()]
         specs = {path.parents[1].name: spec_options(path) for path in roles.glob("*/meta/argument_specs.yml")}
-        self.decisions: dict[str, Any] = specs["preflight"].pop("decisions")
+        self.decisions: dict[str, Any] = {}
+        for points in specs.values():
+            self.decisions |= points.pop("decisions", {})
         self.role_variables = {name for points in specs.values() for options in points.values() for name in options}
         topics = {name.split("_", maxsplit=1)[0] for name in self.decisions} - {"allowed"}
         self.prefixes = {f"{name}_" for name in {*specs, *topics}}

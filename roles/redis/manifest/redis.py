@@ -80,7 +80,7 @@ def waiting(text: str, known: dict[str, str]) -> dict[str, str]:
 
 def collect(host: Host) -> Section:
     """Return the section; raises MissingError."""
-    if "cache" not in host.config["functions"]:
+    if "cache" not in host.config["functions"] or not host.text(FILE):
         raise MissingError("Redis is on another machine, or the application uses none")
     info_text, modules, users, config = ask(host, "info server", "module list", "acl list", "config get *")
     info = dict(line.split(":", 1) for line in info_text.splitlines() if ":" in line)
