@@ -282,7 +282,7 @@ def test_files_of_ones_own_are_where_they_are_read(render: Render) -> None:
     # Whoever deletes the file takes the drop-in away.
     assert rendered.entries["/etc/systemd/system/noticeboard-worker-queue@.service.d/project.conf"]["state"] == "absent"
     (block,) = [part for part in server_blocks(rendered) if "proxy_pass" in part]
-    assert block.rstrip("} \n").endswith("include /etc/nginx/project/*.conf;")
+    assert "include /etc/nginx/project/*.conf;" in block
     assert sum("/etc/nginx/project" in part for part in server_blocks(rendered)) == 1
 
 
