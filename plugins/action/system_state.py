@@ -112,8 +112,11 @@ class ActionModule(ActionBase):
         )
         # The contents would otherwise be printed with -vvv, secrets among them.
         result.pop("invocation", None)
-        if result.get("failed"):
-            result["msg"] = with_own_names(str(result.get("msg", "")), origins)
+        said = str(result.get("msg", ""))
+        if result.get("failed") and (message := with_own_names(said, origins)) != said:
+            # What was raised has the words from before.
+            result.pop("exception", None)
+            result["msg"] = message
         return result
 
     def _with_data(self, entry: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:

@@ -49,20 +49,20 @@ def drop_in_files(
         timers: names of its timers on this host.
     """
     given = {Path(target_name(path)).stem: path for path in paths}
-    entries: list[dict[str, Any]] = []
-    for name in process_names(workers, timers):
+    folders: list[dict[str, Any]] = []
+    files: list[dict[str, Any]] = []
+    # Those that are taken up come last, side by side: all are checked before the processes are asked for.
+    for name in sorted(process_names(workers, timers), key=lambda name: not name.startswith("timer-")):
         at = "" if name.startswith("timer-") else "@"
         folder = f"/etc/systemd/system/{app}-{name}{at}.service.d"
         after: dict[str, Any] = {"apply": RENEW.format(app=app)} if at else {}
         if name not in given:
-            entries.append({"path": f"{folder}/project.conf", "state": "absent", **after})
+            files.append({"path": f"{folder}/project.conf", "state": "absent", **after})
             continue
         after["validate"] = f"systemd-analyze verify --man=no {app}-{name}{at and '@any'}.service"
-        entries += [
-            {"path": folder, "state": "directory"},
-            {"path": f"{folder}/project.conf", **content(given[name]), **after},
-        ]
-    return entries
+        folders.append({"path": folder, "state": "directory"})
+        files.append({"path": f"{folder}/project.conf", **content(given[name]), **after})
+    return [*folders, *files]
 
 
 class FilterModule:

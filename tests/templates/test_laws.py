@@ -282,7 +282,8 @@ def test_files_of_ones_own_are_where_they_are_read(render: Render) -> None:
     # Whoever deletes the file takes the drop-in away.
     assert rendered.entries["/etc/systemd/system/noticeboard-worker-queue@.service.d/project.conf"]["state"] == "absent"
     (block,) = [part for part in server_blocks(rendered) if "proxy_pass" in part]
-    assert "include /etc/nginx/project/*.conf;" in block
+    # After all locations of ours: so it is the project's file that Nginx names where the two contradict each other.
+    assert block.index("include /etc/nginx/project/*.conf;") > block.rindex("location ")
     assert sum("/etc/nginx/project" in part for part in server_blocks(rendered)) == 1
 
 

@@ -54,9 +54,9 @@ def test_every_unit_has_its_drop_in_or_loses_it() -> None:
     assert by_path["site-worker-a@.service.d/project.conf"]["template"] == "/p/systemd/worker-a.conf.j2"
     absent = [path for path, entry in by_path.items() if entry.get("state") == "absent"]
     assert absent == [
+        "site-timer-t.service.d/project.conf",
         "site-web@.service.d/project.conf",
         "site-worker-b@.service.d/project.conf",
-        "site-timer-t.service.d/project.conf",
     ]
     # A timer's next run reads its unit anew.
     assert "apply" not in by_path["site-timer-t.service.d/project.conf"]

@@ -365,3 +365,17 @@ def test_an_error_has_the_projects_names() -> None:
     assert with_own_names("wrong in /etc/nginx/project/a.conf:3", origins) == "wrong in nginx/a.conf:3"
     assert with_own_names("wrong.", origins) == "wrong. Among the new files are these of the project: nginx/a.conf."
     assert with_own_names("wrong", {"/etc/nginx/nginx.conf": ""}) == "wrong"
+
+
+def test_nothing_is_applied_of_what_is_refused(tmp_path: Path) -> None:
+    applied, last = tmp_path / "applied", tmp_path / "last"
+    touch = {"apply": f"touch {applied}"}
+    good = entry(tmp_path / "a", "a\n", validate="true", **touch)
+    bad = entry(tmp_path / "b", "b\n", validate="false", **touch)
+    with pytest.raises(EntryError, match="refused the new files"):
+        apply(good, bad)
+    assert not applied.exists()
+    # A command that needs everything in place waits for it.
+    early = entry(tmp_path / "a", "a\n", validate=f"test ! -e {last}", **touch)
+    apply(early, entry(tmp_path / "b", "b\n", validate=f"test -e {last}"), entry(last, "c\n"))
+    assert applied.exists()

@@ -110,13 +110,20 @@ class State:
         if self.record:
             self.record.keep(entries)
         self.pending.save(self.pending.todo)
+        # What is to be applied is looked at before; the rest when everything is in place.
+        early: list[str] = []
+        seen: list[str] = []
         try:
             for entry, following in zip(entries, [*entries[1:], None], strict=False):
                 PUT[entry["state"]](entry, transaction, False)
                 # Neighbours that ask for the same command share one run of it, after the last of them.
                 shared = following["apply"] if following else []
-                self.run_commands([command for command in entry["apply"] if command not in shared])
-            validate(self.pending.todo["validate"], self.changed)
+                early += entry["validate"] if entry["apply"] else []
+                if commands := [command for command in entry["apply"] if command not in shared]:
+                    validate(early, self.changed)
+                    seen, early = [*seen, *early], []
+                    self.run_commands(commands)
+            validate([command for command in self.pending.todo["validate"] if command not in seen], self.changed)
         except (EntryError, OSError):
             transaction.roll_back()
             if self.record:
