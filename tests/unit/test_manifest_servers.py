@@ -270,6 +270,7 @@ REDIS = (
 
 def redis_on_paper(folder: Path, *answers: str) -> PaperHost:
     host = PaperHost(folder)
+    host.write("/etc/redis/redis.conf", "timeout 0\n")
     host.answers = {"redis-cli": '"next"\n'.join(answers or REDIS)}
     return host
 
@@ -299,5 +300,10 @@ def test_a_redis_that_does_not_answer_is_missing(tmp_path: Path, answer: str, wh
 
 
 def test_a_redis_without_its_client_is_missing(tmp_path: Path) -> None:
+    host = PaperHost(tmp_path)
+    # Another service of its group may be there alone.
+    with pytest.raises(MissingError, match="the application uses none"):
+        redis(host)
+    host.write("/etc/redis/redis.conf", "timeout 0\n")
     with pytest.raises(MissingError, match="redis-cli is not installed"):
-        redis(PaperHost(tmp_path))
+        redis(host)

@@ -89,6 +89,10 @@ def test_missing_variables_are_recognised(text: str) -> None:
     assert missing_name(text) == "DJANGO_KEY"
 
 
+#: As services say it
+STAND_INS = {"DATABASE_URL": "postgresql:///build", "*CACHE_URL": "redis://localhost:6379/0"}
+
+
 def params(tmp_path: Path, **more: Any) -> dict[str, Any]:
     release = {
         "id": "0a1b2c3d4e5f", "vid": "0f0f0f0f0f0f", "app": "shop",
@@ -99,7 +103,7 @@ def params(tmp_path: Path, **more: Any) -> dict[str, Any]:
     }  # fmt: skip
     return {
         "release": {**release, **more}, "root": str(tmp_path), "uv_cache": "/var/cache/samestack/uv", "overlay": True,
-        "overlay_path": "/overlay", "build_env": {"NODE_ENV": "production", "FLAG": True}, "min_free": 0,
+        "overlay_path": "/overlay", "stand_ins": STAND_INS, "build_env": {"NODE_ENV": "production", "FLAG": True}, "min_free": 0,
         "static_url": "/static/", "media_url": "/media/", "indexes": {}, "index_passwords": {}, "build_user": "x",
     }  # fmt: skip
 
@@ -111,6 +115,8 @@ def test_the_build_has_no_secret_and_stand_ins_for_what_the_settings_insist_on(t
     assert values["API_KEY"] == "build"
     assert "X" not in values
     assert values["DATABASE_URL"] == "postgresql:///build"
+    assert "*CACHE_URL" not in values
+    assert "CACHE_URL" not in values
     assert (values["NODE_ENV"], values["FLAG"]) == ("production", "true")
     folder = f"{tmp_path}/releases/0a1b2c3d4e5f"
     assert values["STATIC_ROOT"] == f"{folder}/static"
@@ -126,10 +132,11 @@ def test_live_code_runs_by_the_machines_entry_point(tmp_path: Path) -> None:
 
 
 def test_stand_ins_by_name() -> None:
-    assert stand_in("DJANGO_SECRET_KEY") == "build-only-not-a-secret"
-    assert stand_in("MY_DATABASE_URL") == "postgresql:///build"
-    assert stand_in("EMAIL_PORT") == "1"
-    assert stand_in("ANYTHING_ELSE") == "build"
+    assert stand_in("DJANGO_SECRET_KEY", STAND_INS) == "build-only-not-a-secret"
+    assert stand_in("MY_DATABASE_URL", STAND_INS) == "postgresql:///build"
+    assert stand_in("DJANGO_CACHE_URL", STAND_INS) == "redis://localhost:6379/0"
+    assert stand_in("EMAIL_PORT", STAND_INS) == "1"
+    assert stand_in("ANYTHING_ELSE", STAND_INS) == "build"
 
 
 def test_a_release_is_complete_only_with_its_record(tmp_path: Path) -> None:
