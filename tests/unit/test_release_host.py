@@ -103,7 +103,8 @@ def params(tmp_path: Path, **more: Any) -> dict[str, Any]:
     }  # fmt: skip
     return {
         "release": {**release, **more}, "root": str(tmp_path), "uv_cache": "/var/cache/samestack/uv", "overlay": True,
-        "overlay_path": "/overlay", "stand_ins": STAND_INS, "build_env": {"NODE_ENV": "production", "FLAG": True}, "min_free": 0,
+        "overlay_path": "/overlay", "build_env": {"NODE_ENV": "production", "FLAG": True}, "min_free": 0,
+        "stand_ins": STAND_INS,
         "static_url": "/static/", "media_url": "/media/", "indexes": {}, "index_passwords": {}, "build_user": "x",
     }  # fmt: skip
 
