@@ -95,7 +95,7 @@ def test_it_is_put_in_place_step_by_step(inventory: Path, server: str) -> None:
 
     unconfirmed = play(inventory, *FIRST)
     assert unconfirmed.returncode != 0
-    assert f"--host-key {fingerprint}" in unconfirmed.stdout
+    assert f"--host-key {fingerprint}" in " ".join(unconfirmed.stdout.split())
     assert not known_hosts.exists()
 
     mistaken = play(inventory, *FIRST, "-e", "preflight_host_key_fingerprint=SHA256:another")

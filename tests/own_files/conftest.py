@@ -10,7 +10,7 @@ from tests.support.clone import Clone
 from tests.support.machines import choose_machines, database, environment, site
 
 if TYPE_CHECKING:
-    from support.machines import Environment
+    from tests.support.machines import Environment
 
 pytest_generate_tests = choose_machines
 __all__ = ["database", "environment", "site"]

@@ -15,8 +15,8 @@ import yaml
 from tests.support.examples import examples, write_example
 
 if TYPE_CHECKING:
-    from support.clone import Clone
-    from support.machines import Machine
+    from tests.support.clone import Clone
+    from tests.support.machines import Machine
 
 EXAMPLES = examples("own-files.md")
 FILES = {path: text for path, text in EXAMPLES.items() if path.startswith(("nginx/", "systemd/"))}
@@ -25,11 +25,11 @@ NGINX = "/etc/nginx/project"
 
 
 def provision(clone: Clone, site: Machine, *arguments: str) -> str:
-    return clone.make("provision", f"ENV={site.kind}", "REHEARSAL=1", *arguments)
+    return clone.samestack("provision", site.kind, "--rehearsal", *arguments)
 
 
 def refused(clone: Clone, site: Machine) -> str:
-    return clone.refuses("provision", f"ENV={site.kind}", "REHEARSAL=1")
+    return clone.refuses("provision", site.kind, "--rehearsal")
 
 
 def drop_in(site: Machine, process: str = "web") -> str:
@@ -67,7 +67,7 @@ def brought(clone: Clone, site: Machine) -> str:
         write_example(clone.folder, path, text)
     for text in DECISIONS.values():
         clone.decide(**yaml.safe_load(text))
-    said = provision(clone, site, "ARGS=--check --diff")
+    said = provision(clone, site, "--check", "--diff")
     assert not site.run(f"ls {NGINX}").strip()
     for path in FILES:
         assert path.split("/")[1].removesuffix(".j2") in said or "project.conf" in said
