@@ -45,7 +45,7 @@ MODULES = {
 BIN = Path(sys.executable).parent
 
 
-class Asked(Exception):  # noqa: N818
+class AskedError(Exception):
     """What a module takes, before it does anything."""
 
 
@@ -53,10 +53,10 @@ def takes(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any
     module = MODULES[name]
 
     def ask(argument_spec: dict[str, dict[str, Any]], **_options: Any) -> None:
-        raise Asked(argument_spec)
+        raise AskedError(argument_spec)
 
     monkeypatch.setattr(module, "AnsibleModule", ask)
-    with pytest.raises(Asked) as asked:
+    with pytest.raises(AskedError) as asked:
         module.main()
     spec: dict[str, dict[str, Any]] = asked.value.args[0]
     return spec
