@@ -20,8 +20,8 @@ from ansible.template import Templar
 from ansible.vars.manager import VariableManager
 
 from box.common import SetupError, stop
+from plugins.plugin_utils.inventory.environment import ENVIRONMENTS
 
-ENVIRONMENTS = ("dev", "staging", "production")
 #: How Ansible connects; templates are allowed in all of them.
 CONNECTION = (
     "ansible_host",

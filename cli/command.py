@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from .project import ENVIRONMENTS, known_hosts, known_releases
+# It imports nothing but Python, so that help comes at once.
+from plugins.plugin_utils.inventory.environment import ENVIRONMENTS
+
+from .project import known_hosts, known_releases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import click
 
 from box.resolve import Inventory
+from plugins.plugin_utils.inventory.environment import ENVIRONMENTS
 from plugins.plugin_utils.inventory.files import label
 from plugins.plugin_utils.inventory.laws import PLACEHOLDER
 from plugins.plugin_utils.parity.report import Report
@@ -28,7 +29,7 @@ from plugins.plugin_utils.parity.text import Look
 from plugins.plugin_utils.parity.timeline import since
 
 from .playbook import Run, environment
-from .project import ENVIRONMENTS, PROJECT, STATE, inventory_of
+from .project import PROJECT, STATE, inventory_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,42 +4,30 @@ from __future__ import annotations
 
 import click
 
-from .command import verb
-from .playbook import Run, playbook_options
+from .playbook import Run, played
 
 GROUP = "Who may change it, who may see it"
-ANSIBLE = "ANSIBLE'S OPTIONS"
 
 
-@verb(
-    "freeze",
-    group=GROUP,
-    example='samestack freeze production -m "sale until Monday"',
-    page="lock-and-freeze",
-    rest=ANSIBLE,
-)
-@playbook_options()
+@played("freeze", group=GROUP, example='samestack freeze production -m "sale until Monday"', page="lock-and-freeze")
 @click.option("-m", "--message", default="", help="Why; whoever is refused is told.")
 def freeze(on: Run, message: str) -> None:
     """Let nobody change an environment until unfreeze."""
     on.play("freeze", freeze_message=message)
 
 
-@verb("unfreeze", group=GROUP, example="samestack unfreeze production", page="lock-and-freeze", rest=ANSIBLE)
-@playbook_options()
+@played("unfreeze", group=GROUP, example="samestack unfreeze production", page="lock-and-freeze")
 def unfreeze(on: Run) -> None:
     """Let an environment be changed again."""
     on.play("unfreeze")
 
 
-@verb(
+@played(
     "maintenance",
     group=GROUP,
     example=['samestack maintenance production --on -m "back at nine"', "samestack maintenance production --off"],
     page="maintenance",
-    rest=ANSIBLE,
 )
-@playbook_options()
 @click.option("--on/--off", "closed", default=None, help="Show the page, or the site again.")
 @click.option("-m", "--message", default="", help="What the page says.")
 def maintenance(on: Run, closed: bool | None, message: str) -> None:

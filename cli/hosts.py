@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import click
 
-from .command import verb
-from .playbook import Run, playbook_options
+from .playbook import Run, played
 
 GROUP = "The machines of an environment"
-ANSIBLE = "ANSIBLE'S OPTIONS"
 
 
-@verb(
+@played(
     "provision",
     group=GROUP,
     example=["samestack provision staging", "samestack provision production --rehearsal --check --diff"],
     page="provision",
-    rest=ANSIBLE,
+    waits=True,
 )
-@playbook_options(waits=True)
 @click.option(
     "--host-key",
     metavar="SHA256:…",
@@ -42,29 +39,25 @@ def provision(on: Run, host_key: str, login_as: tuple[str, ...], public_key: str
     )
 
 
-@verb("undo-provision", group=GROUP, example="samestack undo-provision staging", page="undo-provision", rest=ANSIBLE)
-@playbook_options(waits=True)
+@played("undo-provision", group=GROUP, example="samestack undo-provision staging", page="undo-provision", waits=True)
 def undo_provision(on: Run) -> None:
     """Put back the files that the last provision replaced."""
     on.play("undo-provision")
 
 
-@verb("upgrade", group=GROUP, example="samestack upgrade staging", page="stack-lock", rest=ANSIBLE)
-@playbook_options(waits=True)
+@played("upgrade", group=GROUP, example="samestack upgrade staging", page="stack-lock", waits=True)
 def upgrade(on: Run) -> None:
     """Install the newest OS packages, one machine after the other."""
     on.play("upgrade")
 
 
-@verb("lock-stack", group=GROUP, example="samestack lock-stack staging", page="stack-lock", rest=ANSIBLE)
-@playbook_options()
+@played("lock-stack", group=GROUP, example="samestack lock-stack staging", page="stack-lock")
 def lock_stack(on: Run) -> None:
     """Make the package versions of these machines those of every environment."""
     on.play("lock-stack")
 
 
-@verb("secrets", group=GROUP, example="samestack secrets staging", page="secrets", rest=ANSIBLE)
-@playbook_options()
+@played("secrets", group=GROUP, example="samestack secrets staging", page="secrets")
 def secrets(on: Run) -> None:
     """Make the encrypted secrets of an environment."""
     on.play("secrets")

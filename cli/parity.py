@@ -5,10 +5,9 @@ from __future__ import annotations
 import click
 
 from .command import Environment, Exit, rehearsal_option, stop, verb
-from .playbook import Run, playbook_options
+from .playbook import Run, played
 
 GROUP = "Environments, side by side"
-ANSIBLE = "ANSIBLE'S OPTIONS"
 
 
 @verb(
@@ -39,15 +38,13 @@ def parity(
     raise SystemExit(Exit.DONE if matches else Exit.FAILED)
 
 
-@verb("manifest", group=GROUP, example="samestack manifest staging", page="manifest", rest=ANSIBLE)
-@playbook_options()
+@played("manifest", group=GROUP, example="samestack manifest staging", page="manifest")
 def manifest(on: Run) -> None:
     """Record what is really on each machine."""
     on.play("manifest")
 
 
-@verb("drift", group=GROUP, example="samestack drift production", page="drift", rest=ANSIBLE)
-@playbook_options()
+@played("drift", group=GROUP, example="samestack drift production", page="drift")
 def drift(on: Run) -> None:
     """Show what changed outside of our runs, when and by what."""
     on.play("drift")

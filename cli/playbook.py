@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .command import Exit, check_rehearsal, complete_host, environment_argument, rehearsal_option, rest_of
+from .command import Exit, check_rehearsal, complete_host, environment_argument, rehearsal_option, rest_of, verb
 from .project import ENGINE, PROJECT, inventory_of
 
 if TYPE_CHECKING:
@@ -161,5 +161,18 @@ def playbook_options(*, default: str = "dev", chosen: bool = True, waits: bool =
         for decorator in reversed(decorators):
             wrapped = decorator(wrapped)
         return wrapped
+
+    return decorate
+
+
+def played(
+    name: str, *, group: str, example: str | Sequence[str], page: str, default: str = "dev", chosen: bool = True,
+    waits: bool = False,
+) -> Callable[..., Any]:  # fmt: skip
+    """Return a decorator that makes a verb of a function that runs playbooks: see `verb` and `playbook_options`."""
+
+    def decorate(function: Callable[..., None]) -> Any:
+        options = playbook_options(default=default, chosen=chosen, waits=waits)
+        return verb(name, group=group, example=example, page=page, rest="ANSIBLE'S OPTIONS")(options(function))
 
     return decorate

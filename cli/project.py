@@ -8,7 +8,6 @@ from pathlib import Path
 
 #: Playbooks, roles and plugins
 ENGINE = Path(__file__).resolve().parents[1]
-ENVIRONMENTS = ("dev", "staging", "production")
 #: An archive of a release, and none of its packages
 ARCHIVE = re.compile(r"(?P<app>.+?)-(?!venv-)(?P<id>[0-9a-f]{12})\.tar\.gz")
 

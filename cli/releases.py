@@ -6,11 +6,10 @@ from typing import Any
 
 import click
 
-from .command import Release, verb
-from .playbook import Run, playbook_options
+from .command import Release
+from .playbook import Run, played
 
 GROUP = "Releases"
-ANSIBLE = "ANSIBLE'S OPTIONS"
 
 ref_option = click.option("--ref", metavar="REF", default="", help="A branch, tag or commit, in place of app.yml's.")
 
@@ -51,14 +50,13 @@ def acceptance_variables(options: dict[str, Any]) -> dict[str, Any]:
     return {"parity_accept": ",".join(options["accept"]), "parity_reason": options["reason"]}
 
 
-@verb(
+@played(
     "deploy",
     group=GROUP,
     example=["samestack deploy", "samestack deploy staging --ref v1.2", "samestack deploy staging --allow-breaking"],
     page="deploy",
-    rest=ANSIBLE,
+    waits=True,
 )
-@playbook_options(waits=True)
 @ref_option
 @migration_options
 def deploy(on: Run, ref: str, **options: Any) -> None:
@@ -66,14 +64,15 @@ def deploy(on: Run, ref: str, **options: Any) -> None:
     on.play("deploy", release_ref=ref, **migration_variables(options))
 
 
-@verb(
+@played(
     "promote",
     group=GROUP,
     example=["samestack promote", 'samestack promote --accept packages/cowsay --reason "removed on Monday"'],
     page="promote",
-    rest=ANSIBLE,
+    default="production",
+    chosen=False,
+    waits=True,
 )
-@playbook_options(default="production", chosen=False, waits=True)
 @acceptance_options
 @migration_options
 def promote(on: Run, **options: Any) -> None:
@@ -81,14 +80,13 @@ def promote(on: Run, **options: Any) -> None:
     on.play("promote", both=True, **acceptance_variables(options), **migration_variables(options))
 
 
-@verb(
+@played(
     "plan",
     group=GROUP,
     example=["samestack plan production", "samestack plan staging --ref v1.2"],
     page="plan",
-    rest=ANSIBLE,
+    waits=True,
 )
-@playbook_options(waits=True)
 @ref_option
 @acceptance_options
 @migration_options
@@ -102,14 +100,13 @@ def plan(on: Run, ref: str, **options: Any) -> None:
         on.play("deploy", "--check", "--diff", release_ref=ref, **variables)
 
 
-@verb(
+@played(
     "rollback",
     group=GROUP,
     example=["samestack rollback production", "samestack rollback production --to 8d62fa25256d --database keep"],
     page="rollback",
-    rest=ANSIBLE,
+    waits=True,
 )
-@playbook_options(waits=True)
 @click.option("--to", type=Release(), metavar="RELEASE", default=None, help="Another one than the last good release.")
 @click.option(
     "--database",
@@ -125,29 +122,25 @@ def rollback(on: Run, to: str | None, database: str | None, confirm: bool) -> No
     on.play("rollback", rollback_to=to, rollback_database=database, rollback_confirm=True if confirm else None)
 
 
-@verb("repair", group=GROUP, example="samestack repair staging", page="repair", rest=ANSIBLE)
-@playbook_options(waits=True)
+@played("repair", group=GROUP, example="samestack repair staging", page="repair", waits=True)
 def repair(on: Run) -> None:
     """Put back what somebody changed of the live release by hand."""
     on.play("repair")
 
 
-@verb("accept", group=GROUP, example='samestack accept staging -m "seen by the editors"', page="releases", rest=ANSIBLE)
-@playbook_options()
+@played("accept", group=GROUP, example='samestack accept staging -m "seen by the editors"', page="releases")
 @click.option("-m", "--message", default="", help="A remark for the ledger.")
 def accept(on: Run, message: str) -> None:
     """Record that you have looked at what serves; a promotion asks for that."""
     on.play("accept", accept_message=message)
 
 
-@verb(
+@played(
     "releases",
     group=GROUP,
     example=["samestack releases production", "samestack releases production --json"],
     page="releases",
-    rest=ANSIBLE,
 )
-@playbook_options()
 @click.option("--lines", type=click.IntRange(min=1), default=None, help="How many changes are shown (20).")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, oldest first.")
 def releases(on: Run, lines: int | None, as_json: bool) -> None:

@@ -6,6 +6,9 @@ import json
 import re
 import subprocess
 import sys
+
+# Which modules there are is said in meta/runtime.yml.
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,35 +16,11 @@ import pytest
 import yaml
 
 from plugins.module_utils.common.arguments import SHARED
-from plugins.modules import (
-    release_activate,
-    release_build,
-    release_check,
-    release_migrate,
-    release_pause,
-    release_reverse,
-    release_ship,
-    release_state,
-    restore_point,
-)
 
 ROOT = Path(__file__).parents[2]
 RUNTIME: dict[str, Any] = yaml.safe_load((ROOT / "meta/runtime.yml").read_text())
 GROUP: list[str] = RUNTIME["action_groups"]["release"]
-MODULES = {
-    module.__name__.rpartition(".")[2]: module
-    for module in (
-        release_activate,
-        release_build,
-        release_check,
-        release_migrate,
-        release_pause,
-        release_reverse,
-        release_ship,
-        release_state,
-        restore_point,
-    )
-}
+MODULES = {name: import_module(f"plugins.modules.{name}") for name in GROUP}
 BIN = Path(sys.executable).parent
 
 
