@@ -63,6 +63,7 @@ class Team:
 
     def arguments(self, verb: str, environment: str, **values: object) -> list[str]:
         """Return the command's arguments; what is no option of a verb goes to Ansible."""
+        assert all(name.islower() for name in values), "these would be variables that nothing reads"
         where = [] if verb == "promote" else [environment]
         words = [verb, *where, "--rehearsal"]
         for name, text in values.items():

@@ -75,7 +75,7 @@ def test_maintenance(team: Team) -> None:
     page = browser.get("/")
     assert page.status == 200
     said = team.refuses("maintenance", "staging")
-    assert "on=True" in said
+    assert "say which: --on shows the page" in said
     team.samestack("maintenance", "staging", on=True, message="Back at <8>, for $5")
     closed = browser.get("/")
     assert closed.status == 503
