@@ -38,16 +38,30 @@ def parity(
     raise SystemExit(Exit.DONE if matches else Exit.FAILED)
 
 
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a machine, for programs.")
+
+
 @played("manifest", group=GROUP, example="samestack manifest staging", page="manifest")
-def manifest(on: Run) -> None:
+@json_option
+def manifest(on: Run, as_json: bool) -> None:
     """Record what is really on each machine."""
-    on.play("manifest")
+    show(on, "manifest", as_json=as_json)
 
 
-@played("drift", group=GROUP, example="samestack drift production", page="drift")
-def drift(on: Run) -> None:
+@played("drift", group=GROUP, example=["samestack drift production", "samestack drift production --json"], page="drift")
+@json_option
+def drift(on: Run, as_json: bool) -> None:
     """Show what changed outside of our runs, when and by what."""
-    on.play("drift")
+    show(on, "drift", as_json=as_json)
+
+
+def show(on: Run, playbook: str, *, as_json: bool) -> None:
+    """Run a playbook that shows something of each machine, in words or for programs."""
+    if not as_json:
+        on.play(playbook)
+        return
+    for line in on.lines(playbook, "{", manifest_format="json"):
+        click.echo(line)
 
 
 VERBS = (parity, manifest, drift)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -24,4 +25,10 @@ class ActionModule(ActionBase):
         if result.get("failed") or "manifest" not in result:
             return result
         asked = bool(args.get("drift"))
+        if args.get("format") == "json":
+            # For programs: the lines that begin with a brace.
+            shown = "drift" if asked else "manifest"
+            line = {"host": (task_vars or {}).get("inventory_hostname"), "time": result["time"], shown: result[shown]}
+            self._display.display(json.dumps(line, ensure_ascii=False))
+            return result
         return result | {"say": drift_words(result) if asked else manifest_words(result)}

@@ -20,6 +20,11 @@ options:
   app: {description: Name of the application., type: str, required: true}
   environment: {description: Name of the environment., type: str, required: true}
   drift: {description: Whether what changed outside of our runs is looked up., type: bool, default: false}
+  format:
+    description: What is printed of it: words, or for programs one JSON object a host.
+    type: str
+    choices: [words, json]
+    default: words
   run: {description: The current run; preflight's when left out., type: dict, default: {}}
 author: Samestack
 """
@@ -70,6 +75,7 @@ def main() -> None:
             "app": {"type": "str", "required": True},
             "environment": {"type": "str", "required": True},
             "drift": {"type": "bool", "default": False},
+            "format": {"type": "str", "choices": ["words", "json"], "default": "words"},
             "run": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from typing import TYPE_CHECKING
@@ -48,6 +49,17 @@ def test_refused_until_it_is_mended(team: Rehearsal, offered: str) -> None:
     production.run(f"{command} -qq -y >/dev/null")
     team.samestack("promote", "production")
     assert team.live("production") == offered
+
+
+def test_drift_and_manifest_for_programs(team: Rehearsal) -> None:
+    production = team.machine("production")
+    production.run(INSTALL)
+    for verb, text in (("drift", '"packages", "key": "tree"'), ("manifest", '"tree"')):
+        (line,) = team.clone.samestack(verb, "production", "--rehearsal", "--json").splitlines()
+        found = json.loads(line)
+        assert found["host"] == production.name
+        assert text in json.dumps(found[verb])
+    production.run("dpkg --purge tree >/dev/null")
 
 
 def test_accepted_by_its_name_and_with_a_reason(team: Rehearsal) -> None:
