@@ -18,6 +18,13 @@ options:
     type: dict
     default: {}
   verify: {description: Whether every byte of it is compared with what was built., type: bool, default: false}
+  answers_within:
+    description:
+      - Seconds that the site has to answer well to a visitor on this machine, through its web server; behind a
+        maintenance page, the application itself. It fails when it does not. 0 does not ask, nor does a host where
+        no release serves.
+    type: int
+    default: 0
   lines: {description: How many of the ledger's last lines are returned., type: int, default: 20}
 author: Samestack
 """
@@ -52,7 +59,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.common.arguments import release_argument_spec
 from ..module_utils.common.ledger import Run
-from ..module_utils.release.state.status import changed_by_hand, state
+from ..module_utils.release.state.status import changed_by_hand, state, unwell
 
 
 def main() -> None:
@@ -64,10 +71,13 @@ def main() -> None:
             release_id={"type": "str", "default": ""},
             environment={"type": "dict", "default": {}},
             verify={"type": "bool", "default": False},
+            answers_within={"type": "int", "default": 0},
             lines={"type": "int", "default": 20},
         ),
         supports_check_mode=True,
     )
+    if why := unwell(module.params, module.params["answers_within"]):
+        module.fail_json(msg=why, hint="Look at its logs: `./samestack logs`.")
     found = state(module.params, Run({}, module.params["app"]))
     module.exit_json(changed=False, state=found, say=changed_by_hand(found))
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from typing import TYPE_CHECKING, Any
 
-from ...common import ledger, text
+from ...common import ledger, maintenance_page, text
 from ...common.files import read_json
 from ..application import environment_file_names
 from ..files import contents, retention
@@ -16,7 +17,7 @@ from ..serving.probe import Probe, is_well
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PROBE_SECONDS = 10
+PROBE_SECONDS, PAUSE_SECONDS = 10, 1
 
 
 def state(params: Mapping[str, Any], run: ledger.Run) -> dict[str, Any]:
@@ -118,6 +119,24 @@ def health(params: Mapping[str, Any]) -> tuple[bool, str]:
     status, why = probe.answer(os.path.join(params["run_directory"], "live.sock"), PROBE_SECONDS)
     well = bool(status and is_well(status))
     return well, "" if well else why
+
+
+def unwell(params: Mapping[str, Any], seconds: int) -> str:
+    """Return "" as soon as the site answers well to a visitor on this machine, else why it did not within seconds.
+
+    Nobody is asked in no time, or where no release serves.
+    """
+    if not seconds or not Place(params["root"], "").current:
+        return ""
+    deadline = time.monotonic() + seconds
+    probe = Probe(params["host"], params["path"], "")
+    while True:
+        why = health(params)[1] if maintenance_page.is_on() else probe.through_front(deadline - time.monotonic())
+        if not why:
+            return ""
+        if time.monotonic() > deadline:
+            return f"{probe.address} does not answer as it should: {why}"
+        time.sleep(PAUSE_SECONDS)
 
 
 def free(root: str) -> int:
