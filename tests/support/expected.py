@@ -18,6 +18,7 @@ from ansible.vars.manager import VariableManager
 
 from plugins.plugin_utils.parity.intended import SiteTasks
 from plugins.plugin_utils.secrets.authority import authority_pem, new_authority
+from tests.support import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,6 +70,7 @@ class Site:
         if not constants.CONFIG_FILE or not (Path(constants.CONFIG_FILE).parent / "playbooks/site.yml").exists():
             raise RuntimeError("there is no ansible.cfg of this project here: run pytest in the root of the repository")
         self.root = Path(constants.CONFIG_FILE).parent
+        compiled.remember()
         init_plugin_loader()
         self.loader = DataLoader()
         self.loader.set_basedir(str(self.root / "playbooks"))
