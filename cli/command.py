@@ -42,9 +42,9 @@ Exit codes
   2    the command line is wrong; nothing was started
   3    a machine cannot be reached
   130  interrupted
-manage, shell and dbshell leave with the code of what ran on the machine.
+manage, shell and dbshell exit with the code of what ran on the machine.
 
-`samestack VERB --help` has examples. Words behind `--` are for Ansible, where a verb is a playbook."""
+`samestack VERB --help` has examples. If a verb runs a playbook, anything after `--` goes to Ansible."""
 
 
 class Samestack(click.Group):
@@ -101,7 +101,7 @@ class Verb(click.Command):
             place = args.index("--")
             args, ctx.meta[REST] = args[:place], args[place + 1 :]
             if not self.rest and ctx.meta[REST] and not ctx.resilient_parsing:
-                raise click.UsageError(f"{ctx.info_name} takes nothing behind `--`.", ctx)
+                raise click.UsageError(f"{ctx.info_name} takes nothing after `--`.", ctx)
         return super().parse_args(ctx, args)
 
 
@@ -192,7 +192,7 @@ def environment_argument(default: str = "dev") -> Callable[..., Any]:
 
 
 rehearsal_option = click.option(
-    "--rehearsal", is_flag=True, help="The local stand-in of staging or production, in place of the server."
+    "--rehearsal", is_flag=True, help="Use the local stand-in of staging or production instead of the server."
 )
 
 

@@ -19,7 +19,7 @@ from .command import verb
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print what makes a shell complete verbs, options, environments, releases and hosts."""
+    """Print a shell's completion script: verbs, options, environments, releases and hosts."""
     from click.shell_completion import get_completion_class
 
     maker = get_completion_class(shell)

@@ -6,19 +6,19 @@ import click
 
 from .playbook import Run, played
 
-GROUP = "Who may change it, who may see it"
+GROUP = "Freeze and maintenance"
 
 
 @played("freeze", group=GROUP, example='samestack freeze production -m "sale until Monday"', page="lock-and-freeze")
-@click.option("-m", "--message", default="", help="Why; whoever is refused is told.")
+@click.option("-m", "--message", default="", help="Why; shown to anyone who is refused.")
 def freeze(on: Run, message: str) -> None:
-    """Let nobody change an environment until unfreeze."""
+    """Refuse changes to an environment until unfreeze."""
     on.play("freeze", freeze_message=message)
 
 
 @played("unfreeze", group=GROUP, example="samestack unfreeze production", page="lock-and-freeze")
 def unfreeze(on: Run) -> None:
-    """Let an environment be changed again."""
+    """Allow changes to an environment again."""
     on.play("unfreeze")
 
 
@@ -31,7 +31,7 @@ def unfreeze(on: Run) -> None:
 @click.option("--on/--off", "closed", default=None, help="Show the page, or the site again.")
 @click.option("-m", "--message", default="", help="What the page says.")
 def maintenance(on: Run, closed: bool | None, message: str) -> None:
-    """Show visitors a page in place of the site, or the site again."""
+    """Show visitors a maintenance page, or the site again."""
     if closed is None:
         raise click.UsageError("say which: --on shows the page, --off the site again.")
     if message and not closed:

@@ -20,15 +20,15 @@ GROUP = "The machines of an environment"
     "--host-key",
     metavar="SHA256:…",
     default="",
-    help="The fingerprint of the server's host key, where nobody can be asked.",
+    help="The fingerprint of the server's host key, for runs without a terminal.",
 )
 @click.option(
     "--login-as",
     metavar="USER",
     multiple=True,
-    help="Whom to log in as the first time, in place of root and its like.",
+    help="User for the first login, instead of root, ubuntu, debian and admin (may be repeated).",
 )
-@click.option("--public-key", metavar="FILE", default="", help="Your public key, where it is not one of ssh's own.")
+@click.option("--public-key", metavar="FILE", default="", help="Your public key, if it is not one of ssh's defaults.")
 def provision(on: Run, host_key: str, login_as: tuple[str, ...], public_key: str) -> None:
     """Build the machines, or bring them up to date."""
     on.play(
@@ -41,7 +41,7 @@ def provision(on: Run, host_key: str, login_as: tuple[str, ...], public_key: str
 
 @played("undo-provision", group=GROUP, example="samestack undo-provision staging", page="undo-provision", waits=True)
 def undo_provision(on: Run) -> None:
-    """Put back the files that the last provision replaced."""
+    """Restore the files that the last provision replaced."""
     on.play("undo-provision")
 
 
@@ -53,13 +53,13 @@ def upgrade(on: Run) -> None:
 
 @played("lock-stack", group=GROUP, example="samestack lock-stack staging", page="stack-lock")
 def lock_stack(on: Run) -> None:
-    """Make the package versions of these machines those of every environment."""
+    """Pin every environment to the package versions of these machines."""
     on.play("lock-stack")
 
 
 @played("secrets", group=GROUP, example="samestack secrets staging", page="secrets")
 def secrets(on: Run) -> None:
-    """Make the encrypted secrets of an environment."""
+    """Create the encrypted secrets of an environment."""
     on.play("secrets")
 
 

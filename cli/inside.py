@@ -28,7 +28,7 @@ KEEP = 'umask 077; file=$(mktemp /run/samestack-manage.XXXXXXXX) && cat > "$file
 def machine_options(function: Callable[..., None]) -> Callable[..., None]:
     """Give a verb its environment, the stand-ins and the choice of a host."""
     host = click.option(
-        "--host", metavar="HOST", default="", shell_complete=complete_host, help="Another machine than the first one."
+        "--host", metavar="HOST", default="", shell_complete=complete_host, help="A machine other than the first one."
     )
     wrapped: Callable[..., None] = environment_argument()(rehearsal_option(host(function)))
     return wrapped
@@ -46,8 +46,8 @@ def machine_options(function: Callable[..., None]) -> Callable[..., None]:
     rest="COMMAND…",
 )
 @machine_options
-@click.option("-c", "--command", metavar="TEXT", default="", help="The command in one text.")
-@click.option("--pass-env", metavar="NAME", multiple=True, help="A variable that travels along (may be repeated).")
+@click.option("-c", "--command", metavar="TEXT", default="", help="The command as one string.")
+@click.option("--pass-env", metavar="NAME", multiple=True, help="An environment variable to pass on (may be repeated).")
 @click.pass_context
 def manage(
     ctx: click.Context, environment: str, rehearsal: bool, host: str, command: str, pass_env: tuple[str, ...]
@@ -60,7 +60,7 @@ def manage(
         except ValueError as error:
             raise click.UsageError(f"--command: {error}: {command}") from None
     if not words:
-        raise click.UsageError("there is no command. Write it behind `--`: samestack manage dev -- createsuperuser")
+        raise click.UsageError("there is no command. Write it after `--`: samestack manage dev -- createsuperuser")
     if missing := [name for name in pass_env if name not in os.environ]:
         raise click.UsageError(f"--pass-env {missing[0]}: this variable is not set here.")
     travelling = {name: text for name, text in os.environ.items() if name in pass_env or name.startswith(ALWAYS_PASSED)}
@@ -99,7 +99,7 @@ def dbshell(environment: str, rehearsal: bool, host: str) -> None:
 )
 @machine_options
 def logs(environment: str, rehearsal: bool, host: str) -> None:
-    """Follow what the application and its services write, on all machines."""
+    """Follow the logs of the application and its services, on all machines."""
     from . import logs as follower
 
     place = Place(environment, rehearsal=rehearsal, host=host)

@@ -14,7 +14,7 @@ GROUP = "Local machines"
 
 @verb("up", group=GROUP, example="samestack up", page="local-machines")
 def up() -> None:
-    """Make everything, from a bare computer to the running site."""
+    """Create everything, from a bare computer to a running site."""
     box("setup")
     box("machines", "up", "dev1")
     finish("dev1")
@@ -28,13 +28,13 @@ def down() -> None:
 
 @verb("destroy", group=GROUP, example="samestack destroy", page="local-machines")
 def destroy() -> None:
-    """Take the local machines away."""
+    """Delete the local machines."""
     box("machines", "destroy")
 
 
 @verb("rehearse", group=GROUP, example="samestack rehearse", page="rehearse")
 def rehearse() -> None:
-    """Make all three environments as local machines, side by side, provisioned and deployed."""
+    """Create all three environments as local machines, side by side, provisioned and deployed."""
     names = ("dev1", "staging1", "production1")
     box("setup")
     box("machines", "up", *names)

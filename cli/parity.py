@@ -18,10 +18,10 @@ GROUP = "Environments, side by side"
 )
 @click.argument("environments", type=Environment(), nargs=-1)
 @rehearsal_option
-@click.option("--offline", is_flag=True, help="Ask nobody: compare what this computer has saved.")
-@click.option("--since", metavar="WHEN", default="", help="What changed since then (2026-11-24, 36h, tuesday) instead.")
-@click.option("--all", "everything", is_flag=True, help="List what is declared and expected, too.")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--offline", is_flag=True, help="Ask no machine: compare the manifests saved on this computer.")
+@click.option("--since", metavar="WHEN", default="", help="Show what changed since then (2026-11-24, 36h, tuesday).")
+@click.option("--all", "everything", is_flag=True, help="Also list what is declared and expected.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def parity(
     environments: tuple[str, ...], rehearsal: bool, offline: bool, since: str, everything: bool, as_json: bool
 ) -> None:
@@ -38,7 +38,7 @@ def parity(
     raise SystemExit(Exit.DONE if matches else Exit.FAILED)
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a machine, for programs.")
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object per machine, for programs.")
 
 
 @played("manifest", group=GROUP, example="samestack manifest staging", page="manifest")
@@ -51,7 +51,7 @@ def manifest(on: Run, as_json: bool) -> None:
 @played("drift", group=GROUP, example=["samestack drift production", "samestack drift production --json"], page="drift")
 @json_option
 def drift(on: Run, as_json: bool) -> None:
-    """Show what changed outside of our runs, when and by what."""
+    """Show what changed outside Samestack, when and by what."""
     show(on, "drift", as_json=as_json)
 
 

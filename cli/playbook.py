@@ -147,13 +147,13 @@ def playbook_options(*, default: str = "dev", chosen: bool = True, waits: bool =
         decorators = [
             *([environment_argument(default)] if chosen else []),
             rehearsal_option,
-            click.option("--check", is_flag=True, help="Only say what would be done."),
+            click.option("--check", is_flag=True, help="Only show what would be done."),
             click.option("--diff", is_flag=True, help="Show the lines that change."),
-            click.option("-v", "verbose", count=True, help="Ansible's own output (-vv, -vvv: more of it)."),
-            click.option("--limit", metavar="HOST", default="", shell_complete=complete_host, help="These hosts only."),
+            click.option("-v", "verbose", count=True, help="Show Ansible's own output (-vv, -vvv: more of it)."),
+            click.option("--limit", metavar="HOST", default="", shell_complete=complete_host, help="Only these hosts."),
         ]
         if waits:
-            text = "How long to wait while somebody else is at work here, for example 10m."
+            text = "How long to wait while another run is in progress, for example 10m."
             decorators.append(click.option("--lock-wait", metavar="TIME", default="", help=text))
         call.__doc__ = function.__doc__
         wrapped: Callable[..., None] = call
@@ -173,6 +173,6 @@ def played(
 
     def decorate(function: Callable[..., None]) -> Any:
         options = playbook_options(default=default, chosen=chosen, waits=waits)
-        return verb(name, group=group, example=example, page=page, rest="ANSIBLE'S OPTIONS")(options(function))
+        return verb(name, group=group, example=example, page=page, rest="ANSIBLE OPTIONS")(options(function))
 
     return decorate

@@ -11,14 +11,14 @@ from .playbook import Run, played
 
 GROUP = "Releases"
 
-ref_option = click.option("--ref", metavar="REF", default="", help="A branch, tag or commit, in place of app.yml's.")
+ref_option = click.option("--ref", metavar="REF", default="", help="A branch, tag or commit, instead of app.yml's.")
 
 
 def migration_options(function: Any) -> Any:
     """Give a verb the options of a run that may migrate the database."""
     for decorator in (
-        click.option("--no-restore-point", is_flag=True, help="Migrate without a copy of the database first."),
-        click.option("--lock-timeout", metavar="TIME", default="", help="Wait longer for a table in use, say 30s."),
+        click.option("--no-restore-point", is_flag=True, help="Migrate without copying the database first."),
+        click.option("--lock-timeout", metavar="TIME", default="", help="Wait longer for a table in use, such as 30s."),
         click.option(
             "--allow-breaking", is_flag=True, help="Close the site for migrations that break the running code."
         ),
@@ -38,9 +38,9 @@ def migration_variables(options: dict[str, Any]) -> dict[str, Any]:
 
 def acceptance_options(function: Any) -> Any:
     """Give a verb the options that accept differences between staging and production."""
-    reason = click.option("--reason", metavar="TEXT", default="", help="Why they are accepted; the ledger keeps it.")
+    reason = click.option("--reason", metavar="TEXT", default="", help="Why they are accepted; kept in the ledger.")
     accept = click.option(
-        "--accept", metavar="SECTION/KEY", multiple=True, help="A difference that may stay (may be repeated)."
+        "--accept", metavar="SECTION/KEY", multiple=True, help="A difference to accept (may be repeated)."
     )
     return accept(reason(function))
 
@@ -76,7 +76,7 @@ def deploy(on: Run, ref: str, **options: Any) -> None:
 @acceptance_options
 @migration_options
 def promote(on: Run, **options: Any) -> None:
-    """Bring what staging serves to production, the same bytes."""
+    """Deploy to production what staging serves, byte for byte."""
     on.play("promote", both=True, **acceptance_variables(options), **migration_variables(options))
 
 
@@ -107,16 +107,16 @@ def plan(on: Run, ref: str, **options: Any) -> None:
     page="rollback",
     waits=True,
 )
-@click.option("--to", type=Release(), metavar="RELEASE", default=None, help="Another one than the last good release.")
+@click.option("--to", type=Release(), metavar="RELEASE", default=None, help="A release other than the last good one.")
 @click.option(
     "--database",
     type=click.Choice(["reverse", "keep", "restore"]),
     default=None,
-    help="Reverse its migrations (as ever), keep the newer database, or restore the copy from before.",
+    help="Reverse the migrations (default), keep the newer database, or restore the copy from before.",
 )
-@click.option("--confirm", is_flag=True, help="With --database restore: lose what was written since.")
+@click.option("--confirm", is_flag=True, help="With --database restore: accept losing what was written since.")
 def rollback(on: Run, to: str | None, database: str | None, confirm: bool) -> None:
-    """Let the release before serve again, its database with it."""
+    """Go back to the previous release, database included."""
     if confirm and database != "restore":
         raise click.UsageError("--confirm goes with --database restore; nothing else asks for it.")
     on.play("rollback", rollback_to=to, rollback_database=database, rollback_confirm=True if confirm else None)
@@ -124,14 +124,14 @@ def rollback(on: Run, to: str | None, database: str | None, confirm: bool) -> No
 
 @played("repair", group=GROUP, example="samestack repair staging", page="repair", waits=True)
 def repair(on: Run) -> None:
-    """Put back what somebody changed of the live release by hand."""
+    """Restore files of the live release that were changed by hand."""
     on.play("repair")
 
 
 @played("accept", group=GROUP, example='samestack accept staging -m "seen by the editors"', page="releases")
-@click.option("-m", "--message", default="", help="A remark for the ledger.")
+@click.option("-m", "--message", default="", help="A note for the ledger.")
 def accept(on: Run, message: str) -> None:
-    """Record that you have looked at what serves; a promotion asks for that."""
+    """Record that you have reviewed the live release; promote requires it."""
     on.play("accept", accept_message=message)
 
 
@@ -141,10 +141,10 @@ def accept(on: Run, message: str) -> None:
     example=["samestack releases production", "samestack releases production --json"],
     page="releases",
 )
-@click.option("--lines", type=click.IntRange(min=1), default=None, help="How many changes are shown (20).")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, oldest first.")
+@click.option("--lines", type=click.IntRange(min=1), default=None, help="How many changes to show (20).")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line, oldest first.")
 def releases(on: Run, lines: int | None, as_json: bool) -> None:
-    """Show what serves, and every change that led there."""
+    """Show the live release, and every change that led to it."""
     if not as_json:
         on.play("releases", releases_limit=lines)
         return

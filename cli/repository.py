@@ -21,7 +21,7 @@ def become(*command: str) -> None:
 
 @verb("check", group=GROUP, example="samestack check")
 def check() -> None:
-    """Run linters, unit tests, templates and inventory laws: about a minute."""
+    """Run linters, unit tests, template and inventory tests: about a minute."""
     become("tests/run", "check")
 
 
@@ -40,7 +40,7 @@ def soak() -> None:
 @verb("bench", group=GROUP, example=["samestack bench", "samestack bench -- noop"], rest="PART…")
 @click.pass_context
 def bench(ctx: click.Context) -> None:
-    """Measure what is fast against the plain way."""
+    """Benchmark Samestack against plain equivalents."""
     become("bench/run", *rest_of(ctx))
 
 

@@ -36,14 +36,14 @@ HEAD = """\
 
 <!-- Written by `python -m docs.reference` from roles/*/meta/argument_specs.yml. Change those, then run it again. -->
 
-[Decisions](#decisions) are what you set. [Role variables](#role-variables) are made of them in `wiring/`; you need
-those only to change a role.
+[Decisions](#decisions) are what you set. [Role variables](#role-variables) are derived from them in `wiring/`; you
+need those only to change a role.
 Values are checked before a host is touched; a misspelt name is an error that names the nearest right one.
 
 ## Decisions
 
 One value for all environments, in `inventories/group_vars/all/app.yml` or another file there. What you do not set has
-its default, from `defaults/`, which upgrades replace. **Differs**: an environment may set it for itself, in
+its default from `defaults/`, which upgrades replace. **Differs**: an environment may set its own value, in
 `inventories/group_vars/<env>/differences.yml`. `<name>` is a key of your own choice.
 """
 

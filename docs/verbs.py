@@ -19,16 +19,16 @@ HEAD = """# The command
 <!-- Written by `.venv/bin/python -m docs.reference`. Change cli/ instead. -->
 
 `./samestack VERB [ENVIRONMENT] [options]`, in a clone or anywhere below it. The environment is dev, staging or
-production; left out, it is dev. `./samestack --help` lists the verbs, and with a verb before it shows that one with
-examples. With a link in a folder of your PATH (`ln -s "$PWD/samestack" ~/.local/bin/`) it is `samestack`, for the
-project of the current folder.
+production, and dev if you leave it out. `./samestack --help` lists the verbs; `./samestack deploy --help` shows one
+verb with examples. If you link it into a folder of your PATH (`ln -s "$PWD/samestack" ~/.local/bin/`), type
+`samestack`; it works on the project of the current folder.
 
-What you type is data: no message, branch or command is read by a shell or as a template. Where a verb is a playbook,
-words behind `--` go to Ansible: `./samestack provision staging -- --tags nginx`. `make` has a target for each verb:
+What you type is data: no message, branch or command is read by a shell or as a template. If a verb runs a playbook,
+anything after `--` goes to Ansible: `./samestack provision staging -- --tags nginx`. `make` has a target for each verb:
 `make deploy ENV=staging REF=v1.2`.
 
 For completion, add to `~/.bashrc`: `eval "$(samestack completion bash)"`; to `~/.zshrc`:
-`eval "$(samestack completion zsh)"`; and for fish, once:
+`eval "$(samestack completion zsh)"`; for fish, run once:
 `samestack completion fish > ~/.config/fish/completions/samestack.fish`.
 
 """
