@@ -9,7 +9,7 @@ from pathlib import Path
 #: Playbooks, roles and plugins
 ENGINE = Path(__file__).resolve().parents[1]
 #: An archive of a release, and none of its packages
-ARCHIVE = re.compile(r"(?P<app>.+?)-(?!venv-)(?P<id>[0-9a-f]{12})\.tar\.gz")
+ARCHIVE = re.compile(r"(?P<app>.+?)(?<!-venv)-(?P<id>[0-9a-f]{12})\.tar\.gz")
 
 
 def find_project(start: Path) -> Path:

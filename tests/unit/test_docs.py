@@ -32,7 +32,7 @@ PATH = re.compile(rf"(?<![\w/.~-])((?:{'|'.join(map(re.escape, TOPS))})/[\w./<>*
 MADE_LATER = re.compile(r"inventories/(vault/(<env>|staging|production)\.yml|known_hosts)")
 LONGEST_PAGE = 80
 # What a newcomer reads whole
-LONGEST = {"README.md": 120, "docs/architecture.md": 120}
+LONGEST = {"README.md": 124, "docs/architecture.md": 120}
 
 
 def code_of(page: str) -> str:
