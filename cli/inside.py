@@ -91,7 +91,8 @@ def dbshell(environment: str, rehearsal: bool, host: str) -> None:
     place = Place(environment, "db", rehearsal=rehearsal, host=host)
     known = place.variables
     where = [f"--port={known['database_port']}", f"--dbname={known['database_name']}"]
-    place.become(["sudo", "-u", "postgres", "env", f"PGOPTIONS=-c role={known['database_user']}", "psql", *where])
+    # As that role from the beginning: what a superuser puts on by SET ROLE, a function in a view takes off again.
+    place.become(["sudo", "-u", "postgres", "psql", f"--username={known['database_user']}", *where])
 
 
 @verb(

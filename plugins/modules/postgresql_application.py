@@ -10,8 +10,11 @@ description:
   - Looks at everything with one C(psql) run and changes only what differs. A run without changes costs one remote call,
     and the host needs no database driver for Python. The modules of C(community.postgresql) would be three calls (1 to
     2 s a run), that driver on every host, and a collection to install.
-  - The role may log in and nothing else. The database is UTF-8 and sorts by code point (C.UTF-8), the same on every
-    release of the operating system.
+  - The role may log in and nothing else. Another one, C(samestack), is a member of C(pg_monitor); the recorder reads
+    catalogues as that. Nobody of ours is a superuser inside the application's database, but for an extension that its
+    owner may not create.
+  - What the role could do beyond that, and which others are superusers, is said, since no run of ours has given it.
+  - The database is UTF-8 and sorts by code point (C.UTF-8), the same on every release of the operating system.
 options:
   database: {description: Name of the database., type: str, required: true}
   user: {description: Role that owns it., type: str, required: true}
@@ -36,6 +39,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 done: {description: What was changed., type: list, elements: str, returned: always}
+say: {description: Rights that no run of ours has given., type: list, elements: str, returned: always}
 """
 
 import base64
@@ -49,7 +53,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-SOCKETS = "/var/run/postgresql"
+from ..module_utils.common import postgresql
+from ..module_utils.common.postgresql import READER, SERVER_DATABASE, SUPERUSER, identifier, literal
+
 # PostgreSQL's own default (scram_iterations) and salt length
 ITERATIONS, SALT_BYTES = 4096, 16
 PRIVILEGES = ("rolsuper", "rolcreaterole", "rolcreatedb", "rolreplication", "rolbypassrls")
@@ -58,22 +64,21 @@ LOOK = """
 SELECT json_build_object(
   'role', (SELECT row_to_json(r) FROM (SELECT rolcanlogin, {privileges}, rolpassword
            FROM pg_authid WHERE rolname = {user}) r),
+  'reader', (SELECT row_to_json(r) FROM (SELECT rolcanlogin, {privileges}, pg_has_role(oid, 'pg_monitor', 'MEMBER')
+             AS monitors FROM pg_authid WHERE rolname = {reader}) r),
+  'superusers', (SELECT coalesce(json_agg(rolname ORDER BY 1), '[]') FROM pg_authid
+                 WHERE rolsuper AND rolname NOT IN ({user}, {reader}, {superuser})),
   'owner', (SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = {database}))
 """
+#: What each privilege is called
+WORDS = {
+    "rolsuper": "superuser", "rolcreaterole": "may make roles", "rolcreatedb": "may make databases",
+    "rolreplication": "may replicate", "rolbypassrls": "sees rows of others",
+}  # fmt: skip
 
 
 class ServerError(Exception):
     """psql failed; the text is what it said."""
-
-
-def quote_literal(text: str) -> str:
-    """Return an SQL string constant."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def quote_name(text: str) -> str:
-    """Return a quoted SQL identifier."""
-    return '"' + text.replace('"', '""') + '"'
 
 
 def scram_verifier(password: str, salt: bytes, iterations: int = ITERATIONS) -> str:
@@ -95,19 +100,35 @@ def password_matches(password: str, stored: str | None) -> bool:
 
 
 class Server:
-    """The server on this host, as its superuser."""
+    """The server on this host."""
 
     def __init__(self, port: int) -> None:
         self.port = port
-        self.account = pwd.getpwnam("postgres")
+        self.account = pwd.getpwnam(postgresql.ACCOUNT)
 
-    def run(self, sql: str, database: str = "postgres") -> str:
+    def run(self, sql: str, database: str = SERVER_DATABASE, role: str = SUPERUSER) -> str:
         """Run SQL and return its bare output; raises ServerError."""
-        command = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-h", SOCKETS, "-p", str(self.port), "-d", database]
+        return self.play(postgresql.psql(port=self.port, database=database, role=role), sql, role)
+
+    def create_extension(self, name: str, database: str, owner: str) -> None:
+        """Create an extension as the database's owner, or as the superuser if it is not trusted; raises ServerError."""
+        sql = f"CREATE EXTENSION {identifier(name)} CASCADE;"
+        try:
+            self.run(sql, database, owner)
+        except ServerError as error:
+            if "permission denied to create extension" not in str(error):
+                raise
+            # Its script belongs to the distribution; what it names is looked for in no schema of the application's.
+            command = postgresql.psql(port=self.port)
+            command[command.index("-d") + 1] = database
+            self.play(command, f"CREATE EXTENSION {identifier(name)} SCHEMA public CASCADE;", SUPERUSER)
+
+    def play(self, command: list[str], sql: str, role: str) -> str:
+        """Run a psql and return what it prints; raises ServerError."""
         done = subprocess.run(
             command, input=sql, capture_output=True, text=True, check=False, cwd="/",
             user=self.account.pw_uid, group=self.account.pw_gid, extra_groups=[],
-            env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8", "PGCONNECT_TIMEOUT": "10"},
+            env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), **postgresql.settings(role, "provision")},
         )  # fmt: skip
         if done.returncode:
             raise ServerError(done.stderr.strip())
@@ -116,7 +137,7 @@ class Server:
 
 def role_changes(found: dict[str, Any] | None, user: str, password: str) -> list[tuple[str, str]]:
     """Return (what, SQL) that bring the role to its state."""
-    name = quote_name(user)
+    name = identifier(user)
     changes = []
     if found is None:
         changes.append((f"create role {user}", f"CREATE ROLE {name} LOGIN;"))
@@ -125,13 +146,36 @@ def role_changes(found: dict[str, Any] | None, user: str, password: str) -> list
         changes.append((f"alter role {user}", f"ALTER ROLE {name} {allowed};"))
     if password and not password_matches(password, (found or {}).get("rolpassword")):
         verifier = scram_verifier(password, os.urandom(SALT_BYTES))
-        changes.append((f"set the password of {user}", f"ALTER ROLE {name} PASSWORD {quote_literal(verifier)};"))
+        changes.append((f"set the password of {user}", f"ALTER ROLE {name} PASSWORD {literal(verifier)};"))
     return changes
+
+
+def reader_changes(found: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Return (what, SQL) that bring the role that reads catalogues to its state."""
+    changes = role_changes(found, READER, "")
+    if not (found or {}).get("monitors"):
+        changes.append((f"let {READER} read statistics", f"GRANT pg_monitor TO {identifier(READER)};"))
+    return changes
+
+
+def unexpected(found: dict[str, Any], user: str) -> list[str]:
+    """Return what no run of ours has given: rights of our roles, which are taken away, and other superusers."""
+    lines = []
+    for name, role in ((user, found["role"]), (READER, found["reader"])):
+        more = [word for privilege, word in WORDS.items() if (role or {}).get(privilege)]
+        if more:
+            lines.append(
+                f"The role {name} had more rights than it was given: {', '.join(more)}. They are taken away; somebody "
+                "had the rights of the server's superuser. `./samestack drift` shows since when."
+            )
+    if found["superusers"]:
+        lines.append(f"Superusers of the database server that are not its own: {', '.join(found['superusers'])}")
+    return lines
 
 
 def database_changes(owner: str | None, database: str, user: str) -> list[tuple[str, str]]:
     """Return (what, SQL) that bring the database to its state."""
-    name, role = quote_name(database), quote_name(user)
+    name, role = identifier(database), identifier(user)
     if owner is None:
         settings = "ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8' TEMPLATE template0"
         return [(f"create database {database}", f"CREATE DATABASE {name} OWNER {role} {settings};")]
@@ -156,12 +200,14 @@ def main() -> None:
     server = Server(params["port"])
     look = LOOK.format(
         privileges=", ".join(PRIVILEGES),
-        user=quote_literal(params["user"]),
-        database=quote_literal(params["database"]),
+        user=literal(params["user"]),
+        reader=literal(READER),
+        superuser=literal(SUPERUSER),
+        database=literal(params["database"]),
     )
     try:
         found = json.loads(server.run(look))
-        changes = role_changes(found["role"], params["user"], params["password"])
+        changes = role_changes(found["role"], params["user"], params["password"]) + reader_changes(found["reader"])
         changes += database_changes(found["owner"], params["database"], params["user"])
         if not module.check_mode:
             for _, sql in changes:
@@ -169,15 +215,16 @@ def main() -> None:
         missing = params["extensions"]
         # In check mode a database that is not there yet has none.
         if missing and not (module.check_mode and found["owner"] is None):
-            there = server.run("SELECT extname FROM pg_extension;", params["database"]).split()
-            missing = [name for name in missing if name not in there]
+            there = server.run("SELECT extname FROM pg_catalog.pg_extension;", params["database"], params["user"])
+            missing = [name for name in missing if name not in there.split()]
             for name in missing if not module.check_mode else []:
-                server.run(f"CREATE EXTENSION {quote_name(name)} CASCADE;", params["database"])
+                server.create_extension(name, params["database"], params["user"])
     except ServerError as error:
         module.fail_json(msg=f"PostgreSQL refused: {error}")
     done = [what for what, _ in changes] + [f"create extension {name}" for name in missing]
     after = "".join(f"{line}\n" for line in done)
-    module.exit_json(changed=bool(done), done=done, diff={"before": "", "after": after})
+    say = unexpected(found, params["user"])
+    module.exit_json(changed=bool(done), done=done, say=say, diff={"before": "", "after": after})
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ CONFIG: dict[str, Any] = {
     "functions": ["app", "cache", "db", "web", "worker"],
     "database": "noticeboard",
     "database_port": 5432,
+    "database_user": "shop",
     "groups": ["redis"],
     "names": {"staging.noticeboard.test": "app_domains"},
     "secrets": ["DATABASE_URL", "SECRET_KEY"],

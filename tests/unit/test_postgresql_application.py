@@ -7,14 +7,17 @@ import hmac
 
 import pytest
 
+from plugins.module_utils.common import postgresql
+from plugins.module_utils.common.postgresql import identifier, literal
+from plugins.module_utils.release.database.restore_points import assignment
 from plugins.modules.postgresql_application import (
     PRIVILEGES,
     database_changes,
     password_matches,
-    quote_literal,
-    quote_name,
+    reader_changes,
     role_changes,
     scram_verifier,
+    unexpected,
 )
 
 PLAIN_ROLE = {"rolcanlogin": True, "rolpassword": None, **dict.fromkeys(PRIVILEGES, False)}
@@ -63,5 +66,41 @@ def test_databases() -> None:
 
 
 def test_quotes() -> None:
-    assert quote_literal("o'clock") == "'o''clock'"
-    assert quote_name('a"b') == '"a""b"'
+    assert literal("o'clock") == "'o''clock'"
+    assert literal("a\\'b") == "E'a\\\\''b'"
+    assert identifier('a"b') == '"a""b"'
+
+
+@pytest.mark.parametrize(
+    ("setting", "sql"),
+    [
+        ("statement_timeout=5s", "\"statement_timeout\" TO '5s'"),
+        ('search_path="$user", public, "a""b"', "\"search_path\" TO '$user', 'public', 'a\"b'"),
+        ("shop.x TO 1; DROP DATABASE shop; --=y", '"shop"."x TO 1; DROP DATABASE shop; --" TO \'y\''),
+    ],
+)
+def test_a_setting_of_a_database_stays_a_setting(setting: str, sql: str) -> None:
+    assert assignment(setting) == sql
+
+
+@pytest.mark.parametrize("database", ["shop", "shop_restoring", "template1", "Postgres"])
+def test_the_superuser_is_in_no_database_of_the_application(database: str) -> None:
+    assert postgresql.psql(port=5432)[-1] == "postgres"
+    with pytest.raises(ValueError, match=database):
+        postgresql.client("pg_dump", port=5432, database=database, role="postgres")
+
+
+def test_the_reader_is_made_and_let_in_to_statistics() -> None:
+    assert [what for what, _ in reader_changes(None)] == ["create role samestack", "let samestack read statistics"]
+    assert reader_changes({**PLAIN_ROLE, "monitors": True}) == []
+
+
+def test_rights_that_nobody_gave_are_said() -> None:
+    reader = {**PLAIN_ROLE, "monitors": True}
+    calm = {"role": dict(PLAIN_ROLE), "reader": reader, "superusers": []}
+    assert unexpected(calm, "shop") == []
+    assert unexpected({"role": None, "reader": None, "superusers": []}, "shop") == []
+    (said,) = unexpected({**calm, "role": {**PLAIN_ROLE, "rolsuper": True}}, "shop")
+    assert said.startswith("The role shop had more rights than it was given: superuser.")
+    (said,) = unexpected({**calm, "superusers": ["eve"]}, "shop")
+    assert said.endswith("eve")

@@ -1,4 +1,4 @@
-"""Asks the PostgreSQL server on this host, as its superuser and without changing anything."""
+"""Asks the PostgreSQL server on this host, without changing anything: as whom and where, says common/postgresql.py."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from ...common import postgresql
 from .machine import MissingError
 
 if TYPE_CHECKING:
     from .machine import Host
 
-SOCKETS = "/var/run/postgresql"
-# Nobody waits for a table that somebody else has locked.
 ONE = "SELECT jsonb_build_object('{name}', (SELECT coalesce(jsonb_agg(q), '[]') FROM ({text}) q));"
+# Nobody waits for a table that somebody else has locked.
 GUARD = "SET statement_timeout = '30s'; SET lock_timeout = '2s'; SET default_transaction_read_only = on;\n"
 
 
-def rows(host: Host, queries: dict[str, str], database: str) -> dict[str, Any]:
+def rows(
+    host: Host, queries: dict[str, str], database: str = postgresql.SERVER_DATABASE, role: str = postgresql.SUPERUSER
+) -> dict[str, Any]:
     """Return the rows of each query as lists of JSON values; raises MissingError.
 
     All of them are one call. Each query is the text of a SELECT; what it names is what the rows' dictionaries have.
@@ -25,13 +27,11 @@ def rows(host: Host, queries: dict[str, str], database: str) -> dict[str, Any]:
     if "db" not in host.config["functions"]:
         raise MissingError("the database is on another machine")
     parts = [ONE.format(name=name, text=text) for name, text in queries.items()]
-    command = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-h", SOCKETS, "-p", str(host.config["database_port"])]
     if not os.path.exists(host.path("/usr/bin/psql")):
         raise MissingError("PostgreSQL is not installed")
-    out = host.run(
-        *command, "-d", database, user="postgres", stdin=GUARD + "\n".join(parts),
-        environment={"PGCONNECT_TIMEOUT": "20", "PGAPPNAME": "samestack manifest"},
-    )  # fmt: skip
+    command = postgresql.psql(port=int(host.config["database_port"]), database=database, role=role)
+    own = postgresql.settings(role, "manifest")
+    out = host.run(*command, user=postgresql.ACCOUNT, stdin=GUARD + "\n".join(parts), environment=own)
     found: dict[str, Any] = {}
     for line in out.splitlines():
         found |= json.loads(line)

@@ -6,6 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
+from ...common.postgresql import READER
 from ..reading.postgresql_files import waiting
 from ..reading.sql import rows
 from ..section import Collector, Service
@@ -45,9 +46,6 @@ QUERIES = {
           unnest(setconfig) AS setting
         FROM pg_db_role_setting LEFT JOIN pg_database d ON d.oid = setdatabase
           LEFT JOIN pg_roles r ON r.oid = setrole""",
-    "extensions": """
-        SELECT extname AS name, extversion AS version, n.nspname AS schema
-        FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace""",
     # Columns that the oldest supported server has not got are null there.
     "databases": """
         SELECT d.datname AS name, pg_get_userbyid(datdba) AS owner, pg_encoding_to_char(encoding) AS encoding,
@@ -55,10 +53,6 @@ QUERIES = {
           to_jsonb(d)->>'datcollversion' AS collation, datconnlimit AS connections, datallowconn AS allowed,
           datacl::text[] AS grants
         FROM pg_database d WHERE NOT datistemplate""",
-    "collations": """
-        SELECT CASE collprovider WHEN 'c' THEN 'libc' WHEN 'i' THEN 'ICU' ELSE collprovider::text END AS provider,
-          max(pg_collation_actual_version(oid)) AS version
-        FROM pg_collation WHERE collprovider IN ('c', 'i') GROUP BY 1""",
     "roles": """
         SELECT rolname AS name, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication,
           rolbypassrls, rolconnlimit, rolvaliduntil, rolpassword,
@@ -70,11 +64,21 @@ QUERIES = {
         FROM pg_hba_file_rules ORDER BY line_number""",
     "replication": "SELECT slot_name AS name, slot_type AS type FROM pg_replication_slots",
 }
+#: What is in the application's database; nobody who asks there may do anything else
+INSIDE = {
+    "extensions": """
+        SELECT extname AS name, extversion AS version, n.nspname AS schema
+        FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace""",
+    "collations": """
+        SELECT CASE collprovider WHEN 'c' THEN 'libc' WHEN 'i' THEN 'ICU' ELSE collprovider::text END AS provider,
+          max(pg_collation_actual_version(oid)) AS version
+        FROM pg_collation WHERE collprovider IN ('c', 'i') GROUP BY 1""",
+}
 
 
 def collect(host: Host) -> Section:
     """Return the section; raises MissingError."""
-    found = rows(host, QUERIES, host.config["database"])
+    found = rows(host, QUERIES) | rows(host, INSIDE, host.config["database"], READER)
     section: Section = {row["name"].replace("_", " "): row["value"] for row in found["presets"]}
     section["version"] = section.pop("server version", "")
     for row in found["settings"]:

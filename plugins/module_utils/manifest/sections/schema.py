@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
+from ...common.postgresql import READER
 from ..reading.machine import MissingError
 from ..reading.sql import rows
 from ..section import Collector
@@ -86,7 +87,7 @@ MIGRATIONS = "SELECT app, name FROM django_migrations ORDER BY app, name"
 
 def schema(host: Host) -> Section:
     """Return the section `schema`; raises MissingError."""
-    found = rows(host, QUERIES, host.config["database"])
+    found = rows(host, QUERIES, host.config["database"], READER)
     section: Section = {row["name"]: row["text"] for row in found["columns"]}
     for kind in KINDS:
         section |= {f"{kind}:{row['name']}": row["text"] for row in found[kind]}
@@ -109,7 +110,8 @@ def schema(host: Host) -> Section:
 def migrations(host: Host) -> Section:
     """Return the section `migrations`; raises MissingError."""
     try:
-        found = rows(host, {"applied": MIGRATIONS}, host.config["database"])
+        # What stands under this name is the application's, whatever it is: with no more rights than its own.
+        found = rows(host, {"applied": MIGRATIONS}, host.config["database"], host.config["database_user"])
     except MissingError as missing:
         if "django_migrations" in str(missing):
             raise MissingError("the database has had no migration yet") from None

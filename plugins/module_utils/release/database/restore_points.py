@@ -1,7 +1,7 @@
 """Copies of an application's database, each tied to the release that was about to go live when it was taken.
 
-On the machine with the database server, as its superuser. A copy is a stream to a file of another name, renamed when it
-is whole; a restore is a database of another name, renamed when it is whole.
+On the machine with the database server; in the application's database as nobody but its owner. A copy is a stream to a
+file of another name, renamed when it is whole; a restore is a database of another name, renamed when it is whole.
 """
 
 from __future__ import annotations
@@ -15,20 +15,24 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
+from ...common import postgresql
 from ...common.errors import HostError
 from ...common.files import read_json, write_atomic
+from ...common.postgresql import identifier, literal
 from ...common.text import last_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-SOCKETS = "/var/run/postgresql"
 NAME = re.compile(r"\d{8}T\d{6}Z-\w[\w-]*")
 # A copy is compressed; where none of this database is known yet, it is taken to need as much room as the database.
 ROOM_FOR_GROWTH = 1.5
 ATTEMPTS = 5
-SIZE = "SELECT pg_database_size({database})"
+SIZE = "SELECT pg_catalog.pg_database_size({database})"
+OWNER = "SELECT pg_catalog.pg_get_userbyid(datdba) FROM pg_catalog.pg_database WHERE datname = {database}"
 MIGRATIONS = "SELECT COALESCE(json_agg(app || '.' || name ORDER BY id), '[]') FROM django_migrations"
+#: Settings whose value is a list of names, each quoted by itself where that is needed
+LISTS = ("search_path", "temp_tablespaces", "local_preload_libraries", "session_preload_libraries")
 ORIGIN = """SELECT json_build_object('encoding', pg_encoding_to_char(encoding), 'collate', datcollate,
   'ctype', datctype, 'owner', pg_get_userbyid(datdba), 'settings', (SELECT json_agg(setting) FROM
     (SELECT unnest(setconfig) AS setting FROM pg_db_role_setting WHERE setdatabase = d.oid AND setrole = 0) s))
@@ -37,39 +41,49 @@ NAMES = "SELECT datname FROM pg_database WHERE datname ~ {pattern}"
 SESSIONS = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = {database}"
 
 
-def literal(text: str) -> str:
-    """Return an SQL string constant."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def identifier(text: str) -> str:
-    """Return a quoted SQL identifier."""
-    return '"' + text.replace('"', '""') + '"'
-
-
 class Server:
-    """The database server on this machine, as its superuser."""
+    """The database server on this machine."""
 
     def __init__(self, port: int) -> None:
         """Take the port, which names the socket."""
         self.port = port
-        self.account = pwd.getpwnam("postgres")
+        self.account = pwd.getpwnam(postgresql.ACCOUNT)
 
-    def run(self, command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
-        """Run one of the server's programs; raises HostError with what it said."""
+    def run(self, command: Sequence[str], role: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run one of the server's programs as a role; raises HostError with what it said."""
         done = subprocess.run(
-            [*command, "-h", SOCKETS, "-p", str(self.port)], user=self.account.pw_uid, group=self.account.pw_gid,
+            command, user=self.account.pw_uid, group=self.account.pw_gid,
             extra_groups=[], cwd="/", check=False, stderr=subprocess.PIPE, text=True, errors="replace",
-            env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8"}, **options,
+            env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), **postgresql.settings(role, "restore point")},
+            **options,
         )  # fmt: skip
         if done.returncode:
             raise HostError(f"`{command[0]}` failed.\n{last_lines(done.stderr)}")
         return done
 
-    def sql(self, text: str, database: str = "postgres") -> str:
-        """Run SQL and return its bare output."""
-        command = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", database]
-        return str(self.run(command, input=text, stdout=subprocess.PIPE).stdout).strip()
+    def sql(self, text: str) -> str:
+        """Run SQL in the server's own database, as its superuser; returns the bare output."""
+        command = postgresql.psql(port=self.port)
+        return str(self.run(command, postgresql.SUPERUSER, input=text, stdout=subprocess.PIPE).stdout).strip()
+
+    def owner(self, database: str) -> str:
+        """Return a database's owner, who is somebody else than the superuser; raises HostError."""
+        owner = self.sql(OWNER.format(database=literal(database)))
+        if owner in ("", postgresql.SUPERUSER):
+            found = f"belongs to {owner}" if owner else "is not there"
+            raise HostError(f"The database {database} {found}.", "Provision once: it gives it to the application.")
+        return owner
+
+    def inside(self, database: str, program: Sequence[str], **options: Any) -> str:
+        """Run a program in a database as its owner; returns what it prints."""
+        owner = self.owner(database)
+        command = postgresql.client(*program, port=self.port, database=database, role=owner)
+        return str(self.run(command, owner, **options).stdout or "")
+
+    def ask(self, database: str, text: str) -> str:
+        """Run SQL in a database as its owner; returns the bare output."""
+        program = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1"]
+        return self.inside(database, program, input=text, stdout=subprocess.PIPE).strip()
 
 
 class Points:
@@ -103,9 +117,9 @@ class Points:
 
     def migrations(self) -> list[str]:
         """Return the applied migrations, the oldest first."""
-        if self.server.sql("SELECT to_regclass('django_migrations')", self.database) == "":
+        if self.server.ask(self.database, "SELECT to_regclass('django_migrations')") == "":
             return []
-        found: list[str] = json.loads(self.server.sql(MIGRATIONS, self.database))
+        found: list[str] = json.loads(self.server.ask(self.database, MIGRATIONS))
         return found
 
     def check_space(self, needed: int) -> None:
@@ -141,7 +155,7 @@ class Points:
         try:
             with open(descriptor, "wb") as stream:
                 os.fchown(stream.fileno(), self.server.account.pw_uid, self.server.account.pw_gid)
-                self.server.run(["pg_dump", "-Fc", "--compress=1", "-d", self.database], stdout=stream)
+                self.server.inside(self.database, ["pg_dump", "-Fc", "--compress=1"], stdout=stream)
                 os.fsync(stream.fileno())
                 about["bytes"] = os.fstat(stream.fileno()).st_size
         except HostError:
@@ -196,11 +210,14 @@ class Points:
             f"LC_CTYPE {literal(origin['ctype'])}"
         )
         for setting in origin["settings"] or []:
-            key, _, text = setting.partition("=")
-            self.server.sql(f"ALTER DATABASE {identifier(fresh)} SET {key} TO {literal(text)}")
+            self.server.sql(f"ALTER DATABASE {identifier(fresh)} SET {assignment(setting)}")
         jobs = str(min(os.cpu_count() or 1, 4))
-        self.server.run(["pg_restore", "--exit-on-error", "--jobs", jobs, "-d", fresh, self.path(name)])
-        self.server.sql("ANALYZE", fresh)
+        # pg_restore has its file as the last word.
+        owner = self.server.owner(fresh)
+        program = ("pg_restore", "--exit-on-error", "--jobs", jobs)
+        command = postgresql.client(*program, port=self.server.port, database=fresh, role=owner)
+        self.server.run([*command, self.path(name)], owner)
+        self.server.ask(fresh, "ANALYZE")
         replaced = f"{self.database}_replaced_{time.strftime('%Y%m%dt%H%M%S', time.gmtime())}"
         self.exchange(fresh, replaced)
         for old in earlier:
@@ -223,6 +240,16 @@ class Points:
                     raise
             else:
                 return
+
+
+def assignment(setting: str) -> str:
+    """Return `name TO value` in SQL, of a setting as pg_db_role_setting has it (`name=value`)."""
+    key, _, text = setting.partition("=")
+    name = ".".join(identifier(part) for part in key.split("."))
+    if key.lower() not in LISTS:
+        return f"{name} TO {literal(text)}"
+    names = re.findall(r'"((?:[^"]|"")*)"|([^\s,"]+)', text)
+    return f"{name} TO {', '.join(literal(quoted.replace(chr(34) * 2, chr(34)) or bare) for quoted, bare in names)}"
 
 
 def age(seconds: int) -> str:
