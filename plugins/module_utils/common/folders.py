@@ -492,17 +492,43 @@ def read_file(path: str, owner: int = 0, limit: int = LARGEST_FILE) -> bytes:
         return folder.read(name, limit)
 
 
-def names_below(folder: Folder, prefix: str = "", passed_over: Iterable[str] = ()) -> Iterator[str]:
-    """Yield the paths, from a folder on, of what is below it and no folder, in order; not of names `passed_over`."""
-    for name in folder.names():
-        status = folder.status(name)
-        if status is None or name in passed_over:
-            continue
-        if not stat.S_ISDIR(status.st_mode):
-            yield prefix + name
-            continue
-        with folder.folder(name) as inner:
-            yield from names_below(inner, f"{prefix}{name}/", passed_over)
+def tree(path: str, passed_over: Iterable[str] = ()) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield (path, status) of what is below a folder and is none, in order, whosever it is; no link is followed.
+
+    What cannot be listed is left out, and names that are `passed_over`. Raises PathError below MOST_FOLDERS folders, and
+    where the folder itself cannot be reached.
+    """
+    try:
+        top = open_folder(path, ANYBODY)
+    except OSError:
+        return
+    with contextlib.ExitStack() as stack:
+        waiting = [(stack.enter_context(top), path.rstrip("/"), iter(listed(top)))]
+        while waiting:
+            folder, prefix, names = waiting[-1]
+            name = next(names, None)
+            if name is None:
+                waiting.pop()[0].close()
+                continue
+            status = folder.status(name)
+            if status is None or name in passed_over:
+                continue
+            if not stat.S_ISDIR(status.st_mode):
+                yield f"{prefix}/{name}", status
+                continue
+            if len(waiting) > MOST_FOLDERS:
+                raise PathError(f"{prefix} has more than {MOST_FOLDERS} folders in each other", "Look what made them.")
+            with contextlib.suppress(OSError):
+                inner = Folder(os.open(name, OPEN_FOLDER, dir_fd=folder.descriptor), f"{prefix}/{name}", ANYBODY, False)
+                waiting.append((stack.enter_context(inner), inner.path, iter(listed(inner))))
+
+
+def listed(folder: Folder) -> list[str]:
+    """Return the names in a folder, none where it cannot be listed."""
+    try:
+        return folder.names()
+    except OSError:
+        return []
 
 
 def remove(path: str) -> None:

@@ -25,7 +25,7 @@ FOLDER, SCRATCH = STATE, RUN
 SWITCHING = ("", "deploy", "promote", "rollback")
 LEDGER = "ledger.jsonl"
 # How long a line waits for others to be written (seconds); one takes a few milliseconds
-PATIENCE = 30
+PATIENCE = 10
 # A traceback's own lines are enough; the ledger is read by people.
 REASON_LENGTH = 2000
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shlex
@@ -10,7 +9,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 from ..common.files import read_json, write_atomic
-from ..common.folders import ANYBODY, PRIVATE, make_folder, names_below, open_folder, remove
+from ..common.folders import PRIVATE, make_folder, remove, tree
 from ..common.paths import STATE
 from ..common.systemd import Units, run
 from .entries import PASSING, PUT, Diff, Entry, EntryError, Transaction, sweep
@@ -45,12 +44,11 @@ def rest_of(entries: list[Entry]) -> list[Entry]:
     for entry in entries:
         if not entry.get("exclusive"):
             continue
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError), open_folder(entry["path"], ANYBODY) as top:
-            paths = [os.path.join(entry["path"], path) for path in names_below(top, passed_over=("__pycache__",))]
-            others = [path for path in paths if path not in named and not os.path.basename(path).startswith(PASSING)]
-            # What is right in a folder goes before what is below it.
-            others.sort(key=lambda path: (os.path.dirname(path), path))
-            found += [{**entry, "path": path, "state": "absent", "exclusive": False} for path in others]
+        paths = [path for path, _status in tree(entry["path"], passed_over=("__pycache__",))]
+        others = [path for path in paths if path not in named and not os.path.basename(path).startswith(PASSING)]
+        # What is right in a folder goes before what is below it.
+        others.sort(key=lambda path: (os.path.dirname(path), path))
+        found += [{**entry, "path": path, "state": "absent", "exclusive": False} for path in others]
     return found
 
 
