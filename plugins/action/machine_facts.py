@@ -32,7 +32,7 @@ class ActionModule(ActionBase):
         stack = ["stack"] if boolean(self._task.args.get("stack") or False) else []
         command = shlex.join(["/usr/bin/python3", "-I", "-S", "-", json.dumps(packages), *stack])
         program = Path(look.__file__).read_bytes()
-        answer = self._low_level_execute_command(command, in_data=program, sudoable=False)
+        answer = self._low_level_execute_command(command, in_data=program)
         # A log-in shell may have something to say before.
         lines = [line for line in answer["stdout"].splitlines() if line.startswith("{")]
         if answer["rc"] or not lines:

@@ -30,8 +30,8 @@ def systemd_environment(values: Mapping[str, Any]) -> str:
 def systemd_argument(text: str) -> str:
     """Return one argument for `ExecStart=`: quoted, and safe from systemd's own expansions.
 
-    systemd.service(5): `%` and `$` are doubled, and inside double quotes a backslash stands before `"` and `\\`; systemd
-    has C's escapes for what would end the line.
+    systemd.service(5): `%` and `$` are doubled, and inside double quotes a backslash stands before `"` and `\\`.
+    systemd has C's escapes for what would end the line.
     """
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
     return '"' + re.sub(r"[\x00-\x1f\x7f]", lambda found: f"\\x{ord(found[0]):02x}", escaped) + '"'

@@ -19,6 +19,7 @@ from plugins.module_utils.common.files import point, read_json, write_atomic
 from plugins.module_utils.common.folders import (
     ANYBODY,
     PathError,
+    Rights,
     make_folder,
     open_file,
     open_folder,
@@ -146,7 +147,7 @@ def test_a_folder_of_somebody_elses_is_named(theirs: Path) -> None:
     assert list(theirs.iterdir()) == []
     folder, name = parent_of(str(theirs / "file"), LESSER)
     with folder:
-        folder.write(name, b"his", 0o600, uid=LESSER, gid=LESSER)
+        folder.write(name, b"his", Rights(0o600, LESSER, LESSER))
     assert (theirs / "file").stat().st_uid == LESSER
 
 
@@ -253,8 +254,8 @@ def test_a_name_that_is_another_folder_at_every_moment_leads_nowhere(tmp_path: P
             try:
                 folder, name = parent_of(str(home / "name/secret"), LESSER)
                 with folder:
-                    folder.write(name, b"his", 0o666, uid=LESSER, gid=LESSER)
-                    folder.own(name, LESSER, LESSER, 0o644)
+                    folder.write(name, b"his", Rights(0o666, LESSER, LESSER))
+                    folder.own(name, Rights(0o644, LESSER, LESSER))
                     assert folder.read(name) == b"his"
                     folder.remove(name)
                     folder.point(name, "anywhere")
@@ -282,7 +283,7 @@ def test_a_file_that_is_a_link_at_every_other_moment_is_never_its_target(theirs:
                 os.close(open_file(str(theirs / "file"), LESSER))
                 folder, name = parent_of(str(theirs / "file"), LESSER)
                 with folder:
-                    folder.own(name, LESSER, LESSER, 0o644)
+                    folder.own(name, Rights(0o644, LESSER, LESSER))
             except (PathError, OSError):
                 continue
     assert seen == {b"his"}

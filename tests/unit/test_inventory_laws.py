@@ -78,7 +78,19 @@ BAD: dict[str, list[object]] = {
     "entry_point": ["mysite.wsgi", "a:b:c", "a.py:b!"],
     "env_name": ["A-B", "1A", "", "A B"],
     "unit_word": ["Queue", "a b", "", "a@b", "-a"],
-    "identifier": ["a-b", "1a", "A", "a" * 64, "postgres", "template1", "pg_monitor", "all", "public", "root", "nobody"],
+    "identifier": [
+        "a-b",
+        "1a",
+        "A",
+        "a" * 64,
+        "postgres",
+        "template1",
+        "pg_monitor",
+        "all",
+        "public",
+        "root",
+        "nobody",
+    ],
     "extension": ["a b", "1a"],
     "url_path": ["health", "/a b", "/a?b"],
     "url_folder": ["/", "/static", "static/", "/a b/", "//a/"],
@@ -211,7 +223,13 @@ def test_a_line_of_a_unit_stays_one(break_: str) -> None:
         "app_directory": f"src{break_}",
         "database_settings": {"work_mem": f"1{break_}ssl=off"},
     }
-    names = ["app_workers.queue.command", "app_timers.tidy.schedule", "app_env = A", "app_directory", "database_settings"]
+    names = [
+        "app_workers.queue.command",
+        "app_timers.tidy.schedule",
+        "app_env = A",
+        "app_directory",
+        "database_settings",
+    ]
     found = said_of(values)
     assert len(found) == len(names)
     for name, text in zip(names, found, strict=True):

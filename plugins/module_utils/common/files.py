@@ -6,7 +6,7 @@ import json
 import stat
 from typing import Any
 
-from .folders import parent_of, read_file
+from .folders import Rights, parent_of, read_file
 
 
 def read_json(path: str) -> dict[str, Any] | None:
@@ -30,7 +30,7 @@ def write_atomic(path: str, content: str, mode: int = 0o644) -> bool:
         same = status and stat.S_ISREG(status.st_mode) and stat.S_IMODE(status.st_mode) == mode
         if same and folder.read(name, max(len(wanted), status.st_size)) == wanted:
             return False
-        folder.write(name, wanted, mode, sync=True)
+        folder.write(name, wanted, Rights(mode), sync=True)
     return True
 
 

@@ -16,7 +16,7 @@ import grp
 import os
 import pwd
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .errors import HostError
 
@@ -72,6 +72,20 @@ def writers(status: os.stat_result) -> str:
     if status.st_mode & stat.S_IWGRP and status.st_gid not in (0, os.getegid()):
         return f"group {group_name(status.st_gid)}"
     return ""
+
+
+class Rights(NamedTuple):
+    """Whose a file is and who may do what with it; -1 leaves user and group as they are."""
+
+    mode: int
+    uid: int = -1
+    gid: int = -1
+
+
+def give(descriptor: int, rights: Rights) -> None:
+    """Set owner, group and mode; ownership first, because fchown may clear bits."""
+    os.fchown(descriptor, rights.uid, rights.gid)
+    os.fchmod(descriptor, rights.mode)
 
 
 class Folder:
@@ -147,7 +161,8 @@ class Folder:
         here, status = self.stat, found.stat
         if is_own(status.st_uid):
             # In a folder with the sticky bit nobody renames what is another's.
-            found.reached = self.reached and is_own(here.st_uid) and bool(here.st_mode & stat.S_ISVTX or not writers(here))
+            stays = bool(here.st_mode & stat.S_ISVTX) or not writers(here)
+            found.reached = self.reached and is_own(here.st_uid) and stays
             if not found.reached and is_own(here.st_uid) and self.owner != ANYBODY:
                 found.close()
                 raise shared(self.path, here)
@@ -192,7 +207,7 @@ class Folder:
         return content
 
     def create(self, name: str, mode: int = 0o600) -> int:
-        """Return a descriptor that writes a new file; what had the name is gone. Nobody reads it before its mode is set.
+        """Return a descriptor that writes a new file in the place of what had the name; its mode comes last.
 
         Raises PathError where somebody occupies the name again and again, and OSError.
         """
@@ -204,18 +219,14 @@ class Folder:
                 continue
         raise occupied(self.named(name))
 
-    def write(
-        self, name: str, content: bytes, mode: int, uid: int = -1, gid: int = -1, passing: str = "", sync: bool = False
-    ) -> None:
+    def write(self, name: str, content: bytes, rights: Rights, *, passing: str = "", sync: bool = False) -> None:
         """Write a file that is there whole or not at all, by renaming a new one (called `passing`) over it."""
         passing = passing or name + ".new"
         try:
             with open(self.create(passing), "wb") as file:
                 file.write(content)
                 file.flush()
-                # Ownership first, because fchown may clear bits.
-                os.fchown(file.fileno(), uid, gid)
-                os.fchmod(file.fileno(), mode)
+                give(file.fileno(), rights)
                 if sync:
                     os.fsync(file.fileno())
             self.rename(passing, name)
@@ -252,8 +263,8 @@ class Folder:
             return
         raise occupied(self.named(other))
 
-    def own(self, name: str, uid: int, gid: int, mode: int) -> bool:
-        """Set owner, group and mode of a regular file or folder; returns False where another file has to take its place.
+    def own(self, name: str, rights: Rights) -> bool:
+        """Set owner, group and mode of a regular file or folder; returns False for a file that is not to be given away.
 
         That is one of a third user's, or one with a second name, which may stand in a folder of root's.
         """
@@ -268,10 +279,9 @@ class Folder:
             if not stat.S_ISDIR(status.st_mode):
                 if not stat.S_ISREG(status.st_mode):
                     raise strange(self.named(name), status)
-                if status.st_nlink > 1 or not (is_own(status.st_uid) or status.st_uid == uid):
+                if status.st_nlink > 1 or not (is_own(status.st_uid) or status.st_uid == rights.uid):
                     return False
-            os.fchown(descriptor, uid, gid)
-            os.fchmod(descriptor, mode)
+            give(descriptor, rights)
         finally:
             os.close(descriptor)
         return True
@@ -418,42 +428,51 @@ def walk(path: str, owner: int, *, whole: bool) -> tuple[Folder, str]:
         while names:
             name, here = names.pop(), stack[-1]
             if name == "..":
-                if len(stack) > 1:
-                    stack.pop().close()
+                leave(stack, 1)
                 continue
-            if not names and not whole:
-                target = here.readlink(name)
-                if target is None:
-                    stack.pop()
-                    return here, name
-            else:
-                try:
-                    stack.append(here.folder(name))
-                    continue
-                except NotADirectoryError:
-                    target = here.readlink(name)
-                    if target is None:
-                        raise
-            status, links = here.status(name), links + 1
-            if status is None or not (is_own(status.st_uid) and here.is_closed):
-                raise strange_link(here.named(name), status, target)
-            if links > MOST_LINKS:
-                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-            if target.startswith("/"):
-                while len(stack) > 1:
-                    stack.pop().close()
-            names += parts(target)
-        here = stack.pop()
-        return here, ""
+            last = not names and not whole
+            target = here.readlink(name) if last else enter(stack, name)
+            if target is not None:
+                links += 1
+                if links > MOST_LINKS:
+                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+                check_link(here, name, target)
+                leave(stack, len(stack) if target.startswith("/") else 0)
+                names += parts(target)
+            elif last:
+                return stack.pop(), name
+        return stack.pop(), ""
     finally:
         for folder in stack:
             folder.close()
 
 
-def strange_link(path: str, status: os.stat_result | None, target: str) -> PathError:
-    """Return the error for a link that somebody else made, or could have."""
+def enter(stack: list[Folder], name: str) -> str | None:
+    """Put a folder of the last one on the stack, or return where the link leads that has the name; raises OSError."""
+    try:
+        stack.append(stack[-1].folder(name))
+    except NotADirectoryError:
+        target = stack[-1].readlink(name)
+        if target is None:
+            raise
+        return target
+    return None
+
+
+def leave(stack: list[Folder], levels: int) -> None:
+    """Leave so many folders, but never the first."""
+    for _ in range(min(levels, len(stack) - 1)):
+        stack.pop().close()
+
+
+def check_link(here: Folder, name: str, target: str) -> None:
+    """Raise PathError for a link that somebody else made, or could have."""
+    status = here.status(name)
+    if status and is_own(status.st_uid) and here.is_closed:
+        return
+    path = here.named(name)
     whose = f"{user_name(status.st_uid)}'s" if status else "somebody's"
-    return PathError(
+    raise PathError(
         f"{path} is a link to {target}, and {whose}: as root only links are followed that root alone can make.",
         f"Look what it leads to, then remove it: rm {path}",
     )
@@ -495,8 +514,8 @@ def read_file(path: str, owner: int = 0, limit: int = LARGEST_FILE) -> bytes:
 def tree(path: str, passed_over: Iterable[str] = ()) -> Iterator[tuple[str, os.stat_result]]:
     """Yield (path, status) of what is below a folder and is none, in order, whosever it is; no link is followed.
 
-    What cannot be listed is left out, and names that are `passed_over`. Raises PathError below MOST_FOLDERS folders, and
-    where the folder itself cannot be reached.
+    What cannot be listed is left out, and names that are `passed_over`. Raises PathError below MOST_FOLDERS folders,
+    and where the folder itself cannot be reached.
     """
     try:
         top = open_folder(path, ANYBODY)

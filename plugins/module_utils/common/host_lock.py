@@ -27,7 +27,7 @@ def one_at_a_time(app: str, patience: float = 30) -> Iterator[None]:
 
 @contextmanager
 def private_lock(path: str, patience: float, what: str) -> Iterator[None]:
-    """Hold a lock in a folder of root's alone; raises HostError, which says `what` goes on, after `patience` seconds."""
+    """Hold a lock in a folder of root's alone; raises HostError, which says `what` goes on, after some seconds."""
     with make_folder(os.path.dirname(path), PRIVATE) as folder:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(os.path.basename(path), flags, 0o600, dir_fd=folder.descriptor)
@@ -65,7 +65,7 @@ def holder(descriptor: int, table: str = "/proc/locks") -> str:
         rows = []
     for row in rows:
         # A line with an arrow is of one who waits.
-        if len(row) > 5 and row[1] == "FLOCK" and row[5].rsplit(":", 1)[-1] == inode:
+        if row[1:2] == ["FLOCK"] and [place.rsplit(":", 1)[-1] for place in row[5:6]] == [inode]:
             return process(row[4])
     return "a process that is not seen here"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from .folders import PRIVATE, make_folder, remove
+from .folders import PRIVATE, Rights, make_folder, remove
 from .paths import STATE
 
 FOLDER = STATE
@@ -17,7 +17,7 @@ FOLDER = STATE
 def touch(path: str) -> None:
     """Write an empty file anew."""
     with make_folder(os.path.dirname(path), PRIVATE) as folder:
-        folder.write(os.path.basename(path), b"", 0o600)
+        folder.write(os.path.basename(path), b"", Rights(0o600))
 
 
 class Owed:

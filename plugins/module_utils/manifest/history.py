@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..common.files import write_atomic
-from ..common.folders import PRIVATE, make_folder
+from ..common.folders import PRIVATE, Rights, make_folder
 from ..common.host_lock import private_lock
 from ..common.paths import STATE
 from .record import digest_of
@@ -80,7 +80,9 @@ class History:
         with make_folder(self.folder, PRIVATE) as folder:
             if not self.read(digest):
                 # Without a time in it: the same manifest is the same file.
-                folder.write(os.path.basename(self.path(digest)), gzip.compress(text.encode(), 6, mtime=0), 0o600)
+                folder.write(
+                    os.path.basename(self.path(digest)), gzip.compress(text.encode(), 6, mtime=0), Rights(0o600)
+                )
         line = {"time": time.strftime(TIME, time.gmtime()), **about, "digest": digest}
         lines = self.bounded([*self.lines, line])
         write_atomic(self.lines_file, "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in lines), 0o600)

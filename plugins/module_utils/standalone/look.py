@@ -90,7 +90,7 @@ def homes(path: str = "/etc/passwd") -> dict[str, str]:
     """Return {account: home} of this machine's own accounts."""
     with open(path, encoding="utf-8", errors="replace") as handle:
         rows = [line.rstrip("\n").split(":") for line in handle]
-    return {row[0]: row[5] for row in rows if len(row) > 5}
+    return {row[0]: home for row in rows for home in row[5:6]}
 
 
 def lists_updated(lists: str = LISTS) -> str:

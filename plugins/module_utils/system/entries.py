@@ -11,7 +11,7 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 from ..common.errors import HostError
-from ..common.folders import ANYBODY, Folder, parent_of, place_of
+from ..common.folders import ANYBODY, Folder, Rights, parent_of, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,10 +141,10 @@ def put_file(entry: Entry, transaction: Transaction, check: bool) -> Diff | None
             return None
         attributes = "{}:{} {:04o}\n".format(entry["owner"], entry["group"], mode) if kept is not None else ""
         # What is another's, or has a second name elsewhere, gives way to a file of the same content.
-        if not check and (kept is None or not folder.own(name, uid, gid, mode)):
+        if not check and (kept is None or not folder.own(name, Rights(mode, uid, gid))):
             transaction.replaced(folder, name)
             content = wanted if kept is None else kept
-            folder.write(name, content, mode, uid=uid, gid=gid, passing=beside(name, "new"))
+            folder.write(name, content, Rights(mode, uid, gid), passing=beside(name, "new"))
     return difference(entry, before, wanted, attributes)
 
 
@@ -188,7 +188,7 @@ def put_directory(entry: Entry, transaction: Transaction, check: bool) -> Diff |
             if not status:
                 transaction.replaced(folder, name)
             with made(folder, name, missing) as (above, last):
-                above.own(last, uid, gid, mode)
+                above.own(last, Rights(mode, uid, gid))
     return diff
 
 

@@ -22,6 +22,7 @@ from ..common.folders import (
     PRIVATE,
     Folder,
     PathError,
+    Rights,
     group_name,
     make_folder,
     open_folder,
@@ -71,7 +72,7 @@ def state_of(path: str, folder: Folder, copy: str) -> dict[str, Any]:
         if not stat.S_ISREG(status.st_mode):
             # Nothing that anybody would have back
             return {"state": "absent"}
-        folder.write(copy, there.read(name), 0o600, sync=True)
+        folder.write(copy, there.read(name), Rights(0o600), sync=True)
     return {"state": "file", "kept": copy, **owned}
 
 

@@ -4,36 +4,35 @@ from __future__ import annotations
 
 #: Accounts and groups that Debian's and Ubuntu's base-passwd and systemd have (`base-passwd`'s users-and-groups), and
 #: those of the packages that are installed here
-ACCOUNTS = frozenset(
-    """
-    adm audio backup bin cdrom chrony clock crontab daemon dialout dip disk fax floppy games gnats input irc kmem kvm
-    landscape list lp lxd mail man memcache messagebus netdev news nobody nogroup ntp ntpsec operator plugdev polkitd
-    pollinate postgres proxy redis render root sasl sgx shadow src sshd ssh staff sudo sync sys syslog tape tcpdump tss
-    tty users utmp uucp uuidd video voice wheel www-data
-    """.split()
-)
+ACCOUNTS = frozenset((
+    "adm", "audio", "backup", "bin", "cdrom", "chrony", "clock", "crontab", "daemon", "dialout", "dip", "disk",
+    "fax", "floppy", "games", "gnats", "input", "irc", "kmem", "kvm", "landscape", "list", "lp", "lxd", "mail",
+    "man", "memcache", "messagebus", "netdev", "news", "nobody", "nogroup", "ntp", "ntpsec", "operator", "plugdev",
+    "polkitd", "pollinate", "postgres", "proxy", "redis", "render", "root", "sasl", "sgx", "shadow", "src", "sshd",
+    "ssh", "staff", "sudo", "sync", "sys", "syslog", "tape", "tcpdump", "tss", "tty", "users", "utmp", "uucp",
+    "uuidd", "video", "voice", "wheel", "www-data",
+))  # fmt: skip
 #: Folders right in /etc and /run, and units, that an application's own would lie over
-FOLDERS = frozenset(
-    """
-    alternatives apparmor apt at bash binfmt blkid ca-certificates certbot cloud-init console cron credentials cryptsetup
-    dbus debconf default dev dhcp dpkg emacs fail2ban fonts fstab groff group grub hostname hosts init initctl initramfs
-    initramfs-tools iproute2 issue kernel landscape letsencrypt lock locale logrotate lvm machine-id memcached mke2fs
-    modprobe modules monit motd mount needrestart netplan network networking networkd-dispatcher nftables nginx openssl
-    opt pam passwd perl polkit-1 postgresql postgresql-common ppp profile protocols python python3 rc-local rc redis-server
-    rmt rpc samestack screen security selinux services sgml shadow shells shm skel snapd sshd ssl sudoers sysctl sysstat
-    system systemd terminfo timesyncd timezone tmpfiles ucf udev udisks2 ufw unattended-upgrades update-motd
-    user vagrant valkey vim wpasupplicant xattr xdg xml
-    """.split()
-)
+FOLDERS = frozenset((
+    "alternatives", "apparmor", "apt", "at", "bash", "binfmt", "blkid", "ca-certificates", "certbot", "cloud-init",
+    "console", "cron", "credentials", "cryptsetup", "dbus", "debconf", "default", "dev", "dhcp", "dpkg", "emacs",
+    "fail2ban", "fonts", "fstab", "groff", "group", "grub", "hostname", "hosts", "init", "initctl", "initramfs",
+    "initramfs-tools", "iproute2", "issue", "kernel", "landscape", "letsencrypt", "lock", "locale", "logrotate",
+    "lvm", "machine-id", "memcached", "mke2fs", "modprobe", "modules", "monit", "motd", "mount", "needrestart",
+    "netplan", "network", "networking", "networkd-dispatcher", "nftables", "nginx", "openssl", "opt", "pam",
+    "passwd", "perl", "polkit-1", "postgresql", "postgresql-common", "ppp", "profile", "protocols", "python",
+    "python3", "rc-local", "rc", "redis-server", "rmt", "rpc", "samestack", "screen", "security", "selinux",
+    "services", "sgml", "shadow", "shells", "shm", "skel", "snapd", "sshd", "ssl", "sudoers", "sysctl", "sysstat",
+    "system", "systemd", "terminfo", "timesyncd", "timezone", "tmpfiles", "ucf", "udev", "udisks2", "ufw",
+    "unattended-upgrades", "update-motd", "user", "vagrant", "valkey", "vim", "wpasupplicant", "xattr", "xdg", "xml",
+))  # fmt: skip
 #: Beginnings of what systemd and its packages call their own units and accounts
 BEGINNINGS = ("systemd-", "samestack-", "apt-", "dpkg-", "user-", "session-", "run-", "dev-", "sys-", "proc-", "snap-")
 #: What PostgreSQL keeps for itself (CREATE ROLE), and what means something else in pg_hba.conf
-ROLES = frozenset(
-    """
-    all current_role current_user none postgres public replication samegroup samerole sameuser session_user
-    template0 template1 user
-    """.split()
-)
+ROLES = frozenset((
+    "all", "current_role", "current_user", "none", "postgres", "public", "replication", "samegroup", "samerole",
+    "sameuser", "session_user", "template0", "template1", "user",
+))  # fmt: skip
 PREDEFINED_ROLES = "pg_"
 
 

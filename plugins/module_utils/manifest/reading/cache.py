@@ -48,7 +48,7 @@ class Cache:
         self._now = time.time_ns()
 
     def digest(self, path: str, algorithm: str = "sha256", status: os.stat_result | None = None) -> str:
-        """Return a file's digest in hex; raises OSError, and PathError for what is no regular file of who has its folder."""
+        """Return a file's digest in hex; raises OSError, and PathError for what is no file of who has its folder."""
         status = status or os.stat(path)
         name = path if algorithm == "sha256" else f"{algorithm}:{path}"
         key = stat_key(status)
