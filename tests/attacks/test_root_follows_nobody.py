@@ -42,9 +42,7 @@ def person(victim: Machine) -> Iterator[Actor]:
     """Somebody with an account and no rights."""
     victim.run("id mallory >/dev/null 2>&1 || useradd --create-home --shell /bin/bash mallory")
     yield Actor(victim, "mallory")
-    victim.run(
-        "pkill -KILL -u mallory; rm -rf --one-file-system /tmp/mallory; userdel --remove mallory 2>/dev/null; true"
-    )
+    victim.run("pkill -KILL -u mallory || true; rm -rf /tmp/mallory; userdel --remove mallory 2>/dev/null")
 
 
 def state_of(machine: Machine, folder: str) -> str:
@@ -104,7 +102,9 @@ def record(machine: Machine) -> dict[str, Any]:
 
 def test_the_recorder_waits_for_nobody_and_reads_for_nobody(victim: Machine, person: Actor) -> None:
     person.does(
-        "mkdir -p ~/.ssh /tmp/mallory && cd ~/.ssh && mkfifo authorized_keys && ln -s /etc/shadow authorized_keys2\n"
+        "mkdir -p ~/.ssh /tmp/mallory/inner && cp /bin/true /tmp/mallory/inner/x && chmod 4755 /tmp/mallory/inner/x\n"
+        "(cd /tmp/mallory; timeout 40 sh -c 'while :; do touch y; rm -f y; ln -sfn / z; rm -f z; done' >x 2>&1 &)\n"
+        "cd ~/.ssh && mkfifo authorized_keys && ln -s /etc/shadow authorized_keys2\n"
         "truncate -s 1T /tmp/mallory/endless && chmod 0755 /tmp/mallory/endless\n"
         "python3 - <<'EOF'\n"
         "import os\n"
@@ -120,15 +120,9 @@ def test_the_recorder_waits_for_nobody_and_reads_for_nobody(victim: Machine, per
     home = "files//home/mallory/.ssh"
     assert "a FIFO of mallory's" in missing[f"{home}/authorized_keys"]
     assert "a link to /etc/shadow, and mallory's" in missing[f"{home}/authorized_keys2"]
-    assert [key for key in sections["files"] if key.startswith("setuid:/usr/bin/sudo")]
-
-
-def test_a_program_that_hands_on_rights_is_found_wherever_somebody_hides_it(victim: Machine, person: Actor) -> None:
-    person.does(
-        "mkdir -p /tmp/mallory/inner && cp /bin/true /tmp/mallory/inner/x && chmod 4755 /tmp/mallory/inner/x\n"
-        "cd /tmp/mallory && (timeout 40 sh -c 'while :; do touch y; rm -f y; ln -sfn / z; rm -f z; done' >x 2>&1 &)"
-    )
-    assert "setuid:/tmp/mallory/inner/x" in record(victim)["sections"]["files"]
+    # Folders that lie too deep, and names that come and go, hide nothing beside them.
+    assert "setuid:/tmp/mallory/inner/x" in sections["files"]
+    assert "too deep" in missing["files//tmp"]
 
 
 def test_the_application_does_not_decide_whom_visitors_get(victim: Machine, app: Actor) -> None:
@@ -149,7 +143,9 @@ def test_the_application_does_not_stop_its_next_process(team: Team, victim: Mach
     folder, live = f"/run/{victim.app}/web", victim.run(f"readlink /run/{victim.app}/live.sock").strip().split("/")[-1]
     instance = live.removesuffix(".sock")
     other = instance.removesuffix("-2") if instance.endswith("-2") else f"{instance}-2"
-    app.does(f"cd {folder} && mkdir -p {other}.sock/inner && ln -s /etc {other}.sock/inner/link && mkfifo fifo")
+    app.does(
+        f"cd {folder} && rm -f fifo && mkdir -p {other}.sock/inner && ln -s /etc {other}.sock/inner/link && mkfifo fifo"
+    )
     victim.run(f"touch /var/lib/samestack/owed/{victim.app}")
     team.samestack("provision", victim.kind)
     assert victim.run(f"readlink /run/{victim.app}/live.sock").strip() == f"web/{other}.sock"

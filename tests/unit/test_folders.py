@@ -377,3 +377,20 @@ def test_what_lies_in_the_way_of_a_passing_name_is_removed(theirs: Path, apply: 
 def test_the_kernels_message_of_a_wrong_path() -> None:
     with pytest.raises(PathError, match="no absolute path"):
         folders.walk("relative", 0, whole=True)
+
+
+def test_folders_that_lie_too_deep_hide_nothing_beside_them(tmp_path: Path) -> None:
+    folder = tmp_path / "deep"
+    for _ in range(folders.MOST_FOLDERS + 10):
+        folder /= "d"
+    folder.mkdir(parents=True)
+    (tmp_path / "e").write_text("x")
+    (tmp_path / "link").symlink_to("/")
+    told: list[str] = []
+    assert [path for path, _ in folders.tree(str(tmp_path), too_deep=told.append)] == [
+        f"{tmp_path}/e",
+        f"{tmp_path}/link",
+    ]
+    assert len(told) == 1
+    with pytest.raises(PathError, match="too deep"):
+        list(folders.tree(str(tmp_path)))

@@ -27,8 +27,8 @@ def write_atomic(path: str, content: str, mode: int = 0o644) -> bool:
     wanted = content.encode()
     with folder:
         status = folder.status(name)
-        same = status and stat.S_ISREG(status.st_mode) and stat.S_IMODE(status.st_mode) == mode
-        if same and folder.read(name, max(len(wanted), status.st_size)) == wanted:
+        same = status and (stat.S_IFMT(status.st_mode), stat.S_IMODE(status.st_mode)) == (stat.S_IFREG, mode)
+        if same and status and folder.read(name, max(len(wanted), status.st_size)) == wanted:
             return False
         folder.write(name, wanted, Rights(mode), sync=True)
     return True

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .errors import HostError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 ANYBODY = -1
 OPEN_FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -511,11 +511,13 @@ def read_file(path: str, owner: int = 0, limit: int = LARGEST_FILE) -> bytes:
         return folder.read(name, limit)
 
 
-def tree(path: str, passed_over: Iterable[str] = ()) -> Iterator[tuple[str, os.stat_result]]:
+def tree(
+    path: str, passed_over: Iterable[str] = (), too_deep: Callable[[str], object] | None = None
+) -> Iterator[tuple[str, os.stat_result]]:
     """Yield (path, status) of what is below a folder and is none, in order, whosever it is; no link is followed.
 
-    What cannot be listed is left out, and names that are `passed_over`. Raises PathError below MOST_FOLDERS folders,
-    and where the folder itself cannot be reached.
+    What cannot be listed is left out, and names that are `passed_over`. Where more than MOST_FOLDERS folders are in
+    each other, `too_deep` is told. Raises PathError without it, and where the folder itself cannot be reached.
     """
     try:
         top = open_folder(path, ANYBODY)
@@ -536,7 +538,10 @@ def tree(path: str, passed_over: Iterable[str] = ()) -> Iterator[tuple[str, os.s
                 yield f"{prefix}/{name}", status
                 continue
             if len(waiting) > MOST_FOLDERS:
-                raise PathError(f"{prefix} has more than {MOST_FOLDERS} folders in each other", "Look what made them.")
+                if not too_deep:
+                    raise PathError(f"{prefix}/{name} lies too deep.", f"Look what made it, then: rm -r {path}")
+                too_deep(f"{prefix}/{name}")
+                continue
             with contextlib.suppress(OSError):
                 inner = Folder(os.open(name, OPEN_FOLDER, dir_fd=folder.descriptor), f"{prefix}/{name}", ANYBODY, False)
                 waiting.append((stack.enter_context(inner), inner.path, iter(listed(inner))))

@@ -43,7 +43,9 @@ def walk(host: Host, top: str) -> Iterator[tuple[str, os.stat_result]]:
     """Yield (path, status) of files and links below a folder; what lies too deep to be looked at is recorded."""
     real = host.path(top)
     try:
-        for path, status in tree(real):
+        for path, status in tree(
+            real, too_deep=lambda _path: host.miss(f"files/{top}", "folders lie too deep in others")
+        ):
             yield top + path[len(real) :], status
     except PathError as error:
         host.miss(f"files/{top}", str(error))
