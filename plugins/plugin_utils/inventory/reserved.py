@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
+from .files import service_declarations
+
 #: Accounts and groups that Debian's and Ubuntu's base-passwd and systemd have (`base-passwd`'s users-and-groups), and
 #: those of the packages that are installed here
 ACCOUNTS = frozenset((
     "adm", "audio", "backup", "bin", "cdrom", "chrony", "clock", "crontab", "daemon", "dialout", "dip", "disk",
     "fax", "floppy", "games", "gnats", "input", "irc", "kmem", "kvm", "landscape", "list", "lp", "lxd", "mail",
     "man", "memcache", "messagebus", "netdev", "news", "nobody", "nogroup", "ntp", "ntpsec", "operator", "plugdev",
-    "polkitd", "pollinate", "postgres", "proxy", "redis", "render", "root", "sasl", "sgx", "shadow", "src", "sshd",
+    "polkitd", "pollinate", "postgres", "proxy", "render", "root", "sasl", "sgx", "shadow", "src", "sshd",
     "ssh", "staff", "sudo", "sync", "sys", "syslog", "tape", "tcpdump", "tss", "tty", "users", "utmp", "uucp",
     "uuidd", "video", "voice", "wheel", "www-data",
 ))  # fmt: skip
@@ -18,13 +23,13 @@ FOLDERS = frozenset((
     "console", "cron", "credentials", "cryptsetup", "dbus", "debconf", "default", "dev", "dhcp", "dpkg", "emacs",
     "fail2ban", "fonts", "fstab", "groff", "group", "grub", "hostname", "hosts", "init", "initctl", "initramfs",
     "initramfs-tools", "iproute2", "issue", "kernel", "landscape", "letsencrypt", "lock", "locale", "logrotate",
-    "lvm", "machine-id", "memcached", "mke2fs", "modprobe", "modules", "monit", "motd", "mount", "needrestart",
-    "netplan", "network", "networking", "networkd-dispatcher", "nftables", "nginx", "openssl", "opt", "pam",
-    "passwd", "perl", "polkit-1", "postgresql", "postgresql-common", "ppp", "profile", "protocols", "python",
-    "python3", "rc-local", "rc", "redis-server", "rmt", "rpc", "samestack", "screen", "security", "selinux",
+    "lvm", "machine-id", "mke2fs", "modprobe", "modules", "monit", "motd", "mount", "needrestart",
+    "netplan", "network", "networking", "networkd-dispatcher", "nftables", "openssl", "opt", "pam",
+    "passwd", "perl", "polkit-1", "postgresql-common", "ppp", "profile", "protocols", "python",
+    "python3", "rc-local", "rc", "rmt", "rpc", "samestack", "screen", "security", "selinux",
     "services", "sgml", "shadow", "shells", "shm", "skel", "snapd", "sshd", "ssl", "sudoers", "sysctl", "sysstat",
     "system", "systemd", "terminfo", "timesyncd", "timezone", "tmpfiles", "ucf", "udev", "udisks2", "ufw",
-    "unattended-upgrades", "update-motd", "user", "vagrant", "valkey", "vim", "wpasupplicant", "xattr", "xdg", "xml",
+    "unattended-upgrades", "update-motd", "user", "vagrant", "vim", "wpasupplicant", "xattr", "xdg", "xml",
 ))  # fmt: skip
 #: Beginnings of what systemd and its packages call their own units and accounts
 BEGINNINGS = ("systemd-", "samestack-", "apt-", "dpkg-", "user-", "session-", "run-", "dev-", "sys-", "proc-", "snap-")
@@ -36,9 +41,20 @@ ROLES = frozenset((
 PREDEFINED_ROLES = "pg_"
 
 
+@cache
+def of_services() -> frozenset[str]:
+    """Return what services are called: as roles, packages, units and groups."""
+    names: set[Any] = set()
+    for role, said in service_declarations().items():
+        units = [unit.split(".")[0].split("@")[0] for unit in said["units"]]
+        packages = said["packages"] if isinstance(said["packages"], list) else []
+        names |= {role, said.get("system_group"), *units, *packages}
+    return frozenset(str(name) for name in names if name and "{" not in str(name))
+
+
 def is_account(name: str) -> bool:
-    """Return whether a name is one of the operating system's accounts or groups."""
-    return name in ACCOUNTS or name.startswith(BEGINNINGS)
+    """Return whether a name is one of the operating system's accounts or groups, or of a service's."""
+    return name in ACCOUNTS or name in of_services() or name.startswith(BEGINNINGS)
 
 
 def is_systems(name: str) -> bool:
