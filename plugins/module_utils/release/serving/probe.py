@@ -66,7 +66,7 @@ class FrontConnection(http.client.HTTPConnection):
 
 
 def status_of(connection: http.client.HTTPConnection, page: str, headers: Mapping[str, str]) -> int:
-    """Ask for a page and return the status, all of it within the connection's timeout. Raises OSError, HTTPException."""
+    """Ask for a page and return its status, all within the connection's timeout. Raises OSError or HTTPException."""
     # A timeout of a socket is one for each piece: who sends a byte now and then would be waited for without an end.
     limit = threading.Timer(float(connection.timeout or 0), cut_off, [connection])
     limit.start()
