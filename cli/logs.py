@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 #: Lines of the past that each source begins with
 HISTORY = 100
 FILE_HISTORY = 20
+#: Services' accounts make names in the folders of their logs: they are read by nobody, in the group that may read logs.
+READER = "setpriv --reuid=nobody --regid=adm --clear-groups"
+#: What is no file (a FIFO, at which tail would wait) is passed over.
+FOLLOW = (
+    'for file in {files}; do if [ -f "$file" ] && [ ! -L "$file" ]; then set -- "$@" "$file"; fi; done; '
+    'exec tail -q -n {lines} -F "$@" </dev/null'
+)
 SHADES = ("36", "35", "34", "33", "96", "95", "94", "93")
 OF_THE_APP = "32"
 FIELDS = "MESSAGE,_SYSTEMD_UNIT,UNIT"
@@ -77,7 +84,8 @@ def remote_command(app: str) -> list[str]:
     units = " ".join(shlex.quote(f"--unit={name}") for name in (f"{app}-*", *services().units.values()))
     parts = [f"{journal} --lines={HISTORY} {units}", f"{journal} --follow --lines=0 &"]
     for source, files in services().files.items():
-        parts.append(f"tail -q -n {FILE_HISTORY} -F {files} 2>/dev/null | sed -u 's/^/{source} /' &")
+        follow = shlex.join(["sh", "-c", FOLLOW.format(files=files, lines=FILE_HISTORY)])
+        parts.append(f"{READER} {follow} 2>/dev/null | sed -u 's/^/{source} /' &")
     # Nothing of it stays behind when the connection ends.
     return ["sudo", "sh", "-c", "\n".join([*parts, "cat >/dev/null", "kill 0"])]
 

@@ -14,6 +14,7 @@ from ..module_utils.packages.compare import stack_of
 from ..module_utils.standalone import look
 from ..plugin_utils.connection.messages import host_name
 from ..plugin_utils.connection.ssh_errors import last_words
+from ..plugin_utils.errors import DecisionError
 
 # Of role host's own templates
 CANDIDATES = ("nginx", "postgresql")
@@ -31,7 +32,7 @@ class ActionModule(ActionBase):
         stack = ["stack"] if boolean(self._task.args.get("stack") or False) else []
         command = shlex.join(["/usr/bin/python3", "-I", "-S", "-", json.dumps(packages), *stack])
         program = Path(look.__file__).read_bytes()
-        answer = self._low_level_execute_command(command, in_data=program, sudoable=False)
+        answer = self._low_level_execute_command(command, in_data=program)
         # A log-in shell may have something to say before.
         lines = [line for line in answer["stdout"].splitlines() if line.startswith("{")]
         if answer["rc"] or not lines:
@@ -43,4 +44,8 @@ class ActionModule(ActionBase):
         machine = json.loads(lines[-1])
         if machine["stack"]:
             machine["stack"] = stack_of(**machine["stack"])
+        app = str((task_vars or {}).get("app_name") or "")
+        if app and (home := machine["homes"].get(app, f"/srv/{app}")) != f"/srv/{app}":
+            what = f"{host_name(task_vars or {})} has an account of this name already, with the home {home}"
+            return result | DecisionError("app_name", app, what, "Choose another name for the application").as_result()
         return result | {"ansible_facts": {"machine": machine}}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from ansible.errors import AnsibleFilterError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -17,6 +19,8 @@ def systemd_environment(values: Mapping[str, Any]) -> str:
     """
     lines = []
     for name, value in values.items():
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            raise AnsibleFilterError(f"{name!r} is not the name of an environment variable")
         text = str(value).lower() if isinstance(value, bool) else str(value)
         quoted = re.sub(r'(["\\`$])', r"\\\1", text)
         lines.append(f'{name}="{quoted}"\n')
@@ -27,9 +31,15 @@ def systemd_argument(text: str) -> str:
     """Return one argument for `ExecStart=`: quoted, and safe from systemd's own expansions.
 
     systemd.service(5): `%` and `$` are doubled, and inside double quotes a backslash stands before `"` and `\\`.
+    systemd has C's escapes for what would end the line.
     """
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
-    return f'"{escaped}"'
+    return '"' + re.sub(r"[\x00-\x1f\x7f]", lambda found: f"\\x{ord(found[0]):02x}", escaped) + '"'
+
+
+def systemd_line(text: str) -> str:
+    """Return a text that stays in its line: every run of white space and control characters is one space."""
+    return re.sub(r"[\s\x00-\x1f\x7f]+", " ", str(text)).strip()
 
 
 def process_units(processes: Mapping[str, Mapping[str, Any]], app: str, kind: str) -> list[dict[str, Any]]:
@@ -48,7 +58,7 @@ def process_units(processes: Mapping[str, Mapping[str, Any]], app: str, kind: st
             worker = {"path": f"{unit}@.service", "template": "worker.service.j2"}
             entries.append({**worker, "vars": values, "apply": f"touch /var/lib/samestack/owed/{app}"})
             continue
-        values["process_schedule"] = process["schedule"]
+        values["process_schedule"] = systemd_line(process["schedule"])
         for suffix in ("service", "timer"):
             entries.append({"path": f"{unit}.{suffix}", "template": f"timer.{suffix}.j2", "vars": values})
         # A timer that runs takes up another schedule; one that does not is started with the first release.

@@ -9,6 +9,7 @@ short_description: What this machine is, and which versions it has
 description:
   - Returns C(ansible_facts.machine). Much faster than a full C(setup), and it knows the installed versions that
     templates branch on (capability, never a distribution's name).
+  - Fails where the application's account would be one that somebody else has already.
   - One plain command with the host's own Python, without the weight of a module; every verb begins with it.
 options:
   candidates:
@@ -36,6 +37,6 @@ ansible_facts:
   sample:
     machine: {os: debian, release: "13", codename: trixie, python: "3.13.5", architecture: x86_64, memory_mb: 2000,
       processors: 2, systemd: 257, container: true, swap_mb: 0, ipv6: true, dpkg_interrupted: false,
-      owed: [], uv: "0.13.9", packages: {nginx: "1.26.3"}, candidates: {},
+      owed: [], homes: {root: /root}, uv: "0.13.9", packages: {nginx: "1.26.3"}, candidates: {},
       stack: {versions: {nginx: 1.26.3-3+deb13u10}, architecture: amd64, updated: 20261125T151252Z}}
 """

@@ -126,7 +126,7 @@ def main() -> None:
         if not state.check:
             state.pending.save({})
     except (HostError, OSError) as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=str(error), hint=getattr(error, "hint", ""))
     if state.actions:
         state.diffs.append({"before": "", "after": "".join(f"{action}\n" for action in state.actions)})
     module.exit_json(

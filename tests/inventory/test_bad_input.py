@@ -180,6 +180,33 @@ CASES = {
         APP, "app_name: noticeboard", "app_name: Notice_Board", ("app_name = Notice_Board", "lowercase letters")
     ),
     "long app name": Broken(APP, "app_name: noticeboard", f"app_name: {'a' * 25}", ("25 characters, 24 are possible",)),
+    "app of the system's name": Broken(
+        APP,
+        "app_name: noticeboard",
+        "app_name: www-data",
+        ("app_name = www-data (in inventories/group_vars/all/app.yml:", "operating system's own", "Write"),
+    ),
+    "role of the server's name": Broken(
+        APP,
+        '# database_user: "{{ database_name }}"',
+        "database_user: postgres",
+        ("database_user = postgres (in inventories/group_vars/all/app.yml:", "PostgreSQL's own", "Use"),
+    ),
+    "administrator with the application's account": Broken(
+        APP,
+        "# security_open_ports: []",
+        "security_admins:\n  - {name: noticeboard-build, keys: [ssh-ed25519 AAAA x]}",
+        (
+            "security_admins[0].name = noticeboard-build (in inventories/group_vars/all/app.yml:",
+            "application's account",
+        ),
+    ),
+    "command of two lines": Broken(
+        APP,
+        "command: python manage.py tidy",
+        'command: "true\\nUser=root"',
+        ("app_timers.tidy.command = true\\nUser=root (in inventories/group_vars/all/app.yml:", "a line break", ">-"),
+    ),
     "settings module": Broken(
         APP,
         '# app_settings_module: ""',

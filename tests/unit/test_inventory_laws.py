@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from plugins.plugin_utils.inventory.files import FileError, Setting, read_mapping, read_settings
 from plugins.plugin_utils.inventory.formats import FORMATS, parse_calendar, parse_duration, parse_port, parse_size
@@ -20,6 +21,7 @@ from plugins.plugin_utils.inventory.laws import (
 )
 from plugins.plugin_utils.inventory.values import check_values
 
+ROOT = Path(__file__).resolve().parents[2]
 GOOD: dict[str, list[object]] = {
     "size": ["25m", "1g", "500M", 0, "1024", "2 GB"],
     "duration": ["30s", "365d", "2w", 0, "90"],
@@ -59,13 +61,15 @@ GOOD: dict[str, list[object]] = {
     "locale": ["C.UTF-8", "de_AT.UTF-8"],
     "setting": ["work_mem", "pg_stat_statements.max"],
 }
+#: Names that the operating system or one of the packages has
+SYSTEMS = ["root", "postgres", "redis", "www-data", "nobody", "sshd", "nginx", "systemd-network", "ssl", "lock", "sudo"]
 BAD: dict[str, list[object]] = {
     "size": ["", "many", "1.5g", "-1", "25x", True],
     "duration": ["", "1y", "soon", "1.5h", "3b", True],
     "port": [0, 65536, "http", -1, True],
     "batch": [0, "0%", "101%", "all", -1, ""],
     "domain": ["localhost", "https://a.b", "a.b:80", "a_b.com", "-a.com", "a..b", "*.a.com", "1.2.3.4", "A.com", ""],
-    "app_name": ["", "Site", "my_site", "1a", "a-", "a--b", "a b", "a" * 25],
+    "app_name": ["", "Site", "my_site", "1a", "a-", "a--b", "a b", "a" * 25, *SYSTEMS],
     "calendar": ["", "every day", "25:00", "*:60", "13-40", "hourly daily", "Funday", "*:0/0", "UTC"],
     "network": ["203.0.113.7/24", "here", "300.1.1.1"],
     "host": ["", "a b", "x_y", "https://a"],
@@ -74,7 +78,19 @@ BAD: dict[str, list[object]] = {
     "entry_point": ["mysite.wsgi", "a:b:c", "a.py:b!"],
     "env_name": ["A-B", "1A", "", "A B"],
     "unit_word": ["Queue", "a b", "", "a@b", "-a"],
-    "identifier": ["a-b", "1a", "A", "a" * 64],
+    "identifier": [
+        "a-b",
+        "1a",
+        "A",
+        "a" * 64,
+        "postgres",
+        "template1",
+        "pg_monitor",
+        "all",
+        "public",
+        "root",
+        "nobody",
+    ],
     "extension": ["a b", "1a"],
     "url_path": ["health", "/a b", "/a?b"],
     "url_folder": ["/", "/static", "static/", "/a b/", "//a/"],
@@ -83,7 +99,7 @@ BAD: dict[str, list[object]] = {
     "url": ["github.com/you", "yours", "-oProxyCommand=x"],
     "ref": ["-x", "a b", "a..b", "a~1", "a:b", ""],
     "package": ["A", "a b", "-y", "x;y"],
-    "login": ["Ada", "1a", "a b", "a" * 33],
+    "login": ["Ada", "1a", "a b", "a" * 33, "root", "www-data", "postgres"],
     "timezone": ["Europe Vienna", "", "+2"],
     "locale": ["C", "en_US", "en_US.ISO-8859-1"],
     "setting": ["work mem", "1a", "a.b.c"],
@@ -189,6 +205,42 @@ def test_words() -> None:
 def test_what_waits_for_a_secret_is_not_judged() -> None:
     specs = {"x": {"type": "str", "description": ["d", "Format: size"]}}
     assert not list(check_values({"x": "{{ vault_x }}"}, specs, lambda *_: "f:1", lambda _: "f", Path()))
+
+
+def said_of(values: dict[str, Any]) -> list[str]:
+    spec = yaml.safe_load((ROOT / "roles/preflight/meta/argument_specs.yml").read_text(encoding="utf-8"))
+    options = spec["argument_specs"]["decisions"]["options"]
+    found = check_values(values, {name: options[name] for name in values}, lambda *_: "app.yml:3", lambda _: "", Path())
+    return [str(one) for one in found]
+
+
+@pytest.mark.parametrize("break_", ["\n", "\r", "\0", "\x1b[2J", "\u2028", "\x7f"])
+def test_a_line_of_a_unit_stays_one(break_: str) -> None:
+    values: dict[str, Any] = {
+        "app_workers": {"queue": {"command": f"run{break_}User=root"}},
+        "app_timers": {"tidy": {"command": "x", "schedule": f"hourly{break_}"}},
+        "app_env": {f"A{break_}B": "1", "GOOD": "1"},
+        "app_directory": f"src{break_}",
+        "database_settings": {"work_mem": f"1{break_}ssl=off"},
+    }
+    names = [
+        "app_workers.queue.command",
+        "app_timers.tidy.schedule",
+        "app_env = A",
+        "app_directory",
+        "database_settings",
+    ]
+    found = said_of(values)
+    assert len(found) == len(names)
+    for name, text in zip(names, found, strict=True):
+        assert text.startswith(name)
+        assert "(in app.yml:3)" in text
+        assert break_ not in text
+
+
+def test_what_may_have_several_lines() -> None:
+    assert not said_of({"app_env": {"KEY": "-----BEGIN-----\nx\n"}, "app_release_commands": ["cd x\n./y\n"]})
+    assert len(said_of({"app_env": {"KEY": "\x1b[2J"}, "app_build_commands": ["make\0"]})) == 2
 
 
 def test_lines_of_nested_values(tmp_path: Path) -> None:

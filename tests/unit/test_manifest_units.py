@@ -160,7 +160,7 @@ udp UNCONN 0      0      0.0.0.0:41234 0.0.0.0:*
 tcp LISTEN 0      128       [::]:22     [::]:* users:(("sshd",pid=9,fd=7),("systemd",pid=1,fd=70))
 """
 UNIX = """u_str LISTEN 0 4096 /run/systemd/private 287727 * 0 users:(("systemd",pid=1,fd=23))
-u_str LISTEN 0 2048 /run/noticeboard/1d420fac9eae.sock 314486 * 0 users:(("gunicorn",pid=5384,fd=3))
+u_str LISTEN 0 2048 /run/noticeboard/web/1d420fac9eae.sock 314486 * 0 users:(("gunicorn",pid=5384,fd=3))
 u_str LISTEN 0 4096 /run/dbus/system_bus_socket 288936 * 0 users:(("dbus-daemon",pid=50,fd=3),("systemd",pid=1,fd=70))
 u_str LISTEN 0 4096 /run/user/1000/bus 1 * 0 users:(("systemd",pid=66,fd=70))
 u_str LISTEN 0 128 /tmp/ssh-XXXX/agent.1 1 * 0 users:(("sshd",pid=66,fd=70))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import os
 import socket
 import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from socketserver import UnixStreamServer
+from socketserver import StreamRequestHandler, UnixStreamServer
 from typing import Any
 
 import pytest
@@ -282,6 +285,25 @@ def test_advice_names_what_the_environment_lacks(tmp_path: Path) -> None:
     assert advice.startswith("Set PAY_KEY, MAIL_KEY in app_env or app_secret_env (in ")
     assert "database" in check.advice(place, account, "OperationalError: no")
     assert "was not touched" in check.advice(place, account, "SyntaxError: invalid syntax")
+
+
+@pytest.mark.parametrize("piece", [b"H", b"HTTP/1.1 100 Continue\r\n\r\n"])
+def test_a_server_that_never_comes_to_an_end_is_given_up(tmp_path: Path, piece: bytes) -> None:
+    class Dripping(StreamRequestHandler):
+        def handle(self) -> None:
+            with contextlib.suppress(OSError):
+                for _ in range(100):
+                    self.request.sendall(piece)
+                    time.sleep(0.05)
+
+    path = str(tmp_path / "a.sock")
+    with UnixStreamServer(path, Dripping) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        began = time.monotonic()
+        with pytest.raises((OSError, http.client.HTTPException)):
+            ask(path, "shop.test", "/", 0.4)
+        assert time.monotonic() - began < 2
+        server.shutdown()
 
 
 def test_asking_over_a_socket_sends_what_nginx_would(tmp_path: Path) -> None:

@@ -59,11 +59,11 @@ def test_the_notes_of_a_run_that_was_cut_off_go_with_the_next(places: dict[str, 
     assert not list(Path(places["scratch"]).iterdir())
 
 
-def test_a_failure_says_why_and_everybody_may_read_it(places: dict[str, str]) -> None:
+def test_a_failure_says_why_to_root_alone(places: dict[str, str]) -> None:
     run(places).fail("the new release answers 500", release="a1")
     (line,) = read_ledger(places["folder"])
     assert (line["result"], line["reason"]) == ("failed", "the new release answers 500")
-    assert stat.S_IMODE((Path(places["folder"]) / "ledger.jsonl").stat().st_mode) == 0o644
+    assert stat.S_IMODE((Path(places["folder"]) / "ledger.jsonl").stat().st_mode) == 0o600
 
 
 def test_a_torn_line_costs_only_itself(places: dict[str, str]) -> None:

@@ -1,51 +1,47 @@
-"""Files and links that are there whole or not at all."""
+"""Files and links of root's that are there whole or not at all; `folders` says which ways lead to them."""
 
 from __future__ import annotations
 
 import json
-import os
+import stat
 from typing import Any
+
+from .folders import Rights, parent_of, read_file
 
 
 def read_json(path: str) -> dict[str, Any] | None:
-    """Return a file's JSON, None when it is not there or not whole."""
+    """Return a file's JSON, None when it is not there or not whole; raises PathError for somebody else's."""
     try:
-        with open(path, encoding="utf-8") as handle:
-            content: dict[str, Any] = json.load(handle)
-            return content
+        content: dict[str, Any] = json.loads(read_file(path))
     except (OSError, ValueError):
         return None
+    return content
 
 
 def write_atomic(path: str, content: str, mode: int = 0o644) -> bool:
-    """Write a text file that is there whole or not at all; returns whether it differs from before."""
-    try:
-        with open(path, encoding="utf-8") as handle:
-            if handle.read() == content:
-                return False
-    except OSError:
-        pass
-    unfinished = path + ".new"
-    # Private until its mode is known: nobody reads of it what the mode forbids.
-    with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as handle:
-        os.fchmod(handle.fileno(), mode)
-        handle.write(content)
-        handle.flush()
-        os.fsync(handle.fileno())
-    os.replace(unfinished, path)
+    """Write a text file that is there whole or not at all; returns whether it differs from before.
+
+    Raises PathError where its folder is somebody else's, and OSError.
+    """
+    folder, name = parent_of(path)
+    wanted = content.encode()
+    with folder:
+        status = folder.status(name)
+        same = status and (stat.S_IFMT(status.st_mode), stat.S_IMODE(status.st_mode)) == (stat.S_IFREG, mode)
+        if same and status and folder.read(name, max(len(wanted), status.st_size)) == wanted:
+            return False
+        folder.write(name, wanted, Rights(mode), sync=True)
     return True
 
 
 def point(link: str, target: str) -> bool:
-    """Make a symbolic link point at the target by renaming a new one over it; returns whether that changed it."""
-    try:
-        if os.readlink(link) == target:
+    """Make a symbolic link point at the target by renaming a new one over it; returns whether that changed it.
+
+    Raises PathError where its folder is somebody else's, and OSError.
+    """
+    folder, name = parent_of(link)
+    with folder:
+        if folder.readlink(name) == target:
             return False
-    except OSError:
-        pass
-    unfinished = link + ".new"
-    if os.path.lexists(unfinished):
-        os.unlink(unfinished)
-    os.symlink(target, unfinished)
-    os.replace(unfinished, link)
+        folder.point(name, target)
     return True

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import HostError
 from .files import read_json, write_atomic
+from .folders import OPEN_TO_PASS, PRIVATE, make_folder
+from .host_lock import take
 from .paths import RUN, STATE
 
 if TYPE_CHECKING:
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 FOLDER, SCRATCH = STATE, RUN
 # Verbs after which a release serves; "" is a run without a lock.
 SWITCHING = ("", "deploy", "promote", "rollback")
+LEDGER = "ledger.jsonl"
+# How long a line waits for others to be written (seconds); one takes a few milliseconds
+PATIENCE = 10
 # A traceback's own lines are enough; the ledger is read by people.
 REASON_LENGTH = 2000
 
@@ -61,8 +66,8 @@ class Run:
 
     def note(self, **values: Any) -> None:
         """Keep values for the ledger line; lists are extended, dicts merged, other values replaced."""
-        os.makedirs(self.scratch, mode=0o755, exist_ok=True)
-        write_atomic(self.notes_file, json.dumps(merged(self.noted, values)))
+        make_folder(self.scratch, PRIVATE).close()
+        write_atomic(self.notes_file, json.dumps(merged(self.noted, values)), 0o600)
 
     def succeed(self, **values: Any) -> None:
         """Append the ledger line of a change that was made."""
@@ -104,11 +109,13 @@ def merged(known: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any
 
 def append(folder: str, line: Mapping[str, Any]) -> None:
     """Append one line to the ledger, whole and on the disk when this returns, whoever else appends."""
-    os.makedirs(folder, mode=0o755, exist_ok=True)
-    descriptor = os.open(ledger_file(folder), os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    with make_folder(folder, OPEN_TO_PASS) as kept:
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(LEDGER, flags, 0o600, dir_fd=kept.descriptor)
     with open(descriptor, "r+b", buffering=0) as ledger:
-        os.fchmod(ledger.fileno(), 0o644)
-        fcntl.flock(ledger, fcntl.LOCK_EX)
+        # Failures' texts are in it: they may say more than everybody is to know.
+        os.fchmod(ledger.fileno(), 0o600)
+        take(ledger.fileno(), PATIENCE, "the ledger of this host cannot be written")
         text = json.dumps(line, ensure_ascii=False) + "\n"
         size = ledger.seek(0, os.SEEK_END)
         # Power was lost in the middle of a line: this one begins on its own.
@@ -120,7 +127,7 @@ def append(folder: str, line: Mapping[str, Any]) -> None:
 
 def ledger_file(folder: str = FOLDER) -> str:
     """Return where the ledger is."""
-    return os.path.join(folder, "ledger.jsonl")
+    return os.path.join(folder, LEDGER)
 
 
 def read_ledger(folder: str = FOLDER) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import os
 import re
 
 from .files import write_atomic
+from .folders import make_folder, remove
 
 PAGE = "/etc/nginx/samestack/maintenance.html"
 # Who closed the site: people by `./samestack maintenance`, or a release that has to stop the old one before it starts.
@@ -33,7 +34,7 @@ def on(message: str = "", by: str = PEOPLE, path: str = PAGE) -> bool:
     """Show the page; returns whether that changed anything. A release leaves a page that people put there."""
     if by == RELEASE and closed_by(path) == PEOPLE:
         return False
-    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+    make_folder(os.path.dirname(path)).close()
     return bool(write_atomic(path, TEMPLATE.format(by=by, message=html.escape(message.strip() or DEFAULT_MESSAGE))))
 
 
@@ -41,7 +42,7 @@ def off(by: str = PEOPLE, path: str = PAGE) -> bool:
     """Take the page away; returns whether that changed anything. A release takes away only a release's page."""
     if not is_on(path) or (by == RELEASE and closed_by(path) == PEOPLE):
         return False
-    os.unlink(path)
+    remove(path)
     return True
 
 

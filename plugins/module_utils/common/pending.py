@@ -8,9 +8,16 @@ from __future__ import annotations
 
 import os
 
+from .folders import PRIVATE, Rights, make_folder, remove
 from .paths import STATE
 
 FOLDER = STATE
+
+
+def touch(path: str) -> None:
+    """Write an empty file anew."""
+    with make_folder(os.path.dirname(path), PRIVATE) as folder:
+        folder.write(os.path.basename(path), b"", Rights(0o600))
 
 
 class Owed:
@@ -35,14 +42,12 @@ class Owed:
 
     def add(self) -> None:
         """Note that something changed."""
-        os.makedirs(os.path.dirname(self.path), mode=0o755, exist_ok=True)
-        with open(self.path, "w", encoding="utf-8"):
-            pass
+        touch(self.path)
 
     def done(self) -> None:
         """Forget it, unless it was asked for again meanwhile."""
         if self.due and self.time() == self.seen:
-            os.unlink(self.path)
+            remove(self.path)
 
 
 def pause_file(app: str) -> str:
@@ -57,13 +62,9 @@ def is_paused(app: str) -> bool:
 
 def paused(app: str) -> None:
     """Keep an application stopped."""
-    path = pause_file(app)
-    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-    with open(path, "w", encoding="utf-8"):
-        pass
+    touch(pause_file(app))
 
 
 def resumed(app: str) -> None:
     """End that."""
-    if is_paused(app):
-        os.unlink(pause_file(app))
+    remove(pause_file(app))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from typing import TYPE_CHECKING
 
 from ..common.files import write_atomic
+from ..common.folders import OPEN_TO_PASS, make_folder, remove
 from ..common.ledger import described
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ def freeze(environment: Environment, message: str) -> Answer:
         return False, [f"{environment.name} is frozen already, by {before.get('who')}"]
     run = environment.run
     content = {"who": run.given.get("who", ""), "since": time.time(), "message": message}
-    os.makedirs(run.folder, mode=0o755, exist_ok=True)
-    write_atomic(environment.freeze_file, json.dumps(content))
+    make_folder(run.folder, OPEN_TO_PASS).close()
+    write_atomic(environment.freeze_file, json.dumps(content), 0o600)
     run.succeed(**({"message": message} if message else {}))
     say = [f"{environment.name} is frozen" + (f": {message}" if message else "")]
     if environment.holder:
@@ -35,6 +35,6 @@ def unfreeze(environment: Environment, _message: str) -> Answer:
     before = environment.frozen
     if not before:
         return False, [f"{environment.name} is not frozen"]
-    os.unlink(environment.freeze_file)
+    remove(environment.freeze_file)
     environment.run.succeed()
     return True, [f"{environment.name} is open again (frozen by {before.get('who')})"]

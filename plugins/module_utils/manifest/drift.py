@@ -8,9 +8,9 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
+from ..common.folders import user_name
 from .differences import differences, value
 from .reading import apt_log
-from .sections.files import user_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import gzip
 import json
 import os
@@ -11,6 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..common.files import write_atomic
+from ..common.folders import PRIVATE, Rights, make_folder
+from ..common.host_lock import private_lock
 from ..common.paths import STATE
 from .record import digest_of
 
@@ -22,6 +23,8 @@ FOLDER = STATE
 OURS = ("provision", "undo-provision", "upgrade", "deploy", "promote", "rollback", "repair")
 LINES_KEPT = 500
 MANIFESTS_KEPT = 100
+# How long a recording waits for another one (seconds): longer than one may take (manifest.service)
+PATIENCE = 900
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -38,9 +41,7 @@ class History:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Let one recording be made at a time."""
-        os.makedirs(os.path.dirname(self.lock_file), mode=0o700, exist_ok=True)
-        with open(self.lock_file, "a", encoding="ascii") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with private_lock(self.lock_file, PATIENCE, "another recording is at work on this host"):
             yield
 
     @property
@@ -76,14 +77,12 @@ class History:
     def add(self, text: str, about: Mapping[str, str]) -> dict[str, Any]:
         """Keep a manifest, and a line about its recording; returns the line."""
         digest = digest_of(text)
-        os.makedirs(self.folder, mode=0o700, exist_ok=True)
-        if not self.read(digest):
-            unfinished = self.path(digest) + ".new"
-            with open(unfinished, "wb") as file:
+        with make_folder(self.folder, PRIVATE) as folder:
+            if not self.read(digest):
                 # Without a time in it: the same manifest is the same file.
-                file.write(gzip.compress(text.encode(), 6, mtime=0))
-            os.chmod(unfinished, 0o600)
-            os.replace(unfinished, self.path(digest))
+                folder.write(
+                    os.path.basename(self.path(digest)), gzip.compress(text.encode(), 6, mtime=0), Rights(0o600)
+                )
         line = {"time": time.strftime(TIME, time.gmtime()), **about, "digest": digest}
         lines = self.bounded([*self.lines, line])
         write_atomic(self.lines_file, "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in lines), 0o600)

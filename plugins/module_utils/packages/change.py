@@ -153,10 +153,7 @@ def follow_up(run_command: RunCommand, apps: Sequence[str]) -> dict[str, Any]:
     """
     units, owed, left = stale_services.divided(stale_services.stale_units(run_command), apps)
     for app in owed:
-        path = os.path.join(pending.FOLDER, "owed", app)
-        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-        with open(path, "w", encoding="utf-8"):
-            os.utime(path)
+        pending.Owed(app).add()
     failed = stale_services.restarted(run_command, units)
     if failed:
         raise StackError(

@@ -73,5 +73,6 @@ def run_as_app(
 
 def hand_over(folder: str, user: str) -> None:
     """Give what the application's user made in a folder of live code to the folder's owner."""
-    find = ["find", folder, "-xdev", "-user", user, "-exec", "chown", "-h", "--reference=" + folder, "{}", "+"]
+    # From the folder in which each was found: what is above it may have become a link meanwhile.
+    find = ["find", folder, "-xdev", "-user", user, "-execdir", "chown", "-h", "--reference=" + folder, "{}", "+"]
     subprocess.run(find, check=False, capture_output=True)

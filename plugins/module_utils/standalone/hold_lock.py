@@ -63,6 +63,37 @@ def machine() -> str:
         return platform.node()
 
 
+def open_lock(folder: str) -> int:
+    """Return the lock's file, in a folder that nobody but root can open: whoever can open a file can lock it.
+
+    Folder and file are older than that on some hosts: their modes are set. Raises OSError.
+    """
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if os.fstat(place).st_uid not in (0, os.geteuid()):
+            raise PermissionError(f"{folder} is not root's: chown root: {folder}")
+        os.fchmod(place, 0o700)
+        lock = os.open("lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=place)
+    finally:
+        os.close(place)
+    os.fchmod(lock, 0o600)
+    return lock
+
+
+def holder(lock: int) -> str:
+    """Return which process holds the lock, as the kernel's table says, where it is not root's; "" otherwise."""
+    inode = str(os.fstat(lock).st_ino)
+    try:
+        with open("/proc/locks", encoding="ascii") as table:
+            rows = [line.split() for line in table]
+        found = [row[4] for row in rows if row[1] == "FLOCK" and row[5].rsplit(":", 1)[-1] == inode]
+        uid = os.stat(f"/proc/{found[0]}").st_uid
+    except (OSError, IndexError):
+        return ""
+    return f"process {found[0]} of user {uid}" if uid not in (0, os.geteuid()) else ""
+
+
 def take(lock: int, request: Mapping[str, Any], note: str) -> bool:
     """Take the lock; returns whether it was got before the patience ended, or raises `RunIsOverError`.
 
@@ -78,7 +109,7 @@ def take(lock: int, request: Mapping[str, Any], note: str) -> bool:
             if waited > max(request["patience"], request["wait"]):
                 return False
             if waited > request["patience"] and not told:
-                tell(waiting=read(note))
+                tell(waiting=read(note), process=holder(lock))
                 told = True
             heard = listen(POLL_SECONDS, request["silence"], heard)
         else:
@@ -91,7 +122,7 @@ def hold(request: Mapping[str, Any], note: str) -> None:
     content = {name: request[name] for name in ("id", "who", "verb", "environment")} | {"since": began}
     try:
         with open(note + ".new", "w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), 0o644)
+            os.fchmod(file.fileno(), 0o600)
             json.dump(content, file)
         os.replace(note + ".new", note)
         tell(held=True, began=began, machine=machine())
@@ -112,12 +143,11 @@ def main(request: Mapping[str, Any]) -> None:
     # What ends the connection ends the program in order, with the note taken away.
     for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
-    os.makedirs(request["folder"], mode=0o755, exist_ok=True)
     note = os.path.join(request["folder"], "lock.json")
-    lock = os.open(os.path.join(request["folder"], "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    lock = open_lock(request["folder"])
     try:
         if not take(lock, request, note):
-            tell(busy=read(note))
+            tell(busy=read(note), process=holder(lock))
             return
         frozen = read(os.path.join(request["state"], "freeze.json"))
         if frozen:

@@ -86,6 +86,13 @@ def owed_apps(folder: str = "/var/lib/samestack/owed") -> list[str]:
         return []
 
 
+def homes(path: str = "/etc/passwd") -> dict[str, str]:
+    """Return {account: home} of this machine's own accounts."""
+    with open(path, encoding="utf-8", errors="replace") as handle:
+        rows = [line.rstrip("\n").split(":") for line in handle]
+    return {row[0]: home for row in rows for home in row[5:6]}
+
+
 def lists_updated(lists: str = LISTS) -> str:
     """Return when apt last fetched its lists (UTC); "" where it never did."""
     times = [os.stat(path).st_mtime for path in (lists, os.path.join(lists, "partial")) if os.path.isdir(path)]
@@ -114,6 +121,7 @@ def look(packages: list[str], *, with_stack: bool = False) -> dict[str, object]:
         "dpkg_interrupted": bool(os.listdir("/var/lib/dpkg/updates")),
         "uv": uv_version(),
         "owed": owed_apps(),
+        "homes": homes(),
         "packages": found,
         "candidates": candidates([name for name in packages if name not in found]),
         "stack": {"listing": run("dpkg-query", "-W", "-f", STACK), "updated": lists_updated()} if with_stack else {},

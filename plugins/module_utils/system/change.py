@@ -8,7 +8,8 @@ import shlex
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from ..common.files import write_atomic
+from ..common.files import read_json, write_atomic
+from ..common.folders import PRIVATE, make_folder, remove, tree
 from ..common.paths import STATE
 from ..common.systemd import Units, run
 from .entries import PASSING, PUT, Diff, Entry, EntryError, Transaction, sweep
@@ -41,12 +42,13 @@ def rest_of(entries: list[Entry]) -> list[Entry]:
     named = {entry["path"] for entry in entries}
     found = []
     for entry in entries:
-        for folder, folders, files in os.walk(entry["path"]) if entry.get("exclusive") else ():
-            folders[:] = sorted(name for name in folders if name != "__pycache__")
-            links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
-            paths = [os.path.join(folder, name) for name in sorted(files + links)]
-            others = [path for path in paths if path not in named and not os.path.basename(path).startswith(PASSING)]
-            found += [{**entry, "path": path, "state": "absent", "exclusive": False} for path in others]
+        if not entry.get("exclusive"):
+            continue
+        paths = [path for path, _status in tree(entry["path"], passed_over=("__pycache__",))]
+        others = [path for path in paths if path not in named and not os.path.basename(path).startswith(PASSING)]
+        # What is right in a folder goes before what is below it.
+        others.sort(key=lambda path: (os.path.dirname(path), path))
+        found += [{**entry, "path": path, "state": "absent", "exclusive": False} for path in others]
     return found
 
 
@@ -56,9 +58,7 @@ class Pending:
     def __init__(self, owner: str) -> None:
         self._path = os.path.join(PENDING, f"{owner}.json")
         self.before: dict[str, list[str]] = {kind: [] for kind in KINDS}
-        if os.path.exists(self._path):
-            with open(self._path, encoding="utf-8") as stream:
-                self.before.update(json.load(stream))
+        self.before.update(read_json(self._path) or {})
         self.todo = {kind: list(self.before[kind]) for kind in KINDS}
 
     def add(self, entry: Entry) -> None:
@@ -69,11 +69,10 @@ class Pending:
     def save(self, todo: dict[str, list[str]]) -> None:
         """Write down what is to be done; nothing to do leaves no file."""
         if not any(todo.values()):
-            if os.path.exists(self._path):
-                os.unlink(self._path)
+            remove(self._path)
             return
-        os.makedirs(PENDING, mode=0o755, exist_ok=True)
-        write_atomic(self._path, json.dumps(todo))
+        make_folder(PENDING, PRIVATE).close()
+        write_atomic(self._path, json.dumps(todo), 0o600)
 
 
 class State:
@@ -84,7 +83,7 @@ class State:
         self.module = module
         self.record = record
         self.check: bool = module.check_mode
-        self.files: list[Entry] = [*module.params["files"], *rest_of(module.params["files"])]
+        self.files: list[Entry] = module.params["files"]
         self.pending = Pending(module.params["owner"])
         self.diffs: list[Diff] = []
         self.changed: list[str] = []
@@ -93,6 +92,7 @@ class State:
     def plan(self) -> list[Entry]:
         """Look at everything, change nothing; return the entries that differ and note what they ask for."""
         differing = []
+        self.files = [*self.files, *rest_of(self.files)]
         for entry in self.files:
             if not self.check:
                 sweep(entry["path"])

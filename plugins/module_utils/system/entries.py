@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import grp
 import os
 import pwd
-import shutil
 import stat
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..common.errors import HostError
+from ..common.folders import ANYBODY, Folder, Rights, parent_of, place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Entry = dict[str, Any]
 Diff = dict[str, str]
@@ -25,57 +29,48 @@ class EntryError(HostError):
     """One entry cannot be brought to its state; the text is for the user."""
 
 
-PASSING = ".samestack-"
-
-
-def beside(path: str, what: str) -> str:
-    """Return the name of a passing neighbour of a path: always the same, so that what a cut-off run left is found."""
-    return os.path.join(os.path.dirname(path), f"{PASSING}{what}-{os.path.basename(path)}")
+def beside(name: str, what: str) -> str:
+    """Return the name of a passing neighbour: always the same, so that what a cut-off run left is found."""
+    return f"{PASSING}{what}-{name}"
 
 
 def sweep(path: str) -> None:
     """Remove the passing neighbours that a cut-off run left."""
-    for what in ("old", "new"):
-        if os.path.lexists(beside(path, what)):
-            os.unlink(beside(path, what))
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        folder, name = parent_of(path, ANYBODY)
+        with folder:
+            for what in ("old", "new"):
+                folder.remove(beside(name, what))
 
 
 class Transaction:
     """What was changed so far, and how to take it back."""
 
     def __init__(self) -> None:
-        self._undo: list[tuple[str, str | None]] = []
-        self._rubbish: list[str] = []
+        self._undo: list[tuple[Folder, str, bool]] = []
 
-    def replaced(self, path: str) -> None:
-        """Keep what is at path (a file, a link or nothing) so that `roll_back` restores it."""
-        if not os.path.lexists(path):
-            self._undo.append((path, None))
-            return
-        kept = beside(path, "old")
-        if os.path.islink(path):
-            os.symlink(os.readlink(path), kept)
-        else:
-            os.link(path, kept)
-        self._undo.append((path, kept))
-        self._rubbish.append(kept)
+    def replaced(self, folder: Folder, name: str) -> None:
+        """Keep what has a name in a folder (a file, a link or nothing) so that `roll_back` restores it."""
+        there = folder.status(name) is not None
+        if there:
+            folder.link(name, beside(name, "old"))
+        self._undo.append((folder.again(), name, there))
 
     def roll_back(self) -> None:
         """Put everything back, the last change first."""
-        for path, kept in reversed(self._undo):
-            if kept is None:
-                if os.path.isdir(path) and not os.path.islink(path):
-                    shutil.rmtree(path)
-                elif os.path.lexists(path):
-                    os.unlink(path)
-            else:
-                os.rename(kept, path)
+        for folder, name, there in reversed(self._undo):
+            with folder:
+                if there:
+                    folder.rename(beside(name, "old"), name)
+                else:
+                    folder.remove(name)
 
     def finish(self) -> None:
-        """Forget the kept copies."""
-        for kept in self._rubbish:
-            if os.path.lexists(kept):
-                os.unlink(kept)
+        """Forget what was kept."""
+        for folder, name, there in self._undo:
+            with folder:
+                if there:
+                    folder.remove(beside(name, "old"))
 
 
 def identity(entry: Entry) -> tuple[int, int]:
@@ -86,24 +81,25 @@ def identity(entry: Entry) -> tuple[int, int]:
         raise EntryError("{}: no such user or group: {}".format(entry["path"], error)) from error
 
 
-def read(path: str) -> bytes | None:
-    """Content of a regular file as bytes, or None when there is none."""
-    if os.path.islink(path) or not os.path.isfile(path):
-        return None
-    with open(path, "rb") as handle:
-        return handle.read()
+def at_home(entry: Entry, check: bool) -> int:
+    """Return whose folders an entry may lie in, beside root's: its owner's. What is only looked at may lie anywhere."""
+    return ANYBODY if check else identity(entry)[0]
 
 
-def attributes_differ(path: str, uid: int, gid: int, mode: int) -> bool:
-    """True when owner, group or permission bits are not the wanted ones."""
-    status = os.lstat(path)
+def is_directory(status: os.stat_result | None) -> bool:
+    """Return whether a status is a directory's."""
+    return status is not None and stat.S_ISDIR(status.st_mode)
+
+
+def read(folder: Folder, name: str) -> bytes | None:
+    """Return the content of a regular file, or None when there is none."""
+    status = folder.status(name)
+    return folder.read(name) if status and stat.S_ISREG(status.st_mode) else None
+
+
+def attributes_differ(status: os.stat_result, uid: int, gid: int, mode: int) -> bool:
+    """Return whether owner, group or permission bits are not the wanted ones."""
     return (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) != (uid, gid, mode)
-
-
-def set_attributes(path: str, uid: int, gid: int, mode: int) -> None:
-    """Set owner, group and permission bits; ownership first, because chown may clear bits."""
-    os.chown(path, uid, gid)
-    os.chmod(path, mode)
 
 
 def show(content: bytes | None, entry: Entry) -> str:
@@ -122,10 +118,6 @@ def put_file(entry: Entry, transaction: Transaction, check: bool) -> Diff | None
     path = entry["path"]
     wanted = base64.b64decode(entry["data"])
     mode = int(entry["mode"] or "0644", 8)
-    if os.path.isdir(path) and not os.path.islink(path):
-        raise EntryError(f"{path} is a directory, and shall be a file")
-    before = read(path)
-    same_content = before is not None and (entry["initial"] or before == wanted)
     try:
         uid, gid = identity(entry)
     except EntryError:
@@ -133,32 +125,37 @@ def put_file(entry: Entry, transaction: Transaction, check: bool) -> Diff | None
         if not check:
             raise
         uid = gid = -1
-    if same_content and not attributes_differ(path, uid, gid, mode):
-        return None
+    try:
+        folder, name = parent_of(path, at_home(entry, check))
+    except FileNotFoundError:
+        if check:
+            return difference(entry, None, wanted, "")
+        raise EntryError(f"{path}: the directory {os.path.dirname(path)} does not exist") from None
+    with folder:
+        status = folder.status(name)
+        if is_directory(status):
+            raise EntryError(f"{path} is a directory, and shall be a file")
+        before = read(folder, name)
+        kept = before if before is not None and (entry["initial"] or before == wanted) else None
+        if kept is not None and status and not attributes_differ(status, uid, gid, mode):
+            return None
+        attributes = "{}:{} {:04o}\n".format(entry["owner"], entry["group"], mode) if kept is not None else ""
+        # What is another's, or has a second name elsewhere, gives way to a file of the same content.
+        if not check and (kept is None or not folder.own(name, Rights(mode, uid, gid))):
+            transaction.replaced(folder, name)
+            content = wanted if kept is None else kept
+            folder.write(name, content, Rights(mode, uid, gid), passing=beside(name, "new"))
+    return difference(entry, before, wanted, attributes)
+
+
+def difference(entry: Entry, before: bytes | None, wanted: bytes, attributes: str) -> Diff:
+    """Return the diff of a file; with `attributes`, only those differ."""
+    path = entry["path"]
     diff = {"before_header": path, "after_header": path, "before": show(before, entry), "after": show(wanted, entry)}
-    if same_content:
-        diff.update(before="owner or mode\n", after="{}:{} {:04o}\n".format(entry["owner"], entry["group"], mode))
+    if attributes:
+        diff.update(before="owner or mode\n", after=attributes)
     elif entry["secret"]:
         diff.update(before="(secret)\n" if before is not None else "", after="(secret, changed)\n")
-    if check:
-        return diff
-    folder = os.path.dirname(path)
-    if not os.path.isdir(folder):
-        raise EntryError(f"{path}: the directory {folder} does not exist")
-    if same_content:
-        set_attributes(path, uid, gid, mode)
-        return diff
-    transaction.replaced(path)
-    staged = beside(path, "new")
-    try:
-        descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(wanted)
-        set_attributes(staged, uid, gid, mode)
-        os.rename(staged, path)
-    except BaseException:
-        os.unlink(staged)
-        raise
     return diff
 
 
@@ -166,50 +163,79 @@ def put_directory(entry: Entry, transaction: Transaction, check: bool) -> Diff |
     """Bring a directory to its state; returns a diff, or None when nothing differs."""
     path = entry["path"]
     mode = int(entry["mode"] or "0755", 8)
-    exists = os.path.isdir(path)
-    if not exists and os.path.lexists(path):
-        raise EntryError(f"{path} exists and is not a directory")
-    diff = {
-        "before_header": path,
-        "after_header": path,
-        "before": "directory\n" if exists else "",
-        "after": "directory {}:{} {:04o}\n".format(entry["owner"], entry["group"], mode),
-    }
-    if check and not exists:
-        return diff
-    try:
-        uid, gid = identity(entry)
-    except EntryError:
-        if check:
+    folder, name, missing = deepest(path, ANYBODY if check else identity(entry)[0])
+    with folder:
+        status = folder.status(name)
+        if status and not is_directory(status):
+            raise EntryError(f"{folder.named(name)} exists and is not a directory")
+        diff = {
+            "before_header": path,
+            "after_header": path,
+            "before": "directory\n" if status else "",
+            "after": "directory {}:{} {:04o}\n".format(entry["owner"], entry["group"], mode),
+        }
+        if check and not status:
             return diff
-        raise
-    if exists and not attributes_differ(os.path.realpath(path), uid, gid, mode):
-        return None
-    if check:
-        return diff
-    if not exists:
-        first = path
-        while not os.path.lexists(os.path.dirname(first)):
-            first = os.path.dirname(first)
-        transaction.replaced(first)
-        os.makedirs(path)
-    set_attributes(os.path.realpath(path), uid, gid, mode)
+        try:
+            uid, gid = identity(entry)
+        except EntryError:
+            if check:
+                return diff
+            raise
+        if status and not attributes_differ(status, uid, gid, mode):
+            return None
+        if not check:
+            if not status:
+                transaction.replaced(folder, name)
+            with made(folder, name, missing) as (above, last):
+                above.own(last, Rights(mode, uid, gid))
     return diff
+
+
+def deepest(path: str, owner: int) -> tuple[Folder, str, list[str]]:
+    """Return the folder of a path's first name that is missing, or of its last; that name, and those below it."""
+    missing: list[str] = []
+    while True:
+        try:
+            return (*place_of(path, owner), missing)
+        except FileNotFoundError:
+            path, name = os.path.split(path.rstrip("/"))
+            missing.insert(0, name)
+
+
+@contextlib.contextmanager
+def made(folder: Folder, name: str, missing: list[str]) -> Iterator[tuple[Folder, str]]:
+    """Make a directory where it is missing, and those below it; gives the folder of the last one, and its name."""
+    with contextlib.ExitStack() as stack:
+        if folder.status(name) is None:
+            folder.make(name, 0o755)
+        for one in missing:
+            folder = stack.enter_context(folder.folder(name))
+            folder.make(one, 0o755)
+            name = one
+        yield folder, name
 
 
 def put_link(entry: Entry, transaction: Transaction, check: bool) -> Diff | None:
     """Bring a symbolic link to its state; returns a diff, or None when nothing differs."""
     path, target = entry["path"], entry["target"]
-    before = os.readlink(path) if os.path.islink(path) else None
-    if before == target:
-        return None
-    if before is None and os.path.isdir(path):
-        raise EntryError(f"{path} is a directory, and shall be a link")
-    if not check:
-        transaction.replaced(path)
-        staged = beside(path, "new")
-        os.symlink(target, staged)
-        os.rename(staged, path)
+    before = None
+    with contextlib.ExitStack() as stack:
+        try:
+            folder, name = parent_of(path, at_home(entry, check))
+        except FileNotFoundError:
+            if not check:
+                raise
+        else:
+            stack.enter_context(folder)
+            before = folder.readlink(name)
+            if before == target:
+                return None
+            if is_directory(folder.status(name)):
+                raise EntryError(f"{path} is a directory, and shall be a link")
+            if not check:
+                transaction.replaced(folder, name)
+                folder.point(name, target, beside(name, "new"))
     return {
         "before_header": path,
         "after_header": path,
@@ -221,14 +247,21 @@ def put_link(entry: Entry, transaction: Transaction, check: bool) -> Diff | None
 def put_absent(entry: Entry, transaction: Transaction, check: bool) -> Diff | None:
     """Remove a file or a link; returns a diff, or None when there is none."""
     path = entry["path"]
-    if not os.path.lexists(path):
+    try:
+        # A name alone goes: it may be taken from anybody's folder.
+        folder, name = parent_of(path, ANYBODY)
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    if os.path.isdir(path) and not os.path.islink(path):
-        raise EntryError(f"{path} is a directory; directories are never removed")
-    diff = {"before_header": path, "after_header": path, "before": show(read(path), entry), "after": ""}
-    if not check:
-        transaction.replaced(path)
-        os.unlink(path)
+    with folder:
+        status = folder.status(name)
+        if status is None:
+            return None
+        if is_directory(status):
+            raise EntryError(f"{path} is a directory; directories are never removed")
+        diff = {"before_header": path, "after_header": path, "before": show(read(folder, name), entry), "after": ""}
+        if not check:
+            transaction.replaced(folder, name)
+            folder.remove(name)
     return diff
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from ..common.folders import ANYBODY, parent_of
 from ..common.systemd import UnitError, run
 from . import undo
 from .change import State
@@ -105,14 +107,22 @@ class Restore:
     def remove(self, folders: list[str]) -> list[str]:
         """Remove folders that the run made; returns those that are not empty and stay."""
         left = []
-        for folder in folders:
-            if not os.path.isdir(folder):
+        for path in folders:
+            try:
+                above, name = parent_of(path, ANYBODY)
+            except (FileNotFoundError, NotADirectoryError):
                 continue
-            if os.listdir(folder):
-                left.append(folder)
-            elif not self.check:
-                os.rmdir(folder)
-                self.paths.append(folder)
+            with above:
+                status = above.status(name)
+                if status is None or not stat.S_ISDIR(status.st_mode):
+                    continue
+                with above.folder(name) as folder:
+                    in_use = folder.names()
+                if in_use:
+                    left.append(path)
+                elif not self.check:
+                    os.rmdir(name, dir_fd=above.descriptor)
+                    self.paths.append(path)
         return left
 
     def report(self, edited: list[str], left: list[str]) -> list[str]:

@@ -8,18 +8,29 @@ among them.
 from __future__ import annotations
 
 import base64
-import grp
 import hashlib
 import json
 import os
-import pwd
 import re
 import shlex
-import shutil
 import stat
 from typing import TYPE_CHECKING, Any
 
 from ..common.files import read_json, write_atomic
+from ..common.folders import (
+    ANYBODY,
+    PRIVATE,
+    Folder,
+    PathError,
+    Rights,
+    group_name,
+    make_folder,
+    open_folder,
+    parent_of,
+    read_file,
+    remove,
+    user_name,
+)
 from ..common.paths import STATE
 
 if TYPE_CHECKING:
@@ -43,22 +54,26 @@ def run_folder(run: str) -> str:
     return os.path.join(UNDO, re.sub(r"[^0-9A-Za-z.-]", "_", run))
 
 
-def state_of(path: str, copy: str) -> dict[str, Any]:
-    """Return what is at a path: nothing, a link, a directory, or a file, whose content goes to `copy`."""
-    if not os.path.lexists(path):
+def state_of(path: str, folder: Folder, copy: str) -> dict[str, Any]:
+    """Return what is at a path: nothing, a link, a directory, or a file, whose content goes to `copy` in a folder."""
+    try:
+        there, name = parent_of(path, ANYBODY)
+    except (FileNotFoundError, NotADirectoryError):
         return {"state": "absent"}
-    status = os.lstat(path)
-    if stat.S_ISLNK(status.st_mode):
-        return {"state": "link", "target": os.readlink(path)}
-    owned = {"uid": status.st_uid, "gid": status.st_gid, "mode": f"{stat.S_IMODE(status.st_mode):04o}"}
-    if stat.S_ISDIR(status.st_mode):
-        return {"state": "directory", **owned}
-    descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as target, open(path, "rb") as source:
-        shutil.copyfileobj(source, target)
-        target.flush()
-        os.fsync(target.fileno())
-    return {"state": "file", "kept": os.path.basename(copy), **owned}
+    with there:
+        status = there.status(name)
+        if status is None:
+            return {"state": "absent"}
+        if stat.S_ISLNK(status.st_mode):
+            return {"state": "link", "target": there.readlink(name)}
+        owned = {"uid": status.st_uid, "gid": status.st_gid, "mode": f"{stat.S_IMODE(status.st_mode):04o}"}
+        if stat.S_ISDIR(status.st_mode):
+            return {"state": "directory", **owned}
+        if not stat.S_ISREG(status.st_mode):
+            # Nothing that anybody would have back
+            return {"state": "absent"}
+        folder.write(copy, there.read(name), Rights(0o600), sync=True)
+    return {"state": "file", "kept": copy, **owned}
 
 
 class Record:
@@ -76,17 +91,19 @@ class Record:
         entries = list(entries)
         if not self.run.get("id") or not entries:
             return
-        folder = self.prepare_folder()
-        number = sum(name.endswith(".json") for name in os.listdir(folder))
-        name = os.path.join(folder, f"{number:03}-{self.owner}")
+        path = self.prepare_folder()
         files = []
-        for index, entry in enumerate(entries):
-            before = state_of(entry["path"], f"{name}.{index}")
-            lists = {key: entry[key] for key in LISTS}
-            after = digest(base64.b64decode(entry["data"])) if entry["state"] == "file" and entry["data"] else ""
-            about = {"path": entry["path"], "secret": entry["secret"], "made": entry["state"], "after": after}
-            files.append({**about, **before, **lists})
-        self.file, self.content = name + ".json", {"owner": self.owner, "files": files, "units": []}
+        with open_folder(path) as folder:
+            number = sum(name.endswith(".json") for name in folder.names())
+            name = f"{number:03}-{self.owner}"
+            for index, entry in enumerate(entries):
+                before = state_of(entry["path"], folder, f"{name}.{index}")
+                lists = {key: entry[key] for key in LISTS}
+                after = digest(base64.b64decode(entry["data"])) if entry["state"] == "file" and entry["data"] else ""
+                about = {"path": entry["path"], "secret": entry["secret"], "made": entry["state"], "after": after}
+                files.append({**about, **before, **lists})
+        self.file = os.path.join(path, name + ".json")
+        self.content = {"owner": self.owner, "files": files, "units": []}
         self.write()
 
     def prepare_folder(self) -> str:
@@ -94,12 +111,12 @@ class Record:
         folder = run_folder(self.run["id"])
         if not os.path.isfile(os.path.join(folder, "run.json")):
             first = not os.path.isdir(FIRST_CHANGE)
-            os.makedirs(UNDO, mode=0o700, exist_ok=True)
-            os.makedirs(folder, mode=0o700, exist_ok=True)
+            make_folder(UNDO, PRIVATE).close()
+            make_folder(folder, PRIVATE).close()
             about = {name: self.run.get(name, "") for name in ("id", "who", "verb", "began")}
             write_atomic(os.path.join(folder, "run.json"), json.dumps({**about, "first": first}), 0o600)
             for run in runs()[RUNS_KEPT:]:
-                shutil.rmtree(run_folder(run["id"]), ignore_errors=True)
+                remove(run_folder(run["id"]))
         return folder
 
     def write(self) -> None:
@@ -108,8 +125,8 @@ class Record:
 
     def forget(self) -> None:
         """Everything was put back already."""
-        if self.file and os.path.exists(self.file):
-            os.unlink(self.file)
+        if self.file:
+            remove(self.file)
 
     def units(self, actions: Iterable[str]) -> None:
         """Keep what was done to units (`enable x.service`)."""
@@ -163,10 +180,8 @@ def unit_actions(run: str) -> list[tuple[str, str]]:
 
 def name_of(number: int, users: bool) -> str:
     """Return a user's or group's name; root where it is gone."""
-    try:
-        return pwd.getpwuid(number).pw_name if users else grp.getgrgid(number).gr_name
-    except KeyError:
-        return "root"
+    name = user_name(number) if users else group_name(number)
+    return "root" if name.isdigit() else name
 
 
 def entry_of(file: Mapping[str, Any], run: str) -> dict[str, Any]:
@@ -185,17 +200,18 @@ def entry_of(file: Mapping[str, Any], run: str) -> dict[str, Any]:
     if "mode" in file:
         entry.update(owner=name_of(file["uid"], True), group=name_of(file["gid"], False), mode=file["mode"])
     if file["state"] == "file":
-        with open(os.path.join(run_folder(run), file["kept"]), "rb") as content:
-            entry["data"] = base64.b64encode(content.read()).decode()
+        kept = read_file(os.path.join(run_folder(run), os.path.basename(file["kept"])))
+        entry["data"] = base64.b64encode(kept).decode()
     return entry
 
 
 def changed_since(file: Mapping[str, Any]) -> bool:
     """Return whether somebody changed what the run had put there."""
-    path = file["path"]
     if not file["after"]:
         return False
-    if os.path.islink(path) or not os.path.isfile(path):
+    try:
+        folder, name = parent_of(file["path"], ANYBODY)
+        with folder:
+            return bool(digest(folder.read(name)) != file["after"])
+    except (OSError, PathError):
         return True
-    with open(path, "rb") as content:
-        return bool(digest(content.read()) != file["after"])

@@ -25,8 +25,12 @@ def ago(seconds: float) -> str:
     return f"{seconds / MINUTE:.0f} min ago"
 
 
-def described(holder: Mapping[str, Any], now: float) -> str:
+def described(news: Mapping[str, Any], holder: Mapping[str, Any]) -> str:
     """Return who holds the lock, since when, doing what."""
+    now = float(news["now"])
+    if news.get("process"):
+        # It opened the file when everybody could.
+        return f"{news['process']} on the host, which is no run: end it there"
     if not holder:
         return "a run that has just begun or is about to end"
     since = float(holder.get("since") or now)
@@ -35,14 +39,14 @@ def described(holder: Mapping[str, Any], now: float) -> str:
 
 def waiting(news: Mapping[str, Any], environment: str, wait: int) -> str:
     """Return the line that is shown while this run waits for its turn."""
-    return f"Waiting up to {wait} s for the deploy lock of {environment}: {described(news['waiting'], news['now'])}"
+    return f"Waiting up to {wait} s for the deploy lock of {environment}: {described(news, news['waiting'])}"
 
 
 def busy(news: Mapping[str, Any], environment: str, wait: int) -> dict[str, str]:
     """Return message and advice for a lock that somebody else holds."""
     waited = f" I waited {wait} s." if wait else ""
     return {
-        "msg": f"The deploy lock of {environment} is held: {described(news['busy'], news['now'])}.{waited}",
+        "msg": f"The deploy lock of {environment} is held: {described(news, news['busy'])}.{waited}",
         "hint": "One change to an environment at a time. Run this again when that is done, or let it wait: "
         "`--lock-wait 10m` (ansible-playbook: -e lock_wait=10m).",
     }

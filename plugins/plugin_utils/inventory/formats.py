@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
+
+from .reserved import is_account, is_servers, is_systems
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -85,7 +88,35 @@ def parse_app_name(value: object) -> str:
         raise ValueError("cannot be the name of a user and of systemd units")
     if len(text) > LONGEST_APP_NAME:
         raise ValueError(f"has {len(text)} characters, {LONGEST_APP_NAME} are possible")
+    if is_systems(text):
+        raise ValueError("is a name of the operating system's own: an account, a unit or a folder of it")
     return text
+
+
+def parse_login(value: object) -> str:
+    """Return the name of a person's account."""
+    text = LOGIN(value)
+    if is_account(str(text)):
+        raise ValueError("is an account of the operating system's own")
+    return str(text)
+
+
+def parse_identifier(value: object) -> str:
+    """Return the name of a database or of its role: PostgreSQL takes it without quotes, and it is nobody else's yet."""
+    text = str(IDENTIFIER(value))
+    if is_servers(text):
+        raise ValueError("is a name of PostgreSQL's own")
+    if is_account(text):
+        raise ValueError("is an account of the operating system's own, which may log in as the role of its name")
+    return text
+
+
+def check_lines(text: str, allowed: str = "\t") -> None:
+    """Raise ValueError for a control character that is not allowed (Unicode's Cc, Zl and Zp), line breaks included."""
+    for letter in text:
+        if letter not in allowed and unicodedata.category(letter) in ("Cc", "Zl", "Zp"):
+            what = "a line break" if letter in "\r\n\u2028\u2029" else f"the control character U+{ord(letter):04X}"
+            raise ValueError(f"has {what} in it")
 
 
 def parse_network(value: object) -> str:
@@ -175,6 +206,8 @@ def _matching(pattern: str, what: str, longest: int = 4096) -> Parser:
     return parse
 
 
+LOGIN = _matching(r"[a-z_][a-z0-9_-]{0,31}", "a login name")
+IDENTIFIER = _matching(r"[a-z_][a-z0-9_]*", "a name that PostgreSQL takes without quotes", LONGEST_IDENTIFIER)
 FORMATS: dict[str, Format] = {
     "size": Format(parse_size, "Write a whole number with k, m or g, such as 25m or 1g"),
     "duration": Format(parse_duration, "Write a whole number with s, m, h, d or w, such as 30s or 365d"),
@@ -208,8 +241,7 @@ FORMATS: dict[str, Format] = {
         "Use lowercase letters, digits and single hyphens",
     ),
     "identifier": Format(
-        _matching(r"[a-z_][a-z0-9_]*", "a name that PostgreSQL takes without quotes", LONGEST_IDENTIFIER),
-        "Use lowercase letters, digits and underscores, no digit first",
+        parse_identifier, "Use lowercase letters, digits and underscores, no digit first, such as noticeboard"
     ),
     "extension": Format(
         _matching(r"[a-z_][a-z0-9_-]*", "the name of a PostgreSQL extension", LONGEST_IDENTIFIER),
@@ -239,7 +271,7 @@ FORMATS: dict[str, Format] = {
         _matching(r"[a-z0-9][a-z0-9+.-]+", "the name of an apt package"), "Write a name such as libpq-dev, nothing else"
     ),
     "login": Format(
-        _matching(r"[a-z_][a-z0-9_-]{0,31}", "a login name"), "Use lowercase letters, digits, hyphens and underscores"
+        parse_login, "Use lowercase letters, digits, hyphens and underscores; a person's name, such as ada"
     ),
     "timezone": Format(
         _matching(r"[A-Za-z]+([/_+-][A-Za-z0-9_+-]+)*", "a time zone"), "Write its tz name, such as Europe/Vienna"

@@ -58,6 +58,7 @@ def all_value_problems(inventory: Inventory, host: str, host_vars: HostVars) -> 
         return inventory.home(name, host)
 
     yield from check_values(values, inventory.decisions, place, home, inventory.root)
+    yield from laws.borrowed_accounts(values, place)
     yield from notices.url_problems(values.get(notices.NAME), place)
     if not in_hand.is_local(host, inventory.groups):
         origins = {name: inventory.written(name, host) for name in values}

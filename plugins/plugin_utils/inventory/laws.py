@@ -161,6 +161,21 @@ def decisions_of_one_run(extra: list[Setting], decisions: set[str], home: Callab
             yield Problem(setting.name, setting.file, what, fix, show(setting.name, setting.value))
 
 
+def borrowed_accounts(values: Mapping[str, Any], place: Place) -> Iterator[Problem]:
+    """Yield the administrators whose account would be one of the application's, which must not become root."""
+    app = values.get("app_name")
+    for index, admin in enumerate(values.get("security_admins") or []):
+        if isinstance(admin, dict) and admin.get("name") in (app, f"{app}-build"):
+            path: KeyPath = (index, "name")
+            name, what = (
+                dotted("security_admins", path),
+                "this is the application's account, which must not become root",
+            )
+            yield Problem(
+                name, place("security_admins", path), what, "Write a person's name", show(name, admin["name"])
+            )
+
+
 def placeholders(values: Mapping[str, Any], place: Place) -> Iterator[Problem]:
     """Yield the values that are still the example's own domain; a real server needs real ones."""
     for name, value in values.items():

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Problem
-from .formats import FORMATS
+from .formats import FORMATS, check_lines
 from .laws import did_you_mean, dotted, nearest, show
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     Spec = Mapping[str, Any]
 
 FILES: dict[str, Callable[[Path], bool]] = {"file": Path.is_file, "folder": Path.is_dir}
+#: A format of texts that a shell reads as a script
+SEVERAL_LINES = "lines"
+LINE_ADVICE = "Write it in one line; where YAML folds it over several, begin with >- in place of > or |"
+LINES_ADVICE = "Write text without control characters"
 FILE_ADVICE = "Write an absolute path, or one that is relative to the project"
 TYPES: dict[str, tuple[type[Any], ...]] = {
     "str": (str,),
@@ -118,7 +122,9 @@ class ValueCheck:
                 yield from self.check(item, {**spec, "type": spec.get("elements", "raw")}, (*path, index))
         elif isinstance(value, dict):
             yield from self._check_mapping(value, spec, path)
-        elif form and (wrong := self._format_problem(value, form, path)):
+        elif (wrong := self._text_problem(value, spec, path)) or (
+            form and (wrong := self._format_problem(value, form, path))
+        ):
             yield wrong
 
     def _type_problem(self, value: object, kind: str, form: str | None, path: KeyPath) -> Problem | None:
@@ -136,7 +142,22 @@ class ValueCheck:
         what, fix = TYPE_WORDS[kind]
         return self.problem(path, f"this is not {what}", f"Write {fix}", value)
 
+    def _text_problem(self, value: object, spec: Spec, path: KeyPath) -> Problem | None:
+        """Return the problem of a text that would not stay in the one line of the unit, file or command it goes to."""
+        if not isinstance(value, str):
+            return None
+        # A variable of an environment may be a key or a certificate.
+        several = format_of(spec) == SEVERAL_LINES or format_of(spec, "Name format") == "env_name"
+        try:
+            check_lines(value, "\n\t" if several else "\t")
+        except ValueError as error:
+            shown = value.encode("unicode_escape").decode()
+            return self.problem(path, f"this {error}", LINES_ADVICE if several else LINE_ADVICE, shown)
+        return None
+
     def _format_problem(self, value: object, form: str, path: KeyPath) -> Problem | None:
+        if form == SEVERAL_LINES:
+            return None
         if form in FILES:
             found = (self.root / str(value)).expanduser() if str(value)[0] != "~" else Path(str(value)).expanduser()
             if FILES[form](found):
@@ -154,7 +175,9 @@ class ValueCheck:
         if any_name is not None:
             for key, item in value.items():
                 form = format_of(any_name, "Name format")
-                if form and (wrong := self._format_problem(key, form, (*path, key))):
+                if wrong := self._text_problem(key, {}, path) or (
+                    self._format_problem(key, form, (*path, key)) if form else None
+                ):
                     yield wrong
                 yield from self.check(item, any_name, (*path, key))
             return

@@ -7,6 +7,7 @@ it is read anew. Other findings are kept by the digest of everything that they f
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -14,11 +15,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ...common.files import read_json, write_atomic
+from ...common.folders import ANYBODY, PRIVATE, make_folder, open_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 CHUNK = 1 << 20
+# A file of another user's than root that is larger is not read: it would take as long as he likes.
+LARGEST_FILE = 1 << 30
 #: Coarser than the clock of any file system that hosts use.
 RACY_NS = 2_000_000_000
 LAYOUT = 1
@@ -44,7 +48,7 @@ class Cache:
         self._now = time.time_ns()
 
     def digest(self, path: str, algorithm: str = "sha256", status: os.stat_result | None = None) -> str:
-        """Return a file's digest in hex; raises OSError."""
+        """Return a file's digest in hex; raises OSError, and PathError for what is no file of who has its folder."""
         status = status or os.stat(path)
         name = path if algorithm == "sha256" else f"{algorithm}:{path}"
         key = stat_key(status)
@@ -53,7 +57,11 @@ class Cache:
             self._used_files[name] = known
             return str(known[-1])
         digest = hashlib.new(algorithm, usedforsecurity=False)
-        with open(path, "rb", buffering=0) as file:
+        with open(open_file(path, ANYBODY), "rb", buffering=0) as file:
+            status = os.fstat(file.fileno())
+            key = stat_key(status)
+            if status.st_uid and status.st_size > LARGEST_FILE:
+                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
             while chunk := file.read(CHUNK):
                 digest.update(chunk)
         if max(status.st_mtime_ns, status.st_ctime_ns) < self._now - RACY_NS:
@@ -77,5 +85,5 @@ class Cache:
         """Keep what was used this time."""
         content = {"layout": LAYOUT, "files": self._used_files, "findings": self._used_findings}
         if self.path and (self._used_files != self._files or self._used_findings != self._findings):
-            os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
+            make_folder(os.path.dirname(self.path), PRIVATE).close()
             write_atomic(self.path, json.dumps(content), 0o600)

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ...common.files import read_json
+from ...common.folders import PathError
 from ...release.files.contents import BESIDE, FILE, FOLDER, LINK, NO_DIGEST, PROGRAM, Contents, parents
 from ...release.files.contents import text_digest as digest_of_text
 from ...release.place import Place
@@ -105,19 +106,25 @@ def read_tree(host: Host, top: str, beside: Iterable[str], everywhere: bool = Fa
             return
         for entry in entries:
             path = prefix + entry.name
-            status = entry.stat(follow_symlinks=False)
-            if stat.S_ISLNK(status.st_mode):
-                found[path] = (LINK, digest_of_text(os.readlink(entry.path)))
-            elif stat.S_ISDIR(status.st_mode):
+            try:
+                status = entry.stat(follow_symlinks=False)
+                if stat.S_ISLNK(status.st_mode):
+                    found[path] = (LINK, digest_of_text(os.readlink(entry.path)))
+                    continue
+            except OSError:
+                continue
+            if stat.S_ISDIR(status.st_mode):
                 walk(entry.path, path + "/")
-            else:
-                mode = PROGRAM if status.st_mode & 0o100 else FILE
-                found[path] = (
-                    mode,
-                    host.cache.digest(entry.path, status=status) if stat.S_ISREG(status.st_mode) else "",
-                )
+                continue
+            found[path] = (PROGRAM if status.st_mode & 0o100 else FILE, digest(entry.path, status))
         if not entries and prefix:
             found[prefix[:-1]] = (FOLDER, NO_DIGEST)
+
+    def digest(path: str, status: os.stat_result) -> str:
+        try:
+            return str(host.cache.digest(path, status=status)) if stat.S_ISREG(status.st_mode) else ""
+        except (OSError, PathError):
+            return ""
 
     walk(top, "")
     return found

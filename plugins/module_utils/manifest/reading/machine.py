@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pwd
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+from ...common.folders import ANYBODY, PathError, read_file
 from .key import keyed
 from .secrets import Secrets
 
@@ -22,12 +24,18 @@ Section = dict[str, Value]
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # What hangs is recorded as missing; the rest of the manifest does not wait for it.
 PATIENCE_SECONDS = 60
+# dpkg's own list of a large machine has some 10 MiB.
+LARGEST_FILE = 64 << 20
 # How much of a program's complaint is kept
 COMPLAINT_LENGTH = 200
 
 
 class MissingError(Exception):
     """A part of the manifest cannot be had; the text says why."""
+
+
+class StrangeError(MissingError):
+    """A file is not read because of what it is, or of who put it there."""
 
 
 class Host:
@@ -49,19 +57,24 @@ class Host:
         return path if self.root == "/" else os.path.join(self.root, path.lstrip("/"))
 
     def read(self, path: str) -> str:
-        """Return a file's text; raises MissingError."""
+        """Return a file's text; raises MissingError, also for what somebody put there who is not its owner."""
         try:
-            with open(self.path(path), encoding="utf-8", errors="surrogateescape") as file:
-                return file.read()
+            content = read_file(self.path(path), ANYBODY, LARGEST_FILE)
         except OSError as error:
             raise MissingError(f"{path}: {error.strerror}") from None
+        except PathError as error:
+            raise StrangeError(str(error)) from None
+        return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", errors="surrogateescape").read()
 
     def text(self, path: str) -> str:
-        """Return a file's text, "" where there is none."""
+        """Return a file's text, "" where there is none; what is not read because of who put it there is recorded."""
         try:
             return self.read(path)
+        except StrangeError as strange:
+            self.miss(f"files/{path}", str(strange))
         except MissingError:
-            return ""
+            pass
+        return ""
 
     def run(self, *command: str, user: str = "", stdin: str = "", environment: Mapping[str, str] | None = None) -> str:
         """Return what a program prints, whatever it complains of; raises MissingError when it is not there or fails."""

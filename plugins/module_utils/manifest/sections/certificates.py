@@ -7,6 +7,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from ...common.folders import PathError
 from ..reading.machine import MissingError
 from ..section import Collector
 
@@ -76,8 +77,12 @@ def collect(host: Host) -> Section:
 
 def read(host: Host, path: str) -> dict[str, str | list[str]]:
     """Return what is to be known of a certificate, asked once for a file; raises MissingError."""
+    try:
+        digest = host.cache.digest(path)
+    except (OSError, PathError) as error:
+        raise MissingError(str(error)) from None
     found: dict[str, str | list[str]] = host.cache.finding(
-        f"certificate {path}", host.cache.digest(path), lambda: facts(host.run("openssl", "x509", "-in", path, *FLAGS))
+        f"certificate {path}", digest, lambda: facts(host.run("openssl", "x509", "-in", path, *FLAGS))
     )
     return found
 

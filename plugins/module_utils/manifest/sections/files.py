@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import grp
 import hashlib
 import os
-import pwd
 import re
 import stat
-from functools import cache
 from typing import TYPE_CHECKING
 
+from ...common.folders import ANYBODY, PathError, group_name, read_file, tree, user_name
 from ..reading import dpkg
 from ..reading.file_rules import ELSEWHERE, OPEN, OWN, PROGRAMS, TOPS, Patterns
 from ..section import Collector
@@ -29,24 +27,6 @@ RECORDER = "/usr/local/lib/samestack/recorder"
 CAPABILITIES = "security.capability"
 
 
-@cache
-def user_name(number: int) -> str:
-    """Return a user's name, or the number where there is none."""
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return str(number)
-
-
-@cache
-def group_name(number: int) -> str:
-    """Return a group's name, or the number where there is none."""
-    try:
-        return grp.getgrgid(number).gr_name
-    except KeyError:
-        return str(number)
-
-
 def rights(status: os.stat_result) -> str:
     """Return owner, group and mode."""
     return f"{user_name(status.st_uid)}:{group_name(status.st_gid)} {stat.S_IMODE(status.st_mode):04o}"
@@ -60,18 +40,15 @@ def usual(path: str, status: os.stat_result) -> bool:
 
 
 def walk(host: Host, top: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield (path, status) of files and links below a folder."""
+    """Yield (path, status) of files and links below a folder; what lies too deep to be looked at is recorded."""
+    real = host.path(top)
     try:
-        with os.scandir(host.path(top)) as entries:
-            listed = sorted(entries, key=lambda entry: entry.name)
-    except OSError:
-        return
-    for entry in listed:
-        path = f"{top}/{entry.name}"
-        if entry.is_dir(follow_symlinks=False):
-            yield from walk(host, path)
-        else:
-            yield path, entry.stat(follow_symlinks=False)
+        for path, status in tree(
+            real, too_deep=lambda _path: host.miss(f"files/{top}", "folders lie too deep in others")
+        ):
+            yield top + path[len(real) :], status
+    except PathError as error:
+        host.miss(f"files/{top}", str(error))
 
 
 class Files:
@@ -110,7 +87,10 @@ class Files:
     def add(self, path: str, status: os.stat_result, default: str | None) -> None:
         """Add one path, unless it is what its package brought."""
         if stat.S_ISLNK(status.st_mode):
-            target = os.readlink(self.host.path(path))
+            try:
+                target = os.readlink(self.host.path(path))
+            except OSError:
+                return
             # Where that leads says the link of the same name there.
             if not (path.startswith("/usr/") and target.startswith("/etc/alternatives/")):
                 self.section[path] = f"link to {target}"
@@ -124,8 +104,8 @@ class Files:
                     self.section[path] = f"as its package brought it, {rights(status)}"
                 return
             self.section[self.named(path)] = f"{self.digest(path, status)} {rights(status)}"
-        except OSError as error:
-            self.host.miss(f"files/{path}", str(error.strerror))
+        except (OSError, PathError) as error:
+            self.host.miss(f"files/{path}", getattr(error, "strerror", None) or str(error))
 
     def digest(self, path: str, status: os.stat_result) -> str:
         """Return what stands for a file's content; of one that not everybody may read nobody can tell the content."""
@@ -148,8 +128,7 @@ class Files:
     def common(self, real: str, status: os.stat_result) -> str:
         """Return the digest of a file that everybody may read."""
         if status.st_size < LARGEST_TEXT:
-            with open(real, "rb") as file:
-                content = file.read()
+            content = read_file(real, ANYBODY)
             return hashlib.sha256(self.common_words(content)).hexdigest()[:DIGITS]
         return str(self.host.cache.digest(real, status=status))[:DIGITS]
 

@@ -57,7 +57,7 @@ def collect(host: Host, live: Live) -> Section:
     for _kind, address, processes in listening(host.run("ss", "-Hlxp")):
         if PASSING_PATHS.match(address) or address.startswith("/run/systemd/"):
             continue
-        name = re.sub(rf"^/run/{re.escape(app)}/{re.escape(live.id)}(-2)?\.sock$", f"/run/{app}/live.sock", address)
+        name = re.sub(rf"^/run/{re.escape(app)}/web/{re.escape(live.id)}(-2)?\.sock$", f"/run/{app}/live.sock", address)
         # systemd holds a socket until its unit takes it over.
         programs = {program for program, _pid in processes if program != "systemd"} or {
             program for program, _pid in processes

@@ -8,6 +8,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from ...common.folders import ANYBODY, PathError, read_file
 from ..reading.machine import MissingError
 from ..section import Collector
 
@@ -50,8 +51,7 @@ def collect(host: Host, live: Live) -> Section:
     section: Section = {}
     known: set[str] = set()
     for path in [path for path in live.venv_tree if METADATA.match(path)]:
-        with open(os.path.join(live.venv, path), encoding="utf-8", errors="surrogateescape") as file:
-            name, version = name_and_version(file.read())
+        name, version = name_and_version(read_text(os.path.join(live.venv, path)))
         folder = os.path.dirname(path)
         files = {os.path.normpath(os.path.join(os.path.dirname(folder), one)) for one in files_of(live, folder)}
         known |= files
@@ -64,10 +64,14 @@ def collect(host: Host, live: Live) -> Section:
 def files_of(live: Live, folder: str) -> list[str]:
     """Return the files of the distribution whose metadata are in a folder, relative to what holds that."""
     try:
-        with open(os.path.join(live.venv, folder, "RECORD"), encoding="utf-8", errors="surrogateescape") as file:
-            return recorded(file.read())
-    except OSError:
+        return recorded(read_text(os.path.join(live.venv, folder, "RECORD")))
+    except (OSError, PathError):
         return []
+
+
+def read_text(path: str) -> str:
+    """Return a file's text; raises OSError and PathError."""
+    return read_file(path, ANYBODY).decode("utf-8", "surrogateescape")
 
 
 def is_code(path: str) -> bool:

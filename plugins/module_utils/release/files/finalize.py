@@ -81,11 +81,11 @@ def venv_donor(place: Place) -> archive.Donor:
 
 def seal_venv(folder: str, donor: archive.Donor) -> None:
     """Seal an environment; the list beside it says that it is complete."""
+    seal_tree(folder)
     path = os.path.join(folder, "pyvenv.cfg")
     with open(path, encoding="utf-8") as file:
         lines = [line for line in file if line.split("=")[0].strip() in KEPT_SETTINGS]
     write_atomic(path, "".join(lines))
-    seal_tree(folder)
     listed = Contents(contents.read_tree(folder))
     archive.share(folder, listed, donor)
     os.sync()

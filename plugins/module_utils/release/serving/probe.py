@@ -8,6 +8,7 @@ import os
 import pwd
 import socket
 import ssl
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -65,12 +66,22 @@ class FrontConnection(http.client.HTTPConnection):
 
 
 def status_of(connection: http.client.HTTPConnection, page: str, headers: Mapping[str, str]) -> int:
-    """Ask for a page and return the status. Raises OSError or HTTPException."""
+    """Ask for a page and return its status, all within the connection's timeout. Raises OSError or HTTPException."""
+    # A timeout of a socket is one for each piece: who sends a byte now and then would be waited for without an end.
+    limit = threading.Timer(float(connection.timeout or 0), cut_off, [connection])
+    limit.start()
     try:
         connection.request("GET", page, headers={"Connection": "close", **headers})
         return connection.getresponse().status
     finally:
+        limit.cancel()
         connection.close()
+
+
+def cut_off(connection: http.client.HTTPConnection) -> None:
+    """End a connection for whoever reads from it."""
+    with contextlib.suppress(OSError, AttributeError):
+        connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def ask(path: str, host: str, page: str, timeout: float) -> int:

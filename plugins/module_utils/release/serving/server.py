@@ -61,8 +61,7 @@ class Server:
         if release_units.is_active(self.unit):
             sockets.wait_until_quiet(self.socket, self.params["drain"])
         self.stop()
-        if os.path.exists(self.socket):
-            os.unlink(self.socket)
+        self.units.forget(self.socket)
         self.units.start([self.unit], "start")
 
     def make_way(self) -> None:
@@ -109,13 +108,13 @@ class Server:
     def take_visitors(self) -> None:
         """Lead nginx to it; its static files can be had before."""
         static_history.announce(self.place.root, self.release)
-        point(self.units.live_socket, os.path.basename(self.socket))
+        self.units.lead_to(self.instance)
 
     def give_back(self, old: str) -> bool:
         """Lead nginx to another instance again and stop this one; returns False where that does not run."""
         if old in ("", self.instance) or not release_units.is_active(self.units.web(old)):
             return False
-        point(self.units.live_socket, os.path.basename(self.units.socket(old)))
+        self.units.lead_to(old)
         sockets.wait_until_quiet(self.socket, self.params["drain"])
         self.stop()
         return True

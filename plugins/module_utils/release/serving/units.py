@@ -6,6 +6,7 @@ something that it runs with changed. Each has a socket of its own; nginx's fixed
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import subprocess
@@ -14,12 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from ...common import priority
 from ...common.errors import HostError
+from ...common.files import point
+from ...common.folders import ANYBODY, parent_of
 from . import sockets as release_sockets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 TWIN = "-2"
+# The one folder below the run directory to which the application may write; what leads there is root's.
+SOCKETS = "web"
 # systemd restarts what fails at once; twice is a pattern.
 RESTARTS_TOLERATED = 2
 
@@ -134,7 +139,18 @@ class Units:
 
     def socket(self, instance: str) -> str:
         """Return the path of a web server's socket."""
-        return os.path.join(self.run_directory, instance + ".sock")
+        return os.path.join(self.run_directory, SOCKETS, instance + ".sock")
+
+    def forget(self, path: str) -> None:
+        """Remove a socket, or whatever the application has put in its place."""
+        with contextlib.suppress(FileNotFoundError):
+            folder, name = parent_of(path, ANYBODY)
+            with folder:
+                folder.remove(name)
+
+    def lead_to(self, instance: str) -> None:
+        """Lead nginx to an instance."""
+        point(self.live_socket, os.path.join(SOCKETS, instance + ".sock"))
 
     @property
     def live(self) -> str:
@@ -208,8 +224,7 @@ class Units:
         systemctl("stop", *units)
         systemctl("reset-failed", *units)
         for path in sockets:
-            if os.path.exists(path):
-                os.unlink(path)
+            self.forget(path)
 
     def failing_workers(self, release: str) -> list[tuple[str, str]]:
         """Return (name, unit) of the workers that do not stay up."""
