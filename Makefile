@@ -2,18 +2,21 @@
 # ENV=dev|staging|production   REHEARSAL=1 (the local stand-ins of staging and production)
 # REF=<git ref>   CMD=<manage.py command>   MSG=<why>   ON=1|0   ARGS=<passed on to Ansible>
 
+NAMES := ENV REHEARSAL REF TO CMD MSG ON ARGS A B OFFLINE SINCE ALL FORMAT
 ENV ?= dev
-# As they were typed: a dollar sign in a message is no variable of make's.
-override MSG := $(value MSG)
-override CMD := $(value CMD)
-override REF := $(value REF)
-override SINCE := $(value SINCE)
-export MSG CMD REF TO SINCE
+# What was typed stays as it was typed, under whatever name, with -n too: a dollar sign in it is nothing of make's, and a
+# shell gets it as a variable, never as text.
+typed = $(findstring command line,$(origin $1))$(filter $(NAMES),$(if $(findstring environment,$(origin $1)),$1))
+$(foreach name,$(.VARIABLES),$(if $(call typed,$(name)),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
+export ENV
+$(foreach name,ENV A B,$(if $(filter -%,$(firstword $($(name)))),$(error $(name)=$($(name)): this is no environment)))
 
 REHEARSE := $(if $(REHEARSAL),--rehearsal)
 MESSAGE := $(if $(MSG),--message "$$MSG")
-AT = $(ENV) $(REHEARSE)
-ANSIBLE = $(if $(ARGS),-- $(ARGS))
+AT = "$$ENV" $(REHEARSE)
+# xargs knows words and quotes, and is no shell.
+SAMESTACK = @$(if $(ARGS),{ printf '%s\n' "$$ARGS" | xargs sh -c 'exec ./samestack "$$@" <&3' sh,./samestack) $@
+ANSIBLE = $(if $(ARGS),--; } 3<&0)
 
 .DEFAULT_GOAL := help
 PLAIN := up down destroy rehearse check test soak bench
@@ -27,26 +30,26 @@ $(PLAIN):
 	@./samestack $@
 
 $(PLAYED):
-	@./samestack $@ $(AT) $(ANSIBLE)
+	$(SAMESTACK) $(AT) $(ANSIBLE)
 
 deploy plan:
-	@./samestack $@ $(AT) $(if $(REF),--ref "$$REF") $(ANSIBLE)
+	$(SAMESTACK) $(AT) $(if $(REF),--ref "$$REF") $(ANSIBLE)
 
 promote:
-	@./samestack promote $(REHEARSE) $(ANSIBLE)
+	$(SAMESTACK) $(REHEARSE) $(ANSIBLE)
 
 rollback:
-	@./samestack rollback $(AT) $(if $(TO),--to "$$TO") $(ANSIBLE)
+	$(SAMESTACK) $(AT) $(if $(TO),--to "$$TO") $(ANSIBLE)
 
 accept freeze:
-	@./samestack $@ $(AT) $(MESSAGE) $(ANSIBLE)
+	$(SAMESTACK) $(AT) $(MESSAGE) $(ANSIBLE)
 
 maintenance:
-	@./samestack maintenance $(AT) $(if $(filter 1,$(ON)),--on,$(if $(filter 0,$(ON)),--off)) $(MESSAGE) $(ANSIBLE)
+	$(SAMESTACK) $(AT) $(if $(filter 1,$(ON)),--on,$(if $(filter 0,$(ON)),--off)) $(MESSAGE) $(ANSIBLE)
 
 parity:
-	@./samestack parity $(A) $(B) $(REHEARSE) $(if $(OFFLINE),--offline) $(if $(SINCE),--since "$$SINCE") \
-		$(if $(ALL),--all) $(if $(filter json,$(FORMAT)),--json)
+	@./samestack parity $(if $(A),"$$A") $(if $(B),"$$B") $(REHEARSE) $(if $(OFFLINE),--offline) \
+		$(if $(SINCE),--since "$$SINCE") $(if $(ALL),--all) $(if $(filter json,$(FORMAT)),--json)
 
 manage:
 	@./samestack manage $(AT) --command "$$CMD"

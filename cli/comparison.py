@@ -6,7 +6,6 @@ a host.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -27,6 +26,7 @@ from plugins.plugin_utils.parity.report import Report
 from plugins.plugin_utils.parity.store import Store
 from plugins.plugin_utils.parity.text import Look
 from plugins.plugin_utils.parity.timeline import since
+from plugins.plugin_utils.text import json_line, one_line
 
 from .playbook import Run, environment
 from .project import PROJECT, STATE, inventory_of
@@ -94,7 +94,7 @@ def ask(where: Run) -> str:
     if done.returncode == 0:
         return ""
     found = FAILURE.search(done.stdout + done.stderr)
-    why = " ".join(found["why"].split()) if found else f"see {log.relative_to(PROJECT)}"
+    why = one_line(found["why"]) if found else f"see {log.relative_to(PROJECT)}"
     return (
         why if len(why) <= LONGEST_REASON else f"{why[: LONGEST_REASON - 1]}… (all of it: {log.relative_to(PROJECT)})"
     )
@@ -132,7 +132,7 @@ def answer(asked: Question) -> bool:
             "There are not two environments to compare. `./samestack up` and `./samestack rehearse` make them."
         )
     if asked.as_json:
-        print(json.dumps(report.data(), ensure_ascii=False, indent=2))
+        print(json_line(report.data(), indent=2))
     else:
         terminal = sys.stdout.isatty()
         unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"

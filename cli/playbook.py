@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -84,8 +85,9 @@ def as_extra_vars(variables: Mapping[str, Any]) -> str:
 def unsafe(value: Any) -> str:
     """Return a value as YAML in one line, with every text in it marked."""
     if isinstance(value, str):
-        # JSON's escapes are YAML's; beyond the basic plane, JSON has pairs that YAML does not know.
-        return f"!unsafe {json.dumps(value, ensure_ascii=False)}"
+        # JSON's escapes are YAML's, but for its pairs beyond the basic plane. YAML folds or refuses some other letters.
+        text = json.dumps(value, ensure_ascii=False)
+        return "!unsafe " + re.sub(r"[^ -~]", lambda found: f"\\U{ord(found[0]):08x}", text)
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(unsafe(item) for item in value) + "]"
     return json.dumps(value)

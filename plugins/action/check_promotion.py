@@ -13,6 +13,7 @@ from ..plugin_utils.parity.envelope import read_envelope
 from ..plugin_utils.parity.gate import Verdict, gates, judge, notes, ways_out
 from ..plugin_utils.project.repository import commits_between, mirror_of
 from ..plugin_utils.project_root import project_root
+from ..plugin_utils.release.answers import STATE, checked
 from ..plugin_utils.release.gates import Gate, unmet
 from ..plugin_utils.release.run import current_run
 
@@ -36,6 +37,8 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars) | {"changed": False, "remote_calls": 0}
         args = self._task.args
         staging, production = args["staging"], args["production"]
+        for host, state in {**staging, **production}.items():
+            checked(STATE, state, host)
         not_met = unmet(
             staging,
             production,

@@ -21,6 +21,7 @@ from ..plugin_utils.connection.target import OPTIONS as VARIABLES
 from ..plugin_utils.connection.target import Target, connection_variables
 from ..plugin_utils.errors import DecisionError, failing
 from ..plugin_utils.inventory.formats import FORMATS, parse_duration
+from ..plugin_utils.release.answers import NEWS, has_shape
 from ..plugin_utils.release.run import current_run, new_run, run_process, who
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 # Seconds. The run before may just be ending; a connection that is silent for longer is lost.
 PATIENCE, SILENCE = 2, 15
 SSH_FAILED = 255
+# Bytes of a line that a host may say
+LONGEST_NEWS = 1 << 20
 OPTIONS = (
     "BatchMode=yes", "ConnectTimeout=15", "ControlPath=none", "ControlMaster=no", "ServerAliveInterval=5",
     "ServerAliveCountMax=2", "ClearAllForwardings=yes", "ForwardAgent=no",
@@ -82,7 +85,7 @@ class ActionModule(ActionBase):
         for news in heard_from(holder):
             if "waiting" in news:
                 self._display.display(waiting(news, given["environment"], wait))
-            elif "held" in news:
+            elif news.get("held") and {"machine", "began"} <= set(news):
                 kept = {name: request[name] for name in ("id", "verb", "who", "environment")}
                 own = {"machine": news["machine"], "process": run_process(), "here": time.time()}
                 return {"ansible_facts": {"run": {**kept, "began": news["began"], **own}}}
@@ -143,9 +146,11 @@ def start_holder(reach: Mapping[str, Any], request: Mapping[str, Any], pid: int)
 def heard_from(holder: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
     """Yield what the holder passes on, without what a log-in shell has to say."""
     assert holder.stdout is not None
-    for line in holder.stdout:
+    for line in iter(lambda: holder.stdout.readline(LONGEST_NEWS), b""):  # type: ignore[union-attr]
         if line.startswith(b"{"):
             try:
-                yield json.loads(line)
-            except ValueError:
+                news = json.loads(line)
+            except (ValueError, RecursionError):
                 continue
+            if has_shape(NEWS, news):
+                yield news

@@ -21,4 +21,6 @@ class ActionModule(ActionBase):
         args = dict(self._task.args)
         args["run"] = args.get("run") or current_run(task_vars)
         result |= self._execute_module(module_name=self._task.action, module_args=args, task_vars=task_vars)
+        # A host has no say in what is known of it apart from the result.
+        result.pop("ansible_facts", None)
         return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from ansible.errors import AnsibleError
@@ -12,10 +13,13 @@ from ..module_utils.manifest.reading.key import derived_key
 from ..plugin_utils.errors import SamestackError, failing
 from ..plugin_utils.inventory import environment as in_hand
 from ..plugin_utils.parity import declared
+from ..plugin_utils.parity.answers import FOUND
 from ..plugin_utils.parity.envelope import Envelope, check_manifest
 from ..plugin_utils.parity.intended import SiteTasks, with_role
 from ..plugin_utils.parity.store import Store
+from ..plugin_utils.parity.timeline import seconds
 from ..plugin_utils.project_root import ENGINE, project_root
+from ..plugin_utils.release.answers import checked
 from ..plugin_utils.secrets.vault import environment_secrets
 
 if TYPE_CHECKING:
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
 
 #: The secret from which the key of a manifest's digests follows, on both sides
 KEY_FROM = "vault_app_secret_key"
+# Seconds. A recording from the future would be the newest for as long as it is one.
+CLOCK_AHEAD = 86400
 
 
 def plain(value: object) -> Any:
@@ -49,6 +55,11 @@ class ActionModule(ActionBase):
         environment = next(iter(in_hand.environments_of(host, groups)), "")
         found = self._task.args["found"]
         check_manifest(found["manifest"], host)
+        checked(FOUND, found, host)
+        ahead = seconds(found["time"]) - time.time()
+        if ahead > CLOCK_AHEAD:
+            what = f"its clock is {ahead / 3600:.0f} h ahead of this computer's, and the newest recording counts"
+            raise SamestackError(f"{host}: {what}.", "Set its clock (`timedatectl` there), or this computer's.")
         envelope = Envelope(
             environment=environment,
             host=host,

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from ansible import constants, context
 from ansible.plugins.callback.default import CallbackModule as DefaultCallback
 
+from ..module_utils.common.secrets import KNOWN
 from ..plugin_utils.console import progress, report, screen
 from ..plugin_utils.console import run as events
 from ..plugin_utils.project_root import project_root
@@ -70,6 +71,8 @@ def ours(hook: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(hook)
     def wrapped(self: CallbackModule, *args: object, **kwargs: object) -> None:
         original = getattr(DefaultCallback, hook.__name__)
+        if args and hasattr(args[0], "host"):
+            self.learn_secrets(args[0].host)
         if self.gave_way or self._display.verbosity > 0:
             original(self, *args, **kwargs)
             return
@@ -98,6 +101,13 @@ class CallbackModule(DefaultCallback):
         self.run = events.Run()
         stepwise = context.CLIARGS.get("step") or constants.config.get_config_value("ENABLE_TASK_DEBUGGER")
         self.screen = screen.Screen(self._display, live=screen.is_terminal() and not stepwise)
+
+    @staticmethod
+    def learn_secrets(host: Host) -> None:
+        """Learn what must not be shown: preflight has given the environment's secrets to its hosts."""
+        for name, value in host.vars.items():
+            if name.startswith("vault_") and isinstance(value, str):
+                KNOWN.learn(str(value))
 
     def give_way(self, error: Exception) -> None:
         """Leave the rest of the run to Ansible's own callback, and say so once."""
@@ -235,7 +245,7 @@ class CallbackModule(DefaultCallback):
         """Keep the diff until the line that says what changed."""
         if result.result.get("diff") and result.result.get("changed"):
             key = (result.host.get_name(), result.task._uuid)
-            self.run.diffs.setdefault(key, []).append(self._get_diff(result.result["diff"]))
+            self.run.diffs.setdefault(key, []).append(self._get_diff(events.shown_diff(result.result["diff"])))
 
     @ours
     def v2_runner_on_ok(self, result: CallbackTaskResult) -> None:
@@ -300,7 +310,9 @@ class CallbackModule(DefaultCallback):
             (f"  {progress.duration(seconds)}", events.QUIET),
         )
         for diff in self.run.diffs.pop((host, result.task._uuid), ()):
-            self._lines(diff.rstrip("\n").split("\n") if self.screen.live else report.as_lines(diff), "    ")
+            # Its parts are words, and its colours are Ansible's.
+            for line in diff.rstrip("\n").split("\n"):
+                self.screen.painted((f"    {line}", None))
 
     def _tell_words(self, result: CallbackTaskResult) -> None:
         """Print the key `say` of a result, of each item of a loop too."""

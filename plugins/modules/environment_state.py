@@ -46,6 +46,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.common.errors import HostError
 from ..module_utils.common.ledger import Run
+from ..module_utils.common.secrets import guard
 from ..module_utils.environment import acceptance, freeze, maintenance, record
 from ..module_utils.environment.state import Environment
 
@@ -76,6 +77,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    guard(module)
     given = module.params
     environment = Environment(Run(given["run"], given["app"]), given["root"] or f"/srv/{given['app']}")
     if given["verb"] == "show":

@@ -60,6 +60,8 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.common.secrets import KNOWN, learn_environment
+
 PROGRAM = "/usr/local/lib/samestack/record"
 
 
@@ -93,7 +95,8 @@ def main() -> None:
     command += ["--drift"] if given["drift"] else []
     code, out, err = module.run_command(command)
     if code:
-        module.fail_json(msg=f"the recorder failed: {err.strip() or out.strip()}")
+        learn_environment(f"/etc/{given['app']}/env")
+        module.fail_json(msg=f"the recorder failed: {KNOWN.masked_end(err.strip() or out.strip())}")
     module.exit_json(changed=False, **json.loads(out))
 
 

@@ -53,6 +53,7 @@ from ..module_utils.common import recorder
 from ..module_utils.common.arguments import release_argument_spec
 from ..module_utils.common.errors import HostError
 from ..module_utils.common.host_lock import one_at_a_time
+from ..module_utils.common.secrets import guard
 from ..module_utils.release.serving.switch import Switch
 
 
@@ -70,6 +71,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
+    guard(module)
     if module.check_mode:
         switch = Switch(module.params)
         settled = switch.is_settled()

@@ -57,6 +57,7 @@ from ..module_utils.common.arguments import release_argument_spec
 from ..module_utils.common.errors import HostError, check_space
 from ..module_utils.common.host_lock import one_at_a_time
 from ..module_utils.common.ledger import Run
+from ..module_utils.common.secrets import guard
 from ..module_utils.release.builder import Builder
 from ..module_utils.release.files.retention import prune_built
 from ..module_utils.release.files.transfer import pack_release
@@ -86,6 +87,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
+    guard(module)
     builder = Builder(module.params)
     app, release = module.params["release"]["app"], module.params["release"]["id"]
     run = Run(module.params["run"], app)

@@ -56,6 +56,7 @@ say: {description: What people want to know., type: list, elements: str, returne
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.common.arguments import release_argument_spec
+from ..module_utils.common.secrets import guard
 from ..module_utils.common.stopwatch import Steps
 from ..module_utils.release.database.check import Check
 from ..module_utils.release.database.outcome import ending
@@ -77,6 +78,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
+    guard(module)
     check = Check({**module.params, "dry": module.check_mode})
     with ending(module, check.place) as run:
         if check.place.finished:

@@ -41,6 +41,7 @@ say: {description: What happened, in words., type: list, elements: str, returned
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.common.arguments import release_argument_spec
+from ..module_utils.common.secrets import guard
 from ..module_utils.common.stopwatch import Steps
 from ..module_utils.common.text import few
 from ..module_utils.release.database.check import run_commands
@@ -62,6 +63,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
+    guard(module)
     params = module.params
     place = Place(params["root"], params["release_id"])
     lines, ran, steps = [], [], Steps()

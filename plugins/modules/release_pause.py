@@ -39,6 +39,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.common.arguments import release_argument_spec
 from ..module_utils.common.errors import HostError
 from ..module_utils.common.host_lock import one_at_a_time
+from ..module_utils.common.secrets import guard
 from ..module_utils.release.serving.pause import Pause
 
 
@@ -53,6 +54,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
+    guard(module)
     pause = Pause(module.params)
     if module.check_mode:
         module.exit_json(changed=not pause.is_done(), say=[])

@@ -50,6 +50,7 @@ from ..module_utils.common import recorder
 from ..module_utils.common.arguments import release_argument_spec
 from ..module_utils.common.errors import HostError
 from ..module_utils.common.ledger import read_ledger
+from ..module_utils.common.secrets import guard
 from ..module_utils.release.database.rollback import run_plan
 from ..module_utils.release.database.rollback_choice import decide
 from ..module_utils.release.database.rollback_plan import Reversal
@@ -72,6 +73,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
+    guard(module)
     params = module.params
     try:
         if params["state"] == "planned":

@@ -51,6 +51,7 @@ from ..module_utils.common.errors import HostError, check_space
 from ..module_utils.common.host_lock import one_at_a_time
 from ..module_utils.common.ledger import Run
 from ..module_utils.common.pending import Owed
+from ..module_utils.common.secrets import guard
 from ..module_utils.common.stopwatch import Steps
 from ..module_utils.release.files.transfer import pack_release, unpack_release
 from ..module_utils.release.place import Place
@@ -75,6 +76,7 @@ OPTIONS = release_argument_spec(
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
+    guard(module)
     params = module.params
     place, run, steps = Place(params["root"], params["release_id"]), Run(params["run"], params["app"]), Steps()
     try:

@@ -59,6 +59,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.common.arguments import release_argument_spec
 from ..module_utils.common.ledger import Run
+from ..module_utils.common.secrets import guard
 from ..module_utils.release.state.status import changed_by_hand, state, unwell
 
 
@@ -76,6 +77,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
+    guard(module)
     if why := unwell(module.params, module.params["answers_within"]):
         module.fail_json(msg=why, hint="Look at its logs: `./samestack logs`.")
     found = state(module.params, Run({}, module.params["app"]))

@@ -48,6 +48,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.common.arguments import release_argument_spec
 from ..module_utils.common.errors import HostError
 from ..module_utils.common.ledger import Run, this_machine
+from ..module_utils.common.secrets import guard
 from ..module_utils.release.database.restore_points import Points, age
 
 
@@ -66,6 +67,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
+    guard(module)
     params = module.params
     points = Points(params)
     run = Run(params["run"], params["app"])

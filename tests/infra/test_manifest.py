@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from plugins.module_utils.manifest.reading.secrets import URL_PASSWORD
-from plugins.module_utils.manifest.sections.environment import assignments
+from plugins.module_utils.common.secrets import URL_PASSWORD, assignments
 
 if TYPE_CHECKING:
     from tests.support.machines import Machine

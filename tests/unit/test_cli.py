@@ -320,6 +320,66 @@ def test_make_says_the_same(make: Any, typed: list[str], given: list[str]) -> No
     assert make(*typed) == given
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ENV",
+        "REHEARSAL",
+        "REF",
+        "TO",
+        "CMD",
+        "MSG",
+        "ON",
+        "ARGS",
+        "A",
+        "B",
+        "OFFLINE",
+        "SINCE",
+        "ALL",
+        "FORMAT",
+        "OTHER",
+    ],
+)
+def test_no_word_is_code_to_make_or_a_shell(make: Any, tmp_path: Path, name: str) -> None:
+    """Of a CI job, a branch's name or a message is such a word, and the vault's password is beside it."""
+    code = f"touch {tmp_path}/got-through"
+    for value in (
+        f"$(shell {code})",
+        f"$({code})",
+        f"`{code}`",
+        f"; {code}; #",
+        f"'; {code}; '",
+        f'"; {code}; "',
+        f"a\n{code}",
+    ):
+        for verb in ("deploy", "promote", "rollback", "freeze", "maintenance", "parity", "manage", "logs", "provision"):
+            for way in ([f"{name}={value}"], ["-n", f"{name}={value}"]):
+                subprocess.run(["make", "-s", verb, *way], cwd=tmp_path, capture_output=True, check=False)
+        subprocess.run(
+            ["make", "-s", "-e", "deploy"],
+            cwd=tmp_path,
+            env=os.environ | {name: value},
+            capture_output=True,
+            check=False,
+        )
+    assert not (tmp_path / "got-through").exists()
+
+
+@pytest.mark.parametrize("name", ["ENV", "A", "B"])
+def test_an_environment_is_no_option(make: Any, name: str) -> None:
+    with pytest.raises(subprocess.CalledProcessError):
+        make("parity" if name != "ENV" else "deploy", f"{name}=--allow-breaking")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\u2028\x85 a\x9b31m \x7f", "\u202ereverse", "\ufeff bom", "{{ lookup('pipe', 'id') }}", "a: !x\n- b", "😀"],
+)
+def test_ansible_reads_every_letter_as_it_was_typed(started: list[list[str]], text: str) -> None:
+    assert type_in("freeze", "staging", "--message", text).exit_code == 0
+    assert variables(started[0])["freeze_message"] == text
+
+
 def test_make_has_every_verb(make: Any) -> None:
     for name in set(VERBS) - {"completion"}:
         given = make(name)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from plugins.filter.systemd import systemd_environment
+from plugins.module_utils.common.secrets import assignments, is_secret_name
 from plugins.module_utils.manifest.reading.key import derived_key, keyed
 from plugins.module_utils.manifest.reading.machine import MissingError
-from plugins.module_utils.manifest.reading.secrets import is_secret_name
 from plugins.module_utils.manifest.sections.accounts import collect, keys, password_of, rules
 from plugins.module_utils.manifest.sections.certificates import collect as certificates
 from plugins.module_utils.manifest.sections.certificates import facts
-from plugins.module_utils.manifest.sections.environment import assignments, learn
 from plugins.module_utils.manifest.sections.environment import collect as environment
+from plugins.module_utils.manifest.sections.environment import learn
 from tests.support.paper_host import KEY, PaperHost
 
 if TYPE_CHECKING:

@@ -6,16 +6,18 @@ import errno
 import os
 import shutil
 
+from .secrets import KNOWN
+
 DECISIONS_FILE = "inventories/group_vars/all/app.yml"
 
 
 class HostError(Exception):
-    """A step failed; the text is for people, `hint` says what to do."""
+    """A step failed; the text is for people, `hint` says what to do. Known secrets are in neither."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         """Take the message, and advice where there is any."""
-        super().__init__(message)
-        self.hint = hint
+        super().__init__(KNOWN.masked(message))
+        self.hint = KNOWN.masked(hint)
 
 
 DISK_FULL = os.strerror(errno.ENOSPC)

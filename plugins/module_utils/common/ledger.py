@@ -16,6 +16,7 @@ from .files import read_json, write_atomic
 from .folders import OPEN_TO_PASS, PRIVATE, make_folder
 from .host_lock import take
 from .paths import RUN, STATE
+from .secrets import KNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -75,7 +76,7 @@ class Run:
 
     def fail(self, reason: str, **values: Any) -> None:
         """Append the ledger line of a change that was not made."""
-        self._record({**values, "result": "failed", "reason": reason[:REASON_LENGTH]})
+        self._record({**values, "result": "failed", "reason": KNOWN.masked(reason)[:REASON_LENGTH]})
 
     def _record(self, values: Mapping[str, Any]) -> None:
         now = time.time()
@@ -87,7 +88,8 @@ class Run:
             "app": self.app,
             "seconds": round(max(now - began, 0), 1),
         }
-        append(self.folder, line | dict(self.given.get("notes") or {}) | merged(self.noted, values))
+        line |= dict(self.given.get("notes") or {}) | merged(self.noted, values)
+        append(self.folder, KNOWN.masked_data(line))
         # There is one run at a time: what others noted, they were cut off before they could record it.
         for notes in glob.glob(os.path.join(glob.escape(self.scratch), "run-*.json*")):
             os.unlink(notes)

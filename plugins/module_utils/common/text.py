@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from .secrets import KNOWN
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -25,8 +27,9 @@ def short_traceback(output: str, prefix: str = "") -> str:
     """Return the last traceback in a text with the application's own frames only, "" when there is none.
 
     `prefix` is a folder that is cut off the file names. What is left is at most three frames with their source line,
-    then the exception as Python prints it.
+    then the exception as Python prints it. Known secrets are masked before anything is cut.
     """
+    output = KNOWN.masked_end(output)
     position = output.rfind(START)
     if position < 0:
         return ""
@@ -63,7 +66,8 @@ def _exception(lines: list[str]) -> list[str]:
 
 
 def last_lines(output: str, count: int = 10) -> str:
-    """Return the last lines that say something."""
+    """Return the last lines that say something, known secrets masked."""
+    output = KNOWN.masked_end(output)
     return "\n".join([line[:400] for line in output.strip().splitlines() if line.strip()][-count:])
 
 

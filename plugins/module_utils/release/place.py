@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from ..common.errors import HostError
 from ..common.files import read_json
 
 #: What a release is called whose source is a folder of the control node
@@ -15,7 +16,10 @@ class Place:
     """Where one release of one application lives on this host."""
 
     def __init__(self, root: str, release: str) -> None:
-        """Take the application's folder (/srv/<app>) and the release's id."""
+        """Take the application's folder (/srv/<app>) and the release's id; raises HostError for what can be none."""
+        # Whoever says it, another host perhaps: what is not one name leads elsewhere.
+        if "/" in release or release in (".", ".."):
+            raise HostError(f"{release[:80]!r} cannot be the name of a release.")
         self.root = root
         self.id = release
         self.releases = os.path.join(root, "releases")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..connection.target import Target
+from ..text import said
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,19 +45,17 @@ EMPTY_MESSAGES = re.compile(
     re.DOTALL,
 )
 SSH_PREFIX = re.compile(r"\A(?:Failed to connect to the host via ssh:\s*)+")
-# Escape sequences (colours, cursor moves) and control characters other than line feed and tab.
-CONTROLS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b.|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def clean(value: object) -> str:
-    """Return `value` as text without control characters, so that output of a host cannot move the cursor."""
+    """Return `value` as text that a terminal can be given: what a host says cannot move the cursor."""
     if value is None:
         return ""
     if not isinstance(value, str):
         value = json.dumps(value, ensure_ascii=False, default=str)
     # A line that was overwritten by carriage returns is shown as it looked in the end.
     lines = [line.rstrip("\r").rsplit("\r", 1)[-1] for line in value.split("\n")]
-    return CONTROLS.sub("", "\n".join(lines)).strip("\n").rstrip()
+    return said("\n".join(lines)).strip("\n").rstrip()
 
 
 def as_lines(value: object) -> list[str]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible import constants
 
+from ..text import said
 from . import progress, report
 
 if TYPE_CHECKING:
@@ -144,6 +145,15 @@ def inventory_variables(host: Host) -> dict[str, Any]:
     for holder in (*groups, host):
         found.update(holder.get_vars())
     return found
+
+
+def shown_diff(diff: Any) -> Any:
+    """Return a diff as Ansible paints it, of which every part is words."""
+    if isinstance(diff, str):
+        return said(diff)
+    if isinstance(diff, dict):
+        return {name: shown_diff(part) for name, part in diff.items()}
+    return [shown_diff(part) for part in diff] if isinstance(diff, list) else diff
 
 
 def is_rescued(task: Task) -> bool:

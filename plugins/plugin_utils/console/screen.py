@@ -10,13 +10,18 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import re
 import shutil
 import sys
 import textwrap
 import threading
 from typing import TYPE_CHECKING, Any
 
+from ansible.utils import color
 from ansible.utils.color import stringc
+
+from ...module_utils.common.secrets import KNOWN
+from ..text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,6 +33,8 @@ TICK_SECONDS = 1.0
 # Prose is wrapped at the terminal's width, but never wider than this: longer lines are hard to read.
 PROSE_COLUMNS = 110
 WIPE = "\r\x1b[K"
+# What Ansible itself colours its lines with
+COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
 
 Part = tuple[str, str | None]
 
@@ -53,16 +60,16 @@ class Screen:
         self._stop: threading.Event | None = None
 
     def open(self) -> None:
-        """Begin to keep a progress line. Without a terminal, or when it is open already, nothing happens."""
+        """Let everything that is written be words only; on a terminal, begin to keep a progress line."""
+        self._display.display = self._above
         if not self.live or self._stop is not None:
             return
         self._stop = threading.Event()
-        self._display.display = self._above
         threading.Thread(target=self._tick, args=(self._stop,), daemon=True, name="samestack-progress").start()
         atexit.register(self.close)
 
     def close(self) -> None:
-        """Take the progress line away for good and give Ansible its display back."""
+        """Take the progress line away for good."""
         if self._stop is None or os.getpid() != self._pid:
             return
         self._stop.set()
@@ -70,7 +77,6 @@ class Screen:
         with self._lock:
             self._paint = None
             self._wipe()
-            self._display.display = self._write
             self._flush()
 
     def progress(self, paint: Callable[[int], Iterable[Part]] | None) -> None:
@@ -85,6 +91,10 @@ class Screen:
 
     def line(self, *parts: Part, stderr: bool = False) -> None:
         """Write one permanent line of (text, colour) parts; Ansible's log file gets it without colours."""
+        self.painted(*((printable(text), colour) for text, colour in parts), stderr=stderr)
+
+    def painted(self, *parts: Part, stderr: bool = False) -> None:
+        """Write one permanent line of parts that are known to hold nothing but words, and colours of ours."""
         if self._space:
             self._space = False
             self._display.display("", stderr=stderr)
@@ -118,7 +128,8 @@ class Screen:
         return max(20, shutil.get_terminal_size((80, 24)).columns)
 
     def _above(self, msg: str, *args: object, **kwargs: object) -> None:
-        """Stand in for the display's own method: take the progress line away, write, put it back."""
+        """Stand in for the display's own method: what is written is words; the progress line goes, and comes back."""
+        msg = words(msg)
         if os.getpid() != self._pid or kwargs.get("log_only"):
             self._write(msg, *args, **kwargs)
             return
@@ -155,6 +166,14 @@ class Screen:
                 with self._lock:
                     if not stop.is_set():
                         self._draw()
+
+
+def words(text: str) -> str:
+    """Return a text without known secrets and without what a terminal obeys, but Ansible's colours where it has any."""
+    text = KNOWN.masked(text)
+    if not color.ANSIBLE_COLOR:
+        return printable(text)
+    return "".join(part if COLOUR.fullmatch(part) else printable(part) for part in COLOUR.split(text))
 
 
 def is_terminal() -> bool:

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from ..answers import ShapeError, plain
 from ..errors import SamestackError
 from ..files import write_whole
+from .answers import BASELINE, DIGEST, MANIFEST, RECORDING, TIME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,6 +93,7 @@ def from_dict(values: Any, file: str) -> Envelope:
         if not isinstance(values.get(name), kind):
             raise EnvelopeError(file, f"`{name}` is missing or is not what it should be", _again(file))
     check_manifest(values["manifest"], file)
+    _check_shapes(values, file)
     baseline = values.get("baseline") or None
     # Recorded before an update of this code: nothing can be told of what changed since.
     if baseline and (baseline.get("manifest") or {}).get("schema") != SCHEMA:
@@ -101,6 +104,21 @@ def from_dict(values: Any, file: str) -> Envelope:
         cause=str(values.get("cause") or "asked"), baseline=baseline,
         history=tuple(values.get("history") or ()), rehearsal=bool(values.get("rehearsal")), file=file,
     )  # fmt: skip
+
+
+def _check_shapes(values: Mapping[str, Any], file: str) -> None:
+    """Raise EnvelopeError for an envelope that an earlier version may have taken from a host that means no good."""
+    try:
+        plain(values)
+        for name, shape in (("time", TIME), ("digest", DIGEST), ("manifest", MANIFEST)):
+            shape.check(values[name], name)
+        baseline = values.get("baseline")
+        if baseline and (baseline.get("manifest") or {}).get("schema") == SCHEMA:
+            BASELINE.check(baseline, "baseline")
+        for line in values.get("history") or ():
+            RECORDING.check(line, "history")
+    except ShapeError as error:
+        raise EnvelopeError(file, str(error), _again(file)) from None
 
 
 def check_manifest(manifest: Any, file: str) -> None:
@@ -133,7 +151,7 @@ def read_envelope(path: Path, name: str = "") -> Envelope:
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise EnvelopeError(file, f"it cannot be read: {error.strerror}", _again(file)) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise EnvelopeError(file, "it is not whole: a run was cut off, or the disk was full", _again(file)) from error
     return from_dict(values, file)
 

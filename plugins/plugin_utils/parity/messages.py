@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..text import one_line
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -14,8 +16,7 @@ LONGEST = 100
 def short(value: object) -> str:
     """Return a value as one line."""
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    text = " ".join(text.split()) or "(empty)"
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return one_line(text, LONGEST) or "(empty)"
 
 
 def items(before: object, after: object) -> str:

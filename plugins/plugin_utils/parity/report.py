@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..files import write_whole
+from ..text import one_line
 from .as_json import as_data
 from .compare import Comparison, compare
 from .page import page
@@ -103,6 +104,6 @@ class Report:
                 for change in found:
                     key = f"{change.section}/{change.key}" if change.key else change.section
                     values = [cut(shown(value), VALUE_LETTERS) for value in (change.before, change.after)]
-                    yield f"  {key}: {values[0]} → {values[1]}"
+                    yield f"  {one_line(key)}: {values[0]} → {values[1]}"
                 if not found:
                     yield "  nothing changed"

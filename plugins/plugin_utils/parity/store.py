@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 #: Recordings kept of each host
 KEEP = 100
+HOST = re.compile(r"\w[\w.-]*")
 NAME = re.compile(r"(?P<time>\d{8}T\d{6}Z)-(?P<digest>[0-9a-f]{12})\.json")
 
 
@@ -42,13 +43,15 @@ class Store:
         return self.folder / "rehearsal" / environment if rehearsal else self.folder / environment
 
     def save(self, envelope: Envelope) -> Path:
-        """Write a recording and return its file.
+        """Write a recording and return its file; raises ValueError where it or its host has a name of another shape.
 
         Of recordings that say the same, one after the other, the first and the last are kept; the oldest of all go.
         """
         stamp = re.sub(r"[-:]", "", envelope.time)
         folder = self.place(envelope.environment, rehearsal=envelope.rehearsal) / envelope.host
         path = folder / f"{stamp}-{envelope.digest[:12]}.json"
+        if not NAME.fullmatch(path.name) or not HOST.fullmatch(envelope.host):
+            raise ValueError(f"{path.name!r} of {envelope.host!r} is no name of a recording")
         write_envelope(path, envelope)
         saved = self.recordings(folder)
         for first, middle, last in zip(saved, saved[1:], saved[2:], strict=False):

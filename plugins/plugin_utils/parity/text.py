@@ -7,6 +7,7 @@ from calendar import timegm
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..text import one_line, printable
 from .compare import BAD, DECLARED, DRIFT, EXPECTED, SAME, UNEXPLAINED, Comparison
 from .remedies import mends
 from .section import SECTIONS
@@ -55,7 +56,8 @@ def lines(comparison: Comparison, look: Look, *, now: float, everything: bool = 
         mine = [one for one in shown_ones if one.section == section]
         if mine:
             found += [section, *(line for one in mine for line in told(one, comparison, look)), ""]
-    return [*found, verdict(comparison)]
+    # Of a host are the keys, too, the commands that are made of them, and why it could not tell.
+    return [*(line if look.colour else printable(line) for line in found), verdict(comparison)]
 
 
 def summary(comparison: Comparison, look: Look, *, now: float) -> Iterator[str]:
@@ -98,14 +100,15 @@ def told(difference: Difference, comparison: Comparison, look: Look) -> Iterator
     """Yield the lines about one difference: the key, what each environment has, why, and what mends it."""
     why = f" ({', '.join(difference.because)})" if difference.because else ""
     word = look.painted(difference.kind, difference.kind)
-    yield f"  {look.mark(difference.kind)} {difference.key or '(all of it)'}  {word}{why}"
+    key = printable(difference.key) or "(all of it)"
+    yield f"  {look.mark(difference.kind)} {key}  {word}{printable(why)}"
     left = max(len(name) for name in comparison.names)
     for name in comparison.names:
         pointer = "→" if look.unicode else ">"
         at = pointer if difference.marks.get(name) in BAD else " "
         yield f"    {at} {name.ljust(left)}  {value_of(difference, name)}"
     for command in mends(difference, comparison):
-        yield f"      mend: {command}"
+        yield f"      mend: {printable(command)}"
 
 
 def value_of(difference: Difference, environment: str, letters: int = VALUE_LETTERS) -> str:
@@ -118,9 +121,8 @@ def value_of(difference: Difference, environment: str, letters: int = VALUE_LETT
 
 
 def cut(text: str, letters: int) -> str:
-    """Return a text as one line of at most so many letters."""
-    line = " ".join(text.split())
-    return line if len(line) <= letters else line[: letters - 1] + "…"
+    """Return a text as one printable line of at most so many letters."""
+    return one_line(text, letters)
 
 
 def verdict(comparison: Comparison) -> str:

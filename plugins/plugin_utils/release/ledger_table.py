@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ..connection.lock_messages import moment
+from ..text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -120,14 +121,13 @@ def targets(state: Mapping[str, Any]) -> list[str]:
 
 
 def shortened(text: str, letters: int) -> str:
-    """Return a text as one line of at most so many letters."""
-    line = " ".join(text.split())
-    return line if len(line) <= letters else line[: letters - 1] + "…"
+    """Return a text as one printable line of at most so many letters."""
+    return one_line(text, letters)
 
 
 def aligned(rows: Iterable[Sequence[str]], width: int) -> list[str]:
     """Return rows as lines with columns; a column that is empty but for its head is left out, a long line is cut."""
-    found = list(rows)
+    found = [[one_line(cell) for cell in one] for one in rows]
     shown = [index for index in range(len(HEAD)) if len(found) == 1 or any(one[index] for one in found[1:])]
     widths = {index: max(len(one[index]) for one in found) for index in shown}
     lines = [GAP.join(one[index].ljust(widths[index]) for index in shown).rstrip() for one in found]

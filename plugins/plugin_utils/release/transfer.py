@@ -13,7 +13,9 @@ from ansible.plugins.action import ActionBase
 
 from ...module_utils.common.text import few
 from ...module_utils.release.files.contents import DamageError
+from ..errors import SamestackError
 from ..project_root import project_root
+from .answers import BUILD, DIGEST, PACKED, RELEASE, VENV, checked, has_shape
 from .identity import platform_problem
 from .run import current_run
 
@@ -58,25 +60,29 @@ class Look:
             word, _, rest = line.partition(" ")
             parts = rest.split()
             if word == "current" and parts:
-                look.current = rest.rsplit("/", 1)[-1]
+                current = rest.rsplit("/", 1)[-1]
+                look.current = current if has_shape(RELEASE, current) else ""
             elif word == "release":
-                look.complete, look.sha256 = True, parts[0] if parts else ""
+                sha256 = parts[0] if parts else ""
+                look.complete, look.sha256 = True, sha256 if has_shape(DIGEST, sha256) else ""
             elif word == "venv" and len(parts) > 1:
-                look.venvs[parts[0].removeprefix("venvs/").removesuffix(".contents")] = parts[1]
-            elif word == "free" and parts:
-                look.free = int(parts[0]) << 10
+                vid = parts[0].removeprefix("venvs/").removesuffix(".contents")
+                if has_shape(VENV, vid) and has_shape(DIGEST, parts[1]):
+                    look.venvs[vid] = parts[1]
+            elif word == "free" and parts and parts[0].isdecimal():
+                look.free = int(parts[0][:18]) << 10
             elif word == "build" and rest:
                 look.live = read(rest)
         return look
 
 
 def read(text: str) -> dict[str, Any]:
-    """Return a JSON object, {} for anything else."""
+    """Return what a host says of the build of a release, {} for anything else."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return found if has_shape(BUILD, found) else {}
 
 
 class Transfers(ActionBase):
@@ -105,6 +111,8 @@ class Transfers(ActionBase):
             module_name=f"samestack.core.{name}", module_args=dict(args), task_vars=task_vars
         )
         result.pop("invocation", None)
+        # These are ours to say: a host has no say in what others are told of it.
+        result.pop("ansible_facts", None)
         return result
 
     def fetch(self, store: Store, args: Mapping[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
@@ -120,6 +128,10 @@ class Transfers(ActionBase):
 
     def keep(self, store: Store, args: Mapping[str, Any], packed: Mapping[str, Any], folder: str) -> None:
         """Fetch what a host has packed into a folder of its own, verified; raises AnsibleActionFail."""
+        try:
+            checked(PACKED, packed, f"release {args['release_id']} on this host")
+        except SamestackError as error:
+            raise AnsibleActionFail(str(error)) from error
         archives = [(store.venv(packed["vid"]), packed["venv_sha256"], "venv.tar.gz")] if packed["venv_packed"] else []
         archives.append((store.release(args["release_id"]), packed["sha256"], "release.tar.gz"))
         try:

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from ...common.secrets import SHORTEST, URL_PASSWORD, is_secret_name
+
 if TYPE_CHECKING:
+    import re
+
     from .machine import Host
-
-# A name that says that its value is secret ...
-SECRET_NAME = re.compile(
-    r"(?i)(pass(word|wd|phrase)?|secret|token|credential|signature|private)s?($|[^a-z])|(^|[^a-z])(api_?|access_?|"
-    r"encryption_?|signing_?)?keys?$|(^|_)dsn$|requirepass|masterauth"
-)
-# ... and names that only sound so
-HARMLESS_NAME = re.compile(
-    r"(?i)key_?(prefix|function)|password_(validators|hashers|reset|change)|csrf_(cookie|header)|token_(name|type)|"
-    r"timeout|expir|_age$|_url_names?$|_(file|path|dir|model|backend|class|length|size)s?$|^private_tmp$"
-)
-URL_PASSWORD = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s/@:]*:)(?P<password>[^\s/@]+)(?=@)", re.IGNORECASE)
-# What is shorter stands in texts by chance.
-SHORTEST = 6
-
-
-def is_secret_name(name: str) -> bool:
-    """Return whether a variable's name says that its value is secret."""
-    return bool(SECRET_NAME.search(name)) and not HARMLESS_NAME.search(name)
 
 
 class Secrets:

@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from ...common.secrets import URL_PASSWORD, assignments, is_secret_name
 from ..reading.machine import MissingError
 from ..reading.processes import environment, main_processes
-from ..reading.secrets import URL_PASSWORD, is_secret_name
 from ..section import Collector
 
 if TYPE_CHECKING:
     from ..reading.machine import Host, Section
-
-
-def assignments(text: str) -> dict[str, str]:
-    """Return the variables of an environment file as systemd.exec(5) reads it; the last mention counts."""
-    found: dict[str, str] = {}
-    while text:
-        line = re.match(r"[ \t]*(?:[#;][^\n]*)?\n", text)
-        if line:
-            text = text[line.end() :]
-            continue
-        one = re.match(r'[ \t]*(\w+)=(?:"((?:\\.|[^"\\])*)"|\'([^\']*)\'|([^\n]*))[ \t]*\n?', text, re.DOTALL)
-        if not one:
-            text = text.partition("\n")[2]
-            continue
-        name, double, single, bare = one.groups()
-        value = re.sub(r'\\(["\\`$])', r"\1", double) if double is not None else single
-        found[name] = value if value is not None else bare.strip()
-        text = text[one.end() :]
-    return found
 
 
 def learn(host: Host) -> dict[str, str]:

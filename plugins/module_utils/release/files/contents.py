@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import tarfile
 import zlib
 from contextlib import contextmanager
@@ -20,12 +21,27 @@ if TYPE_CHECKING:
 
 # The modes that git knows, and an empty folder
 FILE, PROGRAM, LINK, FOLDER = "100644", "100755", "120000", "040000"
+MODES = (FILE, PROGRAM, LINK, FOLDER)
 VENV = "venv"
 NO_DIGEST = "-"
 #: Lies beside what is listed: the list itself, and what is known of the release but is not part of it.
 LIST, BUILD = "contents", "build.json"
 BESIDE = (LIST, BUILD, "database.json", VENV)
 CHUNK = 1 << 20
+#: What a release and an environment are called: the beginning of a digest
+ID = re.compile("[0-9a-f]{12}")
+SHA256 = re.compile("[0-9a-f]{64}")
+DIGEST = re.compile("[0-9a-f]{2,64}|-")
+# More than any release has: whoever sends more means no good. Paths are as long as Linux takes them; bytes are those of
+# all files together.
+MOST_PATHS, LONGEST_PATH, MOST_BYTES = 500_000, 4096, 16 << 30
+LARGEST_LIST, LARGEST_HEADER = 128 << 20, 64 << 10
+# Headers that are read whole before anybody sees them, of which one may say that it is as large as it likes
+HEADERS = (
+    tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
+)  # fmt: skip
+# Where an environment finds the machine's own Python, the one thing outside that a release is led to
+PYTHON = re.compile(r"bin/python[0-9.]*"), re.compile(r"(/usr/(local/)?bin/)?python[0-9.]*")
 
 
 class DamageError(Exception):
@@ -56,11 +72,19 @@ class Contents:
         """Return what a file `contents` says; raises DamageError for one that no build writes."""
         entries: dict[str, tuple[str, str]] = {}
         venv = None
-        for line in text.splitlines():
+        lines = text.removesuffix("\n").split("\n") if text else []
+        if len(lines) > MOST_PATHS:
+            raise DamageError(f"contents: {len(lines)} paths are more than a release can have")
+        for line in lines:
             mode, digest, path = [*line.split(" ", 2), "", ""][:3]
-            if mode == VENV:
+            if mode == VENV and venv is None and ID.fullmatch(digest) and SHA256.fullmatch(path):
                 venv = (digest, path)
-            elif mode in (FILE, PROGRAM, LINK, FOLDER) and safe(path):
+            elif (
+                mode in (FILE, PROGRAM, LINK, FOLDER)
+                and DIGEST.fullmatch(digest)
+                and safe(path)
+                and path not in entries
+            ):
                 entries[path] = (mode, digest)
             else:
                 raise DamageError(f"contents: {line[:80]!r} is no line of a release")
@@ -81,8 +105,20 @@ class Contents:
 
 
 def safe(path: str) -> bool:
-    """Return whether a path stays inside."""
-    return bool(path) and not path.startswith("/") and not {"", ".", ".."} & set(path.split("/"))
+    """Return whether a path stays inside, and can be a file's name."""
+    if not 0 < len(path) <= LONGEST_PATH or re.search("[\0\r\n]", path):
+        return False
+    return not path.startswith("/") and not {"", ".", ".."} & set(path.split("/"))
+
+
+def stays_inside(path: str, target: str) -> bool:
+    """Return whether a link leads to something of the same release or environment, or to the system's Python."""
+    if all(pattern.fullmatch(text) for pattern, text in zip(PYTHON, (path, target), strict=True)):
+        return True
+    # Upwards only at its beginning, where no other link is on the way
+    steps = target.split("/")
+    up = next((number for number, step in enumerate(steps) if step != ".."), len(steps))
+    return bool(target) and steps[0] != "" and ".." not in steps[up:] and up <= path.count("/")
 
 
 def parents(path: str) -> Iterator[str]:
@@ -164,6 +200,16 @@ class Member:
         self.digest, self.read = digest.hexdigest(), True
 
 
+class Header(tarfile.TarInfo):
+    """A header that does not fill the memory of whoever reads it."""
+
+    def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo | None:
+        if self.type in HEADERS and self.size > LARGEST_HEADER:
+            raise tarfile.HeaderError(f"a header of {self.size} bytes")
+        found: tarfile.TarInfo | None = super()._proc_member(tar)  # type: ignore[misc]
+        return found
+
+
 class Archive:
     """An archive that is read from front to end: the list first, then what is known of the build, then the files."""
 
@@ -176,7 +222,7 @@ class Archive:
             listed = next(self._members, None)
             if not listed or listed[0].name != LIST:
                 raise DamageError(f"{path} is no archive of a release")
-            self.contents = Contents.parse(os.fsdecode(listed[1].read()))
+            self.contents = Contents.parse(os.fsdecode(whole(*listed)))
         if expected and self.contents.sha256 != expected:
             found = self.contents.sha256[:12]
             raise DamageError(f"{path} is damaged: the digest of its contents is {found}…, not {expected[:12]}…")
@@ -184,16 +230,23 @@ class Archive:
     def files(self) -> Iterator[Member]:
         """Yield what is listed; raises DamageError as soon as a path that was read is not what the list says."""
         missing = dict(self.contents.entries)
+        room = MOST_BYTES
         with self._damage():
             for info, stream in self._members:
+                room -= info.size
+                if room < 0:
+                    raise DamageError(f"{self.path} is damaged: it holds more than {MOST_BYTES >> 30}g")
                 if info.name == BUILD:
-                    self.build = json.loads(stream.read())
-                    if self.build.get("sha256") != self.contents.sha256:
+                    self.build = json.loads(whole(info, stream))
+                    if not isinstance(self.build, dict) or self.build.get("sha256") != self.contents.sha256:
                         raise DamageError(f"{self.path} is damaged: {BUILD} is of another release")
                     continue
                 mode, digest = missing.pop(info.name, ("", ""))
                 if mode != mode_of(info):
-                    raise DamageError(f"{self.path} is damaged: {info.name} is not in its list of contents")
+                    raise DamageError(f"{self.path} is damaged: {info.name[:80]!r} is not in its list of contents")
+                if mode == LINK and not stays_inside(info.name, info.linkname):
+                    text = f"{info.name} is a link that leads out of it, to {info.linkname[:80]!r}"
+                    raise DamageError(f"{self.path}: {text}")
                 member = Member(info, mode, stream)
                 yield member
                 if member.read and member.digest != digest:
@@ -209,19 +262,27 @@ class Archive:
 
     def _entries(self) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
         with gzip.open(self.path) as plain:
-            with tarfile.open(fileobj=plain, mode="r|") as tar:
+            with tarfile.open(fileobj=plain, mode="r|", tarinfo=Header) as tar:
                 for info in tar:
                     yield info, (tar.extractfile(info) if info.isreg() else None) or io.BytesIO()
             # At its end gzip compares its own sum, which covers what no list does.
-            while plain.read(CHUNK):
-                pass
+            room = MOST_BYTES
+            while room > 0 and (rest := plain.read(CHUNK)):
+                room -= len(rest)
 
     @contextmanager
     def _damage(self) -> Iterator[None]:
         try:
             yield
-        except (tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError, ValueError) as error:
+        except (tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError, ValueError, RecursionError) as error:
             raise DamageError(f"{self.path} is damaged: {error}") from error
+
+
+def whole(info: tarfile.TarInfo, stream: IO[bytes]) -> bytes:
+    """Return the bytes of a member that is read whole; raises DamageError for one that is too large for that."""
+    if info.size > LARGEST_LIST:
+        raise DamageError(f"{info.name} is larger than it can be")
+    return stream.read()
 
 
 def mode_of(info: tarfile.TarInfo) -> str:

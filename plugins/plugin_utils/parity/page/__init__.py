@@ -5,10 +5,13 @@ The page is complete without its script, which only folds sections; every mark h
 
 from __future__ import annotations
 
-from html import escape
+from base64 import b64encode
+from hashlib import sha256
+from html import escape as escaped
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...text import printable
 from ..compare import BAD, CLASSES, DECLARED, DRIFT, SAME, UNEXPLAINED, Comparison
 from ..remedies import mends
 from ..text import LACKING, MARKS, kind_of, value_of, verdict
@@ -33,6 +36,25 @@ LEGEND = (
     (LACKING, "this environment has none of it"),
 )
 LONGEST_VALUE = 400
+
+
+def part(name: str) -> str:
+    """Return a part of the page as it stands between its tags."""
+    return "\n" + (PARTS / name).read_text(encoding="utf-8")
+
+
+def policy() -> str:
+    """Return the page's content security policy: its own script and style, by their digests."""
+    digests = {name: b64encode(sha256(part(name).encode()).digest()).decode() for name in ("page.js", "page.css")}
+    return (
+        f"default-src 'none'; img-src data:; script-src 'sha256-{digests['page.js']}'; "
+        f"style-src 'sha256-{digests['page.css']}'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def escape(text: str) -> str:
+    """Return words as HTML has them, without what turns their direction round or is not seen."""
+    return escaped(printable(text))
 
 
 def page(comparison: Comparison, timelines: Timelines, made: str, notes: Sequence[str] = ()) -> str:
@@ -62,12 +84,14 @@ def page(comparison: Comparison, timelines: Timelines, made: str, notes: Sequenc
             '<head><meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{escape(title)}</title>",
+            # Whatever should get through all the same runs nothing, loads nothing and leads nowhere.
+            f'<meta http-equiv="Content-Security-Policy" content="{policy()}">',
             '<link rel="icon" href="data:,">',
-            f"<style>\n{(PARTS / 'page.css').read_text(encoding='utf-8')}</style></head>",
+            f"<style>{part('page.css')}</style></head>",
             "<body><main>",
             *body,
             "</main>",
-            f"<script>\n{(PARTS / 'page.js').read_text(encoding='utf-8')}</script>",
+            f"<script>{part('page.js')}</script>",
             "</body></html>",
             "",
         ]
@@ -152,7 +176,7 @@ def timeline_part(timelines: Timelines) -> Iterator[str]:
     yield '<section class="timeline"><h2>Timeline</h2>'
     yield '<p><label for="since">Changes since</label> <select id="since"><option value="">the first recording</option>'
     for time in times:
-        yield f'<option value="{time}">{moment(time)}</option>'
+        yield f'<option value="{escape(time)}">{moment(time)}</option>'
     yield "</select></p>"
     for name, steps in timelines.items():
         yield f"<h3>{escape(name)}</h3><ol>"
