@@ -8,7 +8,6 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, unquote
 
-from .files import read_json
 from .paths import CONFIG
 
 if TYPE_CHECKING:
@@ -223,8 +222,13 @@ def learn_environment(path: str) -> None:
             variables = assignments(file.read())
     except OSError:
         return
-    recorder = read_json(f"{CONFIG}/recorder.json") or {}
-    KNOWN.learn_variables(variables, recorder.get("secrets") or ())
+    # Read here, and not by common/files.py: errors are masked, and everybody raises errors.
+    try:
+        with open(f"{CONFIG}/recorder.json", encoding="utf-8") as file:
+            declared = json.load(file).get("secrets") or ()
+    except (OSError, ValueError):
+        declared = ()
+    KNOWN.learn_variables(variables, declared)
 
 
 def guard(module: AnsibleModule) -> None:
