@@ -6,11 +6,11 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from ...common.secrets import is_secret_name
 from ...release.application import app_command, hand_over
 from ...release.inside import inside_answer, inside_source
 from ..reading.machine import COMPLAINT_LENGTH, PATIENCE_SECONDS, MissingError
 from ..reading.processes import changed_since, main_processes, started
-from ..reading.secrets import is_secret_name
 from ..section import Collector
 
 if TYPE_CHECKING:
