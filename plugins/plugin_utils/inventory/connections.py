@@ -43,8 +43,7 @@ def word_problems(inventory: Inventory, host: str, host_vars: HostVars) -> Itera
 
 
 def connection_problems(inventory: Inventory, host: str, host_vars: HostVars) -> Iterator[Problem]:
-    """Yield what leads to no host, and anything but Vagrant's connections in a rehearsal: it could be a real host."""
-    yield from word_problems(inventory, host, host_vars)
+    """Yield what could lead a rehearsal to a real host: anything but Vagrant's connections."""
     if host not in inventory.groups.get(in_hand.REHEARSAL, []):
         return
     state = inventory.root.resolve() / ".samestack"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 RELEASE = Text(12, rf"[0-9a-f]{{12}}|(?:{LIVE_CODE})?")
-DIGEST = Text(64, "(?:[0-9a-f]{64})?")
+DIGEST = Text(64, "[0-9a-f]*")
 VENV = Text(12, "[0-9a-f]{12}|none|")
 COMMIT = Text(64, "[0-9a-f]*")
 LINE = Text(2000)
