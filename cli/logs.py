@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import queue
-import re
 import shlex
 import subprocess
 import sys
@@ -16,10 +15,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from plugins.plugin_utils.text import said
+
 from .project import ENGINE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
+    from typing import TextIO
 
 #: Lines of the past that each source begins with
 HISTORY = 100
@@ -31,10 +33,11 @@ FOLLOW = (
     'for file in {files}; do if [ -f "$file" ] && [ ! -L "$file" ]; then set -- "$@" "$file"; fi; done; '
     'exec tail -q -n {lines} -F "$@" </dev/null'
 )
+#: Letters of a line of a host: journald splits at 48 KiB, which are four times as many as JSON has them
+LONGEST_RAW = 1 << 20
 SHADES = ("36", "35", "34", "33", "96", "95", "94", "93")
 OF_THE_APP = "32"
 FIELDS = "MESSAGE,_SYSTEMD_UNIT,UNIT"
-CONTROLS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -103,21 +106,22 @@ def read_line(raw: str, app: str) -> Iterator[Line]:
     if not raw.startswith("{"):
         source, _, text = raw.partition(" ")
         if source in services().files:
-            yield Line(source, "", CONTROLS.sub("", text))
+            yield Line(source, "", said(text, words_inside=True))
         return
     try:
         entry: dict[str, Any] = json.loads(raw)
-    except ValueError:
+        seconds = int(entry.get("__REALTIME_TIMESTAMP", 0)) / 1e6
+        message = entry.get("MESSAGE") or ""
+        # journald gives bytes that are no text as a list of numbers.
+        text = bytes(message).decode(errors="replace") if isinstance(message, list) else str(message)
+        clock = time.strftime("%H:%M:%S", time.gmtime(seconds))
+    except (ValueError, TypeError, AttributeError, OverflowError, OSError, RecursionError):
         return
     source = source_of(str(entry.get("UNIT") or entry.get("_SYSTEMD_UNIT") or ""), app)
     if not source:
         return
-    message = entry.get("MESSAGE") or ""
-    # journald gives bytes that are no text as a list of numbers.
-    text = bytes(message).decode(errors="replace") if isinstance(message, list) else str(message)
-    clock = time.strftime("%H:%M:%S", time.gmtime(int(entry.get("__REALTIME_TIMESTAMP", 0)) / 1e6))
     for part in text.splitlines():
-        yield Line(source, clock, CONTROLS.sub("", part))
+        yield Line(said(source), clock, said(part, words_inside=True))
 
 
 def shown(line: Line, host: str, *, colour: bool) -> str:
@@ -156,8 +160,8 @@ def follow(commands: dict[str, list[str]], app: str, write: Callable[[str], obje
     return 1
 
 
-def hand_over(host: str, stream: Iterable[str], lines: queue.Queue[tuple[str, str | None]]) -> None:
+def hand_over(host: str, stream: TextIO, lines: queue.Queue[tuple[str, str | None]]) -> None:
     """Put a host's lines into the queue, and None at their end."""
-    for raw in stream:
+    for raw in iter(lambda: stream.readline(LONGEST_RAW), ""):
         lines.put((host, raw))
     lines.put((host, None))

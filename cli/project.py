@@ -54,4 +54,5 @@ def known_hosts(environment: str, *, rehearsal: bool = False) -> list[str]:
             walk(below)
 
     walk(content)
-    return list(dict.fromkeys(names))
+    # What a shell is given to complete with are names.
+    return [name for name in dict.fromkeys(names) if re.fullmatch(r"[\w\[][\w.:\[\]-]*", name)]

@@ -9,13 +9,13 @@ from ansible.utils.vars import load_extra_vars
 
 from ..plugin_utils.errors import Problem
 from ..plugin_utils.inventory import environment as in_hand
-from ..plugin_utils.inventory.connections import connection_problems
+from ..plugin_utils.inventory.connections import connection_problems, word_problems
 from ..plugin_utils.inventory.defaults import edited_files, order_problems
 from ..plugin_utils.inventory.host_values import value_problems
 from ..plugin_utils.inventory.names import name_problems
 from ..plugin_utils.inventory.own_files import project_file_problems
 from ..plugin_utils.inventory.topology import address_problems, topology_problems
-from ..plugin_utils.inventory.view import DECISIONS, Inventory, plain
+from ..plugin_utils.inventory.view import DECISIONS, THE_DEFAULT, Inventory, plain
 from ..plugin_utils.project_root import ENGINE
 from ..plugin_utils.secrets.vault import secret_problems
 from ..plugin_utils.stack.lock import FILE as STACK_LOCK
@@ -49,7 +49,12 @@ def all_problems(
     hosts = [host for host in inventory.hosts if inventory.environment(host)]
     for host in hosts:
         host_vars = task_vars["hostvars"][host]
-        yield from value_problems(inventory, host, host_vars)
+        words = list(word_problems(inventory, host, host_vars))
+        yield from words
+        for problem in value_problems(inventory, host, host_vars):
+            # By default it is what is wrong already.
+            if not (words and problem.variable == "machine_address" and problem.place == THE_DEFAULT):
+                yield problem
         yield from connection_problems(inventory, host, host_vars)
         yield from address_problems(inventory, host, host_vars)
     first = {inventory.environment(host): host for host in reversed(hosts)}

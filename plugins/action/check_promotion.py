@@ -9,8 +9,8 @@ from ansible.plugins.action import ActionBase
 
 from ..plugin_utils.errors import SamestackError, failing
 from ..plugin_utils.parity.compare import compare
-from ..plugin_utils.parity.envelope import read_envelope
 from ..plugin_utils.parity.gate import Verdict, gates, judge, notes, ways_out
+from ..plugin_utils.parity.store import read_of_host
 from ..plugin_utils.project.repository import commits_between, mirror_of
 from ..plugin_utils.project_root import project_root
 from ..plugin_utils.release.answers import STATE, checked
@@ -85,7 +85,8 @@ class ActionModule(ActionBase):
     def _parity(self) -> tuple[Verdict, list[Gate]]:
         """Return what the manifests of both say of a promotion; nothing where there are none."""
         args = self._task.args
-        envelopes = [read_envelope(Path(file)) for file in args.get("manifests") or []]
+        store = project_root() / ".samestack" / "manifests"
+        envelopes = [read_of_host(Path(file), store) for file in args.get("manifests") or []]
         comparison = compare(envelopes)
         verdict = judge(comparison, args.get("accept") or "", str(args.get("reason") or ""))
         return verdict, [Gate(wrong, mend) for wrong, mend in gates(verdict, comparison)]

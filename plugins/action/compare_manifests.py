@@ -10,9 +10,8 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ..plugin_utils.errors import failing
-from ..plugin_utils.parity.envelope import read_envelope
 from ..plugin_utils.parity.report import Report
-from ..plugin_utils.parity.store import Store
+from ..plugin_utils.parity.store import Store, read_of_host
 from ..plugin_utils.parity.text import Look
 from ..plugin_utils.project_root import project_root
 
@@ -27,7 +26,8 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the report as `say`; failed where environments do not match. One environment is only kept."""
         result: dict[str, Any] = super().run(tmp, task_vars) | {"changed": False, "remote_calls": 0}
-        found = [read_envelope(Path(file)) for file in self._task.args.get("files") or []]
+        store = project_root() / ".samestack" / "manifests"
+        found = [read_of_host(Path(file), store) for file in self._task.args.get("files") or []]
         kinds = {envelope.environment: envelope.rehearsal for envelope in found}
         if len(kinds) < len(("one", "other")):
             return result

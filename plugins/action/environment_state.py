@@ -30,6 +30,8 @@ class ActionModule(ActionBase):
         result |= self._execute_module(
             module_name="samestack.core.environment_state", module_args=args, task_vars=task_vars
         )
+        # A host has no say in what is known of it apart from the result.
+        result.pop("ansible_facts", None)
         state = result.get("state")
         if state:
             host = str((task_vars or {}).get("inventory_hostname", ""))

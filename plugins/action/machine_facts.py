@@ -14,7 +14,8 @@ from ..module_utils.packages.compare import stack_of
 from ..module_utils.standalone import look
 from ..plugin_utils.connection.messages import host_name
 from ..plugin_utils.connection.ssh_errors import last_words
-from ..plugin_utils.errors import DecisionError
+from ..plugin_utils.errors import DecisionError, failing
+from ..plugin_utils.release.answers import MACHINE, STACK, checked
 
 # Of role host's own templates
 CANDIDATES = ("nginx", "postgresql")
@@ -25,6 +26,7 @@ class ActionModule(ActionBase):
 
     _VALID_ARGS = frozenset({"candidates", "stack"})
 
+    @failing
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return `ansible_facts.machine`."""
         result: dict[str, Any] = super().run(tmp, task_vars) | {"changed": False}
@@ -41,9 +43,16 @@ class ActionModule(ActionBase):
                 "failed": True,
                 "msg": f"{host_name(task_vars or {})}: what it is cannot be found out: {said}",
             }
-        machine = json.loads(lines[-1])
-        if machine["stack"]:
-            machine["stack"] = stack_of(**machine["stack"])
+        try:
+            machine = checked(MACHINE, json.loads(lines[-1]), host_name(task_vars or {}))
+            if machine["stack"]:
+                machine["stack"] = checked(STACK, stack_of(**machine["stack"]), host_name(task_vars or {}))
+        except (ValueError, RecursionError, TypeError) as error:
+            said = last_words(str(error))
+            return result | {
+                "failed": True,
+                "msg": f"{host_name(task_vars or {})}: what it says of itself is none: {said}",
+            }
         app = str((task_vars or {}).get("app_name") or "")
         if app and (home := machine["homes"].get(app, f"/srv/{app}")) != f"/srv/{app}":
             what = f"{host_name(task_vars or {})} has an account of this name already, with the home {home}"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 from ..module_utils.release.place import LIVE_CODE
 from ..plugin_utils.errors import DecisionError, failing
-from ..plugin_utils.project.archive import keep_newest, pack
+from ..plugin_utils.project.archive import check_links, keep_newest, pack
 from ..plugin_utils.project.detect import Given, detect
 from ..plugin_utils.project.repository import FIXED_TIME, Request
 from ..plugin_utils.project.source import fetch
@@ -52,6 +52,8 @@ def prepare(args: dict[str, Any], base: Path) -> dict[str, Any]:
         tree = Path(scratch) / "source"
         tree.mkdir()
         source = fetch(request, tree, cache)
+        if not live:
+            check_links(tree)
         project = detect(tree, given, args["pins"], machine["python"])
         inputs = inputs_of(args, source, project, tree)
         if not live:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ansible.plugins.callback import CallbackBase
 
+from ..plugin_utils.console.run import learn_secrets
 from ..plugin_utils.release.notifications import send
 from ..plugin_utils.release.outcome import INTERRUPTED, Outcome, promised
 
@@ -44,6 +45,7 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_failed(self, result: CallbackTaskResult, ignore_errors: bool = False) -> None:
         """Learn why a step failed."""
+        learn_secrets(result.host)
         self._outcome.saw(result.host.get_name(), result.task.action, result.result)
         if not ignore_errors:
             # Without the name of the role, which says nothing to people.

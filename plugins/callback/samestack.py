@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 from ansible import constants, context
 from ansible.plugins.callback.default import CallbackModule as DefaultCallback
 
-from ..module_utils.common.secrets import KNOWN
 from ..plugin_utils.console import progress, report, screen
 from ..plugin_utils.console import run as events
 from ..plugin_utils.project_root import project_root
@@ -72,7 +71,7 @@ def ours(hook: Callable[..., None]) -> Callable[..., None]:
     def wrapped(self: CallbackModule, *args: object, **kwargs: object) -> None:
         original = getattr(DefaultCallback, hook.__name__)
         if args and hasattr(args[0], "host"):
-            self.learn_secrets(args[0].host)
+            events.learn_secrets(args[0].host)
         if self.gave_way or self._display.verbosity > 0:
             original(self, *args, **kwargs)
             return
@@ -101,13 +100,6 @@ class CallbackModule(DefaultCallback):
         self.run = events.Run()
         stepwise = context.CLIARGS.get("step") or constants.config.get_config_value("ENABLE_TASK_DEBUGGER")
         self.screen = screen.Screen(self._display, live=screen.is_terminal() and not stepwise)
-
-    @staticmethod
-    def learn_secrets(host: Host) -> None:
-        """Learn what must not be shown: preflight has given the environment's secrets to its hosts."""
-        for name, value in host.vars.items():
-            if name.startswith("vault_") and isinstance(value, str):
-                KNOWN.learn(str(value))
 
     def give_way(self, error: Exception) -> None:
         """Leave the rest of the run to Ansible's own callback, and say so once."""

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["json_line", "last_lines", "listing", "nearest", "one_line", "printable", "said"]
 
-# What moves a terminal's cursor, colours it, names its window, writes to its clipboard (ECMA-48; xterm's ctlseqs)
-SEQUENCES = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
-    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\n\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)|\x1b[ -/]*[0-~]"
-)
+# What moves a terminal's cursor and colours it; and what names its window or writes to its clipboard, with the words in
+# it (ECMA-48; xterm's ctlseqs)
+MOVES = r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
+STRINGS = r"(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\n\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)|\x1b[ -/]*[0-~]"
+SEQUENCES = {True: re.compile(MOVES), False: re.compile(f"{MOVES}|{STRINGS}")}
 # Control characters but tab and line feed, and what is not seen but changes what is: directions, joiners, tags, breaks
 # of lines, halves of characters (Unicode's categories Cc, Cf, Zl, Zp, Cs)
 UNSEEN = re.compile(
@@ -34,9 +34,14 @@ UNSEEN = re.compile(
 LONGEST_LINE = 2000
 
 
-def printable(text: str) -> str:
-    """Return a text without what a terminal obeys or nobody sees; lines and tabs stay."""
-    return text if text.isascii() and text.isprintable() else UNSEEN.sub("", SEQUENCES.sub("", text))
+def printable(text: str, *, words_inside: bool = False) -> str:
+    """Return a text without what a terminal obeys or nobody sees; lines and tabs stay.
+
+    Of a title for the window and its like all is gone, but for its words where `words_inside`: a log hides nothing.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return UNSEEN.sub("", SEQUENCES[words_inside].sub("", text))
 
 
 def one_line(text: str, letters: int = LONGEST_LINE) -> str:
@@ -45,9 +50,9 @@ def one_line(text: str, letters: int = LONGEST_LINE) -> str:
     return line if len(line) <= letters else line[: letters - 1] + "…"
 
 
-def said(text: str) -> str:
+def said(text: str, *, words_inside: bool = False) -> str:
     """Return what somebody else said: printable, no line too long to read, without known secrets."""
-    lines = printable(KNOWN.masked_end(text)).split("\n")
+    lines = printable(KNOWN.masked_end(text), words_inside=words_inside).split("\n")
     return "\n".join(line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 1] + "…" for line in lines)
 
 

@@ -87,6 +87,30 @@ CASES = {
         "web_upload_limit: 1g",
         ("web_upload_limit = 1g", "dev/differences.yml:", "same in every", "all/app.yml", "all/differences.yml"),
     ),
+    "user that is an option of ssh": Broken(
+        "dev.yml",
+        "    ansible_user: vagrant",
+        "    ansible_user: -oProxyCommand=x",
+        ("ansible_user = -oProxyCommand=x (in inventories/dev.yml:", "no login name", "Write the name of a user"),
+    ),
+    "address that is an option of ssh": Broken(
+        "dev.yml",
+        "    ansible_user: vagrant",
+        "    ansible_user: vagrant\n    ansible_host: '-oProxyCommand=x'",
+        ("ansible_host = -oProxyCommand=x (in inventories/dev.yml:", "no address", "Write an address"),
+    ),
+    "address of several lines": Broken(
+        "dev.yml",
+        "    ansible_user: vagrant",
+        '    ansible_user: vagrant\n    ansible_host: "a\\nProxyCommand x"',
+        ("ansible_host = a ProxyCommand x (in inventories/dev.yml:", "no address"),
+    ),
+    "host that leads elsewhere": Broken(
+        "dev.yml",
+        "dev1:",
+        "../../dev1:",
+        ("../../dev1 (in inventories/dev.yml)", "no name of a host", "such as web1"),
+    ),
     "undeclared difference in an inventory": Broken(
         "dev.yml",
         "    ansible_user: vagrant",

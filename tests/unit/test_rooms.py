@@ -21,6 +21,7 @@ ROLES = ROOT / "roles"
 #: What the control node and the hosts both use; it must not grow without a reason.
 SHARED = {
     "module_utils/common/paths",
+    "module_utils/common/secrets",
     "module_utils/common/text",
     "module_utils/manifest/reading/key",
     "module_utils/packages/compare",

@@ -90,7 +90,7 @@ class Target:
 
     def known_hosts_name(self) -> str:
         """Return the name under which ssh looks the host's key up: alias or host name, with a port that is not 22."""
-        answer = run(["ssh", "-G", *self.arguments, self.address]).stdout
+        answer = run(["ssh", "-G", *self.arguments, "--", self.address]).stdout
         settings = dict(line.split(" ", 1) for line in answer.splitlines() if " " in line)
         name = settings.get("hostkeyalias") or settings.get("hostname") or self.address
         port = settings.get("port", SSH_PORT)

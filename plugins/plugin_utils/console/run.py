@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible import constants
 
+from ...module_utils.common.secrets import KNOWN
 from ..text import said
 from . import progress, report
 
@@ -145,6 +146,13 @@ def inventory_variables(host: Host) -> dict[str, Any]:
     for holder in (*groups, host):
         found.update(holder.get_vars())
     return found
+
+
+def learn_secrets(host: Host) -> None:
+    """Learn what must not be shown: preflight has given the environment's secrets to its hosts."""
+    for name, value in host.vars.items():
+        if name.startswith("vault_") and isinstance(value, str):
+            KNOWN.learn(str(value))
 
 
 def shown_diff(diff: Any) -> Any:

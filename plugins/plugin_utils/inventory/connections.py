@@ -1,12 +1,14 @@
-"""A rehearsal reaches local machines only: nothing in the inventory may lead past Vagrant's connections."""
+"""Where the inventory leads: no word of it is an option of ssh, and a rehearsal reaches local machines only."""
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import Problem
+from ..text import one_line
 from . import environment as in_hand
 from .view import plain
 
@@ -15,8 +17,29 @@ if TYPE_CHECKING:
 
     from .view import HostVars, Inventory
 
+HOST_NAME = re.compile(r"\w[\w.-]{0,252}")
+ADDRESS = (r"[A-Za-z0-9_:\[][\w.:%\[\]-]*", "address", "Write an address such as 203.0.113.7, or a name that ssh knows")
+LOGIN = (r"\w[\w.@\\+-]*", "login name", "Write the name of a user of that host")
+PORT = (r"\d{1,5}", "port", "Write a number from 1 to 65535")
+#: Of the words that become arguments of ssh: how they look, what they are, how to write them
+SSH_WORDS = {
+    "ansible_host": ADDRESS, "ansible_ssh_host": ADDRESS, "ansible_user": LOGIN, "ansible_ssh_user": LOGIN,
+    "ansible_port": PORT, "ansible_ssh_port": PORT,
+}  # fmt: skip
 # What ssh reads beside `ansible_ssh_common_args`: a second -F or another host name there would win.
 OTHER_WAYS = ("ansible_ssh_host", "ansible_ssh_args", "ansible_ssh_extra_args", "ansible_ssh_executable")
+
+
+def word_problems(inventory: Inventory, host: str, host_vars: HostVars) -> Iterator[Problem]:
+    """Yield the names, addresses and users that ssh would take for an option, or a file's name for a way elsewhere."""
+    if not HOST_NAME.fullmatch(host):
+        fix = "Name it with letters, digits, dots, hyphens and underscores, such as web1"
+        place = ", ".join(sorted(inventory.in_hand)) or "the inventory"
+        yield Problem(one_line(host, 60), place, "this is no name of a host", fix)
+    for name, (pattern, what, fix) in SSH_WORDS.items():
+        value = str(plain(host_vars.get(name) or ""))
+        if value and not re.fullmatch(pattern, value):
+            yield Problem(name, inventory.place(name, (), host), f"this is no {what}", fix, one_line(value, 60))
 
 
 def connection_problems(inventory: Inventory, host: str, host_vars: HostVars) -> Iterator[Problem]:

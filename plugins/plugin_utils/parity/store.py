@@ -100,4 +100,13 @@ class Store:
         return bool(self.history(environment, rehearsal=rehearsal))
 
 
-__all__ = ["EnvelopeError", "Saved", "Store"]
+def read_of_host(path: Path, store: Path) -> Envelope:
+    """Return the envelope in a file of a run's facts; raises EnvelopeError for one that is not where it belongs."""
+    envelope = read_envelope(path)
+    home = Store(store).place(envelope.environment, rehearsal=envelope.rehearsal) / envelope.host
+    if path.parent != home or not NAME.fullmatch(path.name):
+        raise EnvelopeError(str(path), "this is no recording of this computer's", "Run the same command again")
+    return envelope
+
+
+__all__ = ["EnvelopeError", "Saved", "Store", "read_of_host"]

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DecisionError
-from ..text import last_lines, listing, nearest
+from ..text import last_lines, listing, nearest, one_line
+from .archive import is_inside, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +30,12 @@ SAFE_REVISION = re.compile(r"[\w][\w./+@-]*")
 FIXED_TIME = 315532800
 TIMEOUT = 900
 COMMITS_SHOWN = "200"
+COMMIT_LETTERS = 400
+# Of a repository's own settings none runs a program of its choice (a hook, a file system's watcher), and it is not led
+# into a repository inside of another.
+HARMLESS = (
+    "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "safe.bareRepository=explicit",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,8 @@ def ssh_environment(request: Request, scratch: Path) -> dict[str, str]:
     return {
         **os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true", "SSH_ASKPASS": "true", "HGPLAIN": "1",
         "GIT_SSH_COMMAND": shlex.join(["ssh", *options]), "LC_ALL": "C.UTF-8",
+        # Of remote helpers (`ext::`), which run what an address says, none
+        "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
     }  # fmt: skip
 
 
@@ -131,7 +140,7 @@ class Git:
         return Source({"commit": commit}, f"git {url}, {where}{commit[:12]}", time, str(mirror))
 
     def _git(self, mirror: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        return run(["git", "--git-dir", mirror, *arguments], self.environment)
+        return run(["git", *HARMLESS, "--git-dir", mirror, *arguments], self.environment)
 
     def _mirror(self, url: str) -> Path:
         """Bring the mirror of the repository up to date."""
@@ -184,9 +193,9 @@ class Git:
             made = self._git(mirror, "archive", "--format=tar", "-o", Path(archive.name), commit)
             if made.returncode:
                 raise DecisionError("app_source.url", url, f"git archive failed:\n{last_lines(made.stderr, 6)}\n", "")
-            run(["tar", "-x", "-f", archive.name, "-C", target])
+            unpack(Path(archive.name), target)
         modules = target / ".gitmodules"
-        if modules.is_file():
+        if modules.is_file() and not modules.is_symlink():
             self._export_submodules(mirror, url, commit, target)
 
     def _export_submodules(self, mirror: Path, url: str, commit: str, target: Path) -> None:
@@ -199,10 +208,14 @@ class Git:
             name, _, what = key.removeprefix("submodule.").rpartition(".")
             entries.setdefault(name, {})[what] = value
         for entry in entries.values():
+            if not entry.get("url") or not is_inside(target, entry.get("path", "")):
+                continue
             recorded = self._git(mirror, "ls-tree", commit, "--", entry.get("path", "")).stdout.split()
             match recorded:
                 case [_mode, "commit", pinned, *_path]:
-                    self._export_submodule(resolve_url(url, entry["url"]), pinned, target / entry["path"])
+                    found = resolve_url(url, entry["url"])
+                    check_submodule(url, found)
+                    self._export_submodule(found, pinned, target / entry["path"])
 
     def _export_submodule(self, url: str, commit: str, target: Path) -> None:
         mirror = self._mirror(url)
@@ -269,9 +282,19 @@ def commits_between(mirror: str, old: str, new: str) -> list[dict[str, str]]:
         form = "%H%x1f%an%x1f%s"
         listed = run(["git", "--git-dir", mirror, "log", f"--max-count={COMMITS_SHOWN}", f"--format={form}",
                       f"{old}..{new}"])  # fmt: skip
-    lines = listed.stdout.splitlines() if listed.returncode == 0 else []
-    rows = [line.split("\x1f", 2) for line in lines]
+    lines = listed.stdout.split("\n") if listed.returncode == 0 else []
+    rows = [[one_line(part, COMMIT_LETTERS) for part in line.split("\x1f", 2)] for line in lines if line]
     return [dict(zip(("commit", "author", "subject"), row, strict=False)) for row in rows]
+
+
+def check_submodule(parent: str, url: str) -> None:
+    """Raise DecisionError for a submodule that would be read from this computer, of a repository that is not on it."""
+    local = r"/|\.|~|file:|[A-Za-z]:[\\/]"
+    if url.startswith("-") or (re.match(local, url) and not re.match(local, parent)):
+        raise DecisionError(
+            "app_source.url", parent, f"its .gitmodules names a folder of this computer: {one_line(url, 80)}",
+            "Give the submodule the address of a repository",
+        )  # fmt: skip
 
 
 def resolve_url(parent: str, url: str) -> str:

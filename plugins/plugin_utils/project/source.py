@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DecisionError
-from .repository import Git, Mercurial, Request, Source, run, ssh_environment
+from .repository import HARMLESS, Git, Mercurial, Request, Source, run, ssh_environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +75,7 @@ def path_files(folder: Path) -> list[str]:
 def _git_files(folder: Path) -> list[str] | None:
     """Return what git tracks or would track; None outside of a work tree, and where git ignores the whole folder."""
     # The folder may belong to another user than the one who deploys; only names are read.
-    git: Sequence[str | Path] = ["git", "-c", "safe.directory=*", "-C", folder]
+    git: Sequence[str | Path] = ["git", *HARMLESS, "-c", "safe.directory=*", "-C", folder]
     if shutil.which("git") is None or run([*git, "rev-parse", "--is-inside-work-tree"]).stdout.strip() != "true":
         return None
     if run([*git, "check-ignore", "--quiet", "."]).returncode == 0:

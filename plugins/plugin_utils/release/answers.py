@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 RELEASE = Text(12, rf"[0-9a-f]{{12}}|(?:{LIVE_CODE})?")
-DIGEST = Text(64, "(?:[0-9a-f]{64})?")
+DIGEST = Text(64, "[0-9a-f]*")
 VENV = Text(12, "[0-9a-f]{12}|none|")
 COMMIT = Text(64, "[0-9a-f]*")
 LINE = Text(2000)
@@ -41,6 +41,16 @@ LEDGER_LINE = Record({}, {
     "migrations": Each(NAME), "commits": COMMITS, "on": Boolean(), "files": OneOf((Number(), Each(Text(), 600_000))),
     "packages": Number(),
 })  # fmt: skip
+#: What `machine_facts` finds: words go into names of sources, units and paths
+WORD = Text(80, r"[\w.+~:-]*")
+PACKAGE, VERSION = Text(200, r"[a-z0-9][a-z0-9+.-]*(?::[a-z0-9-]+)?"), Text(200, r"[\w.+~:-]*")
+MACHINE = Record({
+    "os": WORD, "release": WORD, "codename": WORD, "python": WORD, "architecture": WORD, "memory_mb": Number(),
+    "swap_mb": Number(), "processors": Number(), "systemd": Number(), "container": Boolean(), "ipv6": Boolean(),
+    "dpkg_interrupted": Boolean(), "uv": WORD, "owed": Each(WORD, 100), "homes": Names(LINE, LINE, 100_000), "packages": Names(PACKAGE, VERSION, 100_000),
+    "candidates": Names(PACKAGE, VERSION, 1000), "stack": Record({}, {"listing": Text(32 << 20), "updated": WORD}),
+})  # fmt: skip
+STACK = Record({"versions": Names(PACKAGE, VERSION, 100_000), "architecture": WORD, "updated": WORD})
 SINCE = Number(0, 2.0**35)
 HOLDER = Record({}, {"since": SINCE, "who": LINE, "verb": NAME, "environment": NAME, "message": WORDS})
 LIVE = Record({}, {"release": RELEASE, "label": LINE})

@@ -7,8 +7,10 @@ Runs on the control node. A notice is a mapping: `event` (start, end), `verb`, `
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
+from ..text import said
 from ..transport.apprise_urls import NotSentError, ask
 from .ledger_table import short_label
 from .run import one_line
@@ -47,7 +49,7 @@ def text(notice: Mapping[str, Any]) -> str:
     for side in ("from", "to"):
         release, label = str(notice.get(side) or ""), name(notice, side)
         if release:
-            lines.append(f"{side + ':':6}{release}" + (f" ({label})" if label != release else ""))
+            lines.append(f"{side + ':':6}{one_line(release)}" + (f" ({label})" if label != release else ""))
     commits = notice.get("commits") or []
     if isinstance(commits, (list, tuple)):
         lines += [f"{len(commits)} commit{'' if len(commits) == 1 else 's'}:"] if commits else []
@@ -55,9 +57,9 @@ def text(notice: Mapping[str, Any]) -> str:
         lines += [f"  and {len(commits) - COMMITS_SHOWN} more"] if len(commits) > COMMITS_SHOWN else []
     else:
         lines.append(f"{commits} commit{'' if commits == 1 else 's'}")
-    lines += [f"  {line}" for line in str(notice.get("reason") or "").splitlines()[:REASON_LINES]]
+    lines += [f"  {line}" for line in said(str(notice.get("reason") or "")).splitlines()[:REASON_LINES]]
     served = notice.get("served") or {}
-    lines += [f"{host} serves {release}" for host, release in served.items()] if len(served) > 1 else []
+    lines += [one_line(f"{host} serves {release}") for host, release in served.items()] if len(served) > 1 else []
     return "\n".join([*lines, *([str(notice["site"])] if notice.get("site") else [])])
 
 
@@ -70,11 +72,16 @@ def commit_line(commit: Any) -> str:
     return one_line(" ".join(part for part in parts if part) + author)
 
 
+def addressed_to_nobody(words: str) -> str:
+    """Return words that call nobody in a chat (`@channel`, Slack's `<!here>`, a link in disguise): they stay words."""
+    return re.sub(r"(?<![\w@])@(?=\w)|<(?=[!@#]|\w+:)|\]\((?=\w+:)", lambda found: f"{found[0]} ", words)
+
+
 def send(urls: Sequence[str], notice: Mapping[str, Any]) -> list[str]:
     """Send a notice to all services at once; returns what went wrong, for a warning each, without secrets."""
     if not urls:
         return []
-    title, _, body = text(notice).partition("\n")
+    title, _, body = addressed_to_nobody(text(notice)).partition("\n")
     kind = {"ok": "success", "failed": "failure"}.get(str(notice.get("result")), "info")
     try:
         troubles = ask([str(url) for url in urls], title=title, body=body, type=kind)
