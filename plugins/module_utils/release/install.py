@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import subprocess
 from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from ..common.errors import DECISIONS_FILE, HostError
+from .environment import own_folders, text
+from .fetching import CERTIFICATES, PYTHON, fetch_account
 from .inside import inside_source
+from .sandbox import INSIDE, online
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .building import Building
 
-PYTHON = "/usr/bin/python3"
-CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+CACHE = f"{INSIDE}/cache"
+#: The environment that is fetched for, and is thrown away
+FETCHED = f"{INSIDE}/fetched/venv"
+# What uv says of a Python that it cannot start, and of a package that it cannot build without one
+DENIED, UNKNOWN_PYTHON = "Permission denied (os error 13)", "Failed to inspect Python interpreter"
+UNBUILT = re.compile(r"Failed to (?:download and )?build `([\w.-]+)")
+MOST_UNBUILT = 50
+# Folders of uv's cache: what is of one moment, and where sources are built
+NOT_GIVEN = (".", "builds-", "interpreter-", "environments-", "CACHEDIR")
+BUILT_IN = ("sdists-", "git-")
+# What a netrc file can hold without quotes
+PLAIN = re.compile(r"[^\s\"'#\\]+")
 # What a tool says when the lock is older than the file it was made from, and how to make it anew
 OUTDATED = {
     "uv": (r"lockfile .*needs to be updated|--locked", "uv lock"),
@@ -23,31 +41,55 @@ OUTDATED = {
 
 
 def environment(builder: Building) -> dict[str, str]:
-    """Return uv's environment; a private index's password is only here, never among the arguments."""
-    values = {
-        "UV_CACHE_DIR": builder.params["uv_cache"],
+    """Return uv's environment, with nothing of the application's in it."""
+    return {
+        **own_folders(),
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "UV_CACHE_DIR": CACHE,
         # Of a release, `compile_packages` sees to it.
         "UV_COMPILE_BYTECODE": "1" if builder.live_path else "0",
-        "UV_LINK_MODE": "hardlink",
+        # What is fetched is of another account.
+        "UV_LINK_MODE": "copy",
         "UV_NO_PROGRESS": "1",
         "UV_PROJECT_ENVIRONMENT": builder.venv,
         "UV_PYTHON": PYTHON,
         "UV_PYTHON_DOWNLOADS": "never",
         "SSL_CERT_FILE": CERTIFICATES,
+        **{name: text(value) for name, value in builder.params["build_env"].items()},
     }
+
+
+def left_out(command: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the options that install into what is thrown away, without some packages."""
+    if command[0] != "pip":
+        return [part for name in names for part in ("--no-install-package", name)]
+    python = os.path.basename(os.path.realpath(PYTHON))
+    target = ["--python", PYTHON, "--target", f"{FETCHED}/lib/{python}/site-packages"]
+    return [*target, *(["--excludes", f"{INSIDE}/left-out"] if names else [])]
+
+
+def index_environment(builder: Building) -> tuple[dict[str, str], str]:
+    """Return what uv is told of the private indexes: an environment, and the text of a netrc file.
+
+    Passwords belong to the host that the decisions name: the project may call an index of its own by the same name.
+    They are for the account that fetches alone; what netrc cannot hold is part of the index's address.
+    """
     declared = builder.release["packages"]["indexes"]
-    added = []
+    added, lines, hosts = [], [], set()
     for name, index in builder.params["indexes"].items():
-        key = re.sub(r"\W", "_", name).upper()
-        if name not in declared:
-            added.append(f"{name}={index['url']}")
-        if index.get("user"):
-            values[f"UV_INDEX_{key}_USERNAME"] = index["user"]
-        if builder.params["index_passwords"].get(name):
-            values[f"UV_INDEX_{key}_PASSWORD"] = builder.params["index_passwords"][name]
-    if added:
-        values["UV_INDEX"] = " ".join(added)
-    return values
+        user, password = index.get("user") or "", builder.params["index_passwords"].get(name) or ""
+        url = urlsplit(index["url"])
+        address = index["url"]
+        if password and PLAIN.fullmatch(user) and PLAIN.fullmatch(password) and url.hostname not in hosts:
+            hosts.add(url.hostname)
+            lines.append(f"machine {url.hostname}\nlogin {user}\npassword {password}\n")
+        elif user or password:
+            given = ":".join(quote(part, safe="") for part in (user, password))
+            address = urlunsplit(url._replace(netloc=f"{given}@{url.netloc.rpartition('@')[2]}"))
+        if name not in declared or address != index["url"]:
+            added.append(f"{name}={address}")
+    return ({"UV_INDEX": " ".join(added)} if added else {}), "".join(lines)
 
 
 def install(builder: Building) -> None:
@@ -55,28 +97,28 @@ def install(builder: Building) -> None:
     packages = builder.release["packages"]
     source = builder.place.path("source")
     folder = os.path.dirname(os.path.join(source, packages["file"]))
-    file = os.path.basename(packages["file"])
     uv = Uv(builder, folder)
-    # Live code runs from the environment while it is brought up to date.
-    existing = "--allow-existing" if builder.live_path else "--clear"
-    uv.run("venv", "--quiet", existing, "--python", PYTHON, builder.venv)
-    added = builder.release["requirements"]
-    kind = packages["kind"]
+    listed, optional = os.path.basename(packages["file"]), []
+    added, kind = list(builder.release["requirements"]), packages["kind"]
+    if kind in ("poetry", "pipenv"):
+        listed = export(uv, kind)
+    if kind in ("uv", "pyproject", "requirements"):
+        optional = [part for extra in packages["extras"] for part in ("--extra", extra)]
     if kind == "uv":
-        options = [part for extra in packages["extras"] for part in ("--extra", extra)]
-        options += [part for group in packages["groups"] for part in ("--group", group)]
-        uv.run("sync", "--locked", "--no-default-groups", "--no-install-project", *options)
+        optional += [part for group in packages["groups"] for part in ("--group", group)]
+        whole = ["sync", "--locked", "--no-default-groups", "--no-install-project", *optional]
+        steps = [whole, *([["pip", "install", *added]] if added else [])]
     elif kind == "pylock":
-        uv.install("-r", file)
-    elif kind in ("poetry", "pipenv"):
-        uv.install("-r", export(uv, kind), *added)
-        added = []
+        steps = [["pip", "install", "-r", listed], *([["pip", "install", *added]] if added else [])]
     else:
-        options = [part for extra in packages["extras"] for part in ("--extra", extra)]
-        uv.install("-r", file, *options, *added)
-        added = []
-    if added:
-        uv.install(*added)
+        steps = [["pip", "install", "-r", listed, *optional, *added]]
+    for step in steps:
+        uv.fetch(*step)
+    uv.hand_over()
+    # Live code runs from a copy of the environment while it is brought up to date.
+    uv.run("venv", "--quiet", "--allow-existing", "--python", PYTHON, builder.venv)
+    for step in steps:
+        uv.install(*step)
 
 
 def compile_packages(builder: Building, donor: str) -> None:
@@ -84,44 +126,132 @@ def compile_packages(builder: Building, donor: str) -> None:
     # Without `site`: nothing of the packages runs.
     python = [os.path.join(builder.venv, "bin", "python"), "-I", "-S", "-B", "-"]
     program = inside_source("program.compile_packages", {"venv": builder.venv, "donor": donor})
-    done = builder.attempt(python, cwd="/", input=program)
+    done = builder.attempt(python, cwd="/", env=environment(builder), text=program)
     if done.returncode:
         raise builder.failure("compileall", done.stdout + done.stderr)
 
 
 def export(uv: Uv, kind: str) -> str:
-    """Have the lock's own tool write it as a requirements file in the release's folder; returns that file's path."""
+    """Have the lock's own tool write it as a requirements file; returns that file's path, as a step sees it."""
     tools = uv.builder.params["pins"]
-    target = os.path.join(uv.builder.scratch, "requirements.txt")
+    target = os.path.join(INSIDE, "tmp", "requirements.txt")
+    wanted = [f"{kind}=={tools[kind]}"]
     if kind == "poetry":
-        with_plugin = ["--with", f"poetry-plugin-export=={tools['poetry-plugin-export']}"]
-        poetry = ["tool", "run", "--from", f"poetry=={tools['poetry']}", *with_plugin, "poetry"]
-        uv.run(*poetry, "export", "--only", "main", "--format", "requirements.txt", "--output", target, kind=kind)
+        wanted.append(f"poetry-plugin-export=={tools['poetry-plugin-export']}")
+    uv.fetch("pip", "install", *wanted, kind=kind)
+    uv.hand_over()
+    tool = ["tool", "run", "--offline", "--from", wanted[0], *[part for one in wanted[1:] for part in ("--with", one)]]
+    if kind == "poetry":
+        uv.run(
+            *tool, "poetry", "export", "--only", "main", "--format", "requirements.txt", "--output", target, kind=kind
+        )
         return target
-    pipenv = ["tool", "run", "--from", f"pipenv=={tools['pipenv']}", "pipenv"]
-    if os.path.isfile(os.path.join(uv.folder, "Pipfile")):
-        uv.run(*pipenv, "verify", kind=kind)
-    listed = uv.run(*pipenv, "requirements", "--hash", kind=kind)
-    uv.builder.attempt(["tee", target], cwd=uv.builder.scratch, input=listed)
+    if any(os.path.basename(name) == "Pipfile" for name in uv.builder.release["packages"]["inputs"]):
+        uv.run(*tool, "pipenv", "verify", kind=kind)
+    listed = uv.run(*tool, "pipenv", "requirements", "--hash", kind=kind)
+    uv.builder.attempt(["tee", target], cwd="/", env=uv.environment, text=listed)
     return target
 
 
 class Uv:
-    """uv, run as the build user in the folder of the file that lists the packages."""
+    """uv: as the account that fetches, into its cache alone, then as the build's account and without a network."""
 
     def __init__(self, builder: Building, folder: str) -> None:
-        """Take the builder and the folder."""
+        """Take the builder, and the folder of the file that lists the packages."""
         self.builder, self.folder = builder, folder
         self.environment = environment(builder)
+        #: What could not be fetched without building it, "*" for what is not known by name
+        self.unbuilt: list[str] = []
+
+    def fetch(self, *arguments: str, kind: str = "") -> None:
+        """Bring what a command would install into the cache; raises HostError.
+
+        Nothing is built: no Python can be started. A package that would have to be built ends the command once its
+        sources, and what they say they need, are fetched; so it is left out and the rest is fetched.
+        """
+        command, asked = list(arguments), False
+        names: list[str] = []
+        while True:
+            env = {**self.environment, **self.fetching(names)}
+            program = [self.builder.params["uv"], *command, *left_out(command, names)]
+            done = self.builder.fetch(program, self.folder, env)
+            output = done.stdout + done.stderr
+            unbuilt = UNBUILT.search(output)
+            if not done.returncode:
+                break
+            if not asked and UNKNOWN_PYTHON in output:
+                self.know_python()
+                asked = True
+            elif DENIED not in output or UNKNOWN_PYTHON in output:
+                self.explain(arguments, output, kind)
+            elif "--locked" in command:
+                # To compare the lock with the project may need a build, too: that is done when it is installed.
+                command[command.index("--locked")] = "--frozen"
+            elif unbuilt and unbuilt[1] not in names and len(names) < MOST_UNBUILT:
+                names.append(unbuilt[1])
+            else:
+                names.append("*")
+                break
+        self.unbuilt += names
+
+    def fetching(self, names: Sequence[str]) -> dict[str, str]:
+        """Return what the account that fetches gets besides, with its folder, cache and files in place."""
+        builder = self.builder
+        account = fetch_account(builder.params)
+        if not os.path.isdir(builder.sandbox.path("fetched")):
+            builder.sandbox.make("fetched", account.pw_uid)
+        indexes, netrc = index_environment(builder)
+        for name, content in (("netrc", netrc), ("left-out", "\n".join(names) + "\n")):
+            path = builder.sandbox.path(name)
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o400), "w", encoding="utf-8") as file:
+                os.fchown(file.fileno(), account.pw_uid, account.pw_gid)
+                file.write(content)
+        return {**indexes, "NETRC": f"{INSIDE}/netrc", "UV_PROJECT_ENVIRONMENT": FETCHED}
+
+    def know_python(self) -> None:
+        """Let uv note what the system's Python is: without a network, and away from the project."""
+        done = self.builder.fetch(
+            [self.builder.params["uv"], "--no-config", "python", "find", PYTHON], "/", self.environment, knowing=True
+        )
+        if done.returncode:
+            raise self.builder.failure("uv python find", done.stdout + done.stderr)
+
+    def hand_over(self) -> None:
+        """Give the build a cache of its own with what was fetched: files of which it can change none."""
+        source, target = self.builder.params["uv_cache"], self.builder.sandbox.path("cache")
+        shutil.rmtree(target, ignore_errors=True)
+        self.builder.sandbox.make("cache")
+        names = [name for name in os.listdir(source) if not name.startswith(NOT_GIVEN)]
+        # uv writes beside sources that it builds: those are copies.
+        whole = [os.path.join(source, name) for name in names if name.startswith(BUILT_IN)]
+        linked = [os.path.join(source, name) for name in names if not name.startswith(BUILT_IN)]
+        for options, paths in (["-a"], whole), (["-a", "--link"], linked):
+            if paths:
+                subprocess.run(["cp", *options, "--", *paths, target], check=True, capture_output=True)
+        own = [os.path.join(target, name) for name in os.listdir(target) if name.startswith((*BUILT_IN, "archive"))]
+        for path in own:
+            deep = [] if os.path.basename(path).startswith("archive") else ["-R"]
+            owner = str(self.builder.sandbox.uid)
+            subprocess.run(["chown", "-h", *deep, f"{owner}:{owner}", "--", path], check=True, capture_output=True)
 
     def install(self, *arguments: str) -> None:
-        """Install into the release's environment."""
-        self.run("pip", "install", "--python", os.path.join(self.builder.venv, "bin", "python"), *arguments)
+        """Install into the release's environment: without a network, or it is said."""
+        command = [self.builder.params["uv"], *arguments]
+        if arguments[0] == "pip":
+            command += ["--python", os.path.join(self.builder.venv, "bin", "python")]
+        done = self.builder.attempt([*command, "--offline"], cwd=self.folder, env=self.environment)
+        if done.returncode and self.unbuilt:
+            names = ", ".join(name for name in self.unbuilt if name != "*") or "A package"
+            self.builder.said.append(
+                f"{names}: built with a network, because the project's lock does not say all that building needs"
+            )
+            done = self.builder.attempt(command, cwd=self.folder, env=self.environment, more=online())
+        if done.returncode:
+            self.explain(arguments, done.stdout + done.stderr, "")
 
     def run(self, *arguments: str, kind: str = "") -> str:
-        """Run uv and return what it printed; raises HostError."""
-        command = [self.builder.params["uv"], *arguments]
-        done = self.builder.attempt(command, cwd=self.folder, env=self.environment)
+        """Run uv as the build's account and return what it printed; raises HostError."""
+        done = self.builder.attempt([self.builder.params["uv"], *arguments], cwd=self.folder, env=self.environment)
         if done.returncode:
             self.explain(arguments, done.stdout + done.stderr, kind)
         return str(done.stdout)

@@ -6,7 +6,8 @@ import contextlib
 import json
 import os
 import platform
-import stat
+import shutil
+import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from ...common.files import write_atomic
 from .. import environment
 from ..place import Place
 from . import archive, contents, static_history
+from .tree_copy import TreeCopy
 
 if TYPE_CHECKING:
     from ..building import Building
@@ -22,34 +24,14 @@ Contents = contents.Contents
 # 1980: the earliest time that zip files and Python's byte-code can both hold
 FIXED_TIME = 315532800
 # What Python reads of an environment's own description; the rest changes with every patch of Python or of uv.
+SETTINGS = "pyvenv.cfg"
 KEPT_SETTINGS = ("home", "include-system-site-packages")
 
 
-def give_tree(top: str, uid: int, gid: int) -> None:
-    """Give a folder and everything in it to somebody; links themselves, never what they point at."""
-    os.lchown(top, uid, gid)
-    for current, folders, files in os.walk(top):
-        for name in folders + files:
-            os.lchown(os.path.join(current, name), uid, gid)
-
-
-def seal_tree(top: str, modified: int | None = None) -> None:
-    """Give a folder to root: folders 0755, files 0644 or 0755, all files of one time where that is given."""
-    os.lchown(top, 0, 0)
-    for current, folders, files in os.walk(top):
-        for name in folders + files:
-            path = os.path.join(current, name)
-            status = os.lstat(path)
-            if status.st_uid or status.st_gid:
-                os.lchown(path, 0, 0)
-            if stat.S_ISLNK(status.st_mode):
-                continue
-            executable = stat.S_ISDIR(status.st_mode) or status.st_mode & 0o100
-            mode = 0o755 if executable else 0o644
-            if stat.S_IMODE(status.st_mode) != mode:
-                os.chmod(path, mode)
-            if modified is not None:
-                os.utime(path, (modified, modified))
+def give_copy(source: str, target: str, uid: int) -> None:
+    """Put a copy of a sealed folder's content into an empty one of somebody else's, who has no process meanwhile."""
+    subprocess.run(["cp", "-a", source + "/.", target], check=True, capture_output=True)
+    subprocess.run(["chown", "-R", "-h", f"{uid}:{uid}", target], check=True, capture_output=True)
 
 
 def live_donor(place: Place) -> archive.Donor:
@@ -79,32 +61,39 @@ def venv_donor(place: Place) -> archive.Donor:
     return archive.Donor(folder, Contents.read(folder + ".contents"))
 
 
-def seal_venv(folder: str, donor: archive.Donor) -> None:
-    """Seal an environment; the list beside it says that it is complete."""
-    path = os.path.join(folder, "pyvenv.cfg")
+def seal_venv(source: str, folder: str, owner: int, donor: archive.Donor, may_lead: tuple[str, ...] = ()) -> None:
+    """Seal an environment that somebody made; the list beside it says that it is complete."""
+    entries = TreeCopy(folder, owner=owner, donor=donor, may_lead=("/usr", *may_lead)).take(source)
+    path = os.path.join(folder, SETTINGS)
     with open(path, encoding="utf-8") as file:
-        lines = [line for line in file if line.split("=")[0].strip() in KEPT_SETTINGS]
-    write_atomic(path, "".join(lines))
-    seal_tree(folder)
-    listed = Contents(contents.read_tree(folder))
-    archive.share(folder, listed, donor)
+        kept = "".join(line for line in file if line.split("=")[0].strip() in KEPT_SETTINGS)
+    write_atomic(path, kept)
+    entries[SETTINGS] = (contents.FILE, contents.text_digest(kept))
     os.sync()
-    write_atomic(folder + ".contents", listed.text)
+    write_atomic(folder + ".contents", Contents(entries).text)
 
 
 def seal_release(builder: Building) -> None:
     """Seal a release; release.json, written last, says that it is complete."""
     place, release = builder.place, builder.release
     modified = int(release.get("time") or time.time())
-    for name in ("source", "static"):
-        seal_tree(place.path(name), modified)
-    write_atomic(place.path("release.env"), environment.file_text(builder))
+    donor = live_donor(place)
+    entries: dict[str, tuple[str, str]] = {}
+    within = (place.folder, builder.venv)
+    for name, may_lead in (("source", (*within, "/usr", os.path.join(place.root, "shared"))), ("static", within)):
+        copy = TreeCopy(
+            place.path(name), owner=builder.sandbox.uid, donor=donor, prefix=name + "/", time=modified,
+            may_lead=may_lead, spare=builder.params["min_free"],
+        )  # fmt: skip
+        entries |= copy.take(builder.sandbox.path(name))
+    values = environment.file_text(builder)
+    write_atomic(place.path("release.env"), values)
     record = json.dumps(builder.record(), indent=1, sort_keys=True) + "\n"
-    entries = contents.read_tree(place.folder, contents.BESIDE)
+    entries["app"] = (contents.LINK, contents.text_digest(os.readlink(place.path("app"))))
+    entries["release.env"] = (contents.FILE, contents.text_digest(values))
     entries["release.json"] = (contents.FILE, contents.text_digest(record))
     venv = Contents.read(builder.venv + ".contents")
     listed = Contents(entries, (release["vid"], venv.sha256 if venv else ""))
-    archive.share(place.folder, listed, live_donor(place))
     write_atomic(place.path(contents.LIST), listed.text)
     built = build_record(builder, listed.sha256, modified)
     write_atomic(place.path(contents.BUILD), json.dumps(built, indent=1) + "\n")
@@ -112,13 +101,21 @@ def seal_release(builder: Building) -> None:
 
 
 def seal_live(builder: Building) -> None:
-    """Seal what live code runs with; the code itself is its owner's."""
-    for name in ("static", "venv"):
-        seal_tree(builder.place.path(name))
-    write_atomic(builder.place.path("release.env"), environment.file_text(builder))
+    """Seal what live code runs with, and put it in the place of what it ran with; the code itself is its owner's."""
+    place, uid = builder.place, builder.sandbox.uid
+    within = (place.folder, builder.live_path)
+    for name, may_lead in (("static", within), ("venv", (*within, "/usr"))):
+        folder, new, old = place.path(name), place.path(name + ".new"), place.path(name + ".old")
+        for left in (new, old):
+            shutil.rmtree(left, ignore_errors=True)
+        TreeCopy(new, owner=uid, donor=archive.NOBODY, may_lead=may_lead).take(builder.sandbox.path(name))
+        os.rename(folder, old)
+        os.rename(new, folder)
+        shutil.rmtree(old)
+    write_atomic(place.path("release.env"), environment.file_text(builder))
     built = build_record(builder, "", int(time.time()))
-    write_atomic(builder.place.path(contents.BUILD), json.dumps(built, indent=1) + "\n")
-    finish(builder.place, json.dumps(builder.record(), indent=1, sort_keys=True) + "\n")
+    write_atomic(place.path(contents.BUILD), json.dumps(built, indent=1) + "\n")
+    finish(place, json.dumps(builder.record(), indent=1, sort_keys=True) + "\n")
 
 
 def build_record(builder: Building, sha256: str, modified: int) -> dict[str, Any]:
@@ -136,6 +133,7 @@ def build_record(builder: Building, sha256: str, modified: int) -> dict[str, Any
         "time": modified,
         "python": platform.python_version(),
         "steps": builder.steps.done,
+        "said": builder.said,
         **builder.found,
     }
 
