@@ -194,11 +194,13 @@ class Builder:
         With `knowing` it is the other way round: no network, nothing of the build, and Python.
         """
         own = self.sandbox
+        given = {f"{INSIDE}/fetched": own.path("fetched"), f"{INSIDE}/cache": self.params["uv_cache"]}
+        shown = [os.path.join(INSIDE, "tmp"), *([] if self.live_path else [self.place.path("source")])]
         readable = [f"-{own.path(name)}:{INSIDE}/{name}" for name in ("tmp", "netrc", "left-out")] + self.readable()
         if not self.live_path:
             readable.append(f"{own.path('source')}:{self.place.path('source')}")
-        more = [] if knowing else [*online(), *no_python(), "BindReadOnlyPaths=" + " ".join(readable)]
-        given = {f"{INSIDE}/fetched": own.path("fetched"), f"{INSIDE}/cache": self.params["uv_cache"]}
+        fetching = [*online(), *no_python([*given, *shown]), "BindReadOnlyPaths=" + " ".join(readable)]
+        more = [] if knowing else fetching
         return own.run(Step(command, cwd, env, given, more, account=self.params["fetch_user"]))
 
     def failure(self, what: str, output: str) -> HostError:

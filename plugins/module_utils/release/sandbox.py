@@ -9,7 +9,6 @@ its control group are killed. What fetches has the network and an account of its
 from __future__ import annotations
 
 import contextlib
-import functools
 import glob
 import os
 import re
@@ -113,6 +112,7 @@ class Sandbox:
         self.name = f"build-{secrets.token_hex(4)}"
         self.folder = os.path.join(home, self.name)
         self.uid = 0
+        self.pids: list[str] = []
         self.steps = 0
 
     def __enter__(self) -> Sandbox:
@@ -134,7 +134,14 @@ class Sandbox:
         """Have systemd make the account; raises HostError."""
         # Without a process: it is there for the account, which systemd keeps as long as any unit has it.
         holder = ["Type=oneshot", "RemainAfterExit=yes", "DynamicUser=yes", f"User={self.name}"]
-        started = call(["systemd-run", "--quiet", f"--unit={self.name}-account", *options(holder), "--", "/bin/true"])
+        command = ["systemd-run", "--quiet", f"--unit={self.name}-account", *options(holder)]
+        self.pids = private_pids()
+        started = call([*command, *options(self.pids), "--", "/bin/true"])
+        if started.returncode and self.pids:
+            # Not every container may make such a namespace.
+            self.pids = []
+            call(["systemctl", "reset-failed", f"{self.name}-account.service"])
+            started = call([*command, "--", "/bin/true"])
         if started.returncode:
             raise HostError(f"systemd makes no account to build with: {started.stderr.strip()}")
         asked = [*MANAGER, "LookupDynamicUserByName", "s", self.name]
@@ -165,7 +172,7 @@ class Sandbox:
         values = self.path("environment")
         with open(os.open(values, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             file.write("".join(f'{name}="{quoted(value)}"\n' for name, value in step.env.items()))
-        properties = [*COMMON, *pids(), *priority.inherited(), *step.more]
+        properties = [*COMMON, *self.pids, *priority.inherited(), *step.more]
         if not any(one.startswith("IPAddressDeny=") for one in properties):
             properties += NO_NETWORK
         if step.account == ROOT:
@@ -205,7 +212,7 @@ def online() -> list[str]:
             words = line.split()
             if words[:1] == ["nameserver"] and words[1].startswith(("127.", "::1")):
                 servers.append(words[1])
-    found = ["IPAddressDeny=localhost link-local multicast"]
+    found = [f"IPAddressDeny={kind}" for kind in ("localhost", "link-local", "multicast")]
     if servers:
         found.append("IPAddressAllow=" + " ".join(servers))
     families = "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK"
@@ -213,26 +220,21 @@ def online() -> list[str]:
     return [*found, families, "BindReadOnlyPaths=-/run/systemd/resolve -/run/resolvconf"]
 
 
-def no_python() -> list[str]:
-    """Return the properties of a step that can start no Python, and nothing that lies where a build may write.
+def no_python(given: Iterable[str]) -> list[str]:
+    """Return the properties of a step that can start no Python, and nothing of what it is given or builds write.
 
     uv knows the system's Python from its cache, so that it can fetch; what would build (PEP 517) fails by itself,
     after its own sources and what it asks for statically have been fetched.
     """
     real = {os.path.realpath(path) for path in glob.glob("/usr/bin/python3*") + glob.glob("/usr/local/bin/python3*")}
     interpreters = sorted(path for path in real if re.search(r"/python[\d.]+$", path))
-    return ["NoExecPaths=" + " ".join([*interpreters, *WRITABLE])]
+    return ["NoExecPaths=" + " ".join([*interpreters, *WRITABLE, *given])]
 
 
-@functools.cache
-def pids() -> list[str]:
-    """Return the property that hides all other processes, where systemd and the machine have it."""
-    said = call(["systemctl", "--version"]).stdout.split()
-    number = re.match(r"\d+", said[1]) if len(said) > 1 else None
-    if not number or int(number[0]) < PRIVATE_PIDS:
-        return []
-    tried = call(["systemd-run", "--quiet", "--wait", "--collect", "--property=PrivatePIDs=yes", "/bin/true"])
-    return [] if tried.returncode else ["PrivatePIDs=yes"]
+def private_pids() -> list[str]:
+    """Return the property that hides all other processes, where this systemd has it."""
+    number = re.match(r"systemd (\d+)", call(["systemctl", "--version"]).stdout)
+    return ["PrivatePIDs=yes"] if number and int(number[1]) >= PRIVATE_PIDS else []
 
 
 def options(properties: Iterable[str]) -> list[str]:
