@@ -45,7 +45,8 @@ class Builder:
         self.found: dict[str, Any] = {}
         self.steps = Steps()
         self.said: list[str] = []
-        self.sandbox = Sandbox(os.path.join(os.path.dirname(params["uv_cache"]), "build"))
+        # A build begins with `min_free` at least.
+        self.sandbox = Sandbox(os.path.join(os.path.dirname(params["uv_cache"]), "build"), params["min_free"] // 2)
 
     def record(self) -> dict[str, Any]:
         """Return what release.json holds: the inputs, and what the other steps read from them."""

@@ -206,7 +206,8 @@ class Uv:
             with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o400), "w", encoding="utf-8") as file:
                 os.fchown(file.fileno(), account.pw_uid, account.pw_gid)
                 file.write(content)
-        return {**indexes, "NETRC": f"{INSIDE}/netrc", "UV_PROJECT_ENVIRONMENT": FETCHED}
+        own = {name: os.path.dirname(FETCHED) for name in ("HOME", "TMPDIR")}
+        return {**indexes, **own, "NETRC": f"{INSIDE}/netrc", "UV_PROJECT_ENVIRONMENT": FETCHED}
 
     def know_python(self) -> None:
         """Let uv note what the system's Python is: without a network, and away from the project."""

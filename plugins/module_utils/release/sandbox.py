@@ -9,15 +9,17 @@ its control group are killed. What fetches has the network and an account of its
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import os
 import re
 import secrets
+import shutil
 import signal
 import subprocess
 import time
 from dataclasses import dataclass
-from threading import Thread
+from threading import Event, Thread
 from typing import IO, TYPE_CHECKING, Any
 
 from ..common import priority
@@ -106,9 +108,9 @@ class Step:
 class Sandbox:
     """The units of one build, and its folder below `home`, which is root's alone."""
 
-    def __init__(self, home: str) -> None:
-        """Take the folder in which builds have theirs."""
-        self.home = home
+    def __init__(self, home: str, spare: int = 0) -> None:
+        """Take the folder in which builds have theirs, and the bytes that have to stay free on its disk."""
+        self.home, self.spare = home, spare
         self.name = f"build-{secrets.token_hex(4)}"
         self.folder = os.path.join(home, self.name)
         self.uid = 0
@@ -186,9 +188,24 @@ class Sandbox:
         arguments = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", f"--unit={unit}"]
         # systemd expands variables in a command line.
         arguments += [*options(properties), "--", *[part.replace("$", "$$") for part in step.command]]
-        done = captured(arguments, step.stdin, step.text)
+        over = Event()
+        watch = Thread(target=self.watch, args=(unit, over), daemon=True)
+        watch.start()
+        try:
+            done = captured(arguments, step.stdin, step.text)
+        finally:
+            over.set()
+            watch.join()
         self.leave_none(unit)
+        if shutil.disk_usage(self.home).free < self.spare:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.home)
         return done
+
+    def watch(self, unit: str, over: Event) -> None:
+        """End a step that fills the disk: databases and other applications share it."""
+        while not over.wait(0.5):
+            if shutil.disk_usage(self.home).free < self.spare:
+                call(["systemctl", "stop", f"{unit}.service"])
 
     def leave_none(self, unit: str) -> None:
         """See to it that no process of the step or of the account lives; raises HostError where one cannot be ended."""
