@@ -139,7 +139,7 @@ class Builder:
         with self.steps.step("byte-code"):
             release_install.compile_packages(self, donor.folder)
         with self.steps.step("seal packages"):
-            finalize.seal_venv(own, self.venv, self.sandbox.uid, donor, (self.place.folder,))
+            finalize.seal_venv(own, self.venv, self.sandbox.uid, donor)
 
     def link_live(self) -> None:
         """Use the synced folder as the source."""
@@ -168,7 +168,9 @@ class Builder:
         """Return where a step sees what it may write to, and where that is: what is sealed is in its place already."""
         own = {self.place.path(name): self.sandbox.path(name) for name in ("source", "static")}
         own |= {self.venv: self.sandbox.path("venv")}
-        own |= {os.path.join(INSIDE, name): self.sandbox.path(name) for name in ("home", "tmp", "cache")}
+        own |= {os.path.join(INSIDE, name): self.sandbox.path(name) for name in ("exported", "cache")}
+        # What one step leaves at home, uv's or npm's settings for example, is none of the next one's.
+        own |= {os.path.join(INSIDE, "home"): self.sandbox.make(f"home-{self.sandbox.steps}")}
         return {inside: real for inside, real in own.items() if os.path.isdir(real)}
 
     def readable(self) -> list[str]:
@@ -196,8 +198,10 @@ class Builder:
         """
         own = self.sandbox
         given = {f"{INSIDE}/fetched": own.path("fetched"), f"{INSIDE}/cache": self.params["uv_cache"]}
-        shown = [os.path.join(INSIDE, "tmp"), *([] if self.live_path else [self.place.path("source")])]
-        readable = [f"-{own.path(name)}:{INSIDE}/{name}" for name in ("tmp", "netrc", "left-out")] + self.readable()
+        shown = [os.path.join(INSIDE, "exported"), *([] if self.live_path else [self.place.path("source")])]
+        readable = [
+            f"-{own.path(name)}:{INSIDE}/{name}" for name in ("exported", "netrc", "left-out")
+        ] + self.readable()
         if not self.live_path:
             readable.append(f"{own.path('source')}:{self.place.path('source')}")
         fetching = [*online(), *no_python([*given, *shown]), "BindReadOnlyPaths=" + " ".join(readable)]
@@ -227,7 +231,6 @@ class Builder:
             # Its owner finds nothing that a package left in the build's home.
             home = self.sandbox.make("owner", status.st_uid)
             options |= {"account": ROOT, "given": {self.live_path: self.live_path, f"{INSIDE}/home": home}}
-            options["env"] = {**environment.of_build(self), "TMPDIR": f"{INSIDE}/home"}
         for command in self.release["build_commands"]:
             done = self.attempt([*become, "/bin/sh", "-ec", command], cwd=self.place.path("app"), **options)
             if done.returncode:

@@ -41,7 +41,7 @@ def of_build(builder: Building) -> dict[str, str]:
 
 def own_folders() -> dict[str, str]:
     """Return where a step of a build keeps what it needs for itself."""
-    return {"HOME": os.path.join(INSIDE, "home"), "TMPDIR": os.path.join(INSIDE, "tmp")}
+    return {"HOME": os.path.join(INSIDE, "home"), "TMPDIR": os.path.join(INSIDE, "home")}
 
 
 def of_release(builder: Building) -> dict[str, str]:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from .building import Building
 
 CACHE = f"{INSIDE}/cache"
-#: The environment that is fetched for, and is thrown away
-FETCHED = f"{INSIDE}/fetched/venv"
+#: Where environments are that are fetched for, and thrown away
+FETCHED = f"{INSIDE}/fetched"
 # What uv says of a Python that it cannot start, and of a package that it cannot build without one
 DENIED, UNKNOWN_PYTHON = "Permission denied (os error 13)", "Failed to inspect Python interpreter"
 UNBUILT = re.compile(r"Failed to (?:download and )?build `([\w.-]+)")
@@ -58,15 +58,6 @@ def environment(builder: Building) -> dict[str, str]:
         "SSL_CERT_FILE": CERTIFICATES,
         **{name: text(value) for name, value in builder.params["build_env"].items()},
     }
-
-
-def left_out(command: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Return the options that install into what is thrown away, without some packages."""
-    if command[0] != "pip":
-        return [part for name in names for part in ("--no-install-package", name)]
-    python = os.path.basename(os.path.realpath(PYTHON))
-    target = ["--python", PYTHON, "--target", f"{FETCHED}/lib/{python}/site-packages"]
-    return [*target, *(["--excludes", f"{INSIDE}/left-out"] if names else [])]
 
 
 def index_environment(builder: Building) -> tuple[dict[str, str], str]:
@@ -134,7 +125,8 @@ def compile_packages(builder: Building, donor: str) -> None:
 def export(uv: Uv, kind: str) -> str:
     """Have the lock's own tool write it as a requirements file; returns that file's path, as a step sees it."""
     tools = uv.builder.params["pins"]
-    target = os.path.join(INSIDE, "tmp", "requirements.txt")
+    uv.builder.sandbox.make("exported")
+    target = os.path.join(INSIDE, "exported", "requirements.txt")
     wanted = [f"{kind}=={tools[kind]}"]
     if kind == "poetry":
         wanted.append(f"poetry-plugin-export=={tools['poetry-plugin-export']}")
@@ -162,6 +154,7 @@ class Uv:
         self.environment = environment(builder)
         #: What could not be fetched without building it, "*" for what is not known by name
         self.unbuilt: list[str] = []
+        self.environments = 0
 
     def fetch(self, *arguments: str, kind: str = "") -> None:
         """Bring what a command would install into the cache; raises HostError.
@@ -172,8 +165,10 @@ class Uv:
         command, asked = list(arguments), False
         names: list[str] = []
         while True:
+            # uv would ask the Python of an environment that is there already.
+            self.environments += command[0] == "sync"
             env = {**self.environment, **self.fetching(names)}
-            program = [self.builder.params["uv"], *command, *left_out(command, names)]
+            program = [self.builder.params["uv"], *command, *self.left_out(command, names)]
             done = self.builder.fetch(program, self.folder, env)
             output = done.stdout + done.stderr
             unbuilt = UNBUILT.search(output)
@@ -194,6 +189,19 @@ class Uv:
                 break
         self.unbuilt += names
 
+    @property
+    def thrown_away(self) -> str:
+        """Return the environment that is fetched for."""
+        return f"{FETCHED}/{self.environments}"
+
+    def left_out(self, command: Sequence[str], names: Sequence[str]) -> list[str]:
+        """Return the options that install into what is thrown away, without some packages."""
+        if command[0] != "pip":
+            return [part for name in names for part in ("--no-install-package", name)]
+        python = os.path.basename(os.path.realpath(PYTHON))
+        target = ["--python", PYTHON, "--target", f"{self.thrown_away}/lib/{python}/site-packages"]
+        return [*target, *(["--excludes", f"{INSIDE}/left-out"] if names else [])]
+
     def fetching(self, names: Sequence[str]) -> dict[str, str]:
         """Return what the account that fetches gets besides, with its folder, cache and files in place."""
         builder = self.builder
@@ -206,8 +214,8 @@ class Uv:
             with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o400), "w", encoding="utf-8") as file:
                 os.fchown(file.fileno(), account.pw_uid, account.pw_gid)
                 file.write(content)
-        own = {name: os.path.dirname(FETCHED) for name in ("HOME", "TMPDIR")}
-        return {**indexes, **own, "NETRC": f"{INSIDE}/netrc", "UV_PROJECT_ENVIRONMENT": FETCHED}
+        own = dict.fromkeys(("HOME", "TMPDIR"), FETCHED)
+        return {**indexes, **own, "NETRC": f"{INSIDE}/netrc", "UV_PROJECT_ENVIRONMENT": self.thrown_away}
 
     def know_python(self) -> None:
         """Let uv note what the system's Python is: without a network, and away from the project."""
@@ -229,11 +237,13 @@ class Uv:
         for options, paths in (["-a"], whole), (["-a", "--link"], linked):
             if paths:
                 subprocess.run(["cp", *options, "--", *paths, target], check=True, capture_output=True)
-        own = [os.path.join(target, name) for name in os.listdir(target) if name.startswith((*BUILT_IN, "archive"))]
-        for path in own:
-            deep = [] if os.path.basename(path).startswith("archive") else ["-R"]
-            owner = str(self.builder.sandbox.uid)
-            subprocess.run(["chown", "-h", *deep, f"{owner}:{owner}", "--", path], check=True, capture_output=True)
+        owner = str(self.builder.sandbox.uid)
+        for path in whole:
+            command = ["chown", "-R", "-h", owner, "--", os.path.join(target, os.path.basename(path))]
+            subprocess.run(command, check=True, capture_output=True)
+        # The folders are the build's, so that it can add to them.
+        folders = ["find", target, "-type", "d", "-exec", "chown", "-h", owner, "{}", "+"]
+        subprocess.run(folders, check=True, capture_output=True)
 
     def install(self, *arguments: str) -> None:
         """Install into the release's environment: without a network, or it is said."""

@@ -28,7 +28,7 @@ from ..common.errors import HostError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-#: Where a step finds its home, its temporary files and what was fetched for it
+#: Where a step finds its home and what was fetched for it
 INSIDE = "/run/build"
 NAME = re.compile(r"build-[0-9a-f]{8}")
 #: Bytes of what a step prints that are kept, of the end
@@ -125,8 +125,6 @@ class Sandbox:
         os.mkdir(self.folder, 0o700)
         try:
             self.hold()
-            for name in ("home", "tmp"):
-                self.make(name)
         except (HostError, OSError):
             end(self.name, self.folder)
             raise
@@ -186,8 +184,9 @@ class Sandbox:
         properties += [f"BindPaths={real}:{inside}" for inside, real in step.given.items()]
         properties += [f"WorkingDirectory={step.cwd}", f"EnvironmentFile={values}"]
         arguments = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", f"--unit={unit}"]
-        # systemd expands variables in a command line.
-        arguments += [*options(properties), "--", *[part.replace("$", "$$") for part in step.command]]
+        # systemd-run looks for a program where it runs itself, and systemd expands variables in a command line.
+        command = ["/usr/bin/env", *step.command]
+        arguments += [*options(properties), "--", *[part.replace("$", "$$") for part in command]]
         over = Event()
         watch = Thread(target=self.watch, args=(unit, over), daemon=True)
         watch.start()

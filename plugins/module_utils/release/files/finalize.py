@@ -11,6 +11,7 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
+from ...common.errors import HostError
 from ...common.files import write_atomic
 from .. import environment
 from ..place import Place
@@ -18,6 +19,8 @@ from . import archive, contents, static_history
 from .tree_copy import TreeCopy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ..building import Building
 
 Contents = contents.Contents
@@ -61,9 +64,9 @@ def venv_donor(place: Place) -> archive.Donor:
     return archive.Donor(folder, Contents.read(folder + ".contents"))
 
 
-def seal_venv(source: str, folder: str, owner: int, donor: archive.Donor, may_lead: tuple[str, ...] = ()) -> None:
+def seal_venv(source: str, folder: str, owner: int, donor: archive.Donor) -> None:
     """Seal an environment that somebody made; the list beside it says that it is complete."""
-    entries = TreeCopy(folder, owner=owner, donor=donor, may_lead=("/usr", *may_lead)).take(source)
+    entries = TreeCopy(folder, owner=owner, donor=donor).take(source)
     path = os.path.join(folder, SETTINGS)
     with open(path, encoding="utf-8") as file:
         kept = "".join(line for line in file if line.split("=")[0].strip() in KEPT_SETTINGS)
@@ -79,13 +82,13 @@ def seal_release(builder: Building) -> None:
     modified = int(release.get("time") or time.time())
     donor = live_donor(place)
     entries: dict[str, tuple[str, str]] = {}
-    within = (place.folder, builder.venv)
-    for name, may_lead in (("source", (*within, "/usr", os.path.join(place.root, "shared"))), ("static", within)):
+    for name in ("source", "static"):
         copy = TreeCopy(
             place.path(name), owner=builder.sandbox.uid, donor=donor, prefix=name + "/", time=modified,
-            may_lead=may_lead, spare=builder.params["min_free"],
+            spare=builder.params["min_free"] // 2,
         )  # fmt: skip
         entries |= copy.take(builder.sandbox.path(name))
+    refuse_ways_out(place, builder.venv, [path for path, (mode, _digest) in entries.items() if mode == contents.LINK])
     values = environment.file_text(builder)
     write_atomic(place.path("release.env"), values)
     record = json.dumps(builder.record(), indent=1, sort_keys=True) + "\n"
@@ -100,15 +103,32 @@ def seal_release(builder: Building) -> None:
     finish(place, record)
 
 
+def refuse_ways_out(place: Place, venv: str, links: Iterable[str]) -> None:
+    """Raise HostError for a link among the static files, which anybody may ask for, that leads out of the release.
+
+    `collectstatic --link` makes links to files of the source and of packages; a folder there may have other links.
+    """
+    static = os.path.realpath(place.path("static")) + os.sep
+    inside = (os.path.realpath(place.folder) + os.sep, os.path.realpath(venv) + os.sep)
+    for link in links:
+        leads = os.path.realpath(place.path(link))
+        if not link.startswith("static/") or leads.startswith(static):
+            continue
+        if not (leads.startswith(inside) and os.path.isfile(leads)):
+            raise HostError(
+                f"{link} is a link that leads out of the release's static files, to {leads[:200]}.",
+                "Put the file itself there, or a link to a file of the release.",
+            )
+
+
 def seal_live(builder: Building) -> None:
     """Seal what live code runs with, and put it in the place of what it ran with; the code itself is its owner's."""
     place, uid = builder.place, builder.sandbox.uid
-    within = (place.folder, builder.live_path)
-    for name, may_lead in (("static", within), ("venv", (*within, "/usr"))):
+    for name in ("static", "venv"):
         folder, new, old = place.path(name), place.path(name + ".new"), place.path(name + ".old")
         for left in (new, old):
             shutil.rmtree(left, ignore_errors=True)
-        TreeCopy(new, owner=uid, donor=archive.NOBODY, may_lead=may_lead).take(builder.sandbox.path(name))
+        TreeCopy(new, owner=uid, donor=archive.NOBODY).take(builder.sandbox.path(name))
         os.rename(folder, old)
         os.rename(new, folder)
         shutil.rmtree(old)

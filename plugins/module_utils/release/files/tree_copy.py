@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 MOST_ENTRIES = 500_000
 #: Folders within folders, and characters of a path: half of what the kernel opens (PATH_MAX)
 DEEPEST, LONGEST = 100, 2048
-#: A way that goes down and up again
-UP_AGAIN = re.compile(r"(^|/)(?!\.\.?/)[^/]+/(.*/)?\.\.(/|$)|^/(.*/)?\.\.(/|$)")
 OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 FOLDER_MODE, FILE_MODE, PROGRAM_MODE = 0o755, 0o644, 0o755
 
@@ -35,8 +32,7 @@ class TreeCopy:
 
     `target` is the folder that is made, and `owner` the user id that everything has to belong to. Of `donor`, a sealed
     folder, equal files are linked; `prefix` is the folder's path in it and in what is returned, with a slash. All files
-    get `time` (seconds; None leaves the present). Links may lead to the folders `may_lead`, and `spare` bytes have to
-    stay free on the disk.
+    get `time` (seconds; None leaves the present), and `spare` bytes have to stay free on the disk.
     """
 
     target: str
@@ -44,7 +40,6 @@ class TreeCopy:
     donor: Donor
     prefix: str = ""
     time: int | None = None
-    may_lead: tuple[str, ...] = ()
     spare: int = 0
     #: {path: (mode, sha256)}, as `contents` lists them
     entries: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -115,16 +110,8 @@ class TreeCopy:
             os.utime(here, (self.time, self.time))
 
     def link(self, there: int, here: int, name: str, path: str) -> None:
-        """Copy a link, if it stays where this folder's links may lead."""
+        """Copy a link as it is; nothing here follows it."""
         target = os.readlink(name, dir_fd=there)
-        leads = os.path.normpath(os.path.join(self.target, os.path.dirname(path), target))
-        stays = any(leads == folder or leads.startswith(folder + os.sep) for folder in (self.target, *self.may_lead))
-        # Behind another link, `..` is the folder above of somewhere else.
-        if not stays or UP_AGAIN.search(target):
-            raise HostError(
-                f"{self.prefix}{path} is a link that leads out of the release, to {target[:200]}.",
-                "Put the file itself there, or a link inside of the release.",
-            )
         os.symlink(target, name, dir_fd=here)
         self.entries[self.prefix + path] = (contents.LINK, contents.text_digest(target))
 
