@@ -16,6 +16,7 @@ import pytest
 from tests.attacks import hostile_backend
 from tests.attacks.conftest import MACHINES
 from tests.support import versions
+from tests.support.machines import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,7 +130,8 @@ def test_nothing_of_a_build_outlives_it(attacked: Attacked) -> None:
     assert attacked.machine.host.run(f"pgrep -u {attacked.loot['uid']}").stdout == ""
     units = attacked.machine.run("systemctl list-units --all --plain --no-legend 'build-*'")
     assert units.strip() == ""
-    assert attacked.machine.run(f"ls -A /var/cache/samestack/{attacked.machine.app}/build").strip() == ""
+    builds = f"/var/cache/samestack/{attacked.machine.app}/build"
+    wait_for("the folders of builds are there", lambda: not attacked.machine.run(f"ls -A {builds}").strip())
 
 
 def test_a_sealed_release_stays_as_it_was(attacked: Attacked) -> None:

@@ -18,7 +18,7 @@ from .files import archive as release_archive
 from .files import finalize
 from .inside import inside_answer, inside_source
 from .place import Place
-from .sandbox import INSIDE, ROOT, Sandbox, Step, no_python, online
+from .sandbox import INSIDE, ROOT, Sandbox, Step, no_python, online, remove
 
 if TYPE_CHECKING:
     import subprocess
@@ -71,6 +71,7 @@ class Builder:
         try:
             with self.sandbox:
                 self.take_steps()
+                remove(os.path.join(self.params["uv_cache"], os.path.basename(self.venv)))
         except (HostError, OSError) as error:
             if not self.live_path:
                 self.clear()
@@ -128,18 +129,16 @@ class Builder:
         donor = release_archive.NOBODY if self.live_path else finalize.venv_donor(self.place)
         if not self.live_path:
             release_archive.clear(self.venv)
-        release_archive.make_folders(self.venv)
-        own = self.sandbox.make("venv")
-        if self.live_path and os.path.isfile(os.path.join(self.venv, "bin", "python")):
-            finalize.give_copy(self.venv, own, self.sandbox.uid)
+        for folder in (self.place.venvs, self.venv):
+            release_archive.make_folders(folder)
         with self.steps.step("packages"):
-            release_install.install(self)
+            made = release_install.install(self)
         if self.live_path:
             return
         with self.steps.step("byte-code"):
-            release_install.compile_packages(self, donor.folder)
+            release_install.compile_packages(self, made, donor.folder)
         with self.steps.step("seal packages"):
-            finalize.seal_venv(own, self.venv, self.sandbox.uid, donor)
+            finalize.seal_venv(made.folder, self.venv, made.owner, donor)
 
     def link_live(self) -> None:
         """Use the synced folder as the source."""
@@ -197,11 +196,11 @@ class Builder:
         With `knowing` it is the other way round: no network, nothing of the build, and Python.
         """
         own = self.sandbox
-        given = {f"{INSIDE}/fetched": own.path("fetched"), f"{INSIDE}/cache": self.params["uv_cache"]}
+        # Over the environments of before, of which none is needed
+        given = {self.place.venvs: self.params["uv_cache"]}
         shown = [os.path.join(INSIDE, "exported"), *([] if self.live_path else [self.place.path("source")])]
-        readable = [
-            f"-{own.path(name)}:{INSIDE}/{name}" for name in ("exported", "netrc", "left-out")
-        ] + self.readable()
+        readable = [f"-{own.path(name)}:{INSIDE}/{name}" for name in ("exported", "netrc", "left-out")]
+        readable += [f"-{path}" for path in (self.place.folder, self.live_path) if path]
         if not self.live_path:
             readable.append(f"{own.path('source')}:{self.place.path('source')}")
         fetching = [*online(), *no_python([*given, *shown]), "BindReadOnlyPaths=" + " ".join(readable)]

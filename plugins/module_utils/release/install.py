@@ -6,12 +6,14 @@ import os
 import re
 import shutil
 import subprocess
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from ..common.errors import DECISIONS_FILE, HostError
 from .environment import own_folders, text
 from .fetching import CERTIFICATES, PYTHON, fetch_account
+from .files import finalize
 from .inside import inside_source
 from .sandbox import INSIDE, online
 
@@ -21,14 +23,13 @@ if TYPE_CHECKING:
     from .building import Building
 
 CACHE = f"{INSIDE}/cache"
-#: Where environments are that are fetched for, and thrown away
-FETCHED = f"{INSIDE}/fetched"
 # What uv says of a Python that it cannot start, and of a package that it cannot build without one
 DENIED, UNKNOWN_PYTHON = "Permission denied (os error 13)", "Failed to inspect Python interpreter"
 UNBUILT = re.compile(r"Failed to (?:download and )?build `([\w.-]+)")
 MOST_UNBUILT = 50
 # Folders of uv's cache: what is of one moment, and where sources are built
-NOT_GIVEN = (".", "builds-", "interpreter-", "environments-", "CACHEDIR")
+BUCKET = re.compile(r"[a-z]+-v\d+")
+NOT_GIVEN = ("builds-", "interpreter-", "environments-")
 BUILT_IN = ("sdists-", "git-")
 # What a netrc file can hold without quotes
 PLAIN = re.compile(r"[^\s\"'#\\]+")
@@ -83,8 +84,19 @@ def index_environment(builder: Building) -> tuple[dict[str, str], str]:
     return ({"UV_INDEX": " ".join(added)} if added else {}), "".join(lines)
 
 
-def install(builder: Building) -> None:
-    """Make the environment and install the project's packages and the added ones; raises HostError."""
+@dataclass(frozen=True)
+class Made:
+    """An environment that is not sealed yet: its real folder, and the user id that it belongs to."""
+
+    folder: str
+    owner: int
+
+
+def install(builder: Building) -> Made:
+    """Make the environment with the project's packages and the added ones; raises HostError.
+
+    Where nothing has to be built, what was fetched is the environment: nothing of a package ran.
+    """
     packages = builder.release["packages"]
     source = builder.place.path("source")
     folder = os.path.dirname(os.path.join(source, packages["file"]))
@@ -103,21 +115,30 @@ def install(builder: Building) -> None:
         steps = [["pip", "install", "-r", listed], *([["pip", "install", *added]] if added else [])]
     else:
         steps = [["pip", "install", "-r", listed, *optional, *added]]
+    uv.begin()
     for step in steps:
         uv.fetch(*step)
+    if not uv.unbuilt and not builder.live_path:
+        return Made(uv.fetched, fetch_account(builder.params).pw_uid)
+    made = Made(builder.sandbox.make("venv"), builder.sandbox.uid)
+    if os.path.isfile(os.path.join(builder.venv, "bin", "python")):
+        # Live code runs from its environment while a copy of it is brought up to date.
+        finalize.give_copy(builder.venv, made.folder, made.owner)
     uv.hand_over()
-    # Live code runs from a copy of the environment while it is brought up to date.
     uv.run("venv", "--quiet", "--allow-existing", "--python", PYTHON, builder.venv)
     for step in steps:
         uv.install(*step)
+    return made
 
 
-def compile_packages(builder: Building, donor: str) -> None:
+def compile_packages(builder: Building, made: Made, donor: str) -> None:
     """Make byte-code of the packages; what the donor, another environment, has already is copied from there."""
-    # Without `site`: nothing of the packages runs.
-    python = [os.path.join(builder.venv, "bin", "python"), "-I", "-S", "-B", "-"]
+    # Without `site`, and not by the environment's own Python: nothing of the packages runs.
+    python = [PYTHON, "-I", "-S", "-B", "-"]
     program = inside_source("program.compile_packages", {"venv": builder.venv, "donor": donor})
-    done = builder.attempt(python, cwd="/", env=environment(builder), text=program)
+    account = "" if made.owner == builder.sandbox.uid else builder.params["fetch_user"]
+    given = {builder.venv: made.folder}
+    done = builder.attempt(python, cwd="/", env=environment(builder), text=program, account=account, given=given)
     if done.returncode:
         raise builder.failure("compileall", done.stdout + done.stderr)
 
@@ -130,6 +151,7 @@ def export(uv: Uv, kind: str) -> str:
     wanted = [f"{kind}=={tools[kind]}"]
     if kind == "poetry":
         wanted.append(f"poetry-plugin-export=={tools['poetry-plugin-export']}")
+    uv.begin()
     uv.fetch("pip", "install", *wanted, kind=kind)
     uv.hand_over()
     tool = ["tool", "run", "--offline", "--from", wanted[0], *[part for one in wanted[1:] for part in ("--with", one)]]
@@ -154,30 +176,47 @@ class Uv:
         self.environment = environment(builder)
         #: What could not be fetched without building it, "*" for what is not known by name
         self.unbuilt: list[str] = []
-        self.environments = 0
+        # As a step sees it and really: inside of the cache, so that equal files are links
+        name = "live-code" if builder.live_path else os.path.basename(builder.venv)
+        self.environment_path = os.path.join(builder.place.venvs, name)
+        self.fetched = os.path.join(builder.params["uv_cache"], name)
+
+    def begin(self) -> None:
+        """Make an empty environment to fetch for, and let uv note what its Python is: nothing else is there yet."""
+        account = fetch_account(self.builder.params)
+        subprocess.run(["rm", "-rf", "--one-file-system", self.fetched], check=True, capture_output=True)
+        for name, content in (("netrc", index_environment(self.builder)[1]), ("left-out", "")):
+            self.give(name, content, account.pw_uid)
+        uv, venv = self.builder.params["uv"], self.environment_path
+        make = '"$0" --no-config venv --quiet --python "$1" "$2" && "$0" --no-config pip list --python "$2/bin/python"'
+        done = self.builder.fetch(["/bin/sh", "-ec", make, uv, PYTHON, venv], "/", self.fetching, knowing=True)
+        if done.returncode:
+            raise self.builder.failure("uv venv", done.stdout + done.stderr)
+
+    def give(self, name: str, content: str, owner: int) -> None:
+        """Write a file of the build's folder that one user alone reads."""
+        path = self.builder.sandbox.path(name)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o400), "w", encoding="utf-8") as file:
+            os.fchown(file.fileno(), owner, owner)
+            file.write(content)
 
     def fetch(self, *arguments: str, kind: str = "") -> None:
-        """Bring what a command would install into the cache; raises HostError.
+        """Bring what a command installs into the cache, and into an environment; raises HostError.
 
         Nothing is built: no Python can be started. A package that would have to be built ends the command once its
         sources, and what they say they need, are fetched; so it is left out and the rest is fetched.
         """
-        command, asked = list(arguments), False
+        command = list(arguments)
         names: list[str] = []
+        env = {**self.fetching, **index_environment(self.builder)[0], "NETRC": f"{INSIDE}/netrc"}
         while True:
-            # uv would ask the Python of an environment that is there already.
-            self.environments += command[0] == "sync"
-            env = {**self.environment, **self.fetching(names)}
-            program = [self.builder.params["uv"], *command, *self.left_out(command, names)]
-            done = self.builder.fetch(program, self.folder, env)
+            done = self.builder.fetch([self.builder.params["uv"], *command, *self.left_out(command, names)],
+                                      self.folder, env)  # fmt: skip
             output = done.stdout + done.stderr
             unbuilt = UNBUILT.search(output)
             if not done.returncode:
                 break
-            if not asked and UNKNOWN_PYTHON in output:
-                self.know_python()
-                asked = True
-            elif DENIED not in output or UNKNOWN_PYTHON in output:
+            if DENIED not in output or UNKNOWN_PYTHON in output:
                 self.explain(arguments, output, kind)
             elif "--locked" in command:
                 # To compare the lock with the project may need a build, too: that is done when it is installed.
@@ -189,48 +228,27 @@ class Uv:
                 break
         self.unbuilt += names
 
-    @property
-    def thrown_away(self) -> str:
-        """Return the environment that is fetched for."""
-        return f"{FETCHED}/{self.environments}"
-
     def left_out(self, command: Sequence[str], names: Sequence[str]) -> list[str]:
-        """Return the options that install into what is thrown away, without some packages."""
+        """Return the options that install where it is fetched for, without some packages."""
         if command[0] != "pip":
             return [part for name in names for part in ("--no-install-package", name)]
-        python = os.path.basename(os.path.realpath(PYTHON))
-        target = ["--python", PYTHON, "--target", f"{self.thrown_away}/lib/{python}/site-packages"]
-        return [*target, *(["--excludes", f"{INSIDE}/left-out"] if names else [])]
+        self.give("left-out", "\n".join(names) + "\n", fetch_account(self.builder.params).pw_uid)
+        python = ["--python", os.path.join(self.environment_path, "bin", "python")]
+        return [*python, *(["--excludes", f"{INSIDE}/left-out"] if names else [])]
 
-    def fetching(self, names: Sequence[str]) -> dict[str, str]:
-        """Return what the account that fetches gets besides, with its folder, cache and files in place."""
-        builder = self.builder
-        account = fetch_account(builder.params)
-        if not os.path.isdir(builder.sandbox.path("fetched")):
-            builder.sandbox.make("fetched", account.pw_uid)
-        indexes, netrc = index_environment(builder)
-        for name, content in (("netrc", netrc), ("left-out", "\n".join(names) + "\n")):
-            path = builder.sandbox.path(name)
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o400), "w", encoding="utf-8") as file:
-                os.fchown(file.fileno(), account.pw_uid, account.pw_gid)
-                file.write(content)
-        own = dict.fromkeys(("HOME", "TMPDIR"), FETCHED)
-        return {**indexes, **own, "NETRC": f"{INSIDE}/netrc", "UV_PROJECT_ENVIRONMENT": self.thrown_away}
-
-    def know_python(self) -> None:
-        """Let uv note what the system's Python is: without a network, and away from the project."""
-        done = self.builder.fetch(
-            [self.builder.params["uv"], "--no-config", "python", "find", PYTHON], "/", self.environment, knowing=True
-        )
-        if done.returncode:
-            raise self.builder.failure("uv python find", done.stdout + done.stderr)
+    @property
+    def fetching(self) -> dict[str, str]:
+        """Return the environment of the account that fetches; cache and environment lie on one mount for links."""
+        venvs = self.builder.place.venvs
+        own = {"HOME": INSIDE, "TMPDIR": venvs, "UV_CACHE_DIR": venvs, "UV_PROJECT_ENVIRONMENT": self.environment_path}
+        return {**self.environment, **own, "UV_LINK_MODE": "hardlink", "UV_COMPILE_BYTECODE": "0"}
 
     def hand_over(self) -> None:
         """Give the build a cache of its own with what was fetched: files of which it can change none."""
         source, target = self.builder.params["uv_cache"], self.builder.sandbox.path("cache")
         shutil.rmtree(target, ignore_errors=True)
         self.builder.sandbox.make("cache")
-        names = [name for name in os.listdir(source) if not name.startswith(NOT_GIVEN)]
+        names = [name for name in os.listdir(source) if BUCKET.fullmatch(name) and not name.startswith(NOT_GIVEN)]
         # uv writes beside sources that it builds: those are copies.
         whole = [os.path.join(source, name) for name in names if name.startswith(BUILT_IN)]
         linked = [os.path.join(source, name) for name in names if not name.startswith(BUILT_IN)]
