@@ -37,7 +37,7 @@ FOLDERS = [
     "/srv/noticeboard/shared/media", "/var/cache/samestack", "/var/cache/samestack/noticeboard",
     "/var/cache/samestack/noticeboard/uv", "/var/cache/samestack/noticeboard/build", "/var/lib/samestack",
     "/run/lock", "/run", "/etc", "/opt/samestack/uv", "/usr/local/lib/samestack", "/var/spool/cron/crontabs",
-    "/var/lib/systemd/linger", "/home",
+    "/var/lib/systemd/linger",
 ]  # fmt: skip
 SHARED = ["/dev/shm", "/tmp", "/var/tmp"]
 IPC_CREATE = 0o1666
