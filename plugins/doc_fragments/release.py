@@ -24,7 +24,7 @@ options:
   timeout: {description: Seconds that a release has to become healthy., type: int, default: 60}
   drain: {description: Seconds that requests in flight get before the old release is stopped., type: int, default: 30}
   lock_timeout: {description: Seconds that a migration waits for a table., type: int, default: 5}
-  build_user: {description: User that builds and installs., type: str}
+  fetch_user: {description: User that fetches packages., type: str}
   uv: {description: The program uv., type: path}
   uv_cache: {description: Folder in which uv keeps packages., type: path}
   pins: {description: Versions of what is installed beside the application's own packages., type: dict, default: {}}

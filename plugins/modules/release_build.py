@@ -7,18 +7,20 @@ DOCUMENTATION = r"""
 module: release_build
 short_description: A release is built and complete on the host
 description:
-  - Runs every step of a build in one call, as a user of its own and without any environment's secrets.
+  - Runs every step of a build in one call, each in a unit of its own, by an account that only this build has, without
+    a network and without any environment's secrets. What fetches packages runs nothing of theirs.
   - Does nothing when the release is there and complete; removes and rebuilds what an interrupted run left.
   - The action plugin of the same name ships the archive when it is needed.
 extends_documentation_fragment: [samestack.core.release]
 options:
-  build_user: {description: User that builds and installs., type: str, required: true}
+  fetch_user: {description: User that fetches packages., type: str, required: true}
   uv: {description: The program uv., type: path, required: true}
   uv_cache: {description: Folder in which uv keeps packages., type: path, required: true}
   release: {description: What C(release_source) returned., type: dict, required: true}
   overlay: {description: Whether the machine's settings are laid over the application's., type: bool, default: true}
   overlay_path: {description: Folder of the overlay's modules., type: path, required: true}
   build_env: {description: Environment of the build., type: dict, default: {}}
+  build_network: {description: Whether commands of the build have a network., type: bool, default: false}
   stand_ins: {description: What stands in for services by the ends of variables' names., type: dict, default: {}}
   indexes: {description: "Private package indexes: name to url and user.", type: dict, default: {}}
   index_passwords: {description: Passwords of the indexes by name., type: dict, default: {}}
@@ -37,9 +39,9 @@ EXAMPLES = r"""
   samestack.core.release_build:
     release: "{{ __release.release }}"
     root: /srv/noticeboard
-    build_user: noticeboard-build
+    fetch_user: noticeboard-fetch
     uv: /opt/samestack/uv/bin/uv
-    uv_cache: /var/cache/samestack/uv
+    uv_cache: /var/cache/samestack/noticeboard/uv
     overlay_path: /usr/local/lib/samestack/python
 """
 
@@ -47,6 +49,7 @@ RETURN = r"""
 needs_archive: {description: The archive has to be shipped and the module called again., type: bool, returned: success}
 current: {description: The release that was live before., type: str, returned: success}
 steps: {description: Seconds of each step., type: list, elements: dict, returned: success}
+say: {description: What people want to know., type: list, elements: str, returned: success}
 """
 
 from typing import Any
@@ -67,13 +70,14 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec=release_argument_spec(
-            "build_user",
+            "fetch_user",
             "uv",
             "uv_cache",
             release={"type": "dict", "required": True},
             overlay={"type": "bool", "default": True},
             overlay_path={"type": "path", "required": True},
             build_env={"type": "dict", "default": {}},
+            build_network={"type": "bool", "default": False},
             stand_ins={"type": "dict", "default": {}},
             indexes={"type": "dict", "default": {}},
             index_passwords={"type": "dict", "default": {}, "no_log": True},
@@ -112,7 +116,7 @@ def main() -> None:
         run.fail(str(error), release=release, steps=builder.steps.seconds, label=builder.release.get("label", ""))
         module.fail_json(msg=str(error), hint=error.hint, steps=builder.steps.done)
     run.note(steps=builder.steps.seconds)
-    module.exit_json(**{**answer, "changed": True, "steps": builder.steps.done})
+    module.exit_json(**{**answer, "changed": True, "steps": builder.steps.done, "say": builder.said})
 
 
 def pack(builder: Builder, params: dict[str, Any]) -> dict[str, Any]:

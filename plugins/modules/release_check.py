@@ -15,7 +15,7 @@ extends_documentation_fragment: [samestack.core.release]
 options:
   user: {description: User that runs the application., type: str, required: true}
   env_file: {description: Environment file of the application., type: path, required: true}
-  build_user: {description: User that builds and installs., type: str, required: true}
+  fetch_user: {description: User that fetches packages., type: str, required: true}
   uv: {description: The program uv., type: path, required: true}
   uv_cache: {description: Folder in which uv keeps packages., type: path, required: true}
   release_id: {description: Id of the release., type: str, required: true}
@@ -34,7 +34,7 @@ EXAMPLES = r"""
     root: /srv/noticeboard
     user: noticeboard
     env_file: /etc/noticeboard/env
-    build_user: noticeboard-build
+    fetch_user: noticeboard-fetch
     uv: /opt/samestack/uv/bin/uv
     uv_cache: /var/cache/samestack/noticeboard/uv
     pins: {django-migration-linter: 6.0.0, appdirs: 1.4.4}
@@ -68,7 +68,7 @@ def main() -> None:
         argument_spec=release_argument_spec(
             "user",
             "env_file",
-            "build_user",
+            "fetch_user",
             "uv",
             "uv_cache",
             release_id={"type": "str", "required": True},

@@ -36,7 +36,7 @@ def test_one_web_process_and_all_workers_run_the_live_release(app_machine: Machi
 
 
 def test_accounts_have_no_shell(app_machine: Machine) -> None:
-    for name in (app_machine.app, f"{app_machine.app}-build"):
+    for name in (app_machine.app, f"{app_machine.app}-fetch"):
         shell = app_machine.run(f"getent passwd {name}").strip().split(":")[-1]
         assert shell == "/usr/sbin/nologin"
 

@@ -15,6 +15,7 @@ from plugins.module_utils.release.files import archive as release_archive
 from plugins.module_utils.release.files import contents as release_contents
 from plugins.module_utils.release.files import finalize, transfer
 from plugins.module_utils.release.files.contents import Archive, Contents, DamageError, read_tree
+from plugins.module_utils.release.files.tree_copy import TreeCopy
 from plugins.module_utils.release.place import Place
 from plugins.module_utils.release.state import status
 from plugins.plugin_utils.release.identity import has_local_packages, platform_of, platform_problem
@@ -22,7 +23,7 @@ from plugins.plugin_utils.release.store import Store
 from plugins.plugin_utils.release.transfer import Look
 
 APP, ID, VID = "shop", "0a1b2c3d4e5f", "0f0f0f0f0f0f"
-NOBODY = release_archive.Donor("/nonexistent", None)
+NOBODY = release_archive.NOBODY
 
 
 def write(path: Path, content: str, mode: int = 0o644) -> None:
@@ -169,13 +170,14 @@ def test_a_spoiled_file_of_the_live_release_is_not_taken_over(tmp_path: Path) ->
 def test_equal_files_become_links_after_a_build(tmp_path: Path) -> None:
     one, two = make_release(tmp_path, "aaaaaaaaaaaa"), make_release(tmp_path, ID, views="x = 2\n")
     donor = release_archive.Donor(one.folder, Contents.read(one.path("contents")))
-    listed = Contents.read(two.path("contents"))
-    assert listed
-    for _turn in range(2):
-        release_archive.share(two.folder, listed, donor)
-        assert os.path.samefile(one.path("static/a.css"), two.path("static/a.css"))
-        assert not os.path.samefile(one.path("source/shop/views.py"), two.path("source/shop/views.py"))
-        assert status.dirty(two) == {}
+    for name in ("source", "static"):
+        built = tmp_path / "build" / name
+        built.parent.mkdir(exist_ok=True)
+        Path(two.path(name)).rename(built)
+        TreeCopy(two.path(name), os.geteuid(), donor, f"{name}/").take(str(built))
+    assert os.path.samefile(one.path("static/a.css"), two.path("static/a.css"))
+    assert not os.path.samefile(one.path("source/shop/views.py"), two.path("source/shop/views.py"))
+    assert status.dirty(two) == {}
 
 
 @pytest.mark.parametrize("part", ["release.tar.gz", "venv.tar.gz"])
@@ -254,14 +256,13 @@ def test_an_environment_in_use_is_never_replaced(tmp_path: Path) -> None:
 
 
 def test_sealing_makes_an_environment_that_does_not_tell_where_it_was_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(finalize.os, "lchown", lambda *_: None)
     for name, patch in (("one", "3.13.5"), ("two", "3.13.6")):
-        venv = tmp_path / name
+        venv = tmp_path / "build" / name
         write(venv / "pyvenv.cfg", f"home = /usr/bin\nuv = 0.{patch}\nversion_info = {patch}\n"
               "include-system-site-packages = false\n")  # fmt: skip
-        finalize.seal_venv(str(venv), NOBODY)
+        finalize.seal_venv(str(venv), str(tmp_path / name), os.geteuid(), NOBODY)
     assert (tmp_path / "one.contents").read_text() == (tmp_path / "two.contents").read_text()
     assert (tmp_path / "one/pyvenv.cfg").read_text() == "home = /usr/bin\ninclude-system-site-packages = false\n"
 

@@ -105,10 +105,11 @@ def params(tmp_path: Path, **more: Any) -> dict[str, Any]:
         "packages": {"indexes": ["known"], "file": "uv.lock", "kind": "uv"},
     }  # fmt: skip
     return {
-        "release": {**release, **more}, "root": str(tmp_path), "uv_cache": "/var/cache/samestack/uv", "overlay": True,
+        "release": {**release, **more}, "root": str(tmp_path), "uv_cache": str(tmp_path / "cache/uv"), "overlay": True,
         "overlay_path": "/overlay", "build_env": {"NODE_ENV": "production", "FLAG": True}, "min_free": 0,
         "stand_ins": STAND_INS,
-        "static_url": "/static/", "media_url": "/media/", "indexes": {}, "index_passwords": {}, "build_user": "x",
+        "static_url": "/static/", "media_url": "/media/", "indexes": {}, "index_passwords": {}, "fetch_user": "x",
+        "build_network": False,
     }  # fmt: skip
 
 
@@ -167,7 +168,7 @@ ANSWER = {"static_url": "/static/", "media_url": "", "static_root": "", "staticf
 )
 def test_addresses_of_files_that_nginx_serves_are_accepted(tmp_path: Path, answer: dict[str, Any]) -> None:
     builder = Builder(params(tmp_path))
-    Path(builder.place.path("static")).mkdir(parents=True)
+    Path(builder.sandbox.path("static")).mkdir(parents=True)
     builder.check_answer({**ANSWER, **answer})
 
 
@@ -183,25 +184,30 @@ def test_files_that_nginx_would_not_find_are_refused(
     tmp_path: Path, answer: dict[str, Any], message: str, hint: str
 ) -> None:
     builder = Builder(params(tmp_path))
-    Path(builder.place.path("static")).mkdir(parents=True)
+    Path(builder.sandbox.path("static")).mkdir(parents=True)
     with pytest.raises(Error, match=message) as caught:
         builder.check_answer({**ANSWER, **answer})
     assert hint in caught.value.hint
 
 
-def test_passwords_of_indexes_travel_in_the_environment(tmp_path: Path) -> None:
+def test_passwords_of_indexes_are_for_their_hosts_and_no_step_that_builds(tmp_path: Path) -> None:
     values = params(tmp_path)
     values["indexes"] = {
         "my-company": {"url": "https://pypi.example/simple", "user": "ada"},
         "known": {"url": "https://other.example/simple", "user": "bob"},
+        "again": {"url": "https://pypi.example:8443/simple", "user": "eve"},
+        "odd": {"url": "https://odd.example/simple", "user": "ada"},
     }
-    values["index_passwords"] = {"my-company": "hunter2", "known": ""}
-    found = install.environment(Builder(values))
-    # The project's own lock already names the index `known`.
-    assert found["UV_INDEX"] == "my-company=https://pypi.example/simple"
-    assert found["UV_INDEX_MY_COMPANY_USERNAME"] == "ada"
-    assert "hunter2" in found.values()
-    assert found["UV_INDEX_KNOWN_USERNAME"] == "bob"
+    values["index_passwords"] = {"my-company": "hunter2", "known": "", "again": "x", "odd": "a b/#"}
+    builder = Builder(values)
+    found, netrc = install.index_environment(builder)
+    # The project's own lock already names the index `known`: its user goes with our address.
+    assert found == {
+        "UV_INDEX": "my-company=https://pypi.example/simple known=https://bob:@other.example/simple "
+        "again=https://eve:x@pypi.example:8443/simple odd=https://ada:a%20b%2F%23@odd.example/simple"
+    }
+    assert netrc == "machine pypi.example\nlogin ada\npassword hunter2\n"
+    assert not {"hunter2", "x"} & {*install.environment(builder).values(), *environment.of_build(builder).values()}
 
 
 class Uv(install.Uv):

@@ -25,7 +25,7 @@ SHARED: dict[str, dict[str, Any]] = {
     "timeout": {"type": "int", "default": 60},
     "drain": {"type": "int", "default": 30},
     "lock_timeout": {"type": "int", "default": 5},
-    "build_user": {"type": "str"},
+    "fetch_user": {"type": "str"},
     "uv": {"type": "path"},
     "uv_cache": {"type": "path"},
     "pins": {"type": "dict", "default": {}},

@@ -108,6 +108,9 @@ def copy_byte_code(path: str, donor: str) -> bool:
         return False
     target = cache_from_source(path)
     os.makedirs(os.path.dirname(target), exist_ok=True)
+    if os.path.lexists(target):
+        # It may be a link to what the installer keeps.
+        os.unlink(target)
     with open(target, "wb") as file:
         file.write(made)
     return True

@@ -5,9 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-import pwd
-import shutil
-import subprocess
+import re
 from typing import TYPE_CHECKING, Any
 
 from ..common import text
@@ -20,9 +18,16 @@ from .files import archive as release_archive
 from .files import finalize
 from .inside import inside_answer, inside_source
 from .place import Place
+from .sandbox import INSIDE, ROOT, Sandbox, Step, no_python, online, remove
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Mapping, Sequence
+
+# What commands say that look for a network where there is none
+NO_NETWORK = re.compile(
+    r"ENOTFOUND|EAI_AGAIN|ENETUNREACH|(resolve|resolution|resolving)|unreachable|getaddrinfo", re.IGNORECASE
+)
 
 
 class Builder:
@@ -39,9 +44,9 @@ class Builder:
         # What the application's own Python found: the migrations
         self.found: dict[str, Any] = {}
         self.steps = Steps()
-        self.home = os.path.join(os.path.dirname(params["uv_cache"]), "build", self.release["app"])
-        # Beside the home, whose owner could put a link to somewhere else in its place.
-        self.scratch = self.home + ".tmp"
+        self.said: list[str] = []
+        # A build begins with `min_free` at least.
+        self.sandbox = Sandbox(os.path.join(os.path.dirname(params["uv_cache"]), "build"), params["min_free"] // 2)
 
     def record(self) -> dict[str, Any]:
         """Return what release.json holds: the inputs, and what the other steps read from them."""
@@ -64,15 +69,15 @@ class Builder:
     def build(self) -> None:
         """Build; what an interrupted run left is removed first, and what a failed build made afterwards."""
         try:
-            self.take_steps()
+            with self.sandbox:
+                self.take_steps()
+                remove(os.path.join(self.params["uv_cache"], os.path.basename(self.venv)))
         except (HostError, OSError) as error:
             if not self.live_path:
                 self.clear()
             if isinstance(error, OSError):
                 raise disk_error(error, self.params["root"]) from error
             raise
-        finally:
-            shutil.rmtree(self.scratch, ignore_errors=True)
 
     def take_steps(self) -> None:
         """Take the steps of a build."""
@@ -97,65 +102,43 @@ class Builder:
             release_archive.clear(self.venv)
 
     def prepare_folders(self) -> None:
-        """Make an empty release folder that the build user may fill; the packages of live code stay where they run."""
-        place, cache = self.place, self.params["uv_cache"]
-        account = self.account()
-        shutil.rmtree(self.scratch, ignore_errors=True)
-        for folder in (cache, self.home, self.scratch):
-            os.makedirs(folder, exist_ok=True)
-            os.chown(folder, account.pw_uid, account.pw_gid)
-        if self.live_path and os.path.isfile(place.path("venv", "bin", "python")):
-            if os.path.lexists(place.path("release.json")):
-                os.unlink(place.path("release.json"))
-            finalize.give_tree(place.path("venv"), account.pw_uid, account.pw_gid)
-            return
+        """Make the release's folder, root's and empty, and the build's own ones, which a step sees in their places."""
+        place = self.place
         if place.current == place.id and not self.live_path:
             raise HostError(
                 f"Release {place.id} serves, and it is not complete any more: it cannot be built again in its place.",
                 "Deploy another release (`--ref …`, or any change), then this one again.",
             )
-        release_archive.clear(place.folder)
+        if self.live_path and os.path.isfile(place.path("venv", "bin", "python")):
+            # The packages of live code stay where they run.
+            if os.path.lexists(place.path("release.json")):
+                os.unlink(place.path("release.json"))
+        else:
+            release_archive.clear(place.folder)
         release_archive.make_folders(place.folder)
-        for name in ("static", "venv") if self.live_path else ("source", "static"):
-            self.make_folder(place.path(name))
+        for name in ("static",) if self.live_path else ("source", "static"):
+            release_archive.make_folders(place.path(name))
+            self.sandbox.make(name)
         if not self.live_path:
             point(place.path("venv"), os.path.join("..", "..", "venvs", self.release["vid"]))
 
-    def make_folder(self, path: str) -> None:
-        """Make a folder that the build user fills."""
-        account = self.account()
-        release_archive.make_folders(path)
-        os.chown(path, account.pw_uid, account.pw_gid)
-
     def install(self) -> None:
         """Install the packages: into an environment that all releases with the same ones share."""
-        if self.live_path:
-            try:
-                with self.steps.step("packages"):
-                    release_install.install(self)
-            except HostError:
-                # What serves from live code goes on, with the packages as they were.
-                finalize.seal_tree(self.venv)
-                raise
-        elif not os.path.isfile(self.venv + ".contents"):
+        if not self.live_path and os.path.isfile(self.venv + ".contents"):
+            return
+        donor = release_archive.NOBODY if self.live_path else finalize.venv_donor(self.place)
+        if not self.live_path:
             release_archive.clear(self.venv)
-            release_archive.make_folders(self.place.venvs)
-            self.make_folder(self.venv)
-            donor = finalize.venv_donor(self.place)
-            with self.steps.step("packages"):
-                release_install.install(self)
-            with self.steps.step("byte-code"):
-                release_install.compile_packages(self, donor.folder)
-            with self.steps.step("seal packages"):
-                finalize.seal_venv(self.venv, donor)
-
-    def account(self) -> pwd.struct_passwd:
-        """Return the build user's entry; raises HostError without one."""
-        try:
-            return pwd.getpwnam(self.params["build_user"])
-        except KeyError:
-            name = self.params["build_user"]
-            raise HostError(f"this host has no user {name}", "Run `./samestack provision` first.") from None
+        for folder in (self.place.venvs, self.venv):
+            release_archive.make_folders(folder)
+        with self.steps.step("packages"):
+            made = release_install.install(self)
+        if self.live_path:
+            return
+        with self.steps.step("byte-code"):
+            release_install.compile_packages(self, made, donor.folder)
+        with self.steps.step("seal packages"):
+            finalize.seal_venv(made.folder, self.venv, made.owner, donor)
 
     def link_live(self) -> None:
         """Use the synced folder as the source."""
@@ -173,29 +156,56 @@ class Builder:
         point(self.place.path("app"), os.path.join("source", self.release["directory"]).rstrip("/"))
 
     def unpack(self) -> None:
-        """Unpack the source as the build user."""
+        """Unpack the source, by the build's account."""
         with open(self.params["archive"], "rb") as archive:
             done = self.attempt(["tar", "-x", "-z", "--no-same-owner"], cwd=self.place.path("source"), stdin=archive)
         if done.returncode:
             raise self.failure("tar", done.stderr)
         self.link_app()
 
+    def places(self) -> dict[str, str]:
+        """Return where a step sees what it may write to, and where that is: what is sealed is in its place already."""
+        own = {self.place.path(name): self.sandbox.path(name) for name in ("source", "static")}
+        own |= {self.venv: self.sandbox.path("venv")}
+        own |= {os.path.join(INSIDE, name): self.sandbox.path(name) for name in ("exported", "cache")}
+        # What one step leaves at home, uv's or npm's settings for example, is none of the next one's.
+        own |= {os.path.join(INSIDE, "home"): self.sandbox.make(f"home-{self.sandbox.steps}")}
+        return {inside: real for inside, real in own.items() if os.path.isdir(real)}
+
+    def readable(self) -> list[str]:
+        """Return what of the application a step can read: this release, the environments, and live code."""
+        return [f"-{path}" for path in (self.place.venvs, self.place.folder, self.live_path) if path]
+
     def attempt(
         self, command: Sequence[str], cwd: str, env: Mapping[str, str] | None = None, **options: Any
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command as the build user and return how it ended; `options` are those of subprocess.run.
+        """Run a step as the build's account and return how it ended; `options` are those of `Step`.
 
-        The option `owner`, a user and a group id, runs it as somebody else.
+        `env` replaces the environment of the build, which leads to the application's own modules.
         """
-        account = self.account()
-        uid, gid = options.pop("owner", None) or (account.pw_uid, account.pw_gid)
-        if "input" not in options:
-            options.setdefault("stdin", subprocess.DEVNULL)
-        values = {**environment.of_build(self), **(env or {})}
-        return subprocess.run(
-            command, cwd=cwd, env=values, user=uid, group=gid, extra_groups=[],
-            umask=0o022, capture_output=True, text=True, errors="replace", check=False, **options,
-        )  # fmt: skip
+        values = environment.of_build(self) if env is None else env
+        more = ["BindReadOnlyPaths=" + " ".join(self.readable()), *options.pop("more", ())]
+        given = options.pop("given", None) or self.places()
+        return self.sandbox.run(Step(command, cwd, values, given, more, **options))
+
+    def fetch(
+        self, command: Sequence[str], cwd: str, env: Mapping[str, str], *, knowing: bool = False
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a step as the account that fetches: it has the network, can start no Python, and leaves the build alone.
+
+        With `knowing` it is the other way round: no network, nothing of the build, and Python.
+        """
+        own = self.sandbox
+        # Over the environments of before, of which none is needed
+        given = {self.place.venvs: self.params["uv_cache"]}
+        shown = [os.path.join(INSIDE, "exported"), *([] if self.live_path else [self.place.path("source")])]
+        readable = [f"-{own.path(name)}:{INSIDE}/{name}" for name in ("exported", "netrc", "left-out")]
+        readable += [f"-{path}" for path in (self.place.folder, self.live_path) if path]
+        if not self.live_path:
+            readable.append(f"{own.path('source')}:{self.place.path('source')}")
+        fetching = [*online(), *no_python([*given, *shown]), "BindReadOnlyPaths=" + " ".join(readable)]
+        more = [] if knowing else fetching
+        return own.run(Step(command, cwd, env, given, more, account=self.params["fetch_user"]))
 
     def failure(self, what: str, output: str) -> HostError:
         """Return the error that says what failed and why, with advice where the cause is known."""
@@ -212,14 +222,24 @@ class Builder:
 
     def run_build_commands(self) -> None:
         """Run app_build_commands in the application's folder; live code is its owner's to change."""
-        owner = None
+        options: dict[str, Any] = {"more": online() if self.params["build_network"] else []}
+        become: list[str] = []
         if self.live_path:
             status = os.stat(self.live_path)
-            owner = (status.st_uid, status.st_gid)
+            become = ["setpriv", f"--reuid={status.st_uid}", f"--regid={status.st_gid}", "--clear-groups", "--"]
+            # Its owner finds nothing that a package left in the build's home.
+            home = self.sandbox.make("owner", status.st_uid)
+            options |= {"account": ROOT, "given": {self.live_path: self.live_path, f"{INSIDE}/home": home}}
         for command in self.release["build_commands"]:
-            done = self.attempt(["/bin/sh", "-ec", command], cwd=self.place.path("app"), owner=owner)
+            done = self.attempt([*become, "/bin/sh", "-ec", command], cwd=self.place.path("app"), **options)
             if done.returncode:
-                raise self.failure(command, done.stdout + done.stderr)
+                error = self.failure(command, done.stdout + done.stderr)
+                if not self.params["build_network"] and NO_NETWORK.search(done.stdout + done.stderr):
+                    error.hint = (
+                        "Commands of the build have no network: commit what they fetch, or set app_build_network: true "
+                        f"(in {DECISIONS_FILE})."
+                    )
+                raise error
 
     def run_inside(self) -> None:
         """Collect, compress and compile in the application's Python, and compare its settings with the web server's."""
@@ -229,13 +249,13 @@ class Builder:
         done = self.attempt(
             [self.place.path("venv", "bin", "python"), "-"],
             cwd=self.place.path("app"),
-            input=inside_source("program.build", given),
+            text=inside_source("program.build", given),
         )
         answer = inside_answer(done.stdout)
         if done.returncode or answer is None:
             raise self.failure("manage.py collectstatic", done.stdout + done.stderr)
         self.check_answer(answer)
-        self.found = {name: answer[name] for name in ("migrations", "replaces")}
+        self.found = {name: [str(one) for one in answer[name]] for name in ("migrations", "replaces")}
 
     def check_answer(self, answer: Mapping[str, Any]) -> None:
         """Refuse a release whose static files or media nginx would not find."""
@@ -250,9 +270,9 @@ class Builder:
                     "these files would not be found.",
                     f"Set web_{name}: {path}",
                 )
-        static = self.place.path("static")
-        elsewhere = answer["static_root"] and answer["static_root"] != static
-        if self.release["collectstatic"] and answer["staticfiles"] and elsewhere and not os.listdir(static):
+        elsewhere = answer["static_root"] and answer["static_root"] != self.place.path("static")
+        empty = not os.listdir(self.sandbox.path("static"))
+        if self.release["collectstatic"] and answer["staticfiles"] and elsewhere and empty:
             raise HostError(
                 f"app_settings_overlay = false (in {DECISIONS_FILE}): the settings do not take STATIC_ROOT from the "
                 f"environment; the static files went to {answer['static_root']}.",

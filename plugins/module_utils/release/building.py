@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..common.errors import HostError
     from ..common.stopwatch import Steps
     from .place import Place
+    from .sandbox import Sandbox
 
 
 class Building(Protocol):
@@ -30,8 +31,9 @@ class Building(Protocol):
     #: What the application's own Python found
     found: dict[str, Any]
     steps: Steps
-    home: str
-    scratch: str
+    sandbox: Sandbox
+    #: What people want to know of how it was built
+    said: list[str]
 
     def record(self) -> dict[str, Any]:
         """Return what release.json holds."""
@@ -40,7 +42,13 @@ class Building(Protocol):
     def attempt(
         self, command: Sequence[str], cwd: str, env: Mapping[str, str] | None = None, **options: Any
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command as the build user and return how it ended."""
+        """Run a step as the build's account and return how it ended."""
+        ...
+
+    def fetch(
+        self, command: Sequence[str], cwd: str, env: Mapping[str, str], *, knowing: bool = False
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a step as the account that fetches and return how it ended."""
         ...
 
     def failure(self, what: str, output: str) -> HostError:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from .sandbox import INSIDE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -34,7 +36,12 @@ def of_build(builder: Building) -> dict[str, str]:
     values.update({name: text(value) for name, value in builder.params["build_env"].items()})
     # Byte-code is made once, at the end, and checked by the source's digest: a time says nothing on another host.
     values |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "LANG": "C.UTF-8"}
-    return {**values, "HOME": builder.home, "TMPDIR": builder.scratch}
+    return {**values, **own_folders()}
+
+
+def own_folders() -> dict[str, str]:
+    """Return where a step of a build keeps what it needs for itself."""
+    return {"HOME": os.path.join(INSIDE, "home"), "TMPDIR": os.path.join(INSIDE, "home")}
 
 
 def of_release(builder: Building) -> dict[str, str]:

@@ -25,7 +25,7 @@ LAST_PORT = 65535
 # RFC 1035: 253 characters without the dot at the end, labels of 63. The second label onwards is what makes it a domain.
 LONGEST_DOMAIN = 253
 DOMAIN_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
-# useradd's own limit is 32; the longest name that is made of it is `<app>-build`, and unit names stay readable.
+# useradd's own limit is 32; the longest name that is made of it is `<app>-fetch`, and unit names stay readable.
 LONGEST_APP_NAME = 24
 # PostgreSQL cuts identifiers at NAMEDATALEN - 1.
 LONGEST_IDENTIFIER = 63

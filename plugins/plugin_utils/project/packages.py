@@ -103,10 +103,15 @@ def read_packages(root: Path, kind: str, file: str) -> Packages:
 def _companions(root: Path, kind: str, file: str) -> list[str]:
     """Return the other files that decide what gets installed, relative to the source."""
     folder = (root / file).parent
+    paths = [folder / name for name in ("pyproject.toml", "Pipfile")]
     if kind == "requirements":
-        return [path.relative_to(root).as_posix() for path in _included(root / file) if root in path.parents]
-    names = ["pyproject.toml", "Pipfile"]
-    return [(folder / name).relative_to(root).as_posix() for name in names if (folder / name).is_file()]
+        paths = [path for path in _included(root / file) if root in path.parents]
+    # Where packages come from may be said in a folder above, too.
+    for above in [folder, *(parent for parent in folder.parents if parent == root or root in parent.parents)]:
+        paths.append(above / "uv.toml")
+        if "uv" in read_toml(above / "pyproject.toml").get("tool", {}):
+            paths.append(above / "pyproject.toml")
+    return [path.relative_to(root).as_posix() for path in dict.fromkeys(paths) if path.is_file()]
 
 
 def read_toml(path: Path) -> dict[str, Any]:

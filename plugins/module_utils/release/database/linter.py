@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 from ...common import text
 from ...common.errors import HostError
+from ..fetching import CERTIFICATES, PYTHON, fetch_account
+from ..files.archive import NOBODY
+from ..files.tree_copy import TreeCopy
+from ..sandbox import INSIDE, Sandbox, Step, online
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +20,6 @@ HOME = "/opt/samestack"
 PACKAGE = "django-migration-linter"
 # What it imports itself; Django is the application's.
 NEEDED = (PACKAGE, "appdirs")
-CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 
 def folder(params: Mapping[str, Any]) -> str:
@@ -34,37 +35,25 @@ def present(params: Mapping[str, Any]) -> str:
 
 
 def install(params: Mapping[str, Any]) -> None:
-    """Install it where it is missing, by the builder, who may not write where it goes; raises HostError."""
+    """Install it where it is missing, fetched by an account that may not write where it goes; raises HostError."""
     target = folder(params)
     if not target or params["dry"] or os.path.isdir(target):
         return
-    account = pwd.getpwnam(params["build_user"])
-    scratch = os.path.join(os.path.dirname(params["uv_cache"]), "linter")
-    shutil.rmtree(scratch, ignore_errors=True)
-    for path in (params["uv_cache"], scratch):
-        os.makedirs(path, exist_ok=True)
-        os.chown(path, account.pw_uid, account.pw_gid)
+    account = fetch_account(params)
     wanted = [f"{name}=={params['pins'][name]}" for name in NEEDED]
-    command = [params["uv"], "pip", "install", "--quiet", "--no-deps", "--python", "/usr/bin/python3"]
-    done = subprocess.run(
-        [*command, "--target", scratch, *wanted], cwd="/", user=account.pw_uid, group=account.pw_gid, extra_groups=[],
-        umask=0o022, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-        env={"PATH": "/usr/bin:/bin", "HOME": scratch, "UV_CACHE_DIR": params["uv_cache"], "UV_NO_PROGRESS": "1",
-             "UV_PYTHON_DOWNLOADS": "never", "UV_LINK_MODE": "copy", "SSL_CERT_FILE": CERTIFICATES},
-    )  # fmt: skip
-    if done.returncode:
-        raise HostError(
-            f"{wanted[0]}, which looks at migrations, cannot be installed.\n{text.last_lines(done.stderr)}",
-            "Let this host reach its package index, or do without: `--allow-breaking` closes the site while migrating.",
-        )
-    owned_by_root(scratch)
-    shutil.rmtree(target + ".new", ignore_errors=True)
-    shutil.move(scratch, target + ".new")
+    command = [params["uv"], "--no-config", "pip", "install", "--quiet", "--no-deps", "--no-build", "--python", PYTHON]
+    env = {"PATH": "/usr/bin:/bin", "HOME": INSIDE, "UV_CACHE_DIR": f"{INSIDE}/cache", "UV_NO_PROGRESS": "1",
+           "UV_PYTHON_DOWNLOADS": "never", "UV_LINK_MODE": "copy", "SSL_CERT_FILE": CERTIFICATES}  # fmt: skip
+    with Sandbox(os.path.join(os.path.dirname(params["uv_cache"]), "linter")) as sandbox:
+        given = {f"{INSIDE}/cache": params["uv_cache"], f"{INSIDE}/linter": sandbox.make("linter", account.pw_uid)}
+        command += ["--target", f"{INSIDE}/linter", *wanted]
+        done = sandbox.run(Step(command, "/", env, given, online(), params["fetch_user"]))
+        if done.returncode:
+            raise HostError(
+                f"{wanted[0]}, which looks at migrations, cannot be installed.\n{text.last_lines(done.stderr)}",
+                "Let this host reach its package index, or do without: `--allow-breaking` closes the site while "
+                "migrating.",
+            )
+        shutil.rmtree(target + ".new", ignore_errors=True)
+        TreeCopy(target + ".new", owner=account.pw_uid, donor=NOBODY).take(sandbox.path("linter"))
     os.rename(target + ".new", target)
-
-
-def owned_by_root(top: str) -> None:
-    """Give a tree to root."""
-    for current, folders, files in os.walk(top):
-        for name in [".", *folders, *files]:
-            os.lchown(os.path.join(current, name), 0, 0)

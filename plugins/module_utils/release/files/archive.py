@@ -60,6 +60,10 @@ class Donor:
         return True
 
 
+#: Who has nothing to give
+NOBODY = Donor("/nonexistent", None)
+
+
 class Packed(io.BufferedIOBase):
     """Writes gzip on all processors: each block is a member of its own, so the bytes do not depend on how many."""
 
@@ -85,11 +89,6 @@ class Packed(io.BufferedIOBase):
         finally:
             self.pool.shutdown(wait=False, cancel_futures=True)
             super().close()
-
-
-def share(folder: str, listed: Contents, donor: Donor) -> int:
-    """Make the files that equal the donor's hard links to it; returns how many."""
-    return sum(donor.link(path, entry, os.path.join(folder, path)) for path, entry in listed.entries.items())
 
 
 def pack(folder: str, listed: Contents, target: str, time: int, build: bytes = b"") -> None:

@@ -6,50 +6,35 @@ import contextlib
 import json
 import os
 import platform
-import stat
+import shutil
+import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
+from ...common.errors import HostError
 from ...common.files import write_atomic
 from .. import environment
 from ..place import Place
 from . import archive, contents, static_history
+from .tree_copy import TreeCopy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ..building import Building
 
 Contents = contents.Contents
 # 1980: the earliest time that zip files and Python's byte-code can both hold
 FIXED_TIME = 315532800
 # What Python reads of an environment's own description; the rest changes with every patch of Python or of uv.
+SETTINGS = "pyvenv.cfg"
 KEPT_SETTINGS = ("home", "include-system-site-packages")
 
 
-def give_tree(top: str, uid: int, gid: int) -> None:
-    """Give a folder and everything in it to somebody; links themselves, never what they point at."""
-    os.lchown(top, uid, gid)
-    for current, folders, files in os.walk(top):
-        for name in folders + files:
-            os.lchown(os.path.join(current, name), uid, gid)
-
-
-def seal_tree(top: str, modified: int | None = None) -> None:
-    """Give a folder to root: folders 0755, files 0644 or 0755, all files of one time where that is given."""
-    os.lchown(top, 0, 0)
-    for current, folders, files in os.walk(top):
-        for name in folders + files:
-            path = os.path.join(current, name)
-            status = os.lstat(path)
-            if status.st_uid or status.st_gid:
-                os.lchown(path, 0, 0)
-            if stat.S_ISLNK(status.st_mode):
-                continue
-            executable = stat.S_ISDIR(status.st_mode) or status.st_mode & 0o100
-            mode = 0o755 if executable else 0o644
-            if stat.S_IMODE(status.st_mode) != mode:
-                os.chmod(path, mode)
-            if modified is not None:
-                os.utime(path, (modified, modified))
+def give_copy(source: str, target: str, uid: int) -> None:
+    """Put a copy of a sealed folder's content into an empty one of somebody else's, who has no process meanwhile."""
+    subprocess.run(["cp", "-a", source + "/.", target], check=True, capture_output=True)
+    subprocess.run(["chown", "-R", "-h", f"{uid}:{uid}", target], check=True, capture_output=True)
 
 
 def live_donor(place: Place) -> archive.Donor:
@@ -79,46 +64,78 @@ def venv_donor(place: Place) -> archive.Donor:
     return archive.Donor(folder, Contents.read(folder + ".contents"))
 
 
-def seal_venv(folder: str, donor: archive.Donor) -> None:
-    """Seal an environment; the list beside it says that it is complete."""
-    seal_tree(folder)
-    path = os.path.join(folder, "pyvenv.cfg")
+def seal_venv(source: str, folder: str, owner: int, donor: archive.Donor) -> None:
+    """Seal an environment that somebody made; the list beside it says that it is complete."""
+    entries = TreeCopy(folder, owner=owner, donor=donor).take(source)
+    path = os.path.join(folder, SETTINGS)
     with open(path, encoding="utf-8") as file:
-        lines = [line for line in file if line.split("=")[0].strip() in KEPT_SETTINGS]
-    write_atomic(path, "".join(lines))
-    listed = Contents(contents.read_tree(folder))
-    archive.share(folder, listed, donor)
+        kept = "".join(line for line in file if line.split("=")[0].strip() in KEPT_SETTINGS)
+    write_atomic(path, kept)
+    entries[SETTINGS] = (contents.FILE, contents.text_digest(kept))
     os.sync()
-    write_atomic(folder + ".contents", listed.text)
+    write_atomic(folder + ".contents", Contents(entries).text)
 
 
 def seal_release(builder: Building) -> None:
     """Seal a release; release.json, written last, says that it is complete."""
     place, release = builder.place, builder.release
     modified = int(release.get("time") or time.time())
+    donor = live_donor(place)
+    entries: dict[str, tuple[str, str]] = {}
     for name in ("source", "static"):
-        seal_tree(place.path(name), modified)
-    write_atomic(place.path("release.env"), environment.file_text(builder))
+        copy = TreeCopy(
+            place.path(name), owner=builder.sandbox.uid, donor=donor, prefix=name + "/", time=modified,
+            spare=builder.params["min_free"] // 2,
+        )  # fmt: skip
+        entries |= copy.take(builder.sandbox.path(name))
+    refuse_ways_out(place, builder.venv, [path for path, (mode, _digest) in entries.items() if mode == contents.LINK])
+    values = environment.file_text(builder)
+    write_atomic(place.path("release.env"), values)
     record = json.dumps(builder.record(), indent=1, sort_keys=True) + "\n"
-    entries = contents.read_tree(place.folder, contents.BESIDE)
+    entries["app"] = (contents.LINK, contents.text_digest(os.readlink(place.path("app"))))
+    entries["release.env"] = (contents.FILE, contents.text_digest(values))
     entries["release.json"] = (contents.FILE, contents.text_digest(record))
     venv = Contents.read(builder.venv + ".contents")
     listed = Contents(entries, (release["vid"], venv.sha256 if venv else ""))
-    archive.share(place.folder, listed, live_donor(place))
     write_atomic(place.path(contents.LIST), listed.text)
     built = build_record(builder, listed.sha256, modified)
     write_atomic(place.path(contents.BUILD), json.dumps(built, indent=1) + "\n")
     finish(place, record)
 
 
+def refuse_ways_out(place: Place, venv: str, links: Iterable[str]) -> None:
+    """Raise HostError for a link among the static files, which anybody may ask for, that leads out of the release.
+
+    `collectstatic --link` makes links to files of the source and of packages; a folder there may have other links.
+    """
+    static = os.path.realpath(place.path("static")) + os.sep
+    inside = (os.path.realpath(place.folder) + os.sep, os.path.realpath(venv) + os.sep)
+    for link in links:
+        leads = os.path.realpath(place.path(link))
+        if not link.startswith("static/") or leads.startswith(static):
+            continue
+        if not (leads.startswith(inside) and os.path.isfile(leads)):
+            raise HostError(
+                f"{link} is a link that leads out of the release's static files, to {leads[:200]}.",
+                "Put the file itself there, or a link to a file of the release.",
+            )
+
+
 def seal_live(builder: Building) -> None:
-    """Seal what live code runs with; the code itself is its owner's."""
+    """Seal what live code runs with, and put it in the place of what it ran with; the code itself is its owner's."""
+    place, uid = builder.place, builder.sandbox.uid
     for name in ("static", "venv"):
-        seal_tree(builder.place.path(name))
-    write_atomic(builder.place.path("release.env"), environment.file_text(builder))
+        folder, new, old = place.path(name), place.path(name + ".new"), place.path(name + ".old")
+        for left in (new, old):
+            shutil.rmtree(left, ignore_errors=True)
+        TreeCopy(new, owner=uid, donor=archive.NOBODY).take(builder.sandbox.path(name))
+        os.rename(folder, old)
+        os.rename(new, folder)
+        shutil.rmtree(old)
+    write_atomic(place.path("release.env"), environment.file_text(builder))
     built = build_record(builder, "", int(time.time()))
-    write_atomic(builder.place.path(contents.BUILD), json.dumps(built, indent=1) + "\n")
-    finish(builder.place, json.dumps(builder.record(), indent=1, sort_keys=True) + "\n")
+    write_atomic(place.path(contents.BUILD), json.dumps(built, indent=1) + "\n")
+    finish(place, json.dumps(builder.record(), indent=1, sort_keys=True) + "\n")
 
 
 def build_record(builder: Building, sha256: str, modified: int) -> dict[str, Any]:
@@ -136,6 +153,7 @@ def build_record(builder: Building, sha256: str, modified: int) -> dict[str, Any
         "time": modified,
         "python": platform.python_version(),
         "steps": builder.steps.done,
+        "said": builder.said,
         **builder.found,
     }
 
