@@ -45,6 +45,7 @@ def wagtail(clone: Clone, generated: Path, made: dict[str, str]) -> str:
         app_redis=False,
         app_workers={},
         app_timers={},
+        web_content_security_policy="",
     )
     return clone.samestack("up")
 

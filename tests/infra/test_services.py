@@ -84,8 +84,9 @@ def test_redis_keeps_what_it_is_told(redis: Machine) -> None:
 
 def test_redis_answers_only_its_group(redis: Machine) -> None:
     socket = "/run/redis/redis-server.sock"
-    if not redis.value("redis_password"):
-        assert redis.run(f"redis-cli -s {socket} ping").strip() == "PONG"
+    own = "REDISCLI_AUTH=$(cat /etc/samestack/redis-password) redis-cli --user samestack"
+    assert redis.run(f"{own} -s {socket} ping").strip() == "PONG"
+    assert redis.run(f"redis-cli -s {socket} ping").startswith("NOAUTH")
     assert (
         redis.host.run(
             f"setpriv --reuid nobody --regid nogroup --clear-groups redis-cli -s {socket} ping"

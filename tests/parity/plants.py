@@ -10,6 +10,9 @@ import shlex
 from dataclasses import dataclass
 
 PSQL = "cd / && sudo -u postgres psql -Xq -v ON_ERROR_STOP=1 -d {app}"
+REDIS = (
+    "REDISCLI_AUTH=$(cat /etc/samestack/redis-password) redis-cli --user samestack -s /run/redis/redis-server.sock"
+)
 RELEASE = "/srv/{app}/releases/$(basename $(readlink /srv/{app}/current))"
 PACKAGES = f"$(echo {RELEASE}/venv/lib/python3*/site-packages)"
 
@@ -269,9 +272,9 @@ PLANTS = (
     ),
     Plant(
         "a setting of Redis, live",
-        "redis-cli -s /run/redis/redis-server.sock CONFIG SET hz 11 >/dev/null",
+        f"{REDIS} CONFIG SET hz 11 >/dev/null",
         ("redis/hz",),
-        "redis-cli -s /run/redis/redis-server.sock CONFIG SET hz 10 >/dev/null",
+        f"{REDIS} CONFIG SET hz 10 >/dev/null",
     ),
     Plant(
         "what is added to a unit",

@@ -295,7 +295,7 @@ def test_one_machine_uses_sockets_only(render: Render) -> None:
     (rendered,) = render("debian-13", "release")
     variables = environment(rendered.text("/etc/noticeboard/env"))
     assert "@/" in variables["DATABASE_URL"]
-    assert variables["REDIS_URL"].startswith("unix:///run/redis/")
+    assert re.match(r"unix://noticeboard:[^@]+@/run/redis/", variables["REDIS_URL"])
     assert "listen_addresses = ''" in rendered.text("/etc/postgresql/17/main/conf.d/samestack.conf")
 
 

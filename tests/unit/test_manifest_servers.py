@@ -14,7 +14,6 @@ from plugins.module_utils.manifest.sections.nginx import build, collect, directi
 from plugins.module_utils.manifest.sections.postgresql import database, role, rules
 from plugins.module_utils.manifest.sections.schema import migrations, schema
 from roles.redis.manifest.redis import collect as redis
-from roles.redis.manifest.redis import password_of
 from roles.redis.manifest.redis import waiting as redis_waiting
 from tests.support.paper_host import PaperHost
 
@@ -232,19 +231,6 @@ def test_migrations_by_application(tmp_path: Path) -> None:
     assert migrations(host) == {"auth": ["0001_initial", "0002_x"]}
 
 
-@pytest.mark.parametrize(
-    ("text", "password"),
-    [
-        ("port 0\n", ""),
-        ('requirepass "a\\"b"\n', 'a"b'),
-        ("  requirepass plain\n", "plain"),
-        ("# requirepass no\n", ""),
-    ],
-)
-def test_the_password_of_redis(text: str, password: str) -> None:
-    assert password_of(text) == password
-
-
 def test_what_redis_has_not_read() -> None:
     text = "maxmemory 100mb\ntimeout 0\nsave 900 1\nsave 60 1\nappendonly yes\nrequirepass x\ndir /a\n"
     server = {"maxmemory": "104857600", "timeout": "77", "save": "3600 1", "appendonly": "yes", "dir": "/b"}
@@ -277,8 +263,9 @@ def redis_on_paper(folder: Path, *answers: str) -> PaperHost:
 
 def test_redis_tells_no_password(tmp_path: Path) -> None:
     host = redis_on_paper(tmp_path)
-    host.write("/etc/redis/redis.conf", "requirepass plantedword\n")
+    host.write("/etc/samestack/redis-password", "plantedword\n", 0o600)
     section = redis(host)
+    assert host.asked == [f"redis-cli --user samestack -s {tmp_path}/run/redis/redis-server.sock --no-raw"]
     assert (section["version"], section["timeout"], section["modules"]) == ("7.0.15", "0", ["search"])
     assert section["proc-title-template"] == '{title} "x"\n9) \\ ä'
     assert str(section["requirepass"]).startswith("hmac:")

@@ -215,9 +215,13 @@ FORMATS: dict[str, Format] = {
         _matching(r"[a-z_][a-z0-9_-]*", "the name of a PostgreSQL extension", LONGEST_IDENTIFIER),
         "Write the name as CREATE EXTENSION takes it, such as pg_trgm",
     ),
-    "url_path": Format(_matching(r"/[^\s?#]*", "a path on the site"), "Begin with a slash, such as /health/"),
+    "url_path": Format(_matching(r"""/[^\s?#"$;{}\\]*""", "a path on the site"), "Begin with a slash, such as /health/"),
     "url_folder": Format(
-        _matching(r"/([^\s/?#]+/)+", "a folder on the site"), "Begin and end with a slash, such as /static/"
+        _matching(r"""/([^\s/?#"$;{}\\]+/)+""", "a folder on the site"), "Begin and end with a slash, such as /static/"
+    ),
+    "header": Format(
+        _matching(r"""[ !#%-\[\]-~]+""", "the value of a header that Nginx sends"),
+        "Write one line of plain characters, without double quotes, dollar signs and backslashes",
     ),
     "inside": Format(
         _matching(r"(?!/)(?!(.*/)?\.\.(/|$))[^\s]+", "a path inside the source"),

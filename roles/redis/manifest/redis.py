@@ -11,7 +11,9 @@ from plugins.module_utils.manifest.section import Collector, Service
 if TYPE_CHECKING:
     from plugins.module_utils.manifest.reading.machine import Host, Section
 
-SOCKET, FILE = "/run/redis/redis-server.sock", "/etc/redis/redis.conf"
+SOCKET, FILE, USERS = "/run/redis/redis-server.sock", "/etc/redis/redis.conf", "/etc/redis/users.acl"
+#: Who may ask for everything, and root's file with the password
+ADMIN, ADMIN_PASSWORD = "samestack", "/etc/samestack/redis-password"
 #: Older names of settings that have a newer one
 OLD = re.compile(r"^(slave|slaveof$|cluster-slave|min-slaves|repl-diskless-sync-slaves)|-ziplist-|slave-")
 SECRET = ("requirepass", "masterauth", "primaryauth", "tls-key-file-pass", "tls-client-key-file-pass")
@@ -39,15 +41,6 @@ def unescaped(text: str) -> str:
 def items(answer: str) -> list[str]:
     """Return the texts of a list."""
     return [unescaped(text) for text in ITEM.findall(answer)]
-
-
-def password_of(text: str) -> str:
-    """Return the password that redis.conf sets, "" for none."""
-    found = re.findall(r"^\s*requirepass\s+(.*?)\s*$", text, re.MULTILINE)
-    if not found:
-        return ""
-    quoted = re.fullmatch(r'"((?:[^"\\]|\\.)*)"', found[-1])
-    return re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else found[-1].strip("'")
 
 
 def settings(pairs: list[str]) -> dict[str, str]:
@@ -98,10 +91,11 @@ def collect(host: Host) -> Section:
 
 def ask(host: Host, *commands: str) -> list[str]:
     """Return the answers to commands, of one call; raises MissingError. The password is in no argument list."""
-    password = password_of(host.text(FILE))
-    environment = {"REDISCLI_AUTH": password} if password else {}
+    environment = {"REDISCLI_AUTH": host.text(ADMIN_PASSWORD).strip()}
     lines = f"\necho {MARK}\n".join(commands) + "\n"
-    _, out, err = host.ask("redis-cli", "-s", host.path(SOCKET), "--no-raw", stdin=lines, environment=environment)
+    _, out, err = host.ask(
+        "redis-cli", "--user", ADMIN, "-s", host.path(SOCKET), "--no-raw", stdin=lines, environment=environment
+    )
     answers = out.split(f'"{MARK}"\n')
     refused = next((text for text in answers if text.startswith("(error)")), "")
     if refused or len(answers) < len(commands):
@@ -114,12 +108,12 @@ SECTIONS = (
     Collector(
         "redis",
         lambda host, _live: collect(host),
-        learn=lambda host: host.secrets.learn("requirepass", password_of(host.text(FILE))),
+        learn=lambda host: host.secrets.learn("redis password", host.text(ADMIN_PASSWORD).strip()),
     ),
 )
 SERVICE = Service(
     units=("redis-server",),
     certificates=("/etc/redis/server-*.pem",),
     own_files=("/etc/redis/server-*.pem",),
-    open_files={FILE: rf"^[ \t]*(?:{'|'.join(SECRET)}|user)[ \t].*$\n?"},
+    open_files={FILE: rf"^[ \t]*(?:{'|'.join(SECRET)}|user)[ \t].*$\n?", USERS: r"#[0-9a-f]{64}"},
 )

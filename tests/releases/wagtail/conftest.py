@@ -18,6 +18,7 @@ DECISIONS = {
     "app_redis": False,
     "app_workers": {},
     "app_timers": {},
+    "web_content_security_policy": "",
 }
 
 
