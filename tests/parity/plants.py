@@ -10,9 +10,7 @@ import shlex
 from dataclasses import dataclass
 
 PSQL = "cd / && sudo -u postgres psql -Xq -v ON_ERROR_STOP=1 -d {app}"
-REDIS = (
-    "REDISCLI_AUTH=$(cat /etc/samestack/redis-password) redis-cli --user samestack -s /run/redis/redis-server.sock"
-)
+REDIS = "REDISCLI_AUTH=$(cat /etc/samestack/redis-password) redis-cli --user samestack -s /run/redis/redis-server.sock"
 RELEASE = "/srv/{app}/releases/$(basename $(readlink /srv/{app}/current))"
 PACKAGES = f"$(echo {RELEASE}/venv/lib/python3*/site-packages)"
 

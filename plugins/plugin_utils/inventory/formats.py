@@ -215,7 +215,9 @@ FORMATS: dict[str, Format] = {
         _matching(r"[a-z_][a-z0-9_-]*", "the name of a PostgreSQL extension", LONGEST_IDENTIFIER),
         "Write the name as CREATE EXTENSION takes it, such as pg_trgm",
     ),
-    "url_path": Format(_matching(r"""/[^\s?#"$;{}\\]*""", "a path on the site"), "Begin with a slash, such as /health/"),
+    "url_path": Format(
+        _matching(r"""/[^\s?#"$;{}\\]*""", "a path on the site"), "Begin with a slash, such as /health/"
+    ),
     "url_folder": Format(
         _matching(r"""/([^\s/?#"$;{}\\]+/)+""", "a folder on the site"), "Begin and end with a slash, such as /static/"
     ),
