@@ -48,7 +48,7 @@ def app_command(place: Place, account: Mapping[str, Any], command: Sequence[str]
     """
     arguments = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", "--service-type=exec"]
     properties = [
-        *sandbox(account["user"]),
+        *sandbox(os.path.basename(place.root)),
         "User=" + account["user"],
         "Group=" + account["user"],
         "SupplementaryGroups=" + " ".join(account["groups"]),
