@@ -9,7 +9,7 @@ description:
   - Returns a certificate and its key for the given names.
   - Without C(authority), the authority is made on first use, and everything is kept on the control node in
     C(.samestack/), keys readable by their owner only, so that repeated runs return the same. A certificate is made anew
-    when its names change or less than 30 days of it are left.
+    when its names change or less than 120 days of it are left.
   - With C(authority), nothing is kept; the pair is a new one each time, for machines that have none yet.
 options:
   authority:

@@ -5,8 +5,10 @@ A test is an attempt. What it needs of the machine it does as the actor who is n
 
 from __future__ import annotations
 
+import base64
+import json
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -40,6 +42,19 @@ class Actor:
         return output
 
 
+class Process:
+    """Code inside of the application: with its rights, its environment and its packages, confined as it is."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+
+    def python(self, program: str) -> Any:
+        """Return what a Python program prints last, as JSON."""
+        text = base64.b64encode(program.encode()).decode()
+        line = f"import base64; exec(base64.b64decode('{text}').decode(), {{'__name__': 'attempt'}})"
+        return json.loads(self.machine.manage(f'shell -c "{line}"').splitlines()[-1])
+
+
 @pytest.fixture(scope="session")
 def team(environment: Environment) -> Team:
     """Both environments, with the example's first version."""
@@ -66,3 +81,9 @@ def app(victim: Machine) -> Actor:
 def stranger(victim: Machine) -> Actor:
     """Any other account of the machine."""
     return Actor(victim, "nobody")
+
+
+@pytest.fixture
+def process(victim: Machine) -> Process:
+    """The same, inside of its own sandbox."""
+    return Process(victim)

@@ -123,6 +123,7 @@ def about(expected: Expected) -> dict[str, Any]:
     """Return what `accept.py` has to know of this host."""
     validations = [command for entry in expected.entries.values() for command in entry["validate"]]
     return {
+        "account": expected.value("app_name"),
         "nginx": expected.machine["packages"]["nginx"],
         "validate": list(dict.fromkeys(validations)),
         "units": [Path(path).name for path in expected.matching(r"/etc/systemd/system/[^/]+\.(service|timer|swap)")],

@@ -177,6 +177,53 @@ def test_units_run_as_the_application_in_a_sandbox(hosts: list[Expected]) -> Non
             assert "RuntimeDirectory" not in text, "the first instance that stops would take it away from the others"
 
 
+def test_commands_that_run_once_are_confined_as_what_serves(hosts: list[Expected]) -> None:
+    for rendered in hosts:
+        app = rendered.value("app_name")
+        path = f"/usr/local/lib/samestack/{app}-sandbox"
+        if path not in rendered.entries:
+            continue
+        lines = [line for line in rendered.text(path).splitlines() if not line.startswith("#")]
+        assert ("MemoryDenyWriteExecute=true" in lines) == (not rendered.value("app_jit"))
+        for unit in rendered.matching(rf"/etc/systemd/system/{app}-(web|worker|timer)[^/]*\.service"):
+            assert set(lines) <= set(rendered.text(unit).splitlines()), unit
+        assert f"-p '{next(line for line in lines if ' ' in line)}' " in rendered.text(f"/usr/local/bin/{app}-manage")
+
+
+def test_the_application_reaches_its_services_and_what_is_named(render: Render) -> None:
+    (alone,) = render("debian-13", "release")
+    path = "/etc/nftables.d/noticeboard.nft"
+    accepted = re.compile(r"^ +(ip6? daddr \S+ (?:tcp dport \d+ )?)accept$", re.MULTILINE)
+    assert accepted.findall(alone.text(path)) == []
+    (named,) = render("debian-13", "what the application reaches")
+    assert accepted.findall(named.text(path)) == ["ip daddr 127.0.0.1 tcp dport 25 ", "ip6 daddr 2001:db8::/64 "]
+    web, _database = render("debian-13", "two machines")
+    assert accepted.findall(web.text(path)) == [f"ip daddr 10.0.3.32 tcp dport {port} " for port in (5432, 6379)]
+
+
+def test_limits_follow_their_variables(render: Render) -> None:
+    (limited,) = render("debian-13", "release")
+    (free,) = render("debian-13", "without limits")
+    site, wall = "/etc/nginx/conf.d/samestack.conf", "/etc/nftables.conf"
+    assert f"ct count over {limited.value('web_connections_per_address')} " in limited.text(wall)
+    for path in limited.value("web_login_paths"):
+        assert f'"POST {path}"' in limited.text(site)
+    assert "ct count" not in free.text(wall)
+    assert "limit_" not in free.text(site)
+
+
+def test_a_policy_is_sent_where_one_is_declared(render: Render) -> None:
+    (declared,) = render("debian-13", "release")
+    (none,) = render("debian-13", "without limits")
+    site = "/etc/nginx/conf.d/samestack.conf"
+    assert f'"{declared.value("web_content_security_policy")}";' in declared.text(site)
+    assert "add_header Content-Security-Policy $noticeboard_policy" not in none.text(site)
+    assert "Policy-Report-Only $noticeboard_policy_report_only always" in none.text(site)
+    (live,) = render("debian-13", "live")
+    assert '"~^(404|500) " "";' in live.text(site), "Django's pages about errors lose their style"
+    assert '"~^(404|500) " "";' not in declared.text(site)
+
+
 def test_what_serves_comes_back_after_a_crash(hosts: list[Expected]) -> None:
     for rendered in hosts:
         app = rendered.value("app_name")

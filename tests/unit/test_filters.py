@@ -71,6 +71,20 @@ def test_addresses_by_family() -> None:
         apply("addresses", ["db.example"], "ipv4")
 
 
+def test_destinations_as_the_firewall_names_them() -> None:
+    places = [{"address": "10.0.0.5", "port": 25}, {"address": "2001:db8::/64"}, {"address": "127.0.0.1", "port": None}]
+    assert apply("destinations", places) == [
+        {"family": "ip", "address": "10.0.0.5", "port": 25},
+        {"family": "ip6", "address": "2001:db8::/64", "port": 0},
+        {"family": "ip", "address": "127.0.0.1", "port": 0},
+    ]
+    assert {"family": "ip", "address": "127.0.0.1", "port": 1} in apply(
+        "destinations", [{"address": "localhost", "port": 1}]
+    )
+    with pytest.raises(AnsibleFilterError, match=r"'db\.invalid' is neither an address nor a name that is known"):
+        apply("destinations", [{"address": "db.invalid"}])
+
+
 @pytest.mark.parametrize("text", AWKWARD)
 def test_environment_values_come_back_as_they_were(text: str) -> None:
     line = apply("systemd_environment", {"NAME": text})

@@ -38,6 +38,14 @@ def overlay(own: dict[str, Any], **environment: str) -> dict[str, Any]:
     return found
 
 
+def test_what_nginx_does_is_no_warning() -> None:
+    own = {"SILENCED_SYSTEM_CHECKS": ["models.W042", "security.W008"]}
+    told = samestack_overlay.overlay(own, {"SAMESTACK_HSTS": "31536000"})["SILENCED_SYSTEM_CHECKS"]
+    assert told == ["models.W042", "security.W008", "security.W004"]
+    # Browsers are not told: whoever decided so goes on hearing of it.
+    assert samestack_overlay.overlay({}, {"SAMESTACK_HSTS": "0"})["SILENCED_SYSTEM_CHECKS"] == ["security.W008"]
+
+
 def test_sqlite_becomes_postgresql_over_the_socket() -> None:
     entry = overlay(SQLITE, **SOCKET)["DATABASES"]["default"]
     assert entry["ENGINE"] == "django.db.backends.postgresql"

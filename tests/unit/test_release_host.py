@@ -23,7 +23,7 @@ from plugins.module_utils.common.errors import check_space
 from plugins.module_utils.common.files import point, write_atomic
 from plugins.module_utils.common.text import excerpt, journal_excerpt, missing_name, short_traceback
 from plugins.module_utils.inside_app import program
-from plugins.module_utils.release import environment, install
+from plugins.module_utils.release import application, environment, install
 from plugins.module_utils.release.application import app_command, environment_file_names
 from plugins.module_utils.release.builder import Builder
 from plugins.module_utils.release.database import check
@@ -266,6 +266,19 @@ def test_commands_get_their_secrets_from_files_and_the_releases_own_file_wins(tm
     assert "User=shop" in command
     assert "SupplementaryGroups=redis" in command
     assert not any("Capabilities" in part for part in command)
+
+
+def test_commands_are_confined_by_what_the_host_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(application, "SANDBOX", str(tmp_path / "{}-sandbox"))
+    place = Place(str(tmp_path / "shop"), "0a")
+    assert "PrivateUsers=true" not in app_command(place, ACCOUNT, ["true"])
+    (tmp_path / "shop-sandbox").write_text("# Made by\nPrivateUsers=true\nSystemCallFilter=~@privileged @resources\n\n")
+    # Whoever runs it: migrations may have an account of their own.
+    command = app_command(place, {**ACCOUNT, "user": "shop-owner"}, ["true"])
+    assert [part for part in command if part.startswith(("PrivateUsers", "SystemCall", "#"))] == [
+        "PrivateUsers=true",
+        "SystemCallFilter=~@privileged @resources",
+    ]
 
 
 def test_live_code_may_be_written_and_nothing_else(tmp_path: Path) -> None:

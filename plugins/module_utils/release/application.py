@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from .place import Place
 
+#: What the role django writes for commands that run once
+SANDBOX = "/usr/local/lib/samestack/{}-sandbox"
+
 
 def environment_file_names(path: str) -> set[str]:
     """Return the names that a systemd environment file sets."""
@@ -24,16 +27,28 @@ def environment_file_names(path: str) -> set[str]:
     return {line.split("=", 1)[0].strip() for line in lines}
 
 
+def sandbox(app: str) -> list[str]:
+    """Return what confines the application's own processes on this host, a property of systemd-run each."""
+    try:
+        with open(SANDBOX.format(app), encoding="ascii") as handle:
+            return [line.strip() for line in handle if line[:1].isupper()]
+    except FileNotFoundError:
+        # Provisioned by an earlier version
+        return []
+
+
 def app_command(place: Place, account: Mapping[str, Any], command: Sequence[str]) -> list[str]:
     """Return the argument list that runs a command as the application, in its environment.
 
     `account` holds user, groups (a list) and env_file.
-    systemd reads the environment files, so no secret is seen in a list of processes. Live code belongs to somebody else
+    systemd reads the environment files, so no secret is seen in a list of processes. The command is confined as the
+    application's own processes are. Live code belongs to somebody else
     and the database to the application: there the command may write into the folder of live code, and nowhere it could
     not before.
     """
     arguments = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", "--service-type=exec"]
     properties = [
+        *sandbox(os.path.basename(place.root)),
         "User=" + account["user"],
         "Group=" + account["user"],
         "SupplementaryGroups=" + " ".join(account["groups"]),
@@ -47,6 +62,8 @@ def app_command(place: Place, account: Mapping[str, Any], command: Sequence[str]
     if place.live_folder:
         writable = [place.live_folder, os.path.join(place.root, "shared")]
         properties += [
+            "PrivateUsers=false",
+            "CapabilityBoundingSet=CAP_DAC_OVERRIDE",
             "AmbientCapabilities=CAP_DAC_OVERRIDE",
             "ProtectSystem=strict",
             "PrivateTmp=true",

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 Authority = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
 
 AUTHORITY_LIFE = datetime.timedelta(days=3650)
-# Apple's platforms refuse certificates that live longer than 825 days, from whatever authority.
-LIFE = datetime.timedelta(days=800)
-RENEW_BEFORE = datetime.timedelta(days=30)
+# Mozilla's "Server Side TLS" (intermediate, 5.7) allows 366 days; Apple's platforms refuse more than 825.
+LIFE = datetime.timedelta(days=365)
+# A machine gets the new one with the next provision: it is due long before anybody must think of it.
+RENEW_BEFORE = datetime.timedelta(days=120)
 
 
 def _now() -> datetime.datetime:

@@ -73,6 +73,10 @@ def overlay(own: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str,
         "SESSION_COOKIE_SECURE": True,
         "CSRF_COOKIE_SECURE": True,
     }
+    # Nginx does both for every request, and tests/infra/test_web.py holds it to that: it leads http to https, and says
+    # for how long browsers may only come by https, where they are to be told (web_hsts).
+    silenced = ["security.W008", *(["security.W004"] if environment.get("SAMESTACK_HSTS", "0") != "0" else [])]
+    settings["SILENCED_SYSTEM_CHECKS"] = list(dict.fromkeys([*own.get("SILENCED_SYSTEM_CHECKS", []), *silenced]))
     for name in ("SECRET_KEY", "STATIC_ROOT", "MEDIA_ROOT"):
         if environment.get(name):
             settings[name] = environment[name]
