@@ -95,7 +95,7 @@ def trapped(request: pytest.FixtureRequest, team: Team) -> Iterator[Machine]:
 def test_the_traps_work(trapped: Machine) -> None:
     """Whoever is a superuser there is caught: without that, no other test here would mean anything."""
     sql(trapped, "SELECT count(*) FROM public.django_migrations; SELECT * FROM trap.report;", "postgres")
-    assert sprung(trapped) == ["prompt", "view"]
+    assert {"prompt", "view"} <= set(sprung(trapped))
     trapped.run(f"rm -rf {SPRUNG}")
 
 
