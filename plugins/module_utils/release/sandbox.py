@@ -38,7 +38,7 @@ PATIENCE = 3600
 #: The first systemd.exec(5) that has PrivatePIDs
 PRIVATE_PIDS = 257
 # What no step needs to see, "-" where there may be none
-HIDDEN = ("-/var/lib/samestack", "-/etc/samestack", "-/var/lib/postgresql", "-/var/lib/redis", "-/var/log", "-/boot")
+HIDDEN = ("-/var/lib/samestack", "-/etc/samestack", "-/var/lib/postgresql", "-/var/log", "-/boot")
 COMMON = (
     "Type=exec",
     "UMask=0022",
