@@ -117,14 +117,15 @@ def test_a_prompt_is_no_superuser_there(team: Team, trapped: Machine) -> None:
 def test_neither_is_who_copies_and_restores(team: Team, trapped: Machine) -> None:
     environment = "staging" if trapped.name.startswith("staging") else "production"
     before = team.live(environment)
-    # The application itself would step into this one at every question.
-    sql(trapped, TRAPS["search_path"][1])
+    # The application itself would step into these two.
+    sql(trapped, "SET search_path = public;" + TRAPS["search_path"][1] + TRAPS["view"][1])
     team.back_to("v1")
     team.samestack("deploy", environment, ref=team.commit("copied", versions.touch), release_restore_points="always")
     team.samestack("rollback", environment, database="restore", confirm=True)
     assert team.live(environment) == before
     assert sprung(trapped) == []
     assert trapped.browser().get("/").status == 200
+    sql(trapped, "SET search_path = public;" + TRAPS["view"][0])
 
 
 @pytest.mark.parametrize("database", ["postgres", "template1"])

@@ -11,7 +11,7 @@ import yaml
 
 from plugins.plugin_utils.inventory.defaults import default_files, wiring_files
 from plugins.plugin_utils.inventory.formats import FORMATS
-from plugins.plugin_utils.inventory.values import example, format_of
+from plugins.plugin_utils.inventory.values import SEVERAL_LINES, example, format_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,7 +116,12 @@ EVERY_OPTION = dict(pair for name, spec in DECISIONS.items() for pair in walk(na
 def test_a_spec_describes_itself(name: str) -> None:
     spec = EVERY_OPTION[name]
     assert spec["description"]
-    assert {form for form in (format_of(spec), format_of(spec, "Name format")) if form} <= {*FORMATS, "file", "folder"}
+    assert {form for form in (format_of(spec), format_of(spec, "Name format")) if form} <= {
+        *FORMATS,
+        "file",
+        "folder",
+        SEVERAL_LINES,
+    }
     assert (spec["type"] == "list") == ("elements" in spec)
     if spec.get("required"):
         assert "example" in spec

@@ -133,7 +133,7 @@ def inside(tree: Path) -> None:
     for scratch in ("/run", "/var/log", "/tmp"):
         subprocess.run(["mount", "-t", "tmpfs", "tmpfs", scratch], check=True)
     # The firewall's rules name the application's account.
-    account = json.loads((tree / "accept.json").read_text(encoding="utf-8"))["account"]
+    account = checks.about["account"]
     passwd = Path("/etc/passwd").read_text(encoding="utf-8") + f"{account}:x:64999:64999::/:/usr/sbin/nologin\n"
     Path("/run/passwd").write_text(passwd, encoding="utf-8")
     subprocess.run(["mount", "--bind", "/run/passwd", "/etc/passwd"], check=True)

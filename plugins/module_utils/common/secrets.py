@@ -13,7 +13,6 @@ from .paths import CONFIG
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from ansible.module_utils.basic import AnsibleModule
 
 HIDDEN = "(hidden)"
 # A name that says that its value is secret ...
@@ -231,7 +230,7 @@ def learn_environment(path: str) -> None:
     KNOWN.learn_variables(variables, declared)
 
 
-def guard(module: AnsibleModule) -> None:
+def guard(module: Any) -> None:
     """Let nothing that a module says have a secret of its application or of its own parameters in it."""
     params: Mapping[str, Any] = module.params
     learn_environment(params.get("env_file") or f"/etc/{params['app']}/env")
