@@ -280,6 +280,8 @@ def test_releases_with_the_same_packages_share_an_environment(tmp_path: Path) ->
     assert prepare(arguments(extra_requirements=["x"]), tmp_path)["vid"] != first["vid"]
     assert prepare(arguments(build_env={"CFLAGS": "-O0"}), tmp_path)["vid"] != first["vid"]
     assert prepare(arguments(machine=TRIXIE), tmp_path)["vid"] != first["vid"]
+    (folder / "uv.toml").write_text('index-url = "https://elsewhere.example/simple"\n')
+    assert prepare(arguments(), tmp_path)["vid"] != first["vid"]
     requirements = folder / "requirements.txt"
     requirements.write_text(requirements.read_text() + "./libs/ours\n")
     local = prepare(arguments(), tmp_path)

@@ -18,7 +18,7 @@ from .files import archive as release_archive
 from .files import finalize
 from .inside import inside_answer, inside_source
 from .place import Place
-from .sandbox import INSIDE, ROOT, Sandbox, Step, no_python, online, remove
+from .sandbox import INSIDE, ROOT, Sandbox, Step, no_python, online
 
 if TYPE_CHECKING:
     import subprocess
@@ -70,8 +70,10 @@ class Builder:
         """Build; what an interrupted run left is removed first, and what a failed build made afterwards."""
         try:
             with self.sandbox:
-                self.take_steps()
-                remove(os.path.join(self.params["uv_cache"], os.path.basename(self.venv)))
+                try:
+                    self.take_steps()
+                finally:
+                    self.sandbox.take_away(release_install.fetched_environment(self))
         except (HostError, OSError) as error:
             if not self.live_path:
                 self.clear()

@@ -15,6 +15,7 @@ from .environment import own_folders, text
 from .fetching import CERTIFICATES, PYTHON, fetch_account
 from .files import finalize
 from .inside import inside_source
+from .place import LIVE_CODE
 from .sandbox import INSIDE, online
 
 if TYPE_CHECKING:
@@ -131,6 +132,12 @@ def install(builder: Building) -> Made:
     return made
 
 
+def fetched_environment(builder: Building) -> str:
+    """Return the folder of the environment that is fetched for; it goes with the build."""
+    name = LIVE_CODE if builder.live_path else os.path.basename(builder.venv)
+    return os.path.join(builder.params["uv_cache"], name)
+
+
 def compile_packages(builder: Building, made: Made, donor: str) -> None:
     """Make byte-code of the packages; what the donor, another environment, has already is copied from there."""
     # Without `site`, and not by the environment's own Python: nothing of the packages runs.
@@ -177,14 +184,13 @@ class Uv:
         #: What could not be fetched without building it, "*" for what is not known by name
         self.unbuilt: list[str] = []
         # As a step sees it and really: inside of the cache, so that equal files are links
-        name = "live-code" if builder.live_path else os.path.basename(builder.venv)
-        self.environment_path = os.path.join(builder.place.venvs, name)
-        self.fetched = os.path.join(builder.params["uv_cache"], name)
+        self.fetched = fetched_environment(builder)
+        self.environment_path = os.path.join(builder.place.venvs, os.path.basename(self.fetched))
 
     def begin(self) -> None:
         """Make an empty environment to fetch for, and let uv note what its Python is: nothing else is there yet."""
         account = fetch_account(self.builder.params)
-        subprocess.run(["rm", "-rf", "--one-file-system", self.fetched], check=True, capture_output=True)
+        self.builder.sandbox.take_away(self.fetched)
         for name, content in (("netrc", index_environment(self.builder)[1]), ("left-out", "")):
             self.give(name, content, account.pw_uid)
         uv, venv = self.builder.params["uv"], self.environment_path

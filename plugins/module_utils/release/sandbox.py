@@ -161,6 +161,11 @@ class Sandbox:
         os.chown(path, *(2 * [self.uid if owner is None else owner]))
         return path
 
+    def take_away(self, folder: str) -> None:
+        """Let a folder on the same disk go with the build."""
+        if os.path.lexists(folder):
+            os.rename(folder, self.path(f"gone-{secrets.token_hex(4)}"))
+
     def path(self, name: str) -> str:
         """Return a path in the build's folder."""
         return os.path.join(self.folder, name)
@@ -333,13 +338,8 @@ def kill(pid: int) -> None:
 
 
 def end(name: str, folder: str) -> None:
-    """End the units of a build, of which the account goes with the last, and remove its folder."""
+    """End the units of a build, and with the last its account; its folder is removed while the run goes on."""
     if NAME.fullmatch(name):
         call(["systemctl", "stop", f"{name}-*.service"])
-    remove(folder)
-
-
-def remove(folder: str) -> None:
-    """Remove what strangers made, while the caller goes on."""
     # Not by Python: a tree may be as deep as it likes.
     call(["systemd-run", "--quiet", "--collect", "--no-block", "--", "rm", "-rf", "--one-file-system", folder])
