@@ -47,7 +47,7 @@ name = "noticeboard"
 """
 #: Commands of a project's build that leave things, and one that tells what it saw
 COMMANDS = [
-    "install -m 6755 /bin/true $STATIC_ROOT/setuid",
+    "cp /bin/true $STATIC_ROOT/setuid; chmod 6755 $STATIC_ROOT/setuid || true",
     "mkdir -m 0777 $STATIC_ROOT/open && : > $STATIC_ROOT/open/file && chmod 0666 $STATIC_ROOT/open/file",
     "nohup setsid sh -c 'exec -a outlives-its-build sleep 120' >/dev/null 2>&1 &",
     "{ env; ls /srv /proc; id; } > $STATIC_ROOT/seen.txt",
@@ -208,9 +208,7 @@ def test_a_build_finds_nothing_of_the_one_before(attacked: Attacked) -> None:
     assert "0x00005a5a" not in shared
 
 
-@pytest.mark.parametrize("what", ["/etc/passwd", "../../../../../../../etc/passwd"])
-def test_no_link_leads_a_visitor_out_of_the_release(team: Team, victim: Machine, what: str) -> None:
-    said = team.refuses(
-        "deploy", victim.kind, ref="honest", release_build_commands=[f"ln -s {what} $STATIC_ROOT/passwd"]
-    )
+def test_no_link_leads_a_visitor_out_of_the_release(team: Team, victim: Machine) -> None:
+    command = "ln -s ../../../../../../../etc/passwd $STATIC_ROOT/passwd"
+    said = team.refuses("deploy", victim.kind, ref="honest", release_build_commands=[command])
     assert "leads out of the release" in said
