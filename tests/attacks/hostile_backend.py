@@ -151,16 +151,13 @@ def stay(release: Path) -> None:
 
 
 def wait(release: str) -> None:
-    """Write to this build's files once they are sealed, flip a name meanwhile, and change whatever is built next."""
+    """Write to this build's files once they are sealed, and change whatever is built next."""
     here = Path(release)
     tops = [here / "source", here / "static", Path(os.path.realpath(here / "venv"))]
     held = [os.open(path, os.O_WRONLY | os.O_APPEND) for path in (here / "source").rglob("*.py")]
     folders = [os.open(top, os.O_RDONLY) for top in tops if top.is_dir()]
-    (here / "source/plain").write_text("plain\n")
-    (here / "source/link").symlink_to(ROOTS_FILE)
     until = time.monotonic() + SECONDS
     while time.monotonic() < until:
-        flip(here / "source")
         if (here / "release.json").exists():
             for file in held:
                 with contextlib.suppress(OSError):
@@ -171,14 +168,6 @@ def wait(release: str) -> None:
         for other in Path(here.parent).glob("*"):
             if other.name != here.name and not (other / "release.json").exists():
                 spoil(other)
-
-
-def flip(source: Path) -> None:
-    """Let one name be a file and a link by turns."""
-    for name in ("plain", "link"):
-        with contextlib.suppress(OSError):
-            os.link(source / name, source / "next", follow_symlinks=False)
-            os.replace(source / "next", source / "flips")
 
 
 def spoil(other: Path) -> None:

@@ -208,7 +208,18 @@ def test_a_build_finds_nothing_of_the_one_before(attacked: Attacked) -> None:
     assert "0x00005a5a" not in shared
 
 
-def test_no_link_leads_a_visitor_out_of_the_release(team: Team, victim: Machine) -> None:
-    command = "ln -s ../../../../../../../etc/passwd $STATIC_ROOT/passwd"
-    said = team.refuses("deploy", victim.kind, ref="honest", release_build_commands=[command])
-    assert "leads out of the release" in said
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("ln -s ../../../../../../../etc/passwd $STATIC_ROOT/passwd", "leads out of the release"),
+        # By turns, to the end: a name that is a file when it is looked at may be a link when it is opened.
+        (
+            f"ln -s {ROOTS_FILE} link; : > plain; for i in $(seq 500); do ln -f plain flips; ln -fP link flips; done",
+            "leads out of it",
+        ),
+    ],
+)
+def test_no_link_leads_out_of_the_release(team: Team, victim: Machine, command: str, words: str) -> None:
+    victim.run(f"rm -f {ROOTS_FILE}; umask 077; echo secret > {ROOTS_FILE}")
+    assert words in team.refuses("deploy", victim.kind, ref="honest", release_build_commands=[command])
+    assert victim.run(f"stat -c '%a %U' {ROOTS_FILE}").split() == ["600", "root"]
