@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.support.team import Team
 
 #: Every answer of a module goes through it, on its way out of the host's own Python.
-LIAR = "/usr/lib/python3/dist-packages/sitecustomize.py"
+LIAR, START = (f"/usr/lib/python3/dist-packages/samestack_liar.{ending}" for ending in ("py", "pth"))
 LIES = "/etc/samestack-lies.json"
 PROGRAM = f"""
 import json, re, sys
@@ -41,12 +41,12 @@ ID = r'"current": "[0-9a-f]{12}"'
 @contextmanager
 def lies(machine: Machine, *pairs: tuple[str, str]) -> Iterator[None]:
     """Let a machine say something else than what is so: in each answer, what matches becomes something else."""
-    for path, text in ((LIES, json.dumps(pairs)), (LIAR, PROGRAM)):
+    for path, text in ((LIES, json.dumps(pairs)), (LIAR, PROGRAM), (START, "import samestack_liar")):
         machine.run(f"cat > {path} <<'END'\n{text}\nEND")
     try:
         yield
     finally:
-        machine.run(f"rm -f {LIAR} {LIES}")
+        machine.run(f"rm -f {START} {LIAR} {LIES}")
 
 
 def files(folder: Path) -> dict[str, int]:
