@@ -70,6 +70,8 @@ def unseen(text: str) -> list[str]:
 @pytest.fixture(scope="module")
 def staging(team: Team) -> Machine:
     team.samestack("accept", "staging")
+    # What is compared where a host's answer is refused
+    team.clone.run("./samestack", "parity", "staging", "production", "--rehearsal")
     return team.machine("staging")
 
 
@@ -93,7 +95,7 @@ def test_a_manifest_is_kept_in_its_place_or_not_at_all(team: Team, staging: Mach
     assert "not recorded now" in team.clone.output
     assert not unseen(team.clone.output)
     page = (team.clone.folder / ".samestack/parity.html").read_text(encoding="utf-8")
-    assert "<b>" not in page and "9999" not in page
+    assert "<b>" not in page and "9999-12-31" not in page
 
 
 def test_what_a_manifest_says_is_words(team: Team, staging: Machine) -> None:
@@ -101,11 +103,10 @@ def test_what_a_manifest_says_is_words(team: Team, staging: Machine) -> None:
     with lies(staging, (r'"kernel": \{', f'"kernel": {{"{evil}": "{evil}", ')):
         team.clone.run("./samestack", "parity", "staging", "production", "--rehearsal", "--all")
     page = (team.clone.folder / ".samestack/parity.html").read_text(encoding="utf-8")
-    assert "alert(1)" in page, "the lie was told at all"
+    assert "alert(1)" in page and "{{ 7*7 }}" in page, "the lie was told at all"
     assert "<script>alert" not in page
     for text in (page, team.clone.output):
         assert not unseen(text)
-        assert "49" not in re.findall(r"script>(\w+)`", text)
     team.clone.run("./samestack", "parity", "staging", "production", "--rehearsal", "--json")
     assert not unseen(team.clone.output)
 
@@ -126,7 +127,8 @@ def test_a_promotion_takes_nothing_from_elsewhere(team: Team, staging: Machine, 
     before = files(team.clone.folder)
     with lies(staging, (old, new)):
         assert team.clone.run("./samestack", "promote", "--rehearsal") != 0
-    assert "gave an answer that is none" in " ".join(team.clone.output.split())
+    said = " ".join(team.clone.output.split())
+    assert "gave an answer that is none" in said or "cannot be the name of a release" in said
     assert production.run("find /etc/samestack /srv -type f | sort | sha256sum") == known
     assert files(team.clone.folder) == before
 
