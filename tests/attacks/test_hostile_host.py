@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.support.team import Team
 
 #: Every answer of a module goes through it, on its way out of the host's own Python.
-LIAR = "/usr/lib/python3/dist-packages/sitecustomize.py"
+LIAR, START = (f"/usr/lib/python3/dist-packages/samestack_liar.{ending}" for ending in ("py", "pth"))
 LIES = "/etc/samestack-lies.json"
 PROGRAM = f"""
 import json, re, sys
@@ -41,12 +41,12 @@ ID = r'"current": "[0-9a-f]{12}"'
 @contextmanager
 def lies(machine: Machine, *pairs: tuple[str, str]) -> Iterator[None]:
     """Let a machine say something else than what is so: in each answer, what matches becomes something else."""
-    for path, text in ((LIES, json.dumps(pairs)), (LIAR, PROGRAM)):
+    for path, text in ((LIES, json.dumps(pairs)), (LIAR, PROGRAM), (START, "import samestack_liar")):
         machine.run(f"cat > {path} <<'END'\n{text}\nEND")
     try:
         yield
     finally:
-        machine.run(f"rm -f {LIAR} {LIES}")
+        machine.run(f"rm -f {START} {LIAR} {LIES}")
 
 
 def files(folder: Path) -> dict[str, int]:
@@ -70,6 +70,8 @@ def unseen(text: str) -> list[str]:
 @pytest.fixture(scope="module")
 def staging(team: Team) -> Machine:
     team.samestack("accept", "staging")
+    # What is compared where a host's answer is refused
+    team.clone.run("./samestack", "parity", "staging", "production", "--rehearsal")
     return team.machine("staging")
 
 
@@ -93,7 +95,7 @@ def test_a_manifest_is_kept_in_its_place_or_not_at_all(team: Team, staging: Mach
     assert "not recorded now" in team.clone.output
     assert not unseen(team.clone.output)
     page = (team.clone.folder / ".samestack/parity.html").read_text(encoding="utf-8")
-    assert "<b>" not in page and "9999" not in page
+    assert "<b>" not in page and "9999-12-31" not in page
 
 
 def test_what_a_manifest_says_is_words(team: Team, staging: Machine) -> None:
@@ -101,11 +103,10 @@ def test_what_a_manifest_says_is_words(team: Team, staging: Machine) -> None:
     with lies(staging, (r'"kernel": \{', f'"kernel": {{"{evil}": "{evil}", ')):
         team.clone.run("./samestack", "parity", "staging", "production", "--rehearsal", "--all")
     page = (team.clone.folder / ".samestack/parity.html").read_text(encoding="utf-8")
-    assert "alert(1)" in page, "the lie was told at all"
+    assert "alert(1)" in page and "{{ 7*7 }}" in page, "the lie was told at all"
     assert "<script>alert" not in page
     for text in (page, team.clone.output):
         assert not unseen(text)
-        assert "49" not in re.findall(r"script>(\w+)`", text)
     team.clone.run("./samestack", "parity", "staging", "production", "--rehearsal", "--json")
     assert not unseen(team.clone.output)
 
@@ -126,7 +127,8 @@ def test_a_promotion_takes_nothing_from_elsewhere(team: Team, staging: Machine, 
     before = files(team.clone.folder)
     with lies(staging, (old, new)):
         assert team.clone.run("./samestack", "promote", "--rehearsal") != 0
-    assert "gave an answer that is none" in " ".join(team.clone.output.split())
+    said = " ".join(team.clone.output.split())
+    assert "gave an answer that is none" in said or "cannot be the name of a release" in said
     assert production.run("find /etc/samestack /srv -type f | sort | sha256sum") == known
     assert files(team.clone.folder) == before
 
