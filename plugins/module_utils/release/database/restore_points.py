@@ -142,7 +142,10 @@ class Points:
         """Copy the database; returns what is known of the copy."""
         needed = self.room()
         # Root's folder: the server reads its own file there, and can put nothing else in its place.
-        os.makedirs(self.folder, mode=0o711, exist_ok=True)
+        for folder in (os.path.dirname(self.folder), self.folder):
+            os.makedirs(folder, mode=0o711, exist_ok=True)
+            # Also where an earlier run has made it.
+            os.chmod(folder, 0o711)
         self.check_space(needed)
         taken = time.time()
         name = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(taken)) + "-" + self.params["before"]
