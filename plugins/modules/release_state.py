@@ -52,7 +52,11 @@ state:
     - C(frozen) (who, since, message) and the C(ledger)'s last lines.
   returned: success
   type: dict
-say: {description: That the site answers, where that was asked; what somebody changed of it., type: list, elements: str, returned: success}
+say:
+  description: That the site answers, where that was asked; what somebody changed of the release.
+  returned: success
+  type: list
+  elements: str
 """
 
 from ansible.module_utils.basic import AnsibleModule
