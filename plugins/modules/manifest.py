@@ -21,7 +21,7 @@ options:
   environment: {description: Name of the environment., type: str, required: true}
   drift: {description: Whether what changed outside of our runs is looked up., type: bool, default: false}
   format:
-    description: What is printed of it: words, or for programs one JSON object a host.
+    description: Whether words are printed of it or, for programs, one JSON object a host.
     type: str
     choices: [words, json]
     default: words

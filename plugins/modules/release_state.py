@@ -52,7 +52,11 @@ state:
     - C(frozen) (who, since, message) and the C(ledger)'s last lines.
   returned: success
   type: dict
-say: {description: What somebody changed of it., type: list, elements: str, returned: success}
+say:
+  description: That the site answers, where that was asked; what somebody changed of the release.
+  returned: success
+  type: list
+  elements: str
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -81,7 +85,9 @@ def main() -> None:
     if why := unwell(module.params, module.params["answers_within"]):
         module.fail_json(msg=why, hint="Look at its logs: `./samestack logs`.")
     found = state(module.params, Run({}, module.params["app"]))
-    module.exit_json(changed=False, state=found, say=changed_by_hand(found))
+    asked = module.params["answers_within"] and found["current"]
+    answers = [f"https://{module.params['host']}{module.params['path']} answers"] if asked else []
+    module.exit_json(changed=False, state=found, say=answers + changed_by_hand(found))
 
 
 if __name__ == "__main__":

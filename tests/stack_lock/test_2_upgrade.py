@@ -90,6 +90,6 @@ def test_a_site_that_does_not_answer_ends_it(stack: Stack, newest: dict[str, dic
     stack.run("staging1", "systemctl stop nginx")
     said = stack.clone.refuses(*stack.arguments("upgrade", "staging"))
     stack.run("staging1", "systemctl start nginx")
-    assert "does not answer as it shall" in said
+    assert "does not answer as it should" in said
     assert "staging2" not in said.partition("does not answer")[2].partition("Nothing changed")[0]
     assert (stack.ledger("staging1")["verb"], stack.ledger("staging1")["result"]) == ("upgrade", "failed")

@@ -157,3 +157,13 @@ def test_keys_inside_of_a_variable_have_rows() -> None:
 
 def test_the_page_of_the_command_is_what_the_command_says() -> None:
     assert verbs.PAGE.read_text(encoding="utf-8") == verbs.page(), "run: .venv/bin/python -m docs.reference"
+
+
+@pytest.mark.parametrize("module", sorted(path.stem for path in (REPO / "plugins" / "modules").glob("[a-z]*.py")))
+def test_what_a_module_says_of_itself_is_yaml(module: str) -> None:
+    text = (REPO / "plugins" / "modules" / f"{module}.py").read_text(encoding="utf-8")
+    parts = dict(re.findall(r'^([A-Z]+) = r?"""(.*?)"""$', text, re.MULTILINE | re.DOTALL))
+    assert set(parts) >= {"DOCUMENTATION", "EXAMPLES"}
+    for part in parts.values():
+        assert yaml.safe_load(part)
+    assert yaml.safe_load(parts["DOCUMENTATION"])["module"] == module
