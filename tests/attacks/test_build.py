@@ -221,5 +221,6 @@ def test_a_build_finds_nothing_of_the_one_before(attacked: Attacked) -> None:
 )
 def test_no_link_leads_out_of_the_release(team: Team, victim: Machine, command: str, words: str) -> None:
     victim.run(f"rm -f {ROOTS_FILE}; umask 077; echo secret > {ROOTS_FILE}")
-    assert words in team.refuses("deploy", victim.kind, ref="honest", release_build_commands=[command])
+    said = team.refuses("deploy", victim.kind, ref="v1", release_build_commands=[command])
+    assert words in said, said
     assert victim.run(f"stat -c '%a %U' {ROOTS_FILE}").split() == ["600", "root"]

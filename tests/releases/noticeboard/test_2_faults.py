@@ -151,7 +151,7 @@ def test_a_disk_that_fills_up(team: Team) -> None:
     team.back_to("good")
     team.commit("heavy", lambda project: (project / "heavy.bin").write_bytes(os.urandom(4 << 20)))
     said = refused_deploy(team, "heavy", release_min_free="1k")
-    assert "is full" in said
+    assert "is full" in said, said
     site = team.machine("staging")
     release = team.ledger("staging")[-1]["release"]
     assert not site.host.file(f"/srv/{site.app}/releases/{release}").exists
