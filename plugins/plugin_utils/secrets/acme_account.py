@@ -1,7 +1,7 @@
 """The key of an account at an ACME authority: in the vault as PEM, on hosts as certbot keeps it.
 
 It is in the vault so that a rebuilt machine, and each machine of the environment, is the same customer: its rate
-limits, its authorizations, and whatever the authority allows this account alone (RFC 8657, `accounturi` in a CAA record).
+limits, its authorizations, and what the authority allows this account alone (RFC 8657, `accounturi` in a CAA record).
 """
 
 from __future__ import annotations
