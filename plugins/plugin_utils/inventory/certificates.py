@@ -5,10 +5,12 @@ Runs on the control node: Nginx would refuse some of it, take the rest, and brow
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import functools
 import itertools
 import ssl
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,12 +106,12 @@ def certificates_of(file: Path) -> list[x509.Certificate]:
 def roots_of_this_computer() -> tuple[x509.Certificate, ...]:
     """Return the authorities that this computer trusts; none where its store cannot be read."""
     found = []
-    for der in ssl.create_default_context().get_ca_certs(binary_form=True):
-        try:
-            found.append(x509.load_der_x509_certificate(der))
-        # Old roots have numbers that the library does not take any more.
-        except ValueError:
-            continue
+    with warnings.catch_warnings():
+        # Old roots have numbers that the library takes with a warning, and some day not any more.
+        warnings.simplefilter("ignore")
+        for der in ssl.create_default_context().get_ca_certs(binary_form=True):
+            with contextlib.suppress(ValueError):
+                found.append(x509.load_der_x509_certificate(der))
     return tuple(found)
 
 
@@ -154,7 +156,11 @@ class Provided:
             fix = "Write the certificate in PEM (-----BEGIN CERTIFICATE-----), with its chain behind it"
             yield self.problem("certificate", "the file holds no certificate", fix)
             return
-        yield from self._key_problems(chain)
+        of_the_key = list(self._key_problems(chain))
+        yield from of_the_key
+        if any(problem.variable == f"{TLS}.certificate" for problem in of_the_key):
+            # In another order the rest would be about another certificate.
+            return
         yield from self._time_problems(chain)
         held = names_of(chain[0])
         if missing := [name for name in names if not covered(held, name)]:
