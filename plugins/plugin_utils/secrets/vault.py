@@ -13,6 +13,7 @@ from .keys import (
     is_readable_by_others,
     local_secrets,
     missing_secrets,
+    names_to_invent,
     needed_secrets,
     password_file,
     read_secrets,
@@ -92,6 +93,11 @@ def secret_problems(loader: DataLoader, folder: Path, environment: str, *, local
         fix = f"Run `chmod 600 {label(kept, folder.parent)}`"
         yield Problem("vault password", label(kept, folder.parent), "others on this computer can read the file", fix)
     needed = needed_secrets(folder)
+    invented = names_to_invent(values)
     for name in missing_secrets(values, needed):
+        if name in invented and not local:
+            fix = f"Run `./samestack secrets {environment}`: it adds what it can make up"
+            yield Problem(name, place, f"it has no value, and {needed[name]} uses it", fix)
+            continue
         how = f"add it with `ansible-vault edit {place}`" if not local else f"write a line `{name}: …` into that file"
         yield Problem(name, place, f"it has no value, and {needed[name]} uses it", how[0].upper() + how[1:])
