@@ -161,7 +161,7 @@ def links(lineage: str) -> dict[str, str]:
 
 
 def adopt(name: str) -> None:
-    """Let Nginx read what certbot has of a site, where nothing is yet: an earlier version pointed Nginx there itself."""
+    """Let Nginx read what certbot has, where it has nothing yet: an earlier version pointed Nginx there itself."""
     found = links(f"{LETSENCRYPT}/live/{name}")
     if all(os.path.isfile(target) for target in found.values()) and not any(map(os.path.lexists, found)):
         for link, target in found.items():
@@ -305,12 +305,9 @@ def main(arguments: list[str]) -> int:
         adopt(asked.name)
         return 0
     urls = os.path.join(os.environ["CREDENTIALS_DIRECTORY"], "notices")
-    return watch(
-        asked.names,
-        acme=asked.acme,
-        urls=urls if os.path.getsize(urls) else "",
-        state=os.path.join(os.environ["STATE_DIRECTORY"], "told"),
-    )
+    told_to = urls if os.path.getsize(urls) else ""
+    state = os.path.join(os.environ["STATE_DIRECTORY"], "told")
+    return watch(asked.names, acme=asked.acme, urls=told_to, state=state)
 
 
 if __name__ == "__main__":
