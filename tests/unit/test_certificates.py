@@ -249,6 +249,18 @@ def test_what_nginx_reads_survives_the_clearing(make: Callable[..., Order], plac
     assert (place.parent / "tls" / "shop.key").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_machine_of_an_earlier_version_goes_on(make: Callable[..., Order], place: Path) -> None:
+    make()
+    certificates.adopt("other")
+    assert not list((place.parent / "tls").iterdir())
+    certificates.adopt("shop")
+    assert "BEGIN CERTIFICATE" in (place.parent / "tls" / "shop.crt").read_text(encoding="ascii")
+    (place.parent / "tls" / "shop.key").unlink()
+    (place.parent / "tls" / "shop.key").write_text("mine", encoding="ascii")
+    certificates.adopt("shop")
+    assert (place.parent / "tls" / "shop.key").read_text(encoding="ascii") == "mine"
+
+
 def test_people_hear_what_the_authority_said(make: Callable[..., Order], monkeypatch: pytest.MonkeyPatch) -> None:
     output = (
         "Saving debug log to /var/log/letsencrypt/letsencrypt.log\nRequesting a certificate for shop.test\n"

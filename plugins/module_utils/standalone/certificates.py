@@ -160,6 +160,14 @@ def links(lineage: str) -> dict[str, str]:
     return {f"{SHOWN}/{name}.crt": f"{lineage}/fullchain.pem", f"{SHOWN}/{name}.key": f"{lineage}/privkey.pem"}
 
 
+def adopt(name: str) -> None:
+    """Let Nginx read what certbot has, where it has nothing yet: an earlier version pointed Nginx there itself."""
+    found = links(f"{LETSENCRYPT}/live/{name}")
+    if all(os.path.isfile(target) for target in found.values()) and not any(map(os.path.lexists, found)):
+        for link, target in found.items():
+            point(link, target)
+
+
 def deployed(lineage: str) -> None:
     """Let Nginx show what certbot has put into a folder, and certbot renew it in time.
 
@@ -285,6 +293,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="certificates", description="The site's certificate.")
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("deployed", help="run by certbot, with RENEWED_LINEAGE")
+    verbs.add_parser("adopt", help="what certbot has, where Nginx has nothing").add_argument("name")
     watching = verbs.add_parser("watch", help="look at what port 443 shows")
     watching.add_argument("names", nargs="+")
     watching.add_argument("--acme", action="store_true", help="an authority issues it")
@@ -292,9 +301,13 @@ def main(arguments: list[str]) -> int:
     if asked.verb == "deployed":
         deployed(os.environ["RENEWED_LINEAGE"])
         return 0
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY", "")
-    urls = os.path.join(credentials, "notices") if credentials else ""
-    return watch(asked.names, acme=asked.acme, urls=urls, state=os.path.join(os.environ["STATE_DIRECTORY"], "told"))
+    if asked.verb == "adopt":
+        adopt(asked.name)
+        return 0
+    urls = os.path.join(os.environ["CREDENTIALS_DIRECTORY"], "notices")
+    told_to = urls if os.path.getsize(urls) else ""
+    state = os.path.join(os.environ["STATE_DIRECTORY"], "told")
+    return watch(asked.names, acme=asked.acme, urls=told_to, state=state)
 
 
 if __name__ == "__main__":

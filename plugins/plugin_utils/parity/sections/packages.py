@@ -13,6 +13,9 @@ VERSION = re.compile(r"^(?P<version>\S+)")
 #: Packages that come with certbot, in all supported releases
 CERTBOT = "acme,bcrypt,certbot,certifi,cffi-backend,chardet,charset-normalizer,configargparse,configobj,cryptography"
 CERTBOT += ",distro,future,icu,idna,josepy,mock,openssl,parsedatetime,requests*,rfc3339,six,tz,urllib3,zope.*"
+#: Packages that come with apprise, which sends notices where there are any to send
+APPRISE = "blinker,certifi,cffi-backend,chardet,charset-normalizer,click,colorama,cryptography,idna,jwt,markdown"
+APPRISE += ",oauthlib,requests,requests-oauthlib,six,typing-extensions,urllib3,yaml"
 #: Packages that a machine has because of what it runs on
 HARDWARE = (
     "linux-image-*,linux-headers-*,linux-modules-*,linux-base*,grub*,initramfs-tools*,busybox*,cloud-*,firmware-*"
@@ -23,6 +26,8 @@ ORDER, SHORT = 20, "pkg"
 RULES = f"""
 packages/python3-{{{CERTBOT}}} | web_tls               | certificates come from ACME
 packages/*certbot*             | web_tls               | certificates come from ACME
+packages/apprise               | expected              | notices_urls, which no page shows
+packages/python3-{{{APPRISE}}} | expected              | comes with what sends notices
 packages/{{{HARDWARE}}}        | virtualization kernel | a container has its host's kernel
 packages/*                     | architecture          | another processor has builds of its own
 """
