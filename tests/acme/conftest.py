@@ -18,12 +18,15 @@ from plugins.module_utils.standalone.certificates import shown
 from tests.support.acme import AuthorityMachine
 from tests.support.chat import Chat
 from tests.support.clone import Clone
+from tests.support.machines import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.support.machines import Environment, Machine
+
+__all__ = ["environment"]
 
 KINDS = ("staging", "production")
 HERE = "rehearsal/differences.yml"

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 #: Ports of the authorities: one as they are today, one whose certificates end soon, one that refuses each nonce
 LONG, SHORT, NONCES = 14000, 14001, 14002
-#: Seconds: renewed at 40, people are told at 30
-LIFETIME = 120
+#: Seconds; the thresholds are those of any lifetime
+LIFETIME = 90
+RENEWED, TOLD = LIFETIME // 3, LIFETIME // 4
 ONLY_NGINX = ("--", "--tags", "nginx")
 FIRST = [f"www.{NAME}"]
 HOOK = """#!/bin/sh
@@ -102,7 +103,7 @@ def test_the_first_certificate_closes_nothing(story: Story) -> None:
 def test_then_nothing_changes(story: Story) -> None:
     before = story.each(serial)
     for said in story.provisioned():
-        assert re.search(r"(nothing|0) .*changed|changed=0", said), said[-2000:]
+        assert "Nothing changed on " in said, said[-2000:]
     assert story.each(serial) == before
 
 
@@ -140,17 +141,17 @@ def test_another_authority_is_asked_anew_and_its_certificates_are_renewed_in_tim
     for machine in story.machines:
         assert is_trusted(machine, root)
         kept = machine.run("cat /etc/letsencrypt/renewal/noticeboard.conf")
-        assert re.search(r"^renew_before_expiry = (39|40) seconds$", kept, re.MULTILINE)
+        assert re.search(r"^renew_before_expiry = (29|30) seconds$", kept, re.MULTILINE)
     ends = [time.time() + seconds for seconds in story.each(left)]
     assert all(story.each(lambda machine: starts(machine, "certbot.service")))
     assert story.each(serial) == first, "two thirds of its life it is left alone"
     story.chat.got.clear()
 
-    until(max(ends) - 38)
+    until(max(ends) - RENEWED + 2)
     story.authority.full(SHORT)
     assert not any(story.each(lambda machine: starts(machine, "certbot.service")))
     story.authority.down()
-    until(max(ends) - 29)
+    until(max(ends) - TOLD + 1)
     assert not any(story.each(lambda machine: starts(machine, "certbot.service")))
     assert not any(story.each(lambda machine: starts(machine, "samestack-certificates.service")))
     assert not any(story.each(lambda machine: starts(machine, "samestack-certificates.service")))

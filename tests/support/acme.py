@@ -17,7 +17,7 @@ from plugins.plugin_utils.secrets.authority import authority_pem, issue, new_aut
 if TYPE_CHECKING:
     from pathlib import Path
 
-PACKAGES = "pebble bind9 bind9-dnsutils nginx-light"
+PACKAGES = "pebble bind9 bind9-dnsutils curl nginx-light"
 FOLDER = "/srv/acme"
 #: Port of the gate → that of the Pebble behind it, and that of Pebble's own administration
 BEHIND, ADMINISTRATION = 1000, 2000
@@ -130,7 +130,7 @@ class AuthorityMachine:
     def full(self, port: int, *, full: bool = True) -> None:
         """Let an authority take no more orders, or take them again."""
         self.write(f"{FOLDER}/gate-{port}.conf", FULL if full else "")
-        self.run("systemctl reload nginx")
+        self.run("systemctl try-reload-or-restart nginx")
 
     def down(self) -> None:
         """Let no authority answer."""
