@@ -25,7 +25,7 @@ options:
   challenge:
     description: >-
       How the names are proven: C(kind), and what that needs. C(http) needs C(webroot), a folder; C(rfc2136) needs
-      C(credentials), a file of certbot's plugin, and C(wait), seconds; C(hook) needs C(auth) and may have C(cleanup),
+      C(credentials), a file of certbot's plugin, and C(wait), seconds; C(hook) needs C(auth) and C(cleanup),
       programs.
     type: dict
     required: true

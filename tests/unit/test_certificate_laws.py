@@ -6,6 +6,9 @@ import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from plugins.plugin_utils.inventory.certificates import (
     certificate_advice,
@@ -80,6 +83,44 @@ def test_each_fault_has_one_error(problems: Callable[..., list[str]], what: str)
     assert found[0].startswith(f"web_tls.{part} = site.")
     assert f"(in file.web_tls.{part})" in found[0]
     assert said in found[0]
+
+
+def made(key: Any, issuer: x509.Name, signer: Any, *extensions: x509.ExtensionType) -> x509.Certificate:
+    """Return a certificate that is good but for what is to be tried."""
+    own, now = (
+        x509.NameAttribute(x509.NameOID.COMMON_NAME, f"with {len(extensions)}"),
+        datetime.datetime.now(datetime.UTC),
+    )
+    builder = (
+        x509.CertificateBuilder().subject_name(x509.Name([own])).issuer_name(issuer).public_key(key.public_key()).serial_number(x509.random_serial_number())
+        .not_valid_before(now - DAY).not_valid_after(now + DAY)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in NAMES]), critical=False)
+    )  # fmt: skip
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
+    return builder.sign(signer, hashes.SHA256())
+
+
+@pytest.mark.parametrize(("what", "bits"), [("for clients", 2048), ("no authority", 2048), ("weak key", 1024)])
+def test_what_visitors_would_refuse_is_refused_here(problems: Callable[..., list[str]], what: str, bits: int) -> None:
+    authority, signer = OURS
+    key = rsa.generate_private_key(65537, bits)
+    chain = [authority]
+    extensions: list[x509.ExtensionType] = []
+    if what == "for clients":
+        extensions = [x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.CLIENT_AUTH])]
+    if what == "no authority":
+        signer = ec.generate_private_key(ec.SECP256R1())
+        between = made(signer, authority.subject, OURS[1], x509.BasicConstraints(ca=False, path_length=None))
+        chain.insert(0, between)
+    own = made(key, chain[0].subject, signer, *extensions)
+    pem = [one.public_bytes(serialization.Encoding.PEM).decode() for one in (own, *chain)]
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    found = problems("".join(pem), key.private_bytes(*form).decode())
+    said = {"for clients": "unsuitable certificate purpose", "no authority": "invalid CA", "weak key": "key too small"}
+    assert len(found) == 1, found
+    assert "whoever visits www.shop.test is shown an error" in found[0]
+    assert said[what] in found[0]
 
 
 def test_an_authority_of_ones_own_may_be_trusted_by_name(problems: Callable[..., list[str]], tmp_path: Path) -> None:

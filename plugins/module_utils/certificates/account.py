@@ -6,10 +6,10 @@ address of the authority.
 
 from __future__ import annotations
 
-import datetime
 import json
 import os
 import platform
+import time
 
 # certbot's own libraries are there wherever certbot is, and nowhere else.
 from importlib import import_module
@@ -47,7 +47,7 @@ class Account:
         except Exception as error:
             raise HostError(f"the account: {error}") from error
         os.makedirs(self.folder, mode=0o700, exist_ok=True)
-        now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         files: dict[str, Any] = {
             "private_key.json": self.key,
             "meta.json": {"creation_dt": now, "creation_host": platform.node(), "register_to_eff": None},

@@ -6,20 +6,23 @@ import os
 import re
 import shlex
 import shutil
+import ssl
 import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
 from ..common.errors import HostError
 from ..standalone.certificates import (
+    BELOW,
     LETSENCRYPT,
-    WARN_AT,
     Certificate,
     deployed,
+    ends_soon,
     links,
     read,
     renew_before,
     settings,
+    shown,
     span,
     with_setting,
     write,
@@ -35,6 +38,10 @@ HOOK = "/usr/bin/python3 -I /usr/local/lib/samestack/certificates.py deployed"
 LOG = "/var/log/letsencrypt/letsencrypt.log"
 #: Seconds. An authority that is slow asks to wait; one that is silent has to end some time.
 PATIENCE = 600
+#: What certbot says while its timer has it ask already, and the seconds until it is tried again
+BUSY, PAUSE = "Another instance of Certbot is already running", 5
+#: Seconds that certbot's plugin waits for the other name servers; what is so by itself is not in certbot's file
+DNS_WAIT = "60"
 ALGORITHMS = {"ecdsa": "id-ecPublicKey", "rsa": "rsaEncryption"}
 AUTHENTICATORS = {"http": "webroot", "rfc2136": "dns-rfc2136", "hook": "manual"}
 
@@ -109,20 +116,36 @@ class Order:
             found.append("it has ended")
         return found
 
+    def parameters(self) -> dict[str, str]:
+        """Return what certbot's file for the certificate has to say, and no reason to ask for another."""
+        wait = {"dns_rfc2136_propagation_seconds": str(self.challenge["wait"])} if "wait" in self.challenge else {}
+        return {"renew_hook": HOOK, **wait}
+
     def untidy(self) -> bool:
-        """Tell whether what is there, as it is wanted, would not be renewed in time, or is not what Nginx reads."""
+        """Tell whether what is there, as it is wanted, would not be renewed in time, or is not what Nginx shows."""
         there = self.certificate()
-        kept = settings(text_of(self.conf))
+        kept = {"dns_rfc2136_propagation_seconds": DNS_WAIT, **settings(text_of(self.conf))}
         return there is not None and (
-            kept.get("renew_hook") != HOOK
+            any(kept.get(name) != value for name, value in self.parameters().items())
             or kept.get("renew_before_expiry") != renew_before(there.lifetime)
             or any(not leads(link, target) for link, target in links(self.lineage).items())
+            or not self.is_shown()
         )
+
+    def is_shown(self) -> bool:
+        """Tell whether visitors see it, or nothing; a renewal that was cut off leaves Nginx with the one before."""
+        try:
+            seen = shown(self.names[-1].replace("*", BELOW, 1))
+        except OSError:
+            return True
+        return ssl.PEM_cert_to_DER_cert(seen) == ssl.PEM_cert_to_DER_cert(text_of(f"{self.lineage}/cert.pem"))
 
     def tidy(self) -> None:
         """Let it be renewed in time, and Nginx show it; raises HostError."""
         text = text_of(self.conf)
-        write(self.conf, with_setting(text, "renew_hook", HOOK, "renewalparams"))
+        for name, value in self.parameters().items():
+            text = with_setting(text, name, value, "renewalparams")
+        write(self.conf, text)
         try:
             deployed(self.lineage)
         except (OSError, ValueError, subprocess.CalledProcessError) as error:
@@ -143,10 +166,7 @@ class Order:
         try:
             self.account.register()
             self.clear_the_way()
-            done = subprocess.run(
-                self.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                errors="replace", check=False, timeout=PATIENCE, env={**os.environ, "LC_ALL": "C.UTF-8"},
-            )  # fmt: skip
+            done = certbot(self.command())
         except subprocess.TimeoutExpired as error:
             raise self.failed(f"no end after {PATIENCE} seconds") from error
         except HostError as error:
@@ -182,12 +202,25 @@ class Order:
     def warning(self, now: float) -> str:
         """Return what people should know of a certificate that is as it is wanted: it should have been renewed."""
         there = self.certificate()
-        if there is None or there.left(now) >= there.lifetime / WARN_AT:
+        if there is None or not ends_soon(there, now):
             return ""
         return (
             f"The certificate of {', '.join(self.names)} ends in {span(there.left(now))} and should have been renewed: "
             "systemctl status certbot.service says why it was not (docs/certificates.md)."
         )
+
+
+def certbot(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Return what came of a command of certbot's; waits while another is at work. Raises TimeoutExpired."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            errors="replace", check=False, timeout=PATIENCE, env={**os.environ, "LC_ALL": "C.UTF-8"},
+        )  # fmt: skip
+        if BUSY not in done.stdout or time.monotonic() + PAUSE > end:
+            return done
+        time.sleep(PAUSE)
 
 
 def leads(link: str, target: str) -> bool:
@@ -214,8 +247,8 @@ def arguments(challenge: Mapping[str, Any]) -> list[str]:
             f"{plugin}-propagation-seconds", str(challenge["wait"]),
         ]  # fmt: skip
     if kind == "hook":
-        hooks = ["--manual-auth-hook", shlex.quote(challenge["auth"])]
-        hooks += ["--manual-cleanup-hook", shlex.quote(challenge["cleanup"])] if challenge.get("cleanup") else []
+        hooks = ("--manual-auth-hook", shlex.quote(challenge["auth"]),
+                 "--manual-cleanup-hook", shlex.quote(challenge["cleanup"]))  # fmt: skip
         return ["--manual", "--preferred-challenges", "dns", *hooks]
     return ["--webroot", "--webroot-path", challenge["webroot"]]
 

@@ -17,17 +17,21 @@ import ssl
 import subprocess
 import sys
 import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 LETSENCRYPT = "/etc/letsencrypt"
 #: Where Nginx reads certificate and key
 SHOWN = "/etc/nginx/tls"
 WATCH = "samestack-certificates.service"
-#: Let's Encrypt's advice, and certbot's own way from version 4 on: renew when a third of the lifetime is left.
-RENEW_AT = 3
-#: Whoever renews in time never comes here.
-WARN_AT = 4
 DAY, HOUR = 86400, 3600
+#: certbot's own way from version 4 on, and Let's Encrypt's advice: renew when a third of the lifetime is left, of a
+#: short one half.
+RENEW_AT, RENEW_SHORT_AT, SHORT = 3, 2, 10 * DAY
+#: Whoever renews in time never comes here: the timer tries every day at least. A month is enough for people.
+WARN_AT, WARN_AT_MOST = 4, 30 * DAY
 TIMEOUT = 15
 #: Issuer of what stands in until an ACME authority has answered (plugin_utils/secrets/authority.py)
 STAND_IN = "Samestack local authority"
@@ -87,7 +91,7 @@ def read(pem: str) -> Certificate:
     return parse(done.stdout)
 
 
-def covers(names: tuple[str, ...], name: str) -> bool:
+def covers(names: Collection[str], name: str) -> bool:
     """Tell whether a certificate of these names is for a name; a wildcard stands for one label (RFC 6125)."""
     return name in names or f"*.{name.partition('.')[2]}" in names
 
@@ -125,7 +129,12 @@ def renew_before(lifetime: int) -> str:
     certbot before version 4 knows 30 days and nothing else, which is always or never for certificates that live
     6 or 45 days.
     """
-    return f"{lifetime // RENEW_AT} seconds"
+    return f"{lifetime // (RENEW_SHORT_AT if lifetime < SHORT else RENEW_AT)} seconds"
+
+
+def ends_soon(certificate: Certificate, now: float) -> bool:
+    """Tell whether people should know that a certificate ends."""
+    return certificate.left(now) < min(certificate.lifetime / WARN_AT, WARN_AT_MOST)
 
 
 def write(path: str, text: str) -> None:
@@ -221,7 +230,7 @@ def trouble(certificate: Certificate, name: str, now: float, *, acme: bool) -> t
         return "names", f"is for {', '.join(certificate.names) or 'no name'}"
     if acme and STAND_IN in certificate.issuer:
         return "stand-in", "is the one that stands in until the authority has answered"
-    if left < certificate.lifetime / WARN_AT:
+    if ends_soon(certificate, now):
         return "soon", f"ends in {span(left)}, at {ends}"
     return "", ""
 

@@ -18,10 +18,11 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
+from ...module_utils.standalone.certificates import BELOW, WARN_AT, WARN_AT_MOST, covers
 from ..errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
@@ -31,8 +32,8 @@ TLS, DOMAINS, STATIC, TRUSTED = "web_tls", "app_domains", "app_static_domain", "
 #: What the advice is about
 READ = (TLS, DOMAINS, STATIC)
 WILDCARD = "*."
-#: The part of the lifetime that is left when people are advised; as long, hosts say nothing of their own
-WARN_AT = 4
+#: Messages from one side to the other: a handshake of TLS 1.3 takes two, one of TLS 1.2 four.
+FLIGHTS = 6
 
 
 def certificate_problems(values: Mapping[str, Any], place: Place, root: Path) -> Iterator[Problem]:
@@ -77,9 +78,9 @@ def site_names(values: Mapping[str, Any]) -> list[str]:
     return [name for name in [*names, *([str(static)] if static and names else [])] if "{{" not in name]
 
 
-def covered(held: Iterable[str], name: str) -> bool:
-    """Tell whether names of a certificate are for a name of the site; a wildcard stands for one label (RFC 6125)."""
-    return name in held or (not name.startswith(WILDCARD) and f"{WILDCARD}{name.partition('.')[2]}" in held)
+def example_of(name: str) -> str:
+    """Return a name that a visitor may ask for, where a name of the site is a wildcard."""
+    return name.replace("*", BELOW, 1)
 
 
 def common_name(name: x509.Name) -> str:
@@ -152,6 +153,12 @@ class Provided:
         if not all(file.is_file() for file in self.files.values()):
             return
         chain = self.chain()
+        found = list(self._named_problems(chain, names, roots))
+        yield from found or self._other_problems(chain, names, roots)
+
+    def _named_problems(
+        self, chain: list[x509.Certificate], names: list[str], roots: list[x509.Certificate]
+    ) -> Iterator[Problem]:
         if not chain:
             fix = "Write the certificate in PEM (-----BEGIN CERTIFICATE-----), with its chain behind it"
             yield self.problem("certificate", "the file holds no certificate", fix)
@@ -163,10 +170,44 @@ class Provided:
             return
         yield from self._time_problems(chain)
         held = names_of(chain[0])
-        if missing := [name for name in names if not covered(held, name)]:
+        if missing := [name for name in names if not covers(held, name)]:
             what = f"it is for {', '.join(held) or 'no name'}, and not for {', '.join(missing)}"
             yield self.problem("certificate", what, f"Get one for all names, or take {missing[0]} out of {DOMAINS}")
         yield from self._chain_problems(chain, roots)
+
+    def _other_problems(
+        self, chain: list[x509.Certificate], names: list[str], roots: list[x509.Certificate]
+    ) -> Iterator[Problem]:
+        trusted = [*roots, *(one for one in chain[-1:] if signed(one, one))]
+        for asked in map(example_of, names if roots else []):
+            if why := self.refusal(asked, trusted):
+                what = f"whoever visits {asked} is shown an error: {why}"
+                yield self.problem("certificate", what, "Have your authority issue it anew, for web servers")
+                return
+
+    def refusal(self, name: str, trusted: list[x509.Certificate]) -> str:
+        """Return why a visitor of a name refuses the certificate, "" where nobody does.
+
+        Server and visitor are both here: OpenSSL itself decides, which Nginx and many visitors use.
+        """
+        try:
+            own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            own.load_cert_chain(self.files["certificate"], self.files["key"])
+            theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            theirs.load_verify_locations(
+                cadata=b"".join(one.public_bytes(serialization.Encoding.DER) for one in trusted)
+            )
+            up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+            server = own.wrap_bio(up, down, server_side=True)
+            visitor = theirs.wrap_bio(down, up, server_hostname=name)
+            for side in itertools.islice(itertools.cycle((visitor, server)), FLIGHTS):
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    side.do_handshake()
+        except ssl.SSLCertVerificationError as error:
+            return str(error.verify_message)
+        except ssl.SSLError as error:
+            return (error.reason or str(error)).lower().replace("_", " ")
+        return ""
 
     def _key_problems(self, chain: list[x509.Certificate]) -> Iterator[Problem]:
         try:
@@ -225,7 +266,8 @@ class Provided:
             return
         first = min(chain, key=lambda one: one.not_valid_after_utc)
         left = first.not_valid_after_utc - datetime.datetime.now(datetime.UTC)
-        if left < (first.not_valid_after_utc - first.not_valid_before_utc) / WARN_AT:
+        lifetime = first.not_valid_after_utc - first.not_valid_before_utc
+        if left < min(lifetime / WARN_AT, datetime.timedelta(seconds=WARN_AT_MOST)):
             what = f"it ends at {first.not_valid_after_utc:%Y-%m-%d %H:%M} UTC, in {left.days} days"
             yield self.problem("certificate", what, "Write the renewed one there before, and provision")
 
