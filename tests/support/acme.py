@@ -138,4 +138,4 @@ class AuthorityMachine:
 
     def up(self) -> None:
         """Let them answer again."""
-        self.run("systemctl start nginx")
+        self.run("systemctl restart nginx")
