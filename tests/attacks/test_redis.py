@@ -30,8 +30,8 @@ from urllib.parse import urlsplit
 answers = {{}}
 for command in {commands!r}.strip().replace("\\n", "|").split("|"):
     # A connection each: some commands close it.
-    connection = redis.Redis.from_url({url}).connection_pool.get_connection("x")
     try:
+        connection = redis.Redis.from_url({url}).connection_pool.get_connection("x")
         connection.send_command(*command.split(" "))
         answers[command] = repr(connection.read_response())
     except redis.RedisError as error:

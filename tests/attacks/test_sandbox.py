@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MOST = {
     "{app}-web@x.service": 1.2, "{app}-worker-queue@x.service": 1.2, "{app}-timer-tidy.service": 1.2,
     "nginx.service": 2.5, "redis-server.service": 1.2, "postgresql@{postgresql}-main.service": 1.6,
-    "{app}.service": 3.0, "samestack-manifest@x.service": 6.0,
+    "{app}.service": 3.0, "samestack-manifest@x.service": 4.7,
 }  # fmt: skip
 CONNECT = """
 import json, socket
