@@ -22,6 +22,7 @@ from tests.support.machines import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
     from pathlib import Path
 
     from tests.support.machines import Environment, Machine
@@ -69,6 +70,7 @@ class Story:
     authority: AuthorityMachine
     chat: Chat
     clone: Clone
+    starting: Future[None]
 
     @property
     def machines(self) -> list[Machine]:
@@ -138,13 +140,14 @@ def is_trusted(machine: Machine, root: Path, name: str = "") -> bool:
 
 @pytest.fixture(scope="session")
 def story(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    """The machines as they come, and an authority that knows where they are."""
+    """The machines as they come, and an authority that knows where they are, as soon as its programs are there."""
     root = environment.site.root
     authority = AuthorityMachine(root / ".samestack" / "ssh_config", "acme1", tmp_path_factory.mktemp("acme"))
     machines = [environment.machine(f"{kind}1") for kind in KINDS]
     records = {f"{prefix}{kind}": machine.address for kind, machine in zip(KINDS, machines, strict=True)
                for prefix in ("", "*.")}  # fmt: skip
-    authority.start("noticeboard.test", records)
+    pool = ThreadPoolExecutor(1)
+    starting = pool.submit(authority.start, "noticeboard.test", records)
     bridge = subprocess.run(["ip", "-4", "route", "get", authority.address], check=True, capture_output=True, text=True)
     chat = Chat(address=bridge.stdout.split(" src ")[1].split()[0])
     clone = Clone(root)
@@ -156,5 +159,6 @@ def story(environment: Environment, tmp_path_factory: pytest.TempPathFactory) ->
     )
     clone.decide(HERE, machine_trusted_ca_files=own, notices_urls=[chat.url])
     clone.decide(app_system_packages=["bind9-dnsutils"])
-    yield Story(environment, authority, chat, clone)
+    yield Story(environment, authority, chat, clone, starting)
     chat.close()
+    pool.shutdown()

@@ -63,8 +63,7 @@ def waited(story: Story, count: int) -> list[dict[str, str]]:
 
 
 def test_without_an_answer_a_fresh_machine_serves_all_the_same(story: Story) -> None:
-    directory = story.authority.authority(LONG)
-    story.authority.down()
+    directory = story.authority.directory(LONG)
     story.decide(wanted(directory), *FIRST)
     for said in story.refused():
         assert directory in said
@@ -78,7 +77,8 @@ def test_without_an_answer_a_fresh_machine_serves_all_the_same(story: Story) -> 
 
 
 def test_the_first_certificate_closes_nothing(story: Story) -> None:
-    story.authority.up()
+    story.starting.result()
+    story.authority.authority(LONG)
     story.chat.got.clear()
     visitors = [Visitor(machine) for machine in story.machines]
     with visitors[0], visitors[1]:
@@ -108,7 +108,7 @@ def test_then_nothing_changes(story: Story) -> None:
 
 
 def test_names_and_the_kind_of_key_are_asked_for_anew(story: Story) -> None:
-    directory = f"https://{story.authority.address}:{LONG}/dir"
+    directory = story.authority.directory(LONG)
     more = [*FIRST, f"new.{NAME}"]
     story.decide(wanted(directory), *more)
     story.provisioned(*ONLY_NGINX)
@@ -144,7 +144,7 @@ def test_another_authority_is_asked_anew_and_its_certificates_are_renewed_in_tim
         assert re.search(r"^renew_before_expiry = (44|45) seconds$", kept, re.MULTILINE)
     ends = [time.time() + seconds for seconds in story.each(left)]
     assert all(story.each(lambda machine: starts(machine, "certbot.service")))
-    assert story.each(serial) == first, "two thirds of its life it is left alone"
+    assert story.each(serial) == first, "half of its life it is left alone"
     story.chat.got.clear()
 
     until(max(ends) - RENEWED + 2)
@@ -181,7 +181,7 @@ def test_an_authority_that_refuses_leaves_what_serves(story: Story) -> None:
 
 
 def test_a_wildcard_is_proven_in_the_zone(story: Story, tmp_path: Path) -> None:
-    directory = f"https://{story.authority.address}:{LONG}/dir"
+    directory = story.authority.directory(LONG)
     server = {
         "server": story.authority.address,
         "key_name": "acme.",
@@ -209,7 +209,7 @@ def test_a_wildcard_is_proven_in_the_zone(story: Story, tmp_path: Path) -> None:
 
 
 def test_from_files_and_back_to_the_authority(story: Story, tmp_path: Path) -> None:
-    directory = f"https://{story.authority.address}:{LONG}/dir"
+    directory = story.authority.directory(LONG)
     pair = issue(["staging.noticeboard.test", "production.noticeboard.test"], new_authority())
     for name, text in pair.items():
         (tmp_path / name).write_text(text, encoding="ascii")

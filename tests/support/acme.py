@@ -61,8 +61,10 @@ class AuthorityMachine:
         self.address = next(line.split()[1] for line in shown.splitlines() if line.startswith("hostname "))
         self.secret = base64.b64encode(secrets.token_bytes(64)).decode()
         self.folder = folder
+        self._signer = new_authority("Tests' authority")
         #: Signs what the authority's own address shows
         self.trusted = folder / "authority.crt"
+        self.trusted.write_text(authority_pem(self._signer)["certificate"], encoding="ascii")
 
     def run(self, script: str, stdin: str = "") -> str:
         """Return the output of a shell script, run as root, that must succeed."""
@@ -80,16 +82,17 @@ class AuthorityMachine:
         self.run(
             f"apt-get -qq update; DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends {PACKAGES}"
         )
-        signer = new_authority("Tests' authority")
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.trusted.write_text(authority_pem(signer)["certificate"], encoding="ascii")
-        own = issue([self.address, "127.0.0.1"], signer)
+        own = issue([self.address, "127.0.0.1"], self._signer)
         self.write(f"{FOLDER}/tls.crt", own["certificate"])
         self.write(f"{FOLDER}/tls.key", own["key"])
         lines = "\n".join(f"{name} IN A {address}" for name, address in records.items())
         self.write(f"/var/lib/bind/{zone}", ZONE_FILE.format(own=self.address, records=lines))
         self.write("/etc/bind/named.conf.local", NAMED.format(zone=zone, key=TSIG, secret=self.secret))
         self.run("chown -R bind: /var/lib/bind; systemctl restart named; rm -f /etc/nginx/sites-enabled/default")
+
+    def directory(self, port: int) -> str:
+        """Return where an authority begins."""
+        return f"https://{self.address}:{port}/dir"
 
     def authority(self, port: int, lifetime: int = 90 * 86400, refused_nonces: int = 0) -> str:
         """Start an authority; returns its directory's URL.
@@ -118,7 +121,7 @@ class AuthorityMachine:
             f" -E PEBBLE_WFE_NONCEREJECT={refused_nonces} pebble -config {FOLDER}/pebble-{port}.json"
             f" -dnsserver 127.0.0.1:53; systemctl restart nginx"
         )
-        return f"https://{self.address}:{port}/dir"
+        return self.directory(port)
 
     def root(self, port: int) -> Path:
         """Return the file with the root of what an authority issues."""
