@@ -244,18 +244,24 @@ def test_a_certificate_from_before_gets_its_hook_and_its_time(
     assert not settle(order, check=False)["changed"]
 
 
-def test_what_nginx_does_not_show_is_untidy(make: Callable[..., Order], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_nginx_does_not_show_is_taken_up(
+    make: Callable[..., Order], commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A renewal was cut off before Nginx was reloaded: certbot itself has nothing more to do."""
-    order = make(names=["*.shop.test", "shop.test"])
+    monkeypatch.setattr(Account, "known", True)
+    order, reload = make(), ["systemctl", "try-reload-or-restart", "nginx.service"]
     there = orders.text_of(f"{order.lineage}/cert.pem")
     asked: list[str] = []
     seen = {"pem": there}
     monkeypatch.setattr(orders, "shown", lambda name: asked.append(name) or seen["pem"])
-    assert order.is_shown()
+    settle(order, check=False)
+    commands.clear()
+    assert not settle(order, check=False)["changed"]
+    assert reload not in commands
     seen["pem"] = issue(NAMES, new_authority())["certificate"]
-    assert not order.is_shown()
-    assert order.untidy()
-    assert set(asked) == {"shop.test"}
+    assert settle(order, check=False)["changed"]
+    assert reload in commands
+    assert set(asked) == {"www.shop.test"}
 
 
 def test_how_long_other_name_servers_take_is_kept_without_asking_again(
