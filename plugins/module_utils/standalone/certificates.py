@@ -282,7 +282,7 @@ def watch(names: list[str], *, acme: bool, urls: str, state: str) -> int:
         print(line, file=sys.stderr)
     host = socket.gethostname()
     if set(found) - set(known):
-        advice = "systemctl status certbot.service" if acme else "./samestack provision ENV"
+        advice = "systemctl status certbot.service" if acme else "./samestack provision <env>"
         body = "\n".join([*found.values(), f"On {host}. What to do: docs/certificates.md; begin with: {advice}"])
         news = tell(urls, f"{host}: the certificate needs somebody", body, "failure") if urls else True
     elif known and not found:

@@ -95,9 +95,7 @@ def secret_problems(loader: DataLoader, folder: Path, environment: str, *, local
     needed = needed_secrets(folder)
     invented = names_to_invent(values)
     for name in missing_secrets(values, needed):
-        if name in invented and not local:
-            fix = f"Run `./samestack secrets {environment}`: it adds what it can make up"
-            yield Problem(name, place, f"it has no value, and {needed[name]} uses it", fix)
-            continue
         how = f"add it with `ansible-vault edit {place}`" if not local else f"write a line `{name}: …` into that file"
+        if name in invented and not local:
+            how += f", or run `./samestack secrets {environment}`, which makes one up"
         yield Problem(name, place, f"it has no value, and {needed[name]} uses it", how[0].upper() + how[1:])
