@@ -15,7 +15,7 @@ CERTBOT = "acme,bcrypt,certbot,configargparse,configobj,distro,dnspython,future,
 CERTBOT += ",pytz,requests-toolbelt,rfc3339,tz,zope.*"
 #: Packages that come with apprise, which sends notices where there are any to send; some of them with certbot, too
 APPRISE = "blinker,certifi,cffi-backend,chardet,charset-normalizer,click,colorama,cryptography,idna,jwt,markdown"
-APPRISE += ",importlib-metadata,more-itertools,oauthlib,pkg-resources,requests,requests-oauthlib,six"
+APPRISE += ",*-metadata,more-itertools,oauthlib,pkg-resources,requests,requests-oauthlib,six"
 APPRISE += ",typing-extensions,urllib3,yaml,zipp"
 #: Packages that a machine has because of what it runs on
 HARDWARE = (
