@@ -72,10 +72,10 @@ class Inventory:
         return resolved
 
     def domains(self, host: str) -> list[str]:
-        """The names under which `host` serves the site. Raises `SetupError` when there is none."""
+        """The names under which `host` serves the site, wildcards left out. Raises `SetupError` when there is none."""
         values = self.variables(host, "app_domains", "app_static_domain")
         names = [*values.get("app_domains", []), values.get("app_static_domain", "")]
-        domains = [str(name) for name in names if name]
+        domains = [str(name) for name in names if name and not str(name).startswith("*.")]
         if not domains:
             raise SetupError(
                 f"app_domains = [] (for {host}, in {self._path}): the site has no name. Write one for it in "

@@ -11,7 +11,7 @@ from ..plugin_utils.errors import Problem
 from ..plugin_utils.inventory import environment as in_hand
 from ..plugin_utils.inventory.connections import connection_problems, word_problems
 from ..plugin_utils.inventory.defaults import edited_files, order_problems
-from ..plugin_utils.inventory.host_values import value_problems
+from ..plugin_utils.inventory.host_values import value_advice, value_problems
 from ..plugin_utils.inventory.names import name_problems
 from ..plugin_utils.inventory.own_files import project_file_problems
 from ..plugin_utils.inventory.topology import address_problems, topology_problems
@@ -30,9 +30,17 @@ ROLES = ENGINE / "roles"
 
 
 def all_problems(
-    task_vars: Mapping[str, Any], loader: DataLoader, extra: Mapping[str, Any], *, several: bool
+    task_vars: Mapping[str, Any],
+    loader: DataLoader,
+    extra: Mapping[str, Any],
+    *,
+    several: bool,
+    advice: list[Problem] | None = None,
 ) -> Iterator[Problem]:
-    """Yield everything that is wrong with the inventory in hand, by Ansible's task variables and the command line's."""
+    """Yield everything that is wrong with the inventory in hand, by Ansible's task variables and the command line's.
+
+    What works today and should be looked at all the same is added to `advice`.
+    """
     yield from in_hand.environment_problems(task_vars, several=several)
     sources = task_vars.get("ansible_inventory_sources") or []
     folder = in_hand.main_folder(sources)
@@ -55,6 +63,8 @@ def all_problems(
             # By default it is what is wrong already.
             if not (words and problem.variable == "machine_address" and problem.place == THE_DEFAULT):
                 yield problem
+        if advice is not None:
+            advice += value_advice(inventory, host, host_vars)
         yield from connection_problems(inventory, host, host_vars)
         yield from address_problems(inventory, host, host_vars)
     first = {inventory.environment(host): host for host in reversed(hosts)}
@@ -83,7 +93,8 @@ class ActionModule(ActionBase):
         )
         task_vars = task_vars or {}
         several = arguments["environments"] == "any"
-        problems = all_problems(task_vars, self._loader, load_extra_vars(self._loader), several=several)
+        advice: list[Problem] = []
+        problems = all_problems(task_vars, self._loader, load_extra_vars(self._loader), several=several, advice=advice)
         texts = list(dict.fromkeys(map(str, problems)))
         if edited := edited_files():
             self._display.warning(
@@ -93,6 +104,8 @@ class ActionModule(ActionBase):
         groups = task_vars["groups"]
         found = {name for host in task_vars["ansible_play_hosts_all"] for name in in_hand.environments_of(host, groups)}
         result |= {"changed": False, "failed": bool(texts), "problems": texts, "environments": sorted(found)}
+        for text in dict.fromkeys(map(str, advice)) if not texts else ():
+            self._display.warning(text)
         if texts:
             result["msg"] = "\n\n".join(texts)
         return result

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..plugin_utils.project_root import project_path
+from ..plugin_utils.project_root import ENGINE, project_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+def engine_path(path: str) -> str:
+    """Return a path inside of our own folder as an absolute one."""
+    return str(ENGINE / path)
 
 
 class FilterModule:
@@ -15,4 +20,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
-        return {"repository_path": project_path}
+        return {"engine_path": engine_path, "repository_path": project_path}

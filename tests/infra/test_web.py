@@ -78,6 +78,17 @@ def test_tls_versions(site: Machine, version: str, taken: bool) -> None:
             handshake(site, context, site.variable("app_domains")[0])
 
 
+@pytest.mark.parametrize(("curve", "taken"), [("prime256v1", True), ("secp384r1", True), ("secp521r1", False)])
+def test_curves_are_those_of_mozillas_intermediate_profile(site: Machine, curve: str, taken: bool) -> None:
+    context = trusting(site)
+    context.set_ecdh_curve(curve)
+    if taken:
+        handshake(site, context, site.variable("app_domains")[0]).close()
+    else:
+        with pytest.raises(OSError, match=r"(?i)alert|handshake"):
+            handshake(site, context, site.variable("app_domains")[0])
+
+
 def test_hsts_is_what_is_declared(site: Machine) -> None:
     found = site.browser().get("/").headers.get_all("Strict-Transport-Security") or []
     seconds = site.value("nginx_hsts")

@@ -12,7 +12,17 @@ if TYPE_CHECKING:
 
 PYTEST = [tool("pytest"), "-q"]
 SOAKS = ("soak", "soak-releases", "soak-parity", "soak-parity-bookworm")
-SCENARIOS = ("releases", "parity", "attacks", "stack-lock", "parity-bookworm", "two-machines", "bookworm", "trixie")
+SCENARIOS = (
+    "releases",
+    "parity",
+    "attacks",
+    "acme",
+    "stack-lock",
+    "parity-bookworm",
+    "two-machines",
+    "bookworm",
+    "trixie",
+)
 
 
 def scenario(name: str, seconds: int = 1800) -> Part:

@@ -12,7 +12,7 @@ from typing import Any
 class Chat:
     """A webhook that keeps what it is told: `title`, `message`, and `type` (info, success, failure)."""
 
-    def __init__(self, status: int = 200, pause: float = 0) -> None:
+    def __init__(self, status: int = 200, pause: float = 0, address: str = "127.0.0.1") -> None:
         self.got: list[dict[str, str]] = []
         chat = self
 
@@ -27,8 +27,8 @@ class Chat:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"json://127.0.0.1:{self.server.server_port}/services/T0/very-secret"
+        self.server = ThreadingHTTPServer((address, 0), Handler)
+        self.url = f"json://{address}:{self.server.server_port}/services/T0/very-secret"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     @property

@@ -17,6 +17,7 @@ from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
 from plugins.plugin_utils.parity.intended import SiteTasks
+from plugins.plugin_utils.secrets.acme_account import new_account_key
 from plugins.plugin_utils.secrets.authority import authority_pem, new_authority
 from tests.support import compiled
 
@@ -33,6 +34,7 @@ SECRETS = {
     "vault_redis_password": "tests-redis-password",
     "vault_ca_certificate": CERTIFICATE_AUTHORITY["certificate"],
     "vault_ca_key": CERTIFICATE_AUTHORITY["key"],
+    "vault_acme_account_key": new_account_key(),
 }
 
 

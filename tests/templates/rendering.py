@@ -106,17 +106,7 @@ def write_tree(expected: Expected, folder: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text("#!/bin/sh\n", encoding="ascii")
         target.chmod(0o755)
-    if expected.value("web_tls")["provider"] == "acme":
-        write_acme_certificate(folder / "etc/letsencrypt/live" / app)
     (folder / "accept.json").write_text(json.dumps(about(expected)), encoding="utf-8")
-
-
-def write_acme_certificate(folder: Path) -> None:
-    """Write what the authority would have given."""
-    pair = issue(["www.example.com"], parse_authority(**CERTIFICATE_AUTHORITY))
-    folder.mkdir(parents=True)
-    (folder / "fullchain.pem").write_text(pair["certificate"], encoding="ascii")
-    (folder / "privkey.pem").write_text(pair["key"], encoding="ascii")
 
 
 def about(expected: Expected) -> dict[str, Any]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 #: Copied as it stands
 RECORDER = "/usr/local/lib/samestack/recorder/"
-NGINX_SITE = r"/etc/nginx/conf\.d/(?!samestack-acme).*"
+NGINX_SITE = r"/etc/nginx/conf\.d/.*"
 SECRETS = ("vault_app_secret_key", "vault_database_password", "vault_redis_password", "vault_ca_key")
 
 

@@ -48,7 +48,8 @@ def test_a_pair_is_signed_by_the_authority_and_fits_its_key(tmp_path: Path) -> N
 
 def test_browsers_take_it(tmp_path: Path) -> None:
     leaf, authority = certificates(kept_pair(["site.test"], tmp_path)["certificate"])
-    assert leaf.not_valid_after_utc - leaf.not_valid_before_utc <= datetime.timedelta(days=825)
+    # Mozilla's "Server Side TLS", intermediate
+    assert leaf.not_valid_after_utc - leaf.not_valid_before_utc <= datetime.timedelta(days=366)
     usage = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert ExtendedKeyUsageOID.SERVER_AUTH in usage
     assert authority.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
@@ -82,6 +83,15 @@ def test_a_certificate_that_soon_ends_is_made_anew(tmp_path: Path, monkeypatch: 
     second = kept_pair(["site.test"], tmp_path)
     assert first["certificate"] != second["certificate"]
     assert (tmp_path / "ca.crt").read_text() == authority
+
+
+def test_one_that_lives_longer_than_browsers_take_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_authority.issue, "__defaults__", (datetime.timedelta(days=800),))
+    first = kept_pair(["site.test"], tmp_path)
+    monkeypatch.setattr(local_authority.issue, "__defaults__", (local_authority.LIFE,))
+    second = kept_pair(["site.test"], tmp_path)
+    assert first["certificate"] != second["certificate"]
+    assert kept_pair(["site.test"], tmp_path) == second
 
 
 def test_another_authority_makes_new_certificates(tmp_path: Path) -> None:

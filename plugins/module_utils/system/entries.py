@@ -135,6 +135,9 @@ def put_file(entry: Entry, transaction: Transaction, check: bool) -> Diff | None
         status = folder.status(name)
         if is_directory(status):
             raise EntryError(f"{path} is a directory, and shall be a file")
+        if entry["initial"] and status and stat.S_ISLNK(status.st_mode) and os.path.isfile(path):
+            # Whoever put the link there says more than what is to begin with.
+            return None
         before = read(folder, name)
         kept = before if before is not None and (entry["initial"] or before == wanted) else None
         if kept is not None and status and not attributes_differ(status, uid, gid, mode):

@@ -81,6 +81,22 @@ def parse_domain(value: object) -> str:
     return text
 
 
+def parse_site_name(value: object) -> str:
+    """Return a name of the site: a domain, or a wildcard (`*.`) for one level below one."""
+    text = str(value)
+    parse_domain(text.removeprefix("*."))
+    return text
+
+
+def parse_address(value: object) -> str:
+    """Return an IPv4 or IPv6 address."""
+    try:
+        ipaddress.ip_address(str(value))
+    except ValueError:
+        raise ValueError("is not an IP address") from None
+    return str(value)
+
+
 def parse_app_name(value: object) -> str:
     """Return a name that serves as user, group, unit, folder and (with underscores) database."""
     text = str(value)
@@ -215,6 +231,11 @@ FORMATS: dict[str, Format] = {
     "domain": Format(
         parse_domain, "Write the bare name in lower case, such as www.noticeboard.net, without https:// and port"
     ),
+    "site_name": Format(
+        parse_site_name, "Write the bare name in lower case, such as www.noticeboard.net or *.noticeboard.net"
+    ),
+    "address": Format(parse_address, "Write an address, such as 203.0.113.7"),
+    "https_url": Format(_matching(r"https://[^\s/]+/\S*", "an https:// URL"), "Write it whole: https://host/path"),
     "app_name": Format(
         parse_app_name, f"Write at most {LONGEST_APP_NAME} lowercase letters, digits and single hyphens, a letter first"
     ),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ansible.errors import AnsibleError
 
 from ..errors import Problem
+from . import certificates, laws, notices
 from . import environment as in_hand
-from . import laws, notices
 from .values import check_values
 from .view import plain
 
@@ -60,11 +60,33 @@ def all_value_problems(inventory: Inventory, host: str, host_vars: HostVars) -> 
     yield from check_values(values, inventory.decisions, place, home, inventory.root)
     yield from laws.borrowed_accounts(values, place)
     yield from notices.url_problems(values.get(notices.NAME), place)
+    yield from certificates.certificate_problems(values, place, inventory.root)
     if not in_hand.is_local(host, inventory.groups):
         origins = {name: inventory.written(name, host) for name in values}
         own = {name: values[name] for name, by in origins.items() if by and not by.ours}
         address = {"ansible_host": host_vars["ansible_host"]} if "ansible_host" in host_vars else {}
         yield from laws.placeholders(own | address, place)
+
+
+def value_advice(inventory: Inventory, host: str, host_vars: HostVars) -> Iterator[Problem]:
+    """Yield what works today, and should be looked at all the same; for an inventory without problems."""
+    values: dict[str, Any] = {}
+    for name in certificates.READ:
+        try:
+            values[name] = plain(host_vars[name]) if name in host_vars else None
+        except AnsibleError:
+            # A secret in it is loaded later.
+            setting = inventory.written(name, host)
+            values[name] = setting.value if setting else None
+
+    def place(name: str, path: KeyPath) -> str:
+        return inventory.place(name, path, host)
+
+    web = [
+        name for name in inventory.groups.get("web", []) if inventory.environment(name) == inventory.environment(host)
+    ]
+    if host in web:
+        yield from certificates.certificate_advice(values, place, inventory.root, len(web))
 
 
 def one_line(error: AnsibleError) -> str:

@@ -28,7 +28,7 @@ LONGEST_SHOWN = 72
 SIMILAR, NEARLY_EQUAL = 0.6, 0.88
 # Names that may be set anywhere: secrets, and Ansible's own (connection, group priority).
 FREE = ("vault_", "ansible_")
-HIDDEN = re.compile(r"password|secret|token|private_key|notices_urls|webhook_url", re.IGNORECASE)
+HIDDEN = re.compile(r"password|secret|token|private_key|credentials|notices_urls|webhook_url", re.IGNORECASE)
 PLACEHOLDER = re.compile(r"(^|[.@/\s])example\.(com|net|org)\b")
 
 

@@ -110,7 +110,9 @@ def _still_good(file: Path, names: list[x509.GeneralName], issuer: x509.Certific
     certificate = x509.load_pem_x509_certificate(file.read_bytes())
     held = list(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
     fresh = certificate.not_valid_after_utc - _now() > RENEW_BEFORE
-    return fresh and held == names and certificate.issuer == issuer.subject
+    # An earlier version's live longer than browsers and policies take.
+    allowed = certificate.not_valid_after_utc - certificate.not_valid_before_utc <= LIFE + datetime.timedelta(hours=1)
+    return fresh and allowed and held == names and certificate.issuer == issuer.subject
 
 
 def issue(names: list[str], authority: Authority, life: datetime.timedelta = LIFE) -> dict[str, str]:

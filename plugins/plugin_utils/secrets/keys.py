@@ -17,6 +17,7 @@ from ..files import write_whole
 from ..inventory.defaults import default_files, wiring_files
 from ..inventory.files import label, variable_files
 from ..project_root import ENGINE
+from .acme_account import new_account_key
 from .authority import authority_pem, new_authority
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 REFERENCE = re.compile(r"\bvault_[a-z0-9_]+")
 # `vault_x_certificate` and `vault_x_key` are an authority.
 CERTIFICATE, KEY = "_certificate", "_key"
+# `vault_x_account_key` is the key of an account at an ACME authority.
+ACCOUNT_KEY = "_account_key"
 # 48 bytes are 64 characters: more than Django's own 50-character keys, and safe in a URL.
 SECRET_BYTES = 48
 OWNER_ONLY = 0o700
@@ -100,10 +103,12 @@ def names_to_invent(values: Mapping[str, Any]) -> list[str]:
 def with_new_secrets(text: str, names: Iterable[str]) -> str:
     """Return the text of a file of secrets with a new value for each of `names` behind what is there.
 
-    Values are random; a certificate beside its key is a new authority.
+    Values are random; a certificate beside its key is a new authority, and an account's key is a key.
     """
     names = list(names)
-    values = {name: secrets.token_urlsafe(SECRET_BYTES) for name in names}
+    values = {
+        name: new_account_key() if name.endswith(ACCOUNT_KEY) else secrets.token_urlsafe(SECRET_BYTES) for name in names
+    }
     for name in names:
         if twin(name) in values:
             pem = authority_pem(new_authority("Samestack internal authority"))

@@ -13,6 +13,7 @@ from .keys import (
     is_readable_by_others,
     local_secrets,
     missing_secrets,
+    names_to_invent,
     needed_secrets,
     password_file,
     read_secrets,
@@ -92,6 +93,9 @@ def secret_problems(loader: DataLoader, folder: Path, environment: str, *, local
         fix = f"Run `chmod 600 {label(kept, folder.parent)}`"
         yield Problem("vault password", label(kept, folder.parent), "others on this computer can read the file", fix)
     needed = needed_secrets(folder)
+    invented = names_to_invent(values)
     for name in missing_secrets(values, needed):
         how = f"add it with `ansible-vault edit {place}`" if not local else f"write a line `{name}: …` into that file"
+        if name in invented and not local:
+            how += f", or run `./samestack secrets {environment}`, which makes one up"
         yield Problem(name, place, f"it has no value, and {needed[name]} uses it", how[0].upper() + how[1:])

@@ -142,5 +142,5 @@ SECTIONS = (Collector("nginx", lambda host, _live: collect(host)),)
 SERVICE = Service(
     units=("nginx",),
     certificates=("/etc/nginx/tls/*.crt",),
-    own_files=("/etc/nginx/tls/*",),
+    own_files=("/etc/nginx/tls/*", "/etc/samestack/certificates.notices"),
 )

@@ -20,6 +20,8 @@ FILES = {
     "/etc/nginx/conf.d/*": "app_domains app_static_domain web_tls web_hsts app_live_path",
     "/etc/nginx/samestack/*": "web_hsts app_static_domain",
     "/etc/nginx/tls/*": "app_domains app_static_domain web_tls",
+    "/etc/samestack/acme/*": "web_tls",
+    "/etc/systemd/system/samestack-certificates.service": "app_domains app_static_domain web_tls",
 }
 
 

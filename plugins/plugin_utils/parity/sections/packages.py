@@ -11,8 +11,12 @@ if TYPE_CHECKING:
 
 VERSION = re.compile(r"^(?P<version>\S+)")
 #: Packages that come with certbot, in all supported releases
-CERTBOT = "acme,bcrypt,certbot,certifi,cffi-backend,chardet,charset-normalizer,configargparse,configobj,cryptography"
-CERTBOT += ",distro,future,icu,idna,josepy,mock,openssl,parsedatetime,requests*,rfc3339,six,tz,urllib3,zope.*"
+CERTBOT = "acme,bcrypt,certbot,configargparse,configobj,distro,dnspython,future,icu,josepy,mock,openssl,parsedatetime"
+CERTBOT += ",pytz,requests-toolbelt,rfc3339,tz,zope.*"
+#: Packages that come with apprise, which sends notices where there are any to send; some of them with certbot, too
+APPRISE = "blinker,certifi,cffi-backend,chardet,charset-normalizer,click,colorama,cryptography,idna,jwt,markdown"
+APPRISE += ",*-metadata,more-itertools,oauthlib,pkg-resources,requests,requests-oauthlib,six"
+APPRISE += ",typing-extensions,urllib3,yaml,zipp"
 #: Packages that a machine has because of what it runs on
 HARDWARE = (
     "linux-image-*,linux-headers-*,linux-modules-*,linux-base*,grub*,initramfs-tools*,busybox*,cloud-*,firmware-*"
@@ -23,6 +27,8 @@ ORDER, SHORT = 20, "pkg"
 RULES = f"""
 packages/python3-{{{CERTBOT}}} | web_tls               | certificates come from ACME
 packages/*certbot*             | web_tls               | certificates come from ACME
+packages/apprise               | expected              | notices_urls, which no page shows
+packages/python3-{{{APPRISE}}} | expected              | comes with what sends notices, or asks for certificates
 packages/{{{HARDWARE}}}        | virtualization kernel | a container has its host's kernel
 packages/*                     | architecture          | another processor has builds of its own
 """

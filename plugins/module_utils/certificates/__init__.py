@@ -1,0 +1,1 @@
+"""Certificates of an ACME authority: what has to be asked for. certbot asks."""
