@@ -64,6 +64,18 @@ def test_the_last_traceback_counts_and_messages_may_have_several_lines() -> None
     )
 
 
+def test_the_applications_traceback_is_told_and_not_its_servers() -> None:
+    server = (
+        'Traceback (most recent call last):\n  File "/srv/shop/venvs/6d/lib/python3.13/site-packages/gunicorn/a.py",'
+        " line 270, in run\n    handler()\ngunicorn.errors.HaltServer: <HaltServer 'Worker failed to boot.' 3>\n\n"
+        "During handling of the above exception, another exception occurred:\n\nTraceback (most recent call last):\n"
+        '  File "/srv/shop/releases/0a/venv/bin/gunicorn", line 10, in <module>\n    sys.exit(run())\n'
+        "gunicorn.errors.HaltServer: <HaltServer 'Worker failed to boot.' 3>\n"
+    )
+    assert short_traceback(TRACEBACK + server).endswith("KeyError: 'DJANGO_KEY'")
+    assert "Worker failed to boot" in short_traceback(server)
+
+
 def test_without_a_traceback_the_last_lines_are_shown() -> None:
     assert excerpt("one\n\ntwo\nthree\n", count=2) == "two\nthree"
     assert short_traceback("nothing of the kind") == ""

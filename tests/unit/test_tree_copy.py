@@ -112,7 +112,7 @@ def sparse(folder: Path) -> None:
         (server, "no file, folder or link"),
         (deep, "folders in more than"),
         (many, "more than 200 files"),
-        (sparse, "release_min_free"),
+        (sparse, "is full"),
         (lambda folder: (folder / "a\nb").touch(), "line break"),
     ],
 )

@@ -18,7 +18,7 @@ ROUTINE = re.compile(
     r"|^\[[^]]+\] \[\d+\] \[ERROR\] (Worker|Reason|Shutting)"
 )
 # Frames that are not the application's: packages, Python itself, our own wrapper
-FOREIGN = ("/site-packages/", "/lib/python3", "<frozen", "<stdin>", "<string>", "/samestack/python/")
+FOREIGN = ("/site-packages/", "/lib/python3", "/venv/bin/", "<frozen", "<stdin>", "<string>", "/samestack/python/")
 OWN_FRAMES = 3
 NOTHING_WRITTEN = "It wrote nothing about it to its journal."
 
@@ -26,14 +26,23 @@ NOTHING_WRITTEN = "It wrote nothing about it to its journal."
 def short_traceback(output: str, prefix: str = "") -> str:
     """Return the last traceback in a text with the application's own frames only, "" when there is none.
 
-    `prefix` is a folder that is cut off the file names. What is left is at most three frames with their source line,
-    then the exception as Python prints it. Known secrets are masked before anything is cut.
+    One that has such frames is preferred to what a server says of itself when its processes have fallen over. `prefix`
+    is a folder that is cut off the file names. What is left is at most three frames with their source line, then the
+    exception as Python prints it. Known secrets are masked before anything is cut.
     """
     output = KNOWN.masked_end(output)
-    position = output.rfind(START)
-    if position < 0:
-        return ""
-    lines = output[position:].splitlines()[1:]
+    last = ""
+    position = len(output)
+    while (position := output.rfind(START, 0, position)) >= 0:
+        text, is_own = _shortened(output[position:].splitlines()[1:], prefix)
+        if is_own:
+            return text
+        last = last or text
+    return last
+
+
+def _shortened(lines: list[str], prefix: str) -> tuple[str, bool]:
+    """Return a traceback with what matters of it, and whether that is the application's."""
     frames: list[tuple[str, str, str]] = []
     end = len(lines)
     for index, line in enumerate(lines):
@@ -52,7 +61,7 @@ def short_traceback(output: str, prefix: str = "") -> str:
     for file, number, source in shown:
         name = file[len(prefix) :].lstrip("/") if prefix and file.startswith(prefix) else file
         text.append(f"  {name}:{number}: {source}".rstrip(": "))
-    return "\n".join(text + _exception(lines[end:]))
+    return "\n".join(text + _exception(lines[end:])), bool(inner)
 
 
 def _exception(lines: list[str]) -> list[str]:

@@ -6,13 +6,15 @@ makes no difference what its owner does to the names meanwhile.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import shutil
 import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ...common.errors import HostError, check_space
+from ...common.errors import DISK_FULL, HostError, disk_error
 from . import contents
 
 if TYPE_CHECKING:
@@ -129,8 +131,8 @@ class TreeCopy:
             # Most files are read at once, and an equal one then need not be written.
             if len(first) < contents.CHUNK and self.link_equal(whole, path, (listed, digest.hexdigest())):
                 return
-            if len(first) == contents.CHUNK:
-                check_space(self.target, status.st_size + self.spare)
+            if len(first) == contents.CHUNK and shutil.disk_usage(self.target).free < status.st_size + self.spare:
+                raise disk_error(OSError(errno.ENOSPC, DISK_FULL), self.target)
             new = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=here)
             with open(new, "wb") as made:
                 made.write(first)
