@@ -14,10 +14,11 @@ nginx/*{add_header,proxy_hide_header}* | web_hsts app_live_path          | how l
 nginx/*ssl_certificate*                | web_tls                         | where the certificate comes from
 nginx/*server*80]*                     | web_tls                         | who answers an ACME authority
 nginx/*server*/location*               | app_live_path app_static_domain | who serves static files
+nginx/http/map*_policy*/*404*          | app_debug                       | pages of Django for developers have scripts of their own
 """
 #: The decisions behind its files
 FILES = {
-    "/etc/nginx/conf.d/*": "app_domains app_static_domain web_tls web_hsts app_live_path",
+    "/etc/nginx/conf.d/*": "app_domains app_static_domain web_tls web_hsts app_live_path app_debug",
     "/etc/nginx/samestack/*": "web_hsts app_static_domain",
     "/etc/nginx/tls/*": "app_domains app_static_domain web_tls",
     "/etc/samestack/acme/*": "web_tls",
