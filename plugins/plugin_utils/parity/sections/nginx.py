@@ -14,7 +14,7 @@ nginx/*{add_header,proxy_hide_header}* | web_hsts app_live_path          | how l
 nginx/*ssl_certificate*                | web_tls                         | where the certificate comes from
 nginx/*server*80]*                     | web_tls                         | who answers an ACME authority
 nginx/*server*/location*               | app_live_path app_static_domain | who serves static files
-nginx/http/map*_policy*/*404*          | app_debug                       | pages of Django for developers have scripts of their own
+nginx/http/map*_policy*/*404*          | app_debug                       | Django's error pages for developers
 """
 #: The decisions behind its files
 FILES = {
