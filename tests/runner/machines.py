@@ -51,7 +51,7 @@ def run(report: Report) -> bool:
     if not report.run(computer()):
         return False
     parts = [
-        scenario("releases", seconds=3000),
+        scenario("releases", seconds=3600),
         Part("front door", [*PYTEST, "tests/front_door"], seconds=1200),
         *(scenario(name) for name in SCENARIOS[1:]),
         Part("first contact", [*PYTEST, "tests/hosts"], seconds=300),
