@@ -49,6 +49,16 @@ def test_sessions_that_outlive_their_service_do_not_count(tmp_path: Path, main: 
     assert stale_units(shown({"ssh.service": ("process", main)}), str(tmp_path)) == stale
 
 
+def test_what_ends_by_itself_does_not_count(tmp_path: Path) -> None:
+    process(tmp_path, 20, "0::/system.slice/system-samestack.slice/samestack-manifest@apt.service\n")
+    process(tmp_path, 21, OLD_GROUPS)
+
+    def run(_: list[str]) -> tuple[int, str, str]:
+        return 0, "Type=oneshot\nMainPID=20\nKillMode=control-group\nId=samestack-manifest@apt.service\n", ""
+
+    assert stale_units(run, str(tmp_path)) == ["nginx.service"]
+
+
 def test_apps_are_renewed_and_sessions_are_left_alone() -> None:
     units = ["app-web@1-2.service", "app-worker-q@1.service", "apple.service", "dbus.service", "nginx.service",
              "systemd-logind.service", "user@0.service"]  # fmt: skip

@@ -35,14 +35,16 @@ LEFT = re.compile(
 def stale_units(run_command: RunCommand, proc: str = "/proc") -> list[str]:
     """Return the services of the system that run replaced files.
 
-    What a service leaves alone when it stops, such as ssh's sessions, does not count.
+    What a service leaves alone when it stops, such as ssh's sessions, does not count, nor what ends by itself: apt has
+    the recorder look at the machine while packages are still coming.
     """
     found = stale_processes(proc)
-    words = ["systemctl", "show", "--property=Id,KillMode,MainPID", *sorted(found)]
+    words = ["systemctl", "show", "--property=Id,Type,KillMode,MainPID", *sorted(found)]
     shown = run_command(words)[1] if found else ""
     for block in shown.split("\n\n"):
         unit = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        if unit.get("KillMode") == "process" and unit["MainPID"] not in found.get(unit["Id"], ()):
+        keeps_others = unit.get("KillMode") == "process" and unit["MainPID"] not in found.get(unit["Id"], ())
+        if keeps_others or unit.get("Type") == "oneshot":
             found.pop(unit["Id"], None)
     return sorted(found)
 
