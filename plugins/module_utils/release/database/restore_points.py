@@ -12,6 +12,7 @@ import pwd
 import re
 import shutil
 import subprocess
+import tempfile
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,13 @@ from ...common.errors import HostError
 from ...common.files import read_json, write_atomic
 from ...common.postgresql import identifier, literal
 from ...common.text import last_lines
+from ...postgresql import extensions
+from ...postgresql.ownership import Names, settle
+from ...postgresql.server import Server as Provisioned
+from ...postgresql.server import ServerError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 NAME = re.compile(r"\d{8}T\d{6}Z-\w[\w-]*")
 # A copy is compressed; where none of this database is known yet, it is taken to need as much room as the database.
@@ -33,6 +38,10 @@ FOLDER_MODE = 0o711
 SIZE = "SELECT pg_catalog.pg_database_size({database})"
 OWNER = "SELECT pg_catalog.pg_get_userbyid(datdba) FROM pg_catalog.pg_database WHERE datname = {database}"
 MIGRATIONS = "SELECT COALESCE(json_agg(app || '.' || name ORDER BY id), '[]') FROM django_migrations"
+# What only a superuser may make; nothing of an application's is lost with it.
+NOT_THE_OWNERS = ("EVENT TRIGGER", "FOREIGN DATA WRAPPER", "PUBLICATION", "SUBSCRIPTION", "COMMENT - EXTENSION")
+# Rows of tables that an extension brings along are the extension's.
+ROWS_OF = {"TABLE DATA": "TABLE", "SEQUENCE SET": "SEQUENCE"}
 #: Settings whose value is a list of names, each quoted by itself where that is needed
 LISTS = ("search_path", "temp_tablespaces", "local_preload_libraries", "session_preload_libraries")
 ORIGIN = """SELECT json_build_object('encoding', pg_encoding_to_char(encoding), 'collate', datcollate,
@@ -97,6 +106,8 @@ class Points:
         self.database = params["database"]
         self.folder = os.path.join(params["folder"], params["app"])
         self.server = Server(params["port"])
+        roles = (params[f"database_{name}"] for name in ("user", "owner", "rows", "reader"))
+        self.names = Names(self.database, *roles)
 
     def path(self, name: str, ending: str = ".dump") -> str:
         """Return the path of a point's file."""
@@ -209,24 +220,48 @@ class Points:
         self.check_space(point["size"])
         origin = json.loads(self.server.sql(ORIGIN.format(database=literal(self.database))))
         self.server.sql(
-            f"CREATE DATABASE {identifier(fresh)} OWNER {identifier(origin['owner'])} TEMPLATE template0 "
+            f"CREATE DATABASE {identifier(fresh)} TEMPLATE template0 CONNECTION LIMIT 0 "
             f"ENCODING {literal(origin['encoding'])} LC_COLLATE {literal(origin['collate'])} "
             f"LC_CTYPE {literal(origin['ctype'])}"
         )
         for setting in origin["settings"] or []:
             self.server.sql(f"ALTER DATABASE {identifier(fresh)} SET {assignment(setting)}")
-        jobs = str(min(os.cpu_count() or 1, 4))
-        # pg_restore has its file as the last word.
-        owner = self.server.owner(fresh)
-        program = ("pg_restore", "--exit-on-error", "--jobs", jobs)
-        command = postgresql.client(*program, port=self.server.port, database=fresh, role=owner)
-        self.server.run([*command, self.path(name)], owner)
+        self.fill(fresh, self.path(name))
         self.server.ask(fresh, "ANALYZE")
         replaced = f"{self.database}_replaced_{time.strftime('%Y%m%dt%H%M%S', time.gmtime())}"
         self.exchange(fresh, replaced)
         for old in earlier:
             self.server.sql(f"DROP DATABASE {identifier(old)} WITH (FORCE)")
         return {**point, "replaced": replaced}
+
+    def fill(self, fresh: str, copy: str) -> None:
+        """Restore a copy into a database that nobody is in yet, for its owner, whoever owned what in it; HostError."""
+        server = Provisioned(self.server.port)
+        try:
+            there = extensions.installed(server, self.database)
+            extensions.install_in_fresh(server, fresh, there, there)
+            self.server.sql(
+                f"ALTER DATABASE {identifier(fresh)} OWNER TO {identifier(self.names.owner)};"
+                f"ALTER DATABASE {identifier(fresh)} CONNECTION LIMIT -1;"
+            )
+            self.restore_into(fresh, copy)
+            settle(server, self.names, fresh)
+        except ServerError as error:
+            raise HostError(f"The database {fresh} could not be filled.\n{last_lines(str(error))}") from None
+
+    def restore_into(self, fresh: str, copy: str) -> None:
+        """Restore what the owner may restore, which is all that is the application's; raises HostError."""
+        role = self.names.owner
+        listed = str(self.server.run(["pg_restore", "--list", copy], role, stdout=subprocess.PIPE).stdout)
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="samestack-restore-") as chosen:
+            chosen.write("\n".join(restorable(listed.splitlines(), role)) + "\n")
+            chosen.flush()
+            os.fchown(chosen.fileno(), self.server.account.pw_uid, self.server.account.pw_gid)
+            jobs = str(min(os.cpu_count() or 1, 4))
+            program = ("pg_restore", "--exit-on-error", "--no-owner", "--jobs", jobs, "--use-list", chosen.name)
+            # pg_restore has its file as the last word.
+            command = postgresql.client(*program, port=self.server.port, database=fresh, role=role)
+            self.server.run([*command, copy], role)
 
     def exchange(self, fresh: str, replaced: str) -> None:
         """Give the fresh database the name in one transaction; sessions of the old one are ended, again and again."""
@@ -254,6 +289,25 @@ def assignment(setting: str) -> str:
         return f"{name} TO {literal(text)}"
     names = re.findall(r'"((?:[^"]|"")*)"|([^\s,"]+)', text)
     return f"{name} TO {', '.join(literal(quoted.replace(chr(34) * 2, chr(34)) or bare) for quoted, bare in names)}"
+
+
+def restorable(lines: Iterable[str], owner: str) -> list[str]:
+    """Return the lines of `pg_restore --list` that the owner can restore; what is left out is no application's.
+
+    A line is `4711; 1259 16390 TABLE public board_notice owner`.
+    """
+    entries = [line.split(" ", 3)[-1] for line in lines if line and not line.startswith(";")]
+    there = {tuple(entry.split(" ")[:3]) for entry in entries}
+    found = []
+    for line in lines:
+        entry = line.split(" ", 3)[-1]
+        kind = next((kind for kind in ROWS_OF if entry.startswith(f"{kind} ")), "")
+        place = tuple(entry[len(kind) + 1 :].split(" ")[:2])
+        foreign = entry.startswith("DEFAULT ACL ") and not entry.endswith(f" {owner}")
+        if foreign or entry.startswith(NOT_THE_OWNERS) or (kind and (ROWS_OF[kind], *place) not in there):
+            continue
+        found.append(line)
+    return found
 
 
 def age(seconds: int) -> str:
