@@ -101,7 +101,8 @@ def dbshell(environment: str, rehearsal: bool, host: str, role: str) -> None:
     # Where the database is, wherever the application runs.
     place = Place(environment, "db", rehearsal=rehearsal, host=host)
     known = place.variables
-    user = known["database_user" if role == "app" else f"database_{role}"]
+    app = known["database_user"]
+    user = {"app": app, "owner": known["database_owner"], "reader": f"{app}_reader"}[role]
     where = [f"--port={known['database_port']}", f"--dbname={known['database_name']}", f"--username={user}"]
     # As that role from the beginning: what a superuser puts on by SET ROLE, a function in a view takes off again.
     place.become(["sudo", "-u", "postgres", "psql", *where])
@@ -132,7 +133,7 @@ def logs(environment: str, rehearsal: bool, host: str) -> None:
 class Place:
     """A machine of an environment, and how ssh reaches it."""
 
-    WANTED = ("app_name", "database_name", "database_port", "database_user", "database_owner", "database_reader")
+    WANTED = ("app_name", "database_name", "database_port", "database_user", "database_owner")
 
     def __init__(self, environment: str, function: str = "web", *, rehearsal: bool = False, host: str = "") -> None:
         """Take the first machine with a function, else the first there is, or the one that is named."""

@@ -10,9 +10,10 @@ description:
   - Looks at everything with a few C(psql) runs and changes only what differs. A run without changes costs one remote
     call, and the host needs no database driver for Python. The modules of C(community.postgresql) would be a dozen
     calls, that driver on every host, and a collection to install.
-  - The owner has the database and everything in it, and migrates; the application's role changes rows; the reader
-    reads. What belonged to the application before is given to the owner. The database is UTF-8 and sorts by code point
-    (C.UTF-8), the same on every release of the operating system.
+  - The owner has the database and everything in it, and migrates. The application's role is in a group that changes
+    rows (O(user) and C(_writers)); another role reads (O(user) and C(_reader)). What belonged to the application before
+    is given to the owner. The database is UTF-8 and sorts by code point (C.UTF-8), the same on every release of the
+    operating system.
   - The superuser does nothing in the application's database. What needs one there (extensions that PostgreSQL does not
     call trusted) is made before anybody else gets in, or while nothing else of its kind is in there.
   - Says which roles are as good as a superuser without being one of the server's own.
@@ -23,8 +24,6 @@ options:
     description: Role that owns the database; the application's own, where that makes tables at run time.
     type: str
     required: true
-  rows: {description: Group of the roles that change rows., type: str, required: true}
-  reader: {description: Role that reads., type: str, required: true}
   password:
     description:
       - Password of the application's role, for connections over the network. The server is given its SCRAM verifier
@@ -44,8 +43,6 @@ EXAMPLES = r"""
     database: noticeboard
     user: noticeboard
     owner: noticeboard_owner
-    rows: noticeboard_rows
-    reader: noticeboard_reader
     extensions: [unaccent]
 """
 
@@ -62,9 +59,19 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.common.errors import HostError
+from ..module_utils.common.postgresql import READER, identifier, literal
 from ..module_utils.postgresql import extensions
-from ..module_utils.postgresql.ownership import Names, look_at_roles, membership_changes, role_changes, settle
-from ..module_utils.postgresql.server import MONITOR, Server, ServerError, identifier, literal
+from ..module_utils.postgresql.ownership import (
+    CLOSED,
+    Names,
+    hand_over,
+    look_at_roles,
+    membership_changes,
+    role_changes,
+    settle,
+)
+from ..module_utils.postgresql.server import Server
 
 #: What each privilege is called
 RIGHTS = {
@@ -102,23 +109,22 @@ def password_changes(found: dict[str, Any] | None, user: str, password: str) -> 
 
 
 def unexpected(found: dict[str, Any], names: Names, tests: bool) -> list[str]:
-    """Return what no run has given: rights of roles of ours, which are taken away, and others like superusers."""
-    lines, ours, powerful = [], {role.name for role in names.roles()}, set(found["powerful"])
-    for wanted in names.roles(tests=tests):
-        role = found["roles"].get(wanted.name) or {}
-        more = [word for right, word in RIGHTS.items() if role.get(right) and right not in wanted.privileges]
+    """Return what no run has given: rights of these roles, which are taken away, and others as good as a superuser."""
+    wanted, powerful = names.roles(tests=tests), set(found["powerful"])
+    lines = []
+    for one in wanted:
+        role = found["roles"].get(one.name) or {}
+        more = [word for right, word in RIGHTS.items() if role.get(right) and right not in one.privileges]
         # The owner is in the application's role, whatever that is.
-        if wanted.name in powerful and not more and not powerful.intersection(wanted.groups):
+        if one.name in powerful and not more and not powerful.intersection(one.groups):
             more = ["in a group that is as good as a superuser"]
         # Whether the owner makes databases, for tests, is decided, and may have been decided otherwise.
-        if more == [RIGHTS["rolcreatedb"]] and wanted.name == names.owner:
-            continue
-        if more:
+        if more and not (more == [RIGHTS["rolcreatedb"]] and one.name == names.owner):
             lines.append(
-                f"The role {wanted.name} had more rights than it was given: {', '.join(more)}. They are taken away; "
+                f"The role {one.name} had more rights than it was given: {', '.join(more)}. They are taken away; "
                 "somebody had the rights of the server's superuser. `./samestack drift` shows since when."
             )
-    if others := sorted(powerful - ours):
+    if others := sorted(powerful - {one.name for one in wanted}):
         lines.append(f"Superusers of the database server that are not its own: {', '.join(others)}")
     return lines
 
@@ -129,9 +135,8 @@ class Application:
     def __init__(self, module: AnsibleModule) -> None:
         """Take the module."""
         self.params, self.dry = module.params, module.check_mode
-        self.server = Server(self.params["port"])
-        fields = ("database", "user", "owner", "rows", "reader")
-        self.names = Names(**{name: self.params[name] for name in fields})
+        self.server = Server(self.params["port"], "provision")
+        self.names = Names(self.params["database"], self.params["user"], self.params["owner"])
         self.done: list[str] = []
 
     def change(self, changes: list[tuple[str, str]]) -> None:
@@ -142,7 +147,7 @@ class Application:
                 self.server.sql(sql)
 
     def run(self) -> dict[str, Any]:
-        """Bring everything about; returns what was found of the roles before. Raises ServerError."""
+        """Bring everything about; returns what was found of the roles before. Raises HostError."""
         names, params = self.names, self.params
         wanted = names.roles(tests=params["tests"])
         found = look_at_roles(self.server, names, wanted)
@@ -153,29 +158,26 @@ class Application:
         self.change(password_changes(roles.get(names.user), names.user, params["password"]))
         if names.owner != names.user:
             self.change(password_changes(roles.get(names.owner), names.owner, params["owner_password"]))
-        missing = list(params["extensions"])
         if found["owner"] is None:
-            self.create(missing)
-        elif found["owner"] != names.owner:
-            sql = f"ALTER DATABASE {identifier(names.database)} OWNER TO {identifier(names.owner)};"
-            self.change([(f"give database {names.database} to {names.owner}", sql)])
+            self.create()
+        if found["owner"] != names.owner:
+            name, owner = identifier(names.database), identifier(names.owner)
+            closed = found["owner"] is None or found["closed"]
+            give = hand_over(names.database, names.owner) if closed else f"ALTER DATABASE {name} OWNER TO {owner};"
+            self.change([(f"give database {names.database} to {names.owner}", give)])
         # In check mode nobody may look who is not there yet.
-        if not self.dry or (found["owner"] and MONITOR in roles):
+        if not self.dry or (found["owner"] and READER in roles):
             self.done += settle(self.server, names, dry=self.dry)
-            self.done += extensions.install(self.server, names, missing, dry=self.dry)
+            self.done += extensions.install(self.server, names, params["extensions"], dry=self.dry)
         return found
 
-    def create(self, wanted: list[str]) -> None:
+    def create(self) -> None:
         """Create the database; nobody is in it before the superuser has made what only it may make there."""
-        name = identifier(self.names.database)
+        name = self.names.database
         settings = "ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8' TEMPLATE template0"
-        self.change(
-            [(f"create database {self.names.database}", f"CREATE DATABASE {name} {settings} CONNECTION LIMIT 0;")]
-        )
+        self.change([(f"create database {name}", f"CREATE DATABASE {identifier(name)} {settings} {CLOSED};")])
         if not self.dry:
-            extensions.install_in_fresh(self.server, self.names.database, wanted)
-            owner = identifier(self.names.owner)
-            self.server.sql(f"ALTER DATABASE {name} OWNER TO {owner}; ALTER DATABASE {name} CONNECTION LIMIT -1;")
+            extensions.install_in_fresh(self.server, name, self.params["extensions"])
 
 
 def main() -> None:
@@ -185,8 +187,6 @@ def main() -> None:
             "database": {"type": "str", "required": True},
             "user": {"type": "str", "required": True},
             "owner": {"type": "str", "required": True},
-            "rows": {"type": "str", "required": True},
-            "reader": {"type": "str", "required": True},
             "password": {"type": "str", "default": "", "no_log": True},
             "owner_password": {"type": "str", "default": "", "no_log": True},
             "tests": {"type": "bool", "default": False},
@@ -199,8 +199,8 @@ def main() -> None:
     application = Application(module)
     try:
         found = application.run()
-    except ServerError as error:
-        module.fail_json(msg=f"PostgreSQL refused: {error}")
+    except HostError as error:
+        module.fail_json(msg=f"PostgreSQL refused: {error}", hint=error.hint)
     after = "".join(f"{line}\n" for line in application.done)
     say = unexpected(found, application.names, params["tests"])
     module.exit_json(

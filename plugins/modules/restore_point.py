@@ -17,8 +17,6 @@ options:
   database: {description: The database., type: str, required: true}
   database_user: {description: Role that logs in as the application., type: str, required: true}
   database_owner: {description: Role that owns the database., type: str, required: true}
-  database_rows: {description: Group of the roles that change rows., type: str, required: true}
-  database_reader: {description: Role of people who look., type: str, required: true}
   port: {description: Port of the server; names its socket., type: int, default: 5432}
   release_id: {description: The release that serves., type: str, default: ""}
   before: {description: The release that is about to go live., type: str, default: ""}
@@ -36,8 +34,6 @@ EXAMPLES = r"""
     database: noticeboard
     database_user: noticeboard
     database_owner: noticeboard_owner
-    database_rows: noticeboard_rows
-    database_reader: noticeboard_reader
     release_id: 0a1b2c3d4e5f
     before: 5e4d3c2b1a00
 """
@@ -68,8 +64,6 @@ def main() -> None:
             database={"type": "str", "required": True},
             database_user={"type": "str", "required": True},
             database_owner={"type": "str", "required": True},
-            database_rows={"type": "str", "required": True},
-            database_reader={"type": "str", "required": True},
             port={"type": "int", "default": 5432},
             release_id={"type": "str", "default": ""},
             before={"type": "str", "default": ""},

@@ -77,8 +77,7 @@ FORBIDDEN = (
     "CREATE OPERATOR public.= (LEFTARG = name, RIGHTARG = name, FUNCTION = pg_catalog.nameeq)",
     "CREATE INDEX planted ON board_notice (title)",
     "CREATE EXTENSION pg_trgm",
-    "CREATE EVENT TRIGGER planted ON ddl_command_end EXECUTE FUNCTION "
-    "pg_catalog.suppress_redundant_updates_trigger()",
+    "CREATE EVENT TRIGGER planted ON ddl_command_end EXECUTE FUNCTION pg_catalog.suppress_redundant_updates_trigger()",
     "CREATE TRIGGER planted BEFORE UPDATE ON board_notice FOR EACH ROW "
     "EXECUTE FUNCTION pg_catalog.suppress_redundant_updates_trigger()",
     "CREATE RULE planted AS ON INSERT TO board_notice DO INSTEAD NOTHING",

@@ -7,23 +7,26 @@ import hmac
 
 import pytest
 
+from plugins.module_utils.common import postgresql
+from plugins.module_utils.common.postgresql import identifier, literal
 from plugins.module_utils.postgresql.ownership import (
     DEFAULTS,
     PRIVILEGES,
     Names,
     Wanted,
+    hand_over,
     membership_changes,
     role_changes,
     settling,
 )
-from plugins.module_utils.postgresql.server import identifier, literal
-from plugins.modules.postgresql_application import password_changes, password_matches, scram_verifier
+from plugins.module_utils.release.database.restore_points import assignment
+from plugins.modules.postgresql_application import password_changes, password_matches, scram_verifier, unexpected
 
 PLAIN_ROLE = {"rolcanlogin": True, "rolpassword": None, **dict.fromkeys(PRIVILEGES, False)}
-NAMES = Names("shop", "shop", "shop_owner", "shop_rows", "shop_reader")
+NAMES = Names("shop", "shop", "shop_owner")
 SETTLED = {
     "former": 0, "objects": 0, "public": {"owner": "pg_database_owner", "open": False}, "defaults": DEFAULTS,
-    "schemas": None, "relations": None,
+    "schemas": None, "relations": None, "records": None,
 }  # fmt: skip
 
 
@@ -69,14 +72,14 @@ def test_the_owner_sees_all_rows_and_makes_databases_where_tests_run() -> None:
     assert (owner.privileges, owner.groups) == (("rolbypassrls",), ("shop",))
     (owner,) = [role for role in NAMES.roles(tests=True) if role.name == "shop_owner"]
     assert "rolcreatedb" in owner.privileges
-    own = Names("shop", "shop", "shop", "shop_rows", "shop_reader")
-    assert {role.name for role in own.roles()} == {"shop", "shop_rows", "shop_reader", "samestack"}
+    own = Names("shop", "shop", "shop")
+    assert {role.name for role in own.roles()} == {"shop", "shop_writers", "shop_reader", "samestack"}
     assert own.former == "shop_owner"
 
 
 def test_nobody_stays_in_a_group_that_is_as_good_as_the_superuser() -> None:
     there = [
-        ("shop", "shop_rows"), ("samestack", "pg_monitor"), ("shop_owner", "shop"), ("shop", "mallory"),
+        ("shop", "shop_writers"), ("samestack", "pg_monitor"), ("shop_owner", "shop"), ("shop", "mallory"),
         ("shop", "pg_execute_server_program"), ("shop", "analysts"),
     ]  # fmt: skip
     found = membership_changes(there, NAMES.roles(), ["mallory"], NAMES)
@@ -95,15 +98,15 @@ def test_a_settled_database_needs_nothing() -> None:
 
 def test_rights_come_before_the_owner_changes() -> None:
     relations = [
-        ["shop_rows", "public", 'a"b', "r"], ["shop_rows", "public", "django_migrations", "r"],
-        ["shop_rows", "public", "s", "S"], ["shop_reader", "public", "s", "S"],
+        ["shop_writers", "public", 'a"b', "r"], ["shop_writers", "public", "django_migrations", "r"],
+        ["shop_writers", "public", "s", "S"], ["shop_reader", "public", "s", "S"],
     ]  # fmt: skip
     found = settling({**SETTLED, "former": 3, "relations": relations}, NAMES)
     assert found[-1] == ("give what shop owns to shop_owner", 'REASSIGN OWNED BY "shop" TO "shop_owner";')
     granted = "".join(sql for _, sql in found[:-1])
-    assert 'GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE "public"."a""b" TO "shop_rows";' in granted
-    assert 'GRANT SELECT ON TABLE "public"."django_migrations" TO "shop_rows";' in granted
-    assert 'GRANT USAGE, SELECT, UPDATE ON SEQUENCE "public"."s" TO "shop_rows";' in granted
+    assert 'GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE "public"."a""b" TO "shop_writers";' in granted
+    assert 'GRANT SELECT ON TABLE "public"."django_migrations" TO "shop_writers";' in granted
+    assert 'GRANT USAGE, SELECT, UPDATE ON SEQUENCE "public"."s" TO "shop_writers";' in granted
     assert 'GRANT SELECT ON SEQUENCE "public"."s" TO "shop_reader";' in granted
 
 
@@ -112,6 +115,55 @@ def test_schema_public_is_closed_where_the_owner_may() -> None:
     assert found == [("close schema public", "REVOKE CREATE ON SCHEMA public FROM PUBLIC;")]
 
 
+def test_the_group_that_changes_rows_says_of_no_migration_that_it_has_run() -> None:
+    ((what, sql),) = settling({**SETTLED, "records": ["public"]}, NAMES)
+    assert what == "keep django_migrations from shop_writers"
+    assert sql == 'REVOKE INSERT, UPDATE, DELETE ON "public"."django_migrations" FROM "shop_writers";'
+
+
+def test_a_database_opens_when_it_has_its_owner() -> None:
+    sql = hand_over("shop", "shop_owner")
+    assert sql.startswith("BEGIN;")
+    assert sql.index('OWNER TO "shop_owner"') < sql.index("CONNECTION LIMIT -1") < sql.index("COMMIT;")
+
+
 def test_quotes() -> None:
     assert literal("o'clock") == "'o''clock'"
+    assert literal("a\\'b") == "E'a\\\\''b'"
     assert identifier('a"b') == '"a""b"'
+
+
+@pytest.mark.parametrize(
+    ("setting", "sql"),
+    [
+        ("statement_timeout=5s", "\"statement_timeout\" TO '5s'"),
+        ('search_path="$user", public, "a""b"', "\"search_path\" TO '$user', 'public', 'a\"b'"),
+        ("shop.x TO 1; DROP DATABASE shop; --=y", '"shop"."x TO 1; DROP DATABASE shop; --" TO \'y\''),
+    ],
+)
+def test_a_setting_of_a_database_stays_a_setting(setting: str, sql: str) -> None:
+    assert assignment(setting) == sql
+
+
+@pytest.mark.parametrize("database", ["shop", "shop_restoring", "template1", "Postgres"])
+def test_the_superuser_is_in_no_database_of_the_application(database: str) -> None:
+    assert postgresql.psql(port=5432)[-1] == "postgres"
+    with pytest.raises(ValueError, match=database):
+        postgresql.client("pg_dump", port=5432, database=database, role="postgres")
+
+
+def test_rights_that_nobody_gave_are_said() -> None:
+    roles = {role.name: {**PLAIN_ROLE, "rolbypassrls": role.name == NAMES.owner} for role in NAMES.roles()}
+    calm = {"roles": roles, "powerful": []}
+    assert unexpected(calm, NAMES, tests=False) == []
+    assert unexpected({"roles": {}, "powerful": []}, NAMES, tests=False) == []
+    superuser = {**roles, "shop": {**PLAIN_ROLE, "rolsuper": True}}
+    # The owner is a member of that role, and nothing is said of it.
+    (said,) = unexpected({"roles": superuser, "powerful": ["shop", "shop_owner"]}, NAMES, tests=False)
+    assert said.startswith("The role shop had more rights than it was given: superuser.")
+    (said,) = unexpected({**calm, "powerful": ["shop"]}, NAMES, tests=False)
+    assert "The role shop had more rights than it was given: in a group" in said
+    (said,) = unexpected({**calm, "powerful": ["eve"]}, NAMES, tests=False)
+    assert said.endswith("eve")
+    tests = {"roles": {**roles, NAMES.owner: {**roles[NAMES.owner], "rolcreatedb": True}}, "powerful": []}
+    assert unexpected(tests, NAMES, tests=False) == []

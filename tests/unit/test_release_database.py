@@ -352,6 +352,8 @@ def test_what_only_a_superuser_restores_is_left_out() -> None:
         "4; 3466 16500 EVENT TRIGGER - planted postgres",
         "5; 826 16501 DEFAULT ACL - DEFAULT PRIVILEGES FOR TABLES shop_owner",
         "6; 826 16502 DEFAULT ACL - DEFAULT PRIVILEGES FOR TABLES somebody",
+        "7; 6104 16503 PUBLICATION - everything postgres",
+        "8; 6104 16504 PUBLICATION - notices shop",
     ]
-    left_out = [line for line in lines if line not in restore_points.restorable(lines, "shop_owner")]
-    assert left_out == [lines[index] for index in (2, 7, 8, 10)]
+    left_out = [line for line in lines if line not in restore_points.restorable(lines, ("shop_owner", "shop"))]
+    assert left_out == [lines[index] for index in (2, 7, 8, 10, 11)]

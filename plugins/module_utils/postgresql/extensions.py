@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from .server import MONITOR, ServerError, identifier, literal
+from ..common.errors import HostError
+from ..common.postgresql import READER, identifier, literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -46,21 +47,21 @@ def create(name: str, schema: str = "") -> str:
 
 
 def untrusted(server: Server, names: Iterable[str]) -> list[str]:
-    """Return those of the extensions that a superuser has to create; raises ServerError."""
+    """Return those of the extensions that a superuser has to create; raises HostError."""
     trusted = json.loads(server.sql(AVAILABLE) or "{}")
     return [name for name in names if not trusted.get(name)]
 
 
 def installed(server: Server, database: str) -> dict[str, str]:
     """Return the schemas of a database's extensions, by name and in the order in which they were created."""
-    found: list[tuple[str, str]] = json.loads(server.sql(INSTALLED, database, MONITOR) or "[]")
+    found: list[tuple[str, str]] = json.loads(server.sql(INSTALLED, database, READER) or "[]")
     return dict(found)
 
 
 def install_in_fresh(
     server: Server, database: str, names: Iterable[str], schemas: Mapping[str, str] | None = None
 ) -> None:
-    """Create in a database that nobody has got into yet what only a superuser may create; raises ServerError."""
+    """Create in a database that nobody has got into yet what only a superuser may create; raises HostError."""
     for name in untrusted(server, names):
         schema = (schemas or {}).get(name, "public")
         made = "" if schema in ("public", "pg_catalog") else f"CREATE SCHEMA IF NOT EXISTS {identifier(schema)};"
@@ -68,7 +69,7 @@ def install_in_fresh(
 
 
 def install(server: Server, names: Names, wanted: Iterable[str], *, dry: bool = False) -> list[str]:
-    """Create the extensions that are missing; returns what was done. Raises ServerError."""
+    """Create the extensions that are missing; returns what was done. Raises HostError."""
     wanted = list(wanted)
     if not wanted:
         return []
@@ -87,13 +88,14 @@ def install(server: Server, names: Names, wanted: Iterable[str], *, dry: bool = 
 def create_alone(server: Server, database: str, name: str) -> None:
     """Create as the superuser what only that may create, where no function of the application's is in the way.
 
-    Raises ServerError.
+    Raises HostError.
     """
     try:
         server.sql_of_superuser(ALONE.format(create=create(name)), database)
-    except ServerError as error:
+    except HostError as error:
         by_hand = f"sudo -u postgres psql -d {database} -c {literal(create(name))}"
-        raise ServerError(
+        raise HostError(
             f"{error}\nExtension {name} is one that a superuser has to create, and PostgreSQL's superuser runs what it "
-            f"finds in a database. Look through those functions; where they are good: {by_hand}"
+            "finds in a database.",
+            f"Look through those functions; where they are good: {by_hand}",
         ) from None

@@ -1,12 +1,12 @@
 """Who owns the application's database, who may change its rows, who may read them: looked at, and brought about.
 
-    owner    owns the database and everything in it: migrations, copies, restores
-    user     logs in as the application; a member of the group `rows`, which may change rows and nothing else
-    reader   people who look
+    owner      owns the database and everything in it: migrations, copies, restores
+    user       logs in as the application; a member of the group `writers`, which changes rows and nothing else
+    reader     people who look
     samestack  catalogues alone, in every database
 
 Rights on what will be made come from the owner's default privileges (PostgreSQL's manual, ALTER DEFAULT PRIVILEGES).
-What a migration grants or revokes itself stays: only what has no entry for a role gets one.
+What a migration grants or revokes itself stays: only what nobody has been given gets rights here.
 """
 
 from __future__ import annotations
@@ -15,22 +15,27 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .server import MONITOR, SUPERUSER, identifier, literal
+from ..common.errors import HostError
+from ..common.postgresql import POWERFUL, READER, RUN_PROGRAMS, SUPERUSER, identifier, literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from .server import Server
 
-#: Attributes that a role of ours has only where it says so
+#: Attributes that a role has only where `Wanted` says so
 PRIVILEGES = ("rolsuper", "rolcreaterole", "rolcreatedb", "rolreplication", "rolbypassrls")
 WORDS = {
     "rolcanlogin": "LOGIN", "rolsuper": "SUPERUSER", "rolcreaterole": "CREATEROLE", "rolcreatedb": "CREATEDB",
     "rolreplication": "REPLICATION", "rolbypassrls": "BYPASSRLS",
 }  # fmt: skip
-#: What the application may do with rows; a migration alone writes down that it has run.
-ROWS, READING, SEQUENCES = "SELECT, INSERT, UPDATE, DELETE", "SELECT", "USAGE, SELECT, UPDATE"
+WRITING, READING, COUNTING = "SELECT, INSERT, UPDATE, DELETE", "SELECT", "USAGE, SELECT, UPDATE"
+#: Of a database: the superuser alone gets in.
+CLOSED = "CONNECTION LIMIT 0"
+#: Says which migrations have run: the application reads it.
 RECORD = "django_migrations"
+#: Whoever asks for a table behind a change of its owner waits with that.
+LOCK_SECONDS = 5
 
 ROLES = """
 SELECT pg_catalog.json_build_object(
@@ -40,21 +45,14 @@ SELECT pg_catalog.json_build_object(
       pg_catalog.pg_get_userbyid(member), pg_catalog.pg_get_userbyid(roleid)))
     FROM pg_catalog.pg_auth_members WHERE pg_catalog.pg_get_userbyid(member) IN ({names})),
   'owner', (SELECT pg_catalog.pg_get_userbyid(datdba) FROM pg_catalog.pg_database WHERE datname = {database}),
-  'powerful', (SELECT pg_catalog.json_agg(rolname ORDER BY rolname) FROM ({powerful}) p))
+  'closed', (SELECT datconnlimit = 0 FROM pg_catalog.pg_database WHERE datname = {database}),
+  'powerful', (SELECT pg_catalog.json_agg(name) FROM ({powerful}) p))
 """
-# Oid 10 is the superuser that the server was made with. Before PostgreSQL 16 CREATEROLE hands out every role, those
-# that run programs among them.
-POWERFUL = """
-SELECT r.rolname FROM pg_catalog.pg_roles r
-WHERE r.oid <> 10 AND r.rolname !~ '^pg_' AND (r.rolsuper
-  OR (r.rolcreaterole AND pg_catalog.current_setting('server_version_num')::integer < 160000)
-  OR EXISTS (SELECT FROM pg_catalog.pg_roles s WHERE s.oid <> r.oid AND pg_catalog.pg_has_role(r.oid, s.oid, 'MEMBER')
-    AND (s.rolsuper OR s.rolname IN
-      ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files'))))"""
 # In the application's database, as the role that only looks. What is of a session, large objects (rows) and default
 # privileges stay with whom they belong to.
 STATE = """
-WITH role AS (SELECT oid, rolname FROM pg_catalog.pg_roles WHERE rolname IN ({owner}, {former}, {rows}, {reader})),
+WITH role AS (SELECT oid, rolname FROM pg_catalog.pg_roles WHERE rolname IN ({owner}, {former}, {writers}, {reader})),
+other AS (SELECT oid, rolname FROM role WHERE rolname IN ({writers}, {reader})),
 space AS (
   SELECT n.oid, nspname, nspowner, nspacl FROM pg_catalog.pg_namespace n
   WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'),
@@ -84,18 +82,20 @@ SELECT pg_catalog.json_build_object(
   'defaults', (SELECT pg_catalog.count(*) FROM pg_catalog.pg_default_acl, pg_catalog.aclexplode(defaclacl) a
     WHERE defaclrole = (SELECT oid FROM role WHERE rolname = {owner}) AND defaclnamespace = 0
       AND defaclobjtype IN ('r', 'S', 'n') AND (a.grantee, privilege_type) IN (
-        SELECT oid, pg_catalog.unnest(ARRAY['SELECT', 'USAGE']) FROM role WHERE rolname IN ({rows}, {reader}))),
-  'schemas', (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(rolname, nspname)) FROM space, role
-    WHERE rolname IN ({rows}, {reader}) AND nspowner IN (SELECT oid FROM role WHERE rolname IN ({owner}, {former}))
-      AND NOT EXISTS (SELECT FROM pg_catalog.aclexplode(nspacl) a WHERE a.grantee IN (0, role.oid))),
+        SELECT oid, pg_catalog.unnest(ARRAY['SELECT', 'USAGE']) FROM other)),
+  'schemas', (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(rolname, nspname)) FROM space, other
+    WHERE nspowner IN (SELECT oid FROM role WHERE rolname IN ({owner}, {former}))
+      AND NOT EXISTS (SELECT FROM pg_catalog.aclexplode(nspacl) a
+        WHERE a.grantee = 0 OR a.grantee IN (SELECT oid FROM other))),
   'relations', (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(rolname, nspname, relname, relkind))
-    FROM thing, role WHERE rolname IN ({rows}, {reader})
-      AND NOT EXISTS (SELECT FROM pg_catalog.aclexplode(relacl) a WHERE a.grantee = role.oid)))
+    FROM thing, other
+    WHERE NOT EXISTS (SELECT FROM pg_catalog.aclexplode(relacl) a WHERE a.grantee IN (SELECT oid FROM other))),
+  'records', (SELECT pg_catalog.json_agg(DISTINCT nspname) FROM thing, pg_catalog.aclexplode(relacl) a
+    WHERE relname = {record} AND a.grantee = (SELECT oid FROM role WHERE rolname = {writers})
+      AND privilege_type IN ('INSERT', 'UPDATE', 'DELETE')))
 """
 #: SELECT on tables and sequences and USAGE of schemas for both, USAGE of sequences for one: what `defaults` counts
 DEFAULTS = 7
-
-
 OBJECTS = """
 DO $$ DECLARE one oid; BEGIN
   FOR one IN SELECT oid FROM pg_catalog.pg_largeobject_metadata
@@ -104,11 +104,16 @@ DO $$ DECLARE one oid; BEGIN
   END LOOP;
 END $$;
 """
+BUSY = """
+SELECT pg_catalog.format('process %s (%s, %s), %s for %s s', pid, usename, application_name, state,
+  pg_catalog.round(EXTRACT(epoch FROM pg_catalog.now() - xact_start))) FROM pg_catalog.pg_stat_activity
+WHERE datname = {database} AND xact_start < pg_catalog.now() - interval '{seconds} s'
+"""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A role of ours, as it has to be."""
+    """A role, as it has to be."""
 
     name: str
     login: bool = True
@@ -125,8 +130,16 @@ class Names:
     database: str
     user: str
     owner: str
-    rows: str
-    reader: str
+
+    @property
+    def writers(self) -> str:
+        """Return the group of the roles that change rows."""
+        return f"{self.user}_writers"
+
+    @property
+    def reader(self) -> str:
+        """Return the role of people who look."""
+        return f"{self.user}_reader"
 
     @property
     def former(self) -> str:
@@ -137,10 +150,10 @@ class Names:
         """Return the roles; `tests`: the owner makes databases for the application's tests."""
         makes = ("rolcreatedb",) if tests else ()
         found = [
-            Wanted(self.rows, login=False),
-            Wanted(self.user, privileges=makes if self.owner == self.user else (), groups=(self.rows,)),
+            Wanted(self.writers, login=False),
+            Wanted(self.user, privileges=makes if self.owner == self.user else (), groups=(self.writers,)),
             Wanted(self.reader),
-            Wanted(MONITOR, groups=("pg_monitor",)),
+            Wanted(READER, groups=("pg_monitor",)),
         ]
         if self.owner != self.user:
             # Policies that bind a table's owner, too, must not keep rows out of a copy. A member of `user`: what that
@@ -152,12 +165,19 @@ class Names:
         """Return the names as SQL constants."""
         return {
             "user": literal(self.user), "owner": literal(self.owner), "former": literal(self.former),
-            "rows": literal(self.rows), "reader": literal(self.reader), "database": literal(self.database),
+            "writers": literal(self.writers), "reader": literal(self.reader), "database": literal(self.database),
+            "record": literal(RECORD),
         }  # fmt: skip
 
 
+def hand_over(database: str, owner: str) -> str:
+    """Return the SQL that gives a closed database to its owner and lets people in."""
+    alter = f"ALTER DATABASE {identifier(database)}"
+    return f"BEGIN; {alter} OWNER TO {identifier(owner)}; {alter} CONNECTION LIMIT -1; COMMIT;"
+
+
 def look_at_roles(server: Server, names: Names, wanted: Iterable[Wanted]) -> dict[str, Any]:
-    """Return what the server has of the roles and of the database; raises ServerError."""
+    """Return what the server has of the roles and of the database; raises HostError."""
     known = [literal(name) for name in {one.name for one in wanted} | {names.former}]
     query = ROLES.format(
         attributes=", ".join(PRIVILEGES), names=", ".join(sorted(known)), database=literal(names.database),
@@ -181,15 +201,15 @@ def role_changes(found: Mapping[str, Any] | None, wanted: Wanted) -> list[tuple[
 def membership_changes(
     members: Iterable[Sequence[str]], wanted: Sequence[Wanted], powerful: Iterable[str], names: Names
 ) -> list[tuple[str, str]]:
-    """Return (what, SQL) that put members of ours into their groups, and out of what is as good as a superuser.
+    """Return (what, SQL) that put roles into their groups, and out of what is as good as a superuser.
 
     What comes first is taken away: roles cannot be members of each other.
     """
     there = {(member, group) for member, group in members}
     due = {(one.name, group) for one in wanted for group in one.groups}
     ours = {one.name for one in wanted} | {names.former}
-    mighty = {SUPERUSER, "pg_execute_server_program", "pg_read_server_files", "pg_write_server_files", *powerful}
-    gone = sorted(pair for pair in there - due if pair[1] in mighty | ours)
+    forbidden = {SUPERUSER, *RUN_PROGRAMS, *powerful} | ours
+    gone = sorted(pair for pair in there - due if pair[1] in forbidden)
     changes = [(f"take {a} out of {b}", f"REVOKE {identifier(b)} FROM {identifier(a)};") for a, b in gone]
     return changes + [
         (f"put {a} into {b}", f"GRANT {identifier(b)} TO {identifier(a)};") for a, b in sorted(due - there)
@@ -197,25 +217,24 @@ def membership_changes(
 
 
 def look_inside(server: Server, names: Names, database: str = "") -> dict[str, Any]:
-    """Return what is to be settled in the database; raises ServerError."""
-    found: dict[str, Any] = json.loads(server.sql(STATE.format(**names.values()), database or names.database, MONITOR))
+    """Return what is to be settled in the database; raises HostError."""
+    found: dict[str, Any] = json.loads(server.sql(STATE.format(**names.values()), database or names.database, READER))
     return found
 
 
 def settling(found: Mapping[str, Any], names: Names) -> list[tuple[str, str]]:
     """Return (what, SQL) that give the owner what is its own, and the others their rights; the owner runs it."""
-    owner, rows, reader = identifier(names.owner), identifier(names.rows), identifier(names.reader)
+    owner, writers, reader = identifier(names.owner), identifier(names.writers), identifier(names.reader)
     changes = []
     if found["objects"]:
-        sql = OBJECTS.format(**names.values())
-        changes.append((f"give large objects to {names.user}", sql))
+        changes.append((f"give large objects to {names.user}", OBJECTS.format(**names.values())))
     if (found["public"] or {}).get("open") and found["public"]["owner"] in (names.owner, "pg_database_owner"):
         changes.append(("close schema public", "REVOKE CREATE ON SCHEMA public FROM PUBLIC;"))
     if found["defaults"] < DEFAULTS:
         sql = "".join(
             f"ALTER DEFAULT PRIVILEGES GRANT {right} ON {kind} TO {role};"
             for role, right, kind in (
-                (rows, ROWS, "TABLES"), (rows, SEQUENCES, "SEQUENCES"), (rows, "USAGE", "SCHEMAS"),
+                (writers, WRITING, "TABLES"), (writers, COUNTING, "SEQUENCES"), (writers, "USAGE", "SCHEMAS"),
                 (reader, READING, "TABLES"), (reader, READING, "SEQUENCES"), (reader, "USAGE", "SCHEMAS"),
             )
         )  # fmt: skip
@@ -228,11 +247,14 @@ def settling(found: Mapping[str, Any], names: Names) -> list[tuple[str, str]]:
         if role == names.reader or relation == RECORD or kind == "m":
             right = READING
         else:
-            right = SEQUENCES if kind == "S" else ROWS
+            right = COUNTING if kind == "S" else WRITING
         what = "SEQUENCE" if kind == "S" else "TABLE"
         place = f"{identifier(schema)}.{identifier(relation)}"
         granted.setdefault(role, []).append(f"GRANT {right} ON {what} {place} TO {identifier(role)};")
     changes += [(f"grant {len(sqls)} tables to {role}", "".join(sqls)) for role, sqls in sorted(granted.items())]
+    for schema in found["records"] or []:
+        sql = f"REVOKE INSERT, UPDATE, DELETE ON {identifier(schema)}.{identifier(RECORD)} FROM {writers};"
+        changes.append((f"keep {RECORD} from {names.writers}", sql))
     if found["former"]:
         # Last, so that nobody is without rights for a moment.
         sql = f"REASSIGN OWNED BY {identifier(names.former)} TO {owner};"
@@ -243,7 +265,7 @@ def settling(found: Mapping[str, Any], names: Names) -> list[tuple[str, str]]:
 def settle(server: Server, names: Names, database: str = "", *, dry: bool = False) -> list[str]:
     """Bring ownership and rights in the database to their state, all or nothing; returns what was done.
 
-    Raises ServerError.
+    Raises HostError.
     """
     database = database or names.database
     found = look_inside(server, names, database)
@@ -265,9 +287,23 @@ def settle(server: Server, names: Names, database: str = "", *, dry: bool = Fals
     if lent:
         server.sql(f"GRANT {former} TO {owner};")
     try:
-        server.sql("BEGIN;" + "".join(sql for _, sql in changes) + "COMMIT;", database, names.owner)
+        change(server, names, database, "".join(sql for _, sql in changes))
     finally:
         if lent:
             server.sql(f"REVOKE {former} FROM {owner};")
     # Large objects came along, and go back.
     return done + (settle(server, names, database) if found["former"] else [])
+
+
+def change(server: Server, names: Names, database: str, sql: str) -> None:
+    """Run SQL as the owner, all or nothing; names who is in the way in HostError."""
+    try:
+        server.sql(f"BEGIN; SET LOCAL lock_timeout = '{LOCK_SECONDS}s'; {sql} COMMIT;", database, names.owner)
+    except HostError as error:
+        if "lock timeout" not in str(error):
+            raise
+        busy = server.sql(BUSY.format(database=literal(database), seconds=LOCK_SECONDS)) or "nobody any more"
+        raise HostError(
+            f"Tables get another owner, and one was in use for longer than {LOCK_SECONDS} s. In a transaction: {busy}",
+            "Run this again when that is done. To end it: sudo -u postgres psql -c 'SELECT pg_terminate_backend(…)'",
+        ) from None

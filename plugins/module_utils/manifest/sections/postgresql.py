@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
-from ...common.postgresql import READER
+from ...common.postgresql import POWERFUL, READER
 from ..reading.postgresql_files import waiting
 from ..reading.sql import rows
 from ..section import Collector, Service
@@ -53,17 +53,12 @@ QUERIES = {
           to_jsonb(d)->>'datcollversion' AS collation, datconnlimit AS connections, datallowconn AS allowed,
           datacl::text[] AS grants
         FROM pg_database d WHERE NOT datistemplate""",
-    # `powerful`: as good as a superuser. Oid 10 is the one that the server was made with; before PostgreSQL 16
-    # CREATEROLE hands out every role, those that run programs among them.
+    "powerful": POWERFUL,
     "roles": """
         SELECT rolname AS name, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication,
           rolbypassrls, rolconnlimit, rolvaliduntil, rolpassword,
-          ARRAY(SELECT pg_get_userbyid(roleid) FROM pg_auth_members m WHERE m.member = a.oid ORDER BY 1) AS member_of,
-          oid <> 10 AND (rolsuper OR (rolcreaterole AND current_setting('server_version_num')::int4 < 160000)
-            OR EXISTS (SELECT FROM pg_roles s WHERE s.oid <> a.oid AND pg_has_role(a.oid, s.oid, 'MEMBER')
-              AND (s.rolsuper OR s.rolname IN
-                ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files')))) AS powerful
-        FROM pg_authid a WHERE rolname !~ '^pg_'""",
+          ARRAY(SELECT pg_get_userbyid(roleid) FROM pg_auth_members m WHERE m.member = r.oid ORDER BY 1) AS member_of
+        FROM pg_authid r WHERE rolname !~ '^pg_'""",
     "rules": """
         SELECT line_number AS line, type, database, user_name AS users, address, netmask, auth_method AS method,
           options, error
@@ -104,7 +99,7 @@ def collect(host: Host) -> Section:
         section[f"role:{row['name']}"] = role(row)
         if row["rolpassword"]:
             section[f"role:{row['name']}:password"] = host.keyed(row["rolpassword"])
-    powerful = sorted(row["name"] for row in found["roles"] if row["powerful"])
+    powerful = [row["name"] for row in found["powerful"]]
     return section | ({"superusers": powerful} if powerful else {})
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 import re
 import shutil
 import subprocess
@@ -20,11 +19,8 @@ from ...common import postgresql
 from ...common.errors import HostError
 from ...common.files import read_json, write_atomic
 from ...common.postgresql import identifier, literal
-from ...common.text import last_lines
-from ...postgresql import extensions
-from ...postgresql.ownership import Names, settle
-from ...postgresql.server import Server as Provisioned
-from ...postgresql.server import ServerError
+from ...postgresql import extensions, server
+from ...postgresql.ownership import CLOSED, Names, hand_over, settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -38,8 +34,9 @@ FOLDER_MODE = 0o711
 SIZE = "SELECT pg_catalog.pg_database_size({database})"
 OWNER = "SELECT pg_catalog.pg_get_userbyid(datdba) FROM pg_catalog.pg_database WHERE datname = {database}"
 MIGRATIONS = "SELECT COALESCE(json_agg(app || '.' || name ORDER BY id), '[]') FROM django_migrations"
-# What only a superuser may make; nothing of an application's is lost with it.
-NOT_THE_OWNERS = ("EVENT TRIGGER", "FOREIGN DATA WRAPPER", "PUBLICATION", "SUBSCRIPTION", "COMMENT - EXTENSION")
+# Only a superuser restores these, or whom they belong to.
+NOT_THE_OWNERS = ("DEFAULT ACL", "EVENT TRIGGER", "FOREIGN DATA WRAPPER", "PUBLICATION", "SUBSCRIPTION")
+COMMENT = "COMMENT - EXTENSION"
 # Rows of tables that an extension brings along are the extension's.
 ROWS_OF = {"TABLE DATA": "TABLE", "SEQUENCE SET": "SEQUENCE"}
 #: Settings whose value is a list of names, each quoted by itself where that is needed
@@ -52,30 +49,8 @@ NAMES = "SELECT datname FROM pg_database WHERE datname ~ {pattern}"
 SESSIONS = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = {database}"
 
 
-class Server:
-    """The database server on this machine."""
-
-    def __init__(self, port: int) -> None:
-        """Take the port, which names the socket."""
-        self.port = port
-        self.account = pwd.getpwnam(postgresql.ACCOUNT)
-
-    def run(self, command: Sequence[str], role: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        """Run one of the server's programs as a role; raises HostError with what it said."""
-        done = subprocess.run(
-            command, user=self.account.pw_uid, group=self.account.pw_gid,
-            extra_groups=[], cwd="/", check=False, stderr=subprocess.PIPE, text=True, errors="replace",
-            env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), **postgresql.settings(role, "restore point")},
-            **options,
-        )  # fmt: skip
-        if done.returncode:
-            raise HostError(f"`{command[0]}` failed.\n{last_lines(done.stderr)}")
-        return done
-
-    def sql(self, text: str) -> str:
-        """Run SQL in the server's own database, as its superuser; returns the bare output."""
-        command = postgresql.psql(port=self.port)
-        return str(self.run(command, postgresql.SUPERUSER, input=text, stdout=subprocess.PIPE).stdout).strip()
+class Server(server.Server):
+    """The database server on this machine, and who owns a database in it."""
 
     def owner(self, database: str) -> str:
         """Return a database's owner, who is somebody else than the superuser; raises HostError."""
@@ -105,9 +80,8 @@ class Points:
         self.params = params
         self.database = params["database"]
         self.folder = os.path.join(params["folder"], params["app"])
-        self.server = Server(params["port"])
-        roles = (params[f"database_{name}"] for name in ("user", "owner", "rows", "reader"))
-        self.names = Names(self.database, *roles)
+        self.server = Server(params["port"], "restore point")
+        self.names = Names(self.database, params["database_user"], params["database_owner"])
 
     def path(self, name: str, ending: str = ".dump") -> str:
         """Return the path of a point's file."""
@@ -220,7 +194,7 @@ class Points:
         self.check_space(point["size"])
         origin = json.loads(self.server.sql(ORIGIN.format(database=literal(self.database))))
         self.server.sql(
-            f"CREATE DATABASE {identifier(fresh)} TEMPLATE template0 CONNECTION LIMIT 0 "
+            f"CREATE DATABASE {identifier(fresh)} TEMPLATE template0 {CLOSED} "
             f"ENCODING {literal(origin['encoding'])} LC_COLLATE {literal(origin['collate'])} "
             f"LC_CTYPE {literal(origin['ctype'])}"
         )
@@ -236,25 +210,18 @@ class Points:
 
     def fill(self, fresh: str, copy: str) -> None:
         """Restore a copy into a database that nobody is in yet, for its owner, whoever owned what in it; HostError."""
-        server = Provisioned(self.server.port)
-        try:
-            there = extensions.installed(server, self.database)
-            extensions.install_in_fresh(server, fresh, there, there)
-            self.server.sql(
-                f"ALTER DATABASE {identifier(fresh)} OWNER TO {identifier(self.names.owner)};"
-                f"ALTER DATABASE {identifier(fresh)} CONNECTION LIMIT -1;"
-            )
-            self.restore_into(fresh, copy)
-            settle(server, self.names, fresh)
-        except ServerError as error:
-            raise HostError(f"The database {fresh} could not be filled.\n{last_lines(str(error))}") from None
+        there = extensions.installed(self.server, self.database)
+        extensions.install_in_fresh(self.server, fresh, there, there)
+        self.server.sql(hand_over(fresh, self.names.owner))
+        self.restore_into(fresh, copy)
+        settle(self.server, self.names, fresh)
 
     def restore_into(self, fresh: str, copy: str) -> None:
         """Restore what the owner may restore, which is all that is the application's; raises HostError."""
         role = self.names.owner
         listed = str(self.server.run(["pg_restore", "--list", copy], role, stdout=subprocess.PIPE).stdout)
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="samestack-restore-") as chosen:
-            chosen.write("\n".join(restorable(listed.splitlines(), role)) + "\n")
+            chosen.write("\n".join(restorable(listed.split("\n"), (role, self.names.user))) + "\n")
             chosen.flush()
             os.fchown(chosen.fileno(), self.server.account.pw_uid, self.server.account.pw_gid)
             jobs = str(min(os.cpu_count() or 1, 4))
@@ -291,10 +258,11 @@ def assignment(setting: str) -> str:
     return f"{name} TO {', '.join(literal(quoted.replace(chr(34) * 2, chr(34)) or bare) for quoted, bare in names)}"
 
 
-def restorable(lines: Iterable[str], owner: str) -> list[str]:
+def restorable(lines: Iterable[str], roles: Iterable[str]) -> list[str]:
     """Return the lines of `pg_restore --list` that the owner can restore; what is left out is no application's.
 
-    A line is `4711; 1259 16390 TABLE public board_notice owner`.
+    A line is `4711; 1259 16390 TABLE public board_notice owner`; `roles` are the owner and those that it is a
+    member of.
     """
     entries = [line.split(" ", 3)[-1] for line in lines if line and not line.startswith(";")]
     there = {tuple(entry.split(" ")[:3]) for entry in entries}
@@ -303,8 +271,8 @@ def restorable(lines: Iterable[str], owner: str) -> list[str]:
         entry = line.split(" ", 3)[-1]
         kind = next((kind for kind in ROWS_OF if entry.startswith(f"{kind} ")), "")
         place = tuple(entry[len(kind) + 1 :].split(" ")[:2])
-        foreign = entry.startswith("DEFAULT ACL ") and not entry.endswith(f" {owner}")
-        if foreign or entry.startswith(NOT_THE_OWNERS) or (kind and (ROWS_OF[kind], *place) not in there):
+        foreign = entry.startswith(NOT_THE_OWNERS) and entry.rpartition(" ")[2] not in roles
+        if foreign or entry.startswith(COMMENT) or (kind and (ROWS_OF[kind], *place) not in there):
             continue
         found.append(line)
     return found
