@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -65,11 +66,54 @@ TRAPS = {
     ),
     "prompt": ("CREATE VIEW trap.report AS SELECT trap.spring('prompt');", ""),
 }
+#: What would change the schema or the server, or what is written down of migrations
+FORBIDDEN = (
+    "CREATE TABLE planted (id integer)",
+    "CREATE VIEW planted AS SELECT 1",
+    "CREATE FUNCTION planted() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+    "CREATE SCHEMA planted",
+    "CREATE TYPE planted AS ENUM ('a')",
+    "CREATE DOMAIN planted AS text CHECK (value <> '')",
+    "CREATE OPERATOR public.= (LEFTARG = name, RIGHTARG = name, FUNCTION = pg_catalog.nameeq)",
+    "CREATE INDEX planted ON board_notice (title)",
+    "CREATE EXTENSION pg_trgm",
+    "CREATE EVENT TRIGGER planted ON ddl_command_end EXECUTE FUNCTION pg_catalog.suppress_redundant_updates_trigger()",
+    "CREATE TRIGGER planted BEFORE UPDATE ON board_notice FOR EACH ROW "
+    "EXECUTE FUNCTION pg_catalog.suppress_redundant_updates_trigger()",
+    "CREATE RULE planted AS ON INSERT TO board_notice DO INSTEAD NOTHING",
+    "CREATE POLICY planted ON board_notice USING (true)",
+    "CREATE FOREIGN DATA WRAPPER planted",
+    "CREATE PUBLICATION planted FOR TABLE board_notice",
+    "CREATE ROLE planted",
+    "ALTER TABLE django_migrations RENAME TO planted",
+    "ALTER TABLE board_notice ADD COLUMN planted integer",
+    "ALTER TABLE board_notice ADD CHECK (title <> '')",
+    "ALTER DATABASE {database} SET search_path = planted, public",
+    "ALTER DEFAULT PRIVILEGES FOR ROLE {user}_owner REVOKE ALL ON TABLES FROM {user}_rows",
+    "ALTER ROLE {user} SET session_preload_libraries = 'planted'",
+    "ALTER ROLE {user} SUPERUSER",
+    "ALTER ROLE postgres SET search_path = planted",
+    "DROP TABLE board_timerrun",
+    "TRUNCATE board_timerrun",
+    "GRANT SELECT ON board_notice TO PUBLIC",
+    "INSERT INTO django_migrations (app, name, applied) VALUES ('board', '0099_planted', now())",
+    "DELETE FROM django_migrations",
+    "COPY (SELECT 1) TO PROGRAM 'true'",
+    "COPY (SELECT 1) TO '/tmp/planted'",
+    "SELECT pg_catalog.pg_read_file('/etc/passwd')",
+    "SELECT rolpassword FROM pg_catalog.pg_authid",
+    "LOAD '/tmp/planted.so'",
+    "SET ROLE postgres",
+    "SET ROLE pg_monitor",
+    "SET ROLE {user}_owner",
+    "SET ROLE {user}_reader",
+    "SET SESSION AUTHORIZATION postgres",
+)
 
 
 def sql(machine: Machine, statements: str, role: str = "") -> str:
     """Run SQL in the application's database as a role, its owner unless another is named."""
-    user, database = role or machine.variable("database_user"), machine.variable("database_name")
+    user, database = role or machine.variable("database_owner"), machine.variable("database_name")
     command = f"psql -XqAt -v ON_ERROR_STOP=1 -U {user} -d {database}"
     return machine.run(f"cd / && sudo -u postgres {command} <<'SQL'\n{statements}\nSQL\n").strip()
 
@@ -81,7 +125,7 @@ def sprung(machine: Machine) -> list[str]:
 
 @pytest.fixture(scope="module", params=MACHINES)
 def trapped(request: pytest.FixtureRequest, team: Team) -> Iterator[Machine]:
-    """A machine whose application has laid all traps at once."""
+    """A machine in whose schema a migration has laid all traps at once."""
     machine = team.machine(request.param)
     machine.run(f"rm -rf {SPRUNG}")
     sql(machine, TRAP + "".join(trap for trap, _ in TRAPS.values()))
@@ -128,6 +172,42 @@ def test_neither_is_who_copies_and_restores(team: Team, trapped: Machine) -> Non
     sql(trapped, "SET search_path = public;" + TRAPS["view"][0])
 
 
+def test_the_application_changes_rows_and_nothing_else(victim: Machine, app: Actor) -> None:
+    user, database = victim.variable("database_user"), victim.variable("database_name")
+    tries = [text.format(user=user, database=database) for text in FORBIDDEN]
+    lines = "\n".join(f"\\echo {number}\nBEGIN; {text}; ROLLBACK;" for number, text in enumerate(tries))
+    said = app.tries(f"psql -XqAt -U {user} -d {database} 2>&1 <<'SQL'\n{lines}\nSQL\n")[1]
+    through = [text for number, text in enumerate(tries) if "ERROR" not in after(said, number)]
+    assert not through, said
+
+
+def after(said: str, number: int) -> str:
+    """Return what was said between a number, on a line of its own, and the next one."""
+    return f"\n{said}\n".partition(f"\n{number}\n")[2].partition(f"\n{number + 1}\n")[0]
+
+
+def test_rows_can_be_written_all_the_same(victim: Machine, app: Actor) -> None:
+    statements = (
+        "BEGIN; INSERT INTO board_timerrun (name, finished_at, outcome) VALUES ('attack', now(), 'x') RETURNING name;"
+        "UPDATE board_timerrun SET outcome = 'y' WHERE name = 'attack';"
+        "DELETE FROM board_timerrun WHERE name = 'attack'; CREATE TEMPORARY TABLE scratch (id integer); ROLLBACK;"
+    )
+    user, database = victim.variable("database_user"), victim.variable("database_name")
+    command = f"psql -XqAt -v ON_ERROR_STOP=1 -U {user} -d {database}"
+    assert app.does(f"{command} <<'SQL'\n{statements}\nSQL\n").strip() == "attack"
+
+
+def test_what_migrates_is_hidden_from_what_serves(victim: Machine, app: Actor) -> None:
+    assert app.tries(f"cat /etc/{victim.app}/owner.env")[0] != 0
+    code = "import os, time; print(os.getpid(), flush=True); time.sleep(5)"
+    run = f"{victim.app}-manage --owner shell -c {shlex.quote(code)} </dev/null >/run/attack 2>/dev/null & "
+    victim.run(run + "for _ in $(seq 50); do grep -qs '^[0-9]' /run/attack && break; sleep 0.2; done")
+    pid = victim.run("grep -m1 '^[0-9]' /run/attack; rm /run/attack").strip()
+    assert victim.run(f"ps -o user:40= -p {pid}").strip() == f"{victim.app}-owner"
+    for attempt in (f"cat /proc/{pid}/environ", f"head -c1 /proc/{pid}/mem", f"kill -STOP {pid}"):
+        assert app.tries(attempt)[0] != 0, attempt
+
+
 @pytest.mark.parametrize("database", ["postgres", "template1"])
 @pytest.mark.parametrize("role", ["samestack", "{user}"])
 def test_the_application_has_one_database(victim: Machine, app: Actor, database: str, role: str) -> None:
@@ -135,8 +215,9 @@ def test_the_application_has_one_database(victim: Machine, app: Actor, database:
     assert app.tries(command)[0] != 0
 
 
-@pytest.mark.parametrize("role", ["postgres", "samestack"])
+@pytest.mark.parametrize("role", ["postgres", "samestack", "{user}_owner", "{user}_reader", "{user}_rows"])
 def test_nobody_is_let_in_as_a_role_of_ours(victim: Machine, app: Actor, stranger: Actor, role: str) -> None:
+    role = role.format(user=victim.variable("database_user"))
     command = f"psql -XqAt -U {role} -d {victim.variable('database_name')} -c 'SELECT 1'"
     for actor in (app, stranger, Actor(victim, "www-data"), Actor(victim, "redis")):
         assert actor.tries(command)[0] != 0, actor.account

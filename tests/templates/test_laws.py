@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 #: Copied as it stands
 RECORDER = "/usr/local/lib/samestack/recorder/"
 NGINX_SITE = r"/etc/nginx/conf\.d/(?!samestack-acme).*"
-SECRETS = ("vault_app_secret_key", "vault_database_password", "vault_redis_password", "vault_ca_key")
+SECRETS = (
+    "vault_app_secret_key", "vault_database_password", "vault_database_owner_password", "vault_redis_password",
+    "vault_ca_key",
+)  # fmt: skip
 
 
 def version(text: str) -> tuple[int, ...]:
@@ -86,6 +89,20 @@ def test_secrets_stand_only_in_files_that_others_cannot_read(hosts: list[Expecte
                     assert entry["secret"], f"a diff of {path} would show {name}"
             if "PRIVATE KEY" in text:
                 assert (entry["mode"], entry["secret"]) == ("0600", True), path
+
+
+def test_migrations_have_the_applications_environment_but_for_the_databases_role(hosts: list[Expected]) -> None:
+    for rendered in hosts:
+        app, user = rendered.value("app_name"), rendered.value("database_user")
+        path = f"/etc/{app}/owner.env"
+        if f"/etc/{app}/env" not in rendered.entries or rendered.entries[path]["state"] == "absent":
+            continue
+        assert (rendered.entries[path]["owner"], rendered.entries[path]["mode"]) == ("root", "0600")
+        served, owner = (environment(rendered.text(f"/etc/{app}/{name}")) for name in ("env", "owner.env"))
+        assert {name for name in owner if owner[name] != served.get(name)} <= {"DATABASE_URL"}
+        assert served.keys() == owner.keys()
+        assert served["DATABASE_URL"].startswith(f"postgresql://{user}@") == rendered.value("database_is_local")
+        assert owner["DATABASE_URL"].startswith(f"postgresql://{user}_owner")
 
 
 def test_env_file_is_roots_and_gives_back_what_was_put_in(hosts: list[Expected]) -> None:

@@ -7,6 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 from ..common import priority
+from ..common.errors import HostError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,7 +79,12 @@ def app_command(place: Place, account: Mapping[str, Any], command: Sequence[str]
 def run_as_app(
     place: Place, account: Mapping[str, Any], command: Sequence[str], stdin: str = ""
 ) -> tuple[int, str, str]:
-    """Run a command as the application; returns (exit code, standard output, standard error)."""
+    """Run a command as the application; returns (exit code, standard output, standard error). Raises HostError."""
+    if not os.path.exists(account["env_file"]):
+        raise HostError(
+            f"{account['env_file']} is not on this machine: an earlier version of Samestack has provisioned it.",
+            "Run `./samestack provision` first.",
+        )
     done = subprocess.run(
         app_command(place, account, command), input=stdin, capture_output=True, text=True, errors="replace",
         check=False,
