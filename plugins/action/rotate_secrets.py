@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 
 from ..plugin_utils.errors import SamestackError, failing
+from ..plugin_utils.inventory.files import label, variable_files
 from ..plugin_utils.secrets import dates, rotation
 from ..plugin_utils.secrets.secret_file import SecretFile, secret_file_of
 
+# In a template
+ROLE = re.compile(r"\{[{%][^}]*\bdatabase_user\b")
 # SECRET_KEY_FALLBACKS, and sessions that outlive a key, came with Django 4.1.
 FIRST_DJANGO = [4, 1]
 
@@ -19,7 +23,7 @@ FIRST_DJANGO = [4, 1]
 class ActionModule(ActionBase):
     """Make the next step."""
 
-    _VALID_ARGS = frozenset({"kinds", "applied", "finish", "application"})
+    _VALID_ARGS = frozenset({"kinds", "applied", "finish", "application", "network"})
     _requires_connection = False
     _supports_check_mode = True
 
@@ -30,6 +34,8 @@ class ActionModule(ActionBase):
         args = self._task.args
         kinds, finish, applied = list(args["kinds"]), bool(args.get("finish")), bool(args.get("applied"))
         file = secret_file_of(self._loader, task_vars or {})
+        if "database" in kinds and args.get("network"):
+            check_login(file)
         accepted_for = datetime.timedelta()
         if "app_key" in kinds:
             check_key(str(file.values.get("vault_app_secret_key", "")), file.words)
@@ -56,6 +62,18 @@ def answer(step: rotation.Step, file: SecretFile) -> dict[str, Any]:
     if not step.remaining and not file.local:
         say.append(f"Commit {file.place} and {dates.dates_file(file.path).name}: the other computers need them")
     return {"remaining": step.remaining, "apply": step.apply, "say": say}
+
+
+def check_login(file: SecretFile) -> None:
+    """Raise SamestackError where the inventory takes the name of one role for whoever logs in: two take turns."""
+    for path in [*(path for path, _, _ in variable_files(file.folder)), *sorted(file.folder.glob("*.y*ml"))]:
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if ROLE.search(line) and not line.lstrip().startswith("#"):
+                raise SamestackError(
+                    f"{label(path, file.folder.parent)}:{number} uses database_user. Over the network two roles take "
+                    "turns, each with a password of its own.",
+                    "Write database_login there: it is the one whose password vault_database_password is.",
+                )
 
 
 def check_key(value: str, environment: str) -> None:

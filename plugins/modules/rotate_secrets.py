@@ -18,6 +18,7 @@ options:
     required: true
   applied: {description: The machines have what the file says., type: bool, default: false}
   finish: {description: The secret key before is refused at once., type: bool, default: false}
+  network: {description: The application reaches its database over the network., type: bool, default: false}
   application:
     description:
       - What the running application says of its settings (JSON), where its secret key is among the kinds and was

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+import shlex
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -10,18 +12,35 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from plugins.module_utils.common.secrets import assignments
 from tests.support.load import Visitors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.support.browser import Browser
-    from tests.support.machines import Machine
-    from tests.support.team import Team
+    from tests.support.clone import Clone
+    from tests.support.machines import Environment, Machine
 
 EDITOR = "tests-rotation"
 #: What only somebody who has logged in sees
 MEMBERS = "/new/"
+#: How the services are reached
+URLS = ("DATABASE_URL", "REDIS_URL")
+KNOCK = """
+import json, sys
+import psycopg, redis
+found = []
+for url in sys.argv[1:]:
+    try:
+        if url.startswith("postgres"):
+            found.append(psycopg.connect(url).execute("SELECT session_user, current_user").fetchone())
+        else:
+            found.append(redis.Redis.from_url(url).ping())
+    except (psycopg.Error, redis.RedisError) as error:
+        found.append(f"refused: {error}")
+print(json.dumps(found))
+"""
 #: Requests a second, at least
 RATE = 50
 CROWD = (
@@ -67,35 +86,49 @@ class Member(threading.Thread):
                 self.pages.append(repr(error))
 
 
-def kept(team: Team, environment: str) -> dict[str, Any]:
+def kept(clone: Clone, machine: Machine) -> dict[str, Any]:
     """Return the environment's secrets."""
-    file = team.clone.folder / ".samestack" / "secrets" / f"{environment}.yml"
+    file = clone.folder / ".samestack" / "secrets" / f"{machine.kind}.yml"
     found: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
     return found
 
 
-def running(machine: Machine) -> str:
+def running(environment: Environment) -> str:
     """Return since when the services run."""
-    return machine.run("systemctl show -p ExecMainStartTimestampMonotonic redis-server postgresql@*-main nginx")
+    show = "systemctl show -p Id -p ExecMainStartTimestampMonotonic redis-server 'postgresql@*-main*' nginx"
+    return "".join(machine.run(show) for machine in environment.machines())
+
+
+def variables(site: Machine) -> dict[str, str]:
+    """Return the application's environment."""
+    return assignments(site.run(f"cat /etc/{site.app}/env"))
+
+
+def knock(site: Machine, *urls: str) -> list[Any]:
+    """Return what the services answer to whoever comes from the application's machine with these URLs."""
+    python = f"/srv/{site.app}/current/venv/bin/python"
+    answer = site.run(f"cd / && {python} - {shlex.join(urls)} <<'PYTHON'\n{KNOCK}\nPYTHON\n")
+    found: list[Any] = json.loads(answer)
+    return found
 
 
 @pytest.fixture(scope="module")
-def rotated(team: Team, victim: Machine) -> Iterator[dict[str, Any]]:
+def rotated(clone: Clone, environment: Environment, site: Machine) -> Iterator[dict[str, Any]]:
     """Everything was given new values under load; what was before, what is now, and what people saw."""
-    *active, asleep = members(victim, 4)
-    before, since = kept(team, victim.kind), running(victim)
+    *active, asleep = members(site, 4)
+    before = {"secrets": kept(clone, site), "since": running(environment), "variables": variables(site)}
     people = [Member(browser) for browser in active]
-    with victim.load(*CROWD) as load:
+    with site.load(*CROWD) as load:
         for person in people:
             person.start()
         began = time.monotonic()
-        said = team.clone.samestack("rotate", victim.kind, "all", "--rehearsal")
+        said = clone.samestack("rotate", site.kind, "all", "--rehearsal")
         ended = time.monotonic()
         for person in people:
             person.over.set()
             person.join(30)
     yield {
-        "before": before, "after": kept(team, victim.kind), "said": said, "asleep": asleep, "since": since,
+        "before": before, "after": kept(clone, site), "said": said, "asleep": asleep,
         "figures": load.figures(began, ended), "seconds": ended - began,
         "pages": [page for person in people for page in person.pages],
     }  # fmt: skip
@@ -115,44 +148,35 @@ def test_nobody_is_logged_out(rotated: dict[str, Any]) -> None:
     assert rotated["asleep"].get(MEMBERS, follow=False).status == 200
 
 
-def test_every_value_is_another_one(rotated: dict[str, Any], victim: Machine) -> None:
-    before, after = rotated["before"], rotated["after"]
+def test_every_value_is_another_one(rotated: dict[str, Any], environment: Environment) -> None:
+    before, after = rotated["before"]["secrets"], rotated["after"]
     assert after["vault_app_secret_key_previous"] == before["vault_app_secret_key"]
-    assert set(after) - {"vault_app_secret_key_previous"} == set(before)
-    assert [name for name, value in before.items() if after[name] == value] == []
-    assert rotated["since"] == running(victim), "a service was restarted"
+    passing = {"vault_app_secret_key_previous", "vault_database_login"}
+    assert set(after) - passing == set(before) - passing
+    assert [name for name, value in before.items() if after.get(name) == value] == []
+    assert rotated["before"]["since"] == running(environment), "a service was restarted"
 
 
-def test_the_old_password_is_refused(rotated: dict[str, Any], victim: Machine) -> None:
-    script = "printf 'PING\\n' | REDISCLI_AUTH={} redis-cli -s /run/redis/redis-server.sock --user " + victim.app
-    old, new = (rotated[name]["vault_redis_password"] for name in ("before", "after"))
-    assert "PONG" in victim.run(script.format(new))
-    assert "PONG" not in victim.run(f"{script.format(old)} 2>&1 || true")
-    assert victim.run("systemctl is-failed redis-server || true").strip() == "active"
-    assert "PONG" in victim.run(
-        "printf 'PING\\n' | REDISCLI_AUTH=$(cat /etc/samestack/redis-password) "
-        "redis-cli -s /run/redis/redis-server.sock --user samestack"
-    )
+def test_the_old_passwords_are_refused(rotated: dict[str, Any], site: Machine) -> None:
+    old, new = rotated["before"]["variables"], variables(site)
+    refused = knock(site, *(old[name] for name in URLS))
+    assert ["refused: " in str(answer) for answer in refused] == [True, True], refused
+    (login, role), pong = knock(site, *(new[name] for name in URLS))
+    assert (role, pong) == (site.variable("database_user"), True)
+    assert login != role or "_b:" in old["DATABASE_URL"]
 
 
-def test_a_rotation_that_was_cut_off_is_gone_on_with(team: Team, rotated: dict[str, Any], victim: Machine) -> None:
-    """The file is a step ahead of the machine, and whoever comes next knows no more than that."""
-    file = team.clone.folder / ".samestack" / "secrets" / f"{victim.kind}.yml"
-    values = kept(team, victim.kind)
-    new, old = secrets.token_urlsafe(48), values["vault_redis_password"]
-    values |= {"vault_redis_password_previous": old, "vault_redis_password": new}
-    file.write_text(yaml.safe_dump(values), encoding="utf-8")
-    said = team.clone.samestack("rotate", victim.kind, "redis", "--rehearsal")
-    assert "a rotation is under way" in said
-    assert (kept(team, victim.kind)["vault_redis_password"], "vault_redis_password_previous" in kept(
-        team, victim.kind
-    )) == (new, False)  # fmt: skip
-    assert victim.browser().get("/status.json").json()["redis"]["ok"]
+def test_the_old_authority_is_trusted_no_more(rotated: dict[str, Any], site: Machine) -> None:
+    trusted = site.run(f"cat /etc/{site.app}/internal-ca.crt")
+    assert trusted.strip() == rotated["after"]["vault_ca_certificate"].strip()
 
 
-def test_finish_ends_what_was_signed_with_the_old_key(team: Team, rotated: dict[str, Any], victim: Machine) -> None:
-    team.clone.samestack("rotate", victim.kind, "app_key", "--finish", "--rehearsal")
-    assert rotated["before"]["vault_app_secret_key"] not in victim.run(f"cat /etc/{victim.app}/env")
-    assert "SECRET_KEY_FALLBACKS" not in victim.run(f"cat /etc/{victim.app}/env")
+def test_finish_ends_what_was_signed_with_the_old_key(clone: Clone, rotated: dict[str, Any], site: Machine) -> None:
+    """The rotation that is under way is gone on with; nobody says how far it is but the file."""
+    said = clone.samestack("rotate", site.kind, "app_key", "--finish", "--rehearsal")
+    assert "SECRET_KEY: a rotation is under way" in said
+    found = site.run(f"cat /etc/{site.app}/env")
+    assert rotated["before"]["secrets"]["vault_app_secret_key"] not in found
+    assert "SECRET_KEY_FALLBACKS" not in found
     # That one has come since.
     assert rotated["asleep"].get(MEMBERS, follow=False).status == 200

@@ -12,7 +12,7 @@ from plugins.action.rotate_secrets import check_key, session_life
 from plugins.plugin_utils.errors import SamestackError
 from plugins.plugin_utils.secrets import dates, overview, rotation
 from plugins.plugin_utils.secrets.authority import parse_authority
-from plugins.plugin_utils.secrets.keys import new_values
+from plugins.plugin_utils.secrets.keys import LOGIN, new_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +59,7 @@ def test_three_steps_wherever_it_is_cut_off(kind: str, cut_off: int) -> None:
         pytest.fail("it has no end")
     assert seen[0] == {first[name]}
     assert seen[-1] == {values[name]} != {first[name]}
-    assert set(values) == set(first)
+    assert set(values) - {LOGIN} == set(first)
     for earlier, later in pairwise(seen):
         assert earlier & later
     assert all(values[other] == first[other] for other in set(ALL) - set(rotation.KINDS[kind]))
@@ -89,13 +89,24 @@ def test_all_go_side_by_side_and_nobody_is_logged_out() -> None:
     end = dates.today() + fortnight
     assert step.remaining == ["database", "redis", "ca"]
     assert f"until {end}" in " ".join(step.say)
-    assert [name for name in values if name not in ALL] == ["vault_app_secret_key_previous"]
+    assert [name for name in values if name not in (*ALL, LOGIN)] == ["vault_app_secret_key_previous"]
     step = one(values, until, step.remaining, applied=True)
     assert (step.apply, step.remaining) == (False, [])
     until["vault_app_secret_key_previous"] = dates.today()
     one(values, until, ["app_key"], applied=False)
     one(values, until, ["app_key"], applied=True)
-    assert set(values) == set(ALL)
+    assert set(values) == {*ALL, LOGIN}
+
+
+def test_two_roles_take_turns() -> None:
+    values: dict[str, Any] = new_values(ALL)
+    for login in ("_b", None, "_b"):
+        one(values, {}, ["database"], applied=False)
+        one(values, {}, ["database"], applied=True)
+        assert values.get(LOGIN) == login
+        one(values, {}, ["database"], applied=True)
+    assert lines({LOGIN: dates.today()}) == []
+    assert overview.lasting(values) == set(ALL)
 
 
 def test_finish_refuses_the_key_before_at_once() -> None:

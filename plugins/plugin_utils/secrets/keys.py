@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 REFERENCE = re.compile(r"\bvault_[a-z0-9_]+")
 # While one value takes the place of another, both are accepted: rotation.py. Nobody has to have them.
 PASSING = re.compile(r"^vault_\w+_(next|previous)$")
+# Which of two roles logs in over the network: the one with this behind its name. No secret, and nothing that has to be.
+LOGIN = "vault_database_login"
 # `vault_x_certificate` and `vault_x_key` are an authority.
 CERTIFICATE, KEY = "_certificate", "_key"
 # 48 bytes are 64 characters: more than Django's own 50-character keys, and safe in a URL.
@@ -51,7 +53,7 @@ def references(files: Iterable[Path], root: Path) -> dict[str, str]:
     for file in files:
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
             for name in REFERENCE.findall(line.split(" #")[0] if not line.lstrip().startswith("#") else ""):
-                if not PASSING.match(name):
+                if name != LOGIN and not PASSING.match(name):
                     found.setdefault(name, f"{label(file, root)}:{number}")
     return found
 

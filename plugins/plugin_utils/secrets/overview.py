@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..inventory.environment import ENVIRONMENTS
 from ..inventory.files import label
 from . import dates
-from .keys import PASSING, read_secrets, secret_file
+from .keys import LOGIN, PASSING, read_secrets, secret_file
 from .rotation import KINDS
 from .secret_file import words
 
@@ -44,16 +44,21 @@ def others(folder: Path, environment: str, *, local: bool) -> Iterator[Other]:
         yield Other(words(name, local=here), label(path, folder.parent), frozenset(known) if known else None)
 
 
+def lasting(names: Iterable[str]) -> set[str]:
+    """Return the names that every environment has to have: not those of a rotation."""
+    return {name for name in names if name != LOGIN and not PASSING.match(name)}
+
+
 def differences(environment: str, names: Iterable[str], known: Iterable[Other]) -> Iterator[str]:
     """Yield where the names of an environment (as it is typed) and of others differ, and what to do about it."""
-    own = {name for name in names if not PASSING.match(name)}
+    own = lasting(names)
     for other in known:
         if other.names is None:
             yield (
                 f"{other.place}: nobody wrote down which secrets there are. `./samestack secrets {other.words}` does."
             )
             continue
-        theirs = {name for name in other.names if not PASSING.match(name)}
+        theirs = lasting(other.names)
         for lacks, lacking in ((other.words, own - theirs), (environment, theirs - own)):
             if lacking:
                 yield (
@@ -78,6 +83,8 @@ def table(
     """
     today, width = dates.today(), max((len(name) for name in known), default=0)
     for name, date in known.items():
+        if name == LOGIN:
+            continue
         if PASSING.match(name):
             yield f"{name:{width}}  a rotation is under way: `./samestack rotate {environment} …` goes on with it"
             continue

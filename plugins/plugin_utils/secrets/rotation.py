@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from . import dates
-from .keys import new_values
+from .keys import LOGIN, new_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,10 +24,12 @@ NEXT, PREVIOUS = "_next", "_previous"
 #: The secrets of each kind, which change together
 KINDS = {
     "app_key": ("vault_app_secret_key",),
-    "database": ("vault_database_password",),
+    "database": ("vault_database_password", "vault_database_owner_password"),
     "redis": ("vault_redis_password",),
     "ca": ("vault_ca_certificate", "vault_ca_key"),
 }
+#: What stands behind the name of the second of two roles that take turns (postgresql/ownership.py)
+SECOND = "_b"
 AUTHORITY_KEYS = ("vault_ca_key",)
 WORDS = {"app_key": "SECRET_KEY", "database": "database password", "redis": "Redis password", "ca": "authority"}
 
@@ -75,6 +77,8 @@ def use(values: Mapping[str, Any], kind: str) -> dict[str, str | None]:
         # With the key of an authority that goes, nobody signs any more.
         if name not in AUTHORITY_KEYS:
             changes[f"{name}{PREVIOUS}"] = values[name]
+    if kind == "database":
+        changes[LOGIN] = None if values.get(LOGIN) else SECOND
     return changes
 
 
