@@ -107,9 +107,10 @@ def planted(team: Team, victim: Machine) -> Iterator[dict[str, Any]]:
             said += team.clone.output
         victim.manage("check")
         wanted = needles(team, victim.kind)
-        lines = "\n".join(wanted)
-        victim.run(f"umask 077; cat >{NEEDLES} <<'NEEDLES'\n{lines}\nNEEDLES\n")
-        yield {"said": said, "seen": onlooker.seen(), "needles": wanted, "began": began}
+        seen = onlooker.seen()
+        # A command of ours would be written down, and seen by others.
+        victim.give(NEEDLES, "\n".join(wanted))
+        yield {"said": said, "seen": seen, "needles": wanted, "began": began}
     finally:
         victim.run(f"rm -f /run/tests-watch {NEEDLES}")
         team.clone.decide(app_secret_env={}, notices_urls=[], release_package_indexes={})
