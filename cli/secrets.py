@@ -7,13 +7,12 @@ from dataclasses import replace
 
 import click
 
-from .command import stop
+from .command import stop, unknown
 from .playbook import Run, played
 
 GROUP = "Secrets"
-KINDS = ("app_key", "database", "redis", "ca")
-#: The roles that secrets go through; nothing else is changed in a rotation.
-TAGS = "postgresql,redis,django,parity"
+#: No secret goes through these roles.
+OTHERS = "host,nginx"
 
 
 @played(
@@ -35,17 +34,22 @@ def secrets(on: Run, edit: bool) -> None:
 @played(
     "rotate",
     group=GROUP,
-    example=["samestack rotate staging redis", "samestack rotate production all"],
+    example=["samestack rotate staging database", "samestack rotate production all"],
     page="secrets",
     waits=True,
 )
-@click.argument("what", type=click.Choice([*KINDS, "all"]))
+@click.argument("what")
 @click.option("--finish", is_flag=True, help="Refuse the previous secret key now; people log in anew.")
 def rotate(on: Run, what: str, finish: bool) -> None:
-    """Give secrets new values while everything serves."""
+    """Give secrets new values while everything serves: app_key, ca, database or another service's, or all."""
+    from plugins.plugin_utils.secrets.rotation import kinds
+
+    known = list(kinds())
+    if what not in (*known, "all"):
+        raise click.UsageError(unknown("secret", what, known, f"Write one of: {', '.join(known)}, all"))
     if on.limit:
         raise click.UsageError("--limit: a machine that is left out would be cut off. Rotate without it.")
-    remaining, applied = list(KINDS) if what == "all" else [what], False
+    remaining, applied = known if what == "all" else [what], False
     while remaining:
         found = replace(on, options=quiet(on.options)).lines(
             "rotate", "{", rotate_kinds=remaining, rotate_applied=applied, rotate_finish=finish
@@ -58,7 +62,7 @@ def rotate(on: Run, what: str, finish: bool) -> None:
         remaining = step["remaining"]
         if "--check" in on.options or not step["apply"]:
             return
-        on.play("site", "--tags", TAGS)
+        on.play("site", "--skip-tags", OTHERS)
         applied = True
 
 

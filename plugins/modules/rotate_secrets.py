@@ -12,7 +12,7 @@ description:
   - No value is shown. Runs on the control node and touches no host.
 options:
   kinds:
-    description: What is rotated, C(app_key), C(database), C(redis), C(ca).
+    description: What is rotated, such as C(app_key), C(ca), C(database).
     type: list
     elements: str
     required: true
@@ -32,7 +32,7 @@ author: Samestack
 EXAMPLES = r"""
 - name: Bring in new passwords
   samestack.core.rotate_secrets:
-    kinds: [database, redis]
+    kinds: [database, ca]
   run_once: true
 """
 

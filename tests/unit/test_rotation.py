@@ -7,18 +7,20 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ansible.parsing.dataloader import DataLoader
 
-from plugins.action.rotate_secrets import check_key, session_life
+from plugins.action.rotate_secrets import check_key, check_login, session_life
 from plugins.plugin_utils.errors import SamestackError
 from plugins.plugin_utils.secrets import dates, overview, rotation
 from plugins.plugin_utils.secrets.authority import parse_authority
 from plugins.plugin_utils.secrets.keys import LOGIN, new_values
+from plugins.plugin_utils.secrets.secret_file import SecretFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-ALL = [name for names in rotation.KINDS.values() for name in names]
+ALL = [name for names in rotation.kinds().values() for name in names]
 NEVER = datetime.timedelta()
 
 
@@ -32,13 +34,13 @@ def one(values: dict[str, Any], until: dict[str, Any], kinds: list[str], **optio
     return step
 
 
-@pytest.mark.parametrize("kind", rotation.KINDS)
+@pytest.mark.parametrize("kind", ["app_key", "database", "redis", "ca"])
 @pytest.mark.parametrize("cut_off", [0, 1, 2, 3])
 def test_three_steps_wherever_it_is_cut_off(kind: str, cut_off: int) -> None:
     """Whatever is used was accepted everywhere before, and is accepted until nobody uses it any more."""
     first = new_values(ALL)
     values, until = dict(first), {}
-    name = rotation.KINDS[kind][0]
+    name = rotation.kinds()[kind][0]
 
     def accepted() -> set[Any]:
         return {values[key] for key in (name, f"{name}_next", f"{name}_previous") if key in values}
@@ -62,7 +64,7 @@ def test_three_steps_wherever_it_is_cut_off(kind: str, cut_off: int) -> None:
     assert set(values) - {LOGIN} == set(first)
     for earlier, later in pairwise(seen):
         assert earlier & later
-    assert all(values[other] == first[other] for other in set(ALL) - set(rotation.KINDS[kind]))
+    assert all(values[other] == first[other] for other in set(ALL) - set(rotation.kinds()[kind]))
     parse_authority(values["vault_ca_certificate"], values["vault_ca_key"])
 
 
@@ -81,9 +83,9 @@ def test_a_value_is_used_when_all_machines_accept_it() -> None:
 def test_all_go_side_by_side_and_nobody_is_logged_out() -> None:
     values: dict[str, Any] = new_values(ALL)
     until: dict[str, Any] = {}
-    kinds, fortnight = list(rotation.KINDS), datetime.timedelta(days=14)
-    one(values, until, kinds, applied=False)
-    step = one(values, until, kinds, applied=True, accepted_for=fortnight)
+    all_kinds, fortnight = ["app_key", "database", "redis", "ca"], datetime.timedelta(days=14)
+    one(values, until, all_kinds, applied=False)
+    step = one(values, until, all_kinds, applied=True, accepted_for=fortnight)
     assert "vault_ca_key_previous" not in values
     step = one(values, until, step.remaining, applied=True)
     end = dates.today() + fortnight
@@ -141,6 +143,28 @@ def test_a_key_that_cannot_stand_in_a_list_is_named(value: str) -> None:
     with pytest.raises(SamestackError, match="vault_app_secret_key") as error:
         check_key(value, "staging")
     assert "4711" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "refused"),
+    [
+        ('  DB_USER: "{{ database_user }}"', True),
+        ('  DB_USER: "{{ database_login }}"', False),
+        ('  # DB_USER: "{{ database_user }}"', False),
+        ("database_user: shop", False),
+    ],
+)
+def test_the_name_of_one_of_two_roles_is_no_login(tmp_path: Path, line: str, refused: bool) -> None:
+    file = tmp_path / "inventories" / "group_vars" / "all" / "app.yml"
+    file.parent.mkdir(parents=True)
+    file.write_text(f"app_env:\n{line}\n", encoding="utf-8")
+    secrets = SecretFile(DataLoader(), tmp_path / "inventories", "dev", local=True)
+    if not refused:
+        check_login(secrets)
+        return
+    with pytest.raises(SamestackError, match=r"inventories/group_vars/all/app\.yml:2 uses database_user") as error:
+        check_login(secrets)
+    assert "database_login" in error.value.hint
 
 
 def lines(known: Mapping[str, datetime.date | None], **ages: int) -> list[str]:

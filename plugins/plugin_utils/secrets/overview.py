@@ -9,15 +9,13 @@ from ..inventory.environment import ENVIRONMENTS
 from ..inventory.files import label
 from . import dates
 from .keys import LOGIN, PASSING, read_secrets, secret_file
-from .rotation import KINDS
+from .rotation import kinds
 from .secret_file import words
 
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
-
-ROTATED = {name: kind for kind, names in KINDS.items() for name in names}
 
 
 @dataclass(frozen=True)
@@ -81,17 +79,18 @@ def table(
         ages: days that a secret may be old, by its name.
         usual: the same for all others.
     """
+    rotated = {name: kind for kind, names in kinds().items() for name in names}
     today, width = dates.today(), max((len(name) for name in known), default=0)
     for name, date in known.items():
         if name == LOGIN:
             continue
         if PASSING.match(name):
-            yield f"{name:{width}}  a rotation is under way: `./samestack rotate {environment} …` goes on with it"
+            yield f"{name:{width}}  a rotation is under way: `./samestack rotate {environment} all` goes on with it"
             continue
         days, most = (today - date).days if date else None, ages.get(name, usual)
         text = f"{name:{width}}  " + (f"{date}, {days} day{'' if days == 1 else 's'}" if date else "unknown age")
         if days is None or days > most:
-            kind = ROTATED.get(name)
+            kind = rotated.get(name)
             how = f"rotate {environment} {kind}" if kind else f"secrets {environment} --edit"
             text += f"{'' if days is None else f', older than {most}'}: `./samestack {how}` gives it a new value"
         yield text

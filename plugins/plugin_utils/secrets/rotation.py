@@ -11,9 +11,11 @@ by nothing else, so that one that was cut off anywhere is gone on with by whoeve
 from __future__ import annotations
 
 import datetime
+import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..inventory.files import service_declarations
 from . import dates
 from .keys import LOGIN, new_values
 
@@ -21,17 +23,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 NEXT, PREVIOUS = "_next", "_previous"
-#: The secrets of each kind, which change together
-KINDS = {
-    "app_key": ("vault_app_secret_key",),
-    "database": ("vault_database_password", "vault_database_owner_password"),
-    "redis": ("vault_redis_password",),
-    "ca": ("vault_ca_certificate", "vault_ca_key"),
-}
+#: The secrets of each kind, which change together; services say the others (`rotates`, docs/services.md).
+OWN = {"app_key": ("vault_app_secret_key",), "ca": ("vault_ca_certificate", "vault_ca_key")}
 #: What stands behind the name of the second of two roles that take turns (postgresql/ownership.py)
 SECOND = "_b"
 AUTHORITY_KEYS = ("vault_ca_key",)
-WORDS = {"app_key": "SECRET_KEY", "database": "database password", "redis": "Redis password", "ca": "authority"}
+WORDS = {"app_key": "SECRET_KEY", "ca": "authority"}
+
+
+@functools.cache
+def kinds() -> dict[str, tuple[str, ...]]:
+    """Return the secrets of each kind, those of services included."""
+    found = dict(OWN)
+    for service in service_declarations().values():
+        found |= {kind: tuple(names) for kind, names in (service.get("rotates") or {}).items()}
+    return found
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class Step:
 
 def stage(values: Mapping[str, Any], kind: str) -> str:
     """Return how far the rotation of a kind is: `accept`, `use`, or nothing where none is under way."""
-    names = KINDS[kind]
+    names = kinds()[kind]
     if any(f"{name}{NEXT}" in values for name in names):
         return "accept"
     return "use" if any(f"{name}{PREVIOUS}" in values for name in names) else ""
@@ -66,13 +72,13 @@ def stage(values: Mapping[str, Any], kind: str) -> str:
 
 def accept(values: Mapping[str, Any], kind: str) -> dict[str, str | None]:
     """Return the changes that bring in a new value."""
-    return {f"{name}{NEXT}": value for name, value in new_values(KINDS[kind]).items()}
+    return {f"{name}{NEXT}": value for name, value in new_values(kinds()[kind]).items()}
 
 
 def use(values: Mapping[str, Any], kind: str) -> dict[str, str | None]:
     """Return the changes by which the new value takes the place of the one before."""
     changes: dict[str, str | None] = {}
-    for name in KINDS[kind]:
+    for name in kinds()[kind]:
         changes |= {name: values[f"{name}{NEXT}"], f"{name}{NEXT}": None}
         # With the key of an authority that goes, nobody signs any more.
         if name not in AUTHORITY_KEYS:
@@ -84,12 +90,12 @@ def use(values: Mapping[str, Any], kind: str) -> dict[str, str | None]:
 
 def retire(values: Mapping[str, Any], kind: str) -> dict[str, str | None]:
     """Return the changes that forget the value before."""
-    return {name: None for base in KINDS[kind] if (name := f"{base}{PREVIOUS}") in values}
+    return {name: None for base in kinds()[kind] if (name := f"{base}{PREVIOUS}") in values}
 
 
 def next_step(
     found: Found,
-    kinds: Iterable[str],
+    remaining: Iterable[str],
     *,
     applied: bool,
     finish: bool = False,
@@ -99,14 +105,14 @@ def next_step(
 
     Args:
         found: what the file says.
-        kinds: what is to be rotated, as far as it is not done.
+        remaining: the kinds that are to be rotated, as far as they are not done.
         applied: whether the machines have what the file says; not known when a rotation begins.
         finish: the value before is refused at once, also where people's sessions hang on it.
         accepted_for: how long a session lives that was begun with the secret key before.
     """
     step, today, values = Step(), dates.today(), found.values
-    for kind in kinds:
-        at, word = stage(values, kind), WORDS[kind]
+    for kind in remaining:
+        at, word = stage(values, kind), WORDS.get(kind, f"password of {kind}")
         if not applied and at:
             step.say.append(f"{word}: a rotation is under way; the machines are brought to where it is")
             step.apply = True
@@ -117,9 +123,9 @@ def next_step(
             step.changes |= use(values, kind)
             step.say.append(f"{word}: the new one is used, and the one before is accepted")
             if kind == "app_key":
-                step.dates[f"{KINDS[kind][0]}{PREVIOUS}"] = today + accepted_for
+                step.dates[f"{kinds()[kind][0]}{PREVIOUS}"] = today + accepted_for
         elif at:
-            end = found.until.get(f"{KINDS[kind][0]}{PREVIOUS}")
+            end = found.until.get(f"{kinds()[kind][0]}{PREVIOUS}")
             if kind == "app_key" and not finish and end and end > today:
                 step.say.append(
                     f"{word}: the one before is accepted until {end}, for people who have not come since. Run this "
