@@ -27,7 +27,12 @@ options:
   password:
     description:
       - Password of the application's role, for connections over the network. The server is given its SCRAM verifier
-        (RFC 5803), so that the password itself is in no log. Left alone when empty.
+        (RFC 5803), so that the password itself is in no log. Left alone when left out, taken away when empty.
+    type: str
+  second_password:
+    description:
+      - Password of a second role (O(user) and C(_b)) that becomes the first when it has logged in, so that one of two
+        passwords can be replaced while the other is used. Without one, it cannot log in.
     type: str
     default: ""
   owner_password: {description: The same of the owner., type: str, default: ""}
@@ -101,8 +106,12 @@ def password_matches(password: str, stored: str | None) -> bool:
 
 
 def password_changes(found: dict[str, Any] | None, user: str, password: str) -> list[tuple[str, str]]:
-    """Return (what, SQL) that give a role its password."""
-    if not password or password_matches(password, (found or {}).get("rolpassword")):
+    """Return (what, SQL) that give a role its password, or take it away where that is empty."""
+    stored = (found or {}).get("rolpassword")
+    if not password:
+        gone = f"ALTER ROLE {identifier(user)} PASSWORD NULL;"
+        return [(f"take the password of {user} away", gone)] if stored else []
+    if password_matches(password, stored):
         return []
     verifier = scram_verifier(password, os.urandom(SALT_BYTES))
     return [(f"set the password of {user}", f"ALTER ROLE {identifier(user)} PASSWORD {literal(verifier)};")]
@@ -149,14 +158,20 @@ class Application:
     def run(self) -> dict[str, Any]:
         """Bring everything about; returns what was found of the roles before. Raises HostError."""
         names, params = self.names, self.params
-        wanted = names.roles(tests=params["tests"])
-        found = look_at_roles(self.server, names, wanted)
+        found = look_at_roles(self.server, names, names.roles())
         roles = found["roles"]
+        second = bool(params["second_password"])
+        wanted = names.roles(tests=params["tests"], second=second if second or names.second in roles else None)
         for role in wanted:
             self.change(role_changes(roles.get(role.name), role))
         self.change(membership_changes(found["members"], wanted, found["powerful"], names))
-        self.change(password_changes(roles.get(names.user), names.user, params["password"]))
-        if names.owner != names.user:
+        if params["password"] is not None:
+            self.change(password_changes(roles.get(names.user), names.user, params["password"]))
+        if second and f"role={names.user}" not in (found["second"] or []):
+            sql = f"ALTER ROLE {identifier(names.second)} SET role TO {literal(names.user)};"
+            self.change([(f"let {names.second} be {names.user}", sql)])
+        self.change(password_changes(roles.get(names.second), names.second, params["second_password"]))
+        if names.owner != names.user and params["owner_password"]:
             self.change(password_changes(roles.get(names.owner), names.owner, params["owner_password"]))
         if found["owner"] is None:
             self.create()
@@ -187,7 +202,8 @@ def main() -> None:
             "database": {"type": "str", "required": True},
             "user": {"type": "str", "required": True},
             "owner": {"type": "str", "required": True},
-            "password": {"type": "str", "default": "", "no_log": True},
+            "password": {"type": "str", "no_log": True},
+            "second_password": {"type": "str", "default": "", "no_log": True},
             "owner_password": {"type": "str", "default": "", "no_log": True},
             "tests": {"type": "bool", "default": False},
             "extensions": {"type": "list", "elements": "str", "default": []},

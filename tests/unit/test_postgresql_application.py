@@ -55,6 +55,19 @@ def test_a_right_role_needs_nothing() -> None:
     assert password_changes(dict(PLAIN_ROLE), "shop", "") == []
 
 
+def test_a_password_that_is_replaced_is_taken_away() -> None:
+    stored = {**PLAIN_ROLE, "rolpassword": scram_verifier("secret", b"salt")}
+    (change,) = password_changes(stored, "shop_b", "")
+    assert change == ("take the password of shop_b away", 'ALTER ROLE "shop_b" PASSWORD NULL;')
+
+
+def test_the_second_role_is_in_the_first_and_logs_in_while_it_has_a_password() -> None:
+    assert "shop_b" not in {role.name for role in NAMES.roles()}
+    for login in (True, False):
+        (second,) = [role for role in NAMES.roles(second=login) if role.name == "shop_b"]
+        assert (second.login, second.groups, second.privileges) == (login, ("shop",), ())
+
+
 def test_a_missing_role_is_made_and_its_password_is_never_sent() -> None:
     changes = role_changes(None, Wanted("shop")) + password_changes(None, "shop", "se'cret")
     assert [what for what, _ in changes] == ["create role shop", "set the password of shop"]

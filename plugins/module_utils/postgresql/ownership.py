@@ -2,6 +2,7 @@
 
     owner      owns the database and everything in it: migrations, copies, restores
     user       logs in as the application; a member of the group `writers`, which changes rows and nothing else
+    second     logs in over the network and is the user from then on: the two take turns when passwords are replaced
     reader     people who look
     samestack  catalogues alone, in every database
 
@@ -45,6 +46,8 @@ SELECT pg_catalog.json_build_object(
       pg_catalog.pg_get_userbyid(member), pg_catalog.pg_get_userbyid(roleid)))
     FROM pg_catalog.pg_auth_members WHERE pg_catalog.pg_get_userbyid(member) IN ({names})),
   'owner', (SELECT pg_catalog.pg_get_userbyid(datdba) FROM pg_catalog.pg_database WHERE datname = {database}),
+  'second', (SELECT setconfig FROM pg_catalog.pg_db_role_setting
+    WHERE setdatabase = 0 AND pg_catalog.pg_get_userbyid(setrole) = {second}),
   'closed', (SELECT datconnlimit = 0 FROM pg_catalog.pg_database WHERE datname = {database}),
   'powerful', (SELECT pg_catalog.json_agg(name) FROM ({powerful}) p))
 """
@@ -142,12 +145,22 @@ class Names:
         return f"{self.user}_reader"
 
     @property
+    def second(self) -> str:
+        """Return the other role that logs in over the network as the application."""
+        return f"{self.user}_b"
+
+    @property
     def former(self) -> str:
         """Return the other of the two that may be the owner: what it owns is the owner's."""
         return self.user if self.owner != self.user else f"{self.user}_owner"
 
-    def roles(self, tests: bool = False) -> list[Wanted]:
-        """Return the roles; `tests`: the owner makes databases for the application's tests."""
+    def roles(self, tests: bool = False, second: bool | None = None) -> list[Wanted]:
+        """Return the roles.
+
+        Args:
+            tests: the owner makes databases for the application's tests.
+            second: whether the second role may log in; None where there is none.
+        """
         makes = ("rolcreatedb",) if tests else ()
         found = [
             Wanted(self.writers, login=False),
@@ -155,6 +168,8 @@ class Names:
             Wanted(self.reader),
             Wanted(READER, groups=("pg_monitor",)),
         ]
+        if second is not None:
+            found.append(Wanted(self.second, login=second, groups=(self.user,)))
         if self.owner != self.user:
             # Policies that bind a table's owner, too, must not keep rows out of a copy. A member of `user`: what that
             # has made in its own name (large objects) is in the copy.
@@ -178,10 +193,10 @@ def hand_over(database: str, owner: str) -> str:
 
 def look_at_roles(server: Server, names: Names, wanted: Iterable[Wanted]) -> dict[str, Any]:
     """Return what the server has of the roles and of the database; raises HostError."""
-    known = [literal(name) for name in {one.name for one in wanted} | {names.former}]
+    known = [literal(name) for name in {one.name for one in wanted} | {names.former, names.second}]
     query = ROLES.format(
         attributes=", ".join(PRIVILEGES), names=", ".join(sorted(known)), database=literal(names.database),
-        powerful=POWERFUL,
+        second=literal(names.second), powerful=POWERFUL,
     )  # fmt: skip
     found: dict[str, Any] = json.loads(server.sql(query))
     return {name: value or {"roles": {}, "members": [], "powerful": []}.get(name) for name, value in found.items()}
