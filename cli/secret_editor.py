@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from .playbook import Run
 
 
-def edit_secrets(on: Run) -> None:
-    """Open the secrets in an editor, and write them back, with the date of each that changed."""
+def opened(on: Run) -> SecretFile:
+    """Return the secrets of an environment; asks for the vault password where nobody has given one.
+
+    Raises SamestackError or ValueError where they cannot be read.
+    """
     local = on.rehearsal or on.environment == "dev"
     folder = PROJECT / "inventories"
     loader = DataLoader()
@@ -35,8 +38,13 @@ def edit_secrets(on: Run) -> None:
     if encrypted and not loader._vault.secrets and not keys.password_file(folder, on.environment).is_file():
         typed = click.prompt(f"Vault password of {on.environment}", hide_input=True)
         loader.set_vault_secrets([("default", VaultSecret(typed.encode()))])
+    return SecretFile(loader, folder, on.environment, local=local)
+
+
+def edit_secrets(on: Run) -> None:
+    """Open the secrets in an editor, and write them back, with the date of each that changed."""
     try:
-        file = SecretFile(loader, folder, on.environment, local=local)
+        file = opened(on)
         text = edited(file.text or "---\n")
         while (problem := trouble(text)) and click.confirm(f"The text {problem}. Edit it again?", default=True):
             text = edited(text)

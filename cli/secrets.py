@@ -13,6 +13,8 @@ from .playbook import Run, played
 GROUP = "Secrets"
 #: No secret goes through these roles.
 OTHERS = "host,nginx"
+#: What nobody can make up here: a package index gives it out.
+INDEX = "index"
 
 
 @played(
@@ -40,15 +42,27 @@ def secrets(on: Run, edit: bool) -> None:
 )
 @click.argument("what")
 @click.option("--finish", is_flag=True, help="Refuse the previous secret key now; people log in anew.")
-def rotate(on: Run, what: str, finish: bool) -> None:
-    """Give secrets new values while everything serves: app_key, ca, database or another service's, or all."""
+@click.option("--name", metavar="NAME", default="", help="Which package index, where there are several.")
+@click.option("--pass-env", metavar="NAME", default="", help="The variable with the new password of a package index.")
+def rotate(on: Run, what: str, finish: bool, name: str, pass_env: str) -> None:
+    """Give secrets new values while everything serves: app_key, ca, index, database or another service's, or all."""
     from plugins.plugin_utils.secrets.rotation import kinds
 
     known = list(kinds())
-    if what not in (*known, "all"):
-        raise click.UsageError(unknown("secret", what, known, f"Write one of: {', '.join(known)}, all"))
+    if what not in (*known, INDEX, "all"):
+        choices = [*known, INDEX]
+        raise click.UsageError(unknown("secret", what, choices, f"Write one of: {', '.join(choices)}, all"))
     if on.limit:
         raise click.UsageError("--limit: a machine that is left out would be cut off. Rotate without it.")
+    if what != INDEX and (name or pass_env):
+        raise click.UsageError("--name and --pass-env are about the password of a package index: `rotate ENV index`.")
+    from .package_index import declared, rotate_index
+
+    if what == INDEX:
+        rotate_index(on, name, pass_env)
+        return
+    if what == "all" and declared(on):
+        click.echo(f"A package index gives out its own passwords: `./samestack rotate {on.environment} {INDEX}`.")
     remaining, applied = known if what == "all" else [what], False
     while remaining:
         found = replace(on, options=quiet(on.options)).lines(

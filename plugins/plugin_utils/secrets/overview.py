@@ -84,8 +84,9 @@ def table(
     for name, date in known.items():
         if name == LOGIN:
             continue
-        if PASSING.match(name):
-            yield f"{name:{width}}  a rotation is under way: `./samestack rotate {environment} all` goes on with it"
+        if passing := PASSING.match(name):
+            kind = "all" if name.removesuffix(f"_{passing[1]}") in rotated else "index"
+            yield f"{name:{width}}  a rotation is under way: `./samestack rotate {environment} {kind}` goes on with it"
             continue
         days, most = (today - date).days if date else None, ages.get(name, usual)
         text = f"{name:{width}}  " + (f"{date}, {days} day{'' if days == 1 else 's'}" if date else "unknown age")
