@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import click
 
-from .command import stop, unknown
+from .command import rehearsal_option, rest_of, stop, unknown, verb
 from .playbook import Run, played
 
 GROUP = "Secrets"
@@ -63,7 +63,12 @@ def rotate(on: Run, what: str, finish: bool, name: str, pass_env: str) -> None:
         return
     if what == "all" and declared(on):
         click.echo(f"A package index gives out its own passwords: `./samestack rotate {on.environment} {INDEX}`.")
-    remaining, applied = known if what == "all" else [what], False
+    rotate_kinds(on, known if what == "all" else [what], finish=finish)
+
+
+def rotate_kinds(on: Run, remaining: list[str], *, finish: bool) -> None:
+    """Take one step of a rotation after the other, and bring the machines up to date after each."""
+    applied = False
     while remaining:
         found = replace(on, options=quiet(on.options)).lines(
             "rotate", "{", rotate_kinds=remaining, rotate_applied=applied, rotate_finish=finish
@@ -85,4 +90,23 @@ def quiet(options: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(option for option in options if option != "--diff" and not option.startswith("-v"))
 
 
-VERBS = (secrets, rotate)
+@verb(
+    "revoke",
+    group=GROUP,
+    example=["samestack revoke SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU", "samestack revoke ada-laptop.pub"],
+    page="secrets",
+    rest="ANSIBLE OPTIONS",
+)
+@click.argument("key")
+@rehearsal_option
+@click.option("--check", is_flag=True, help="Only show which accounts have the key.")
+@click.option("--finish", is_flag=True, help="Refuse the previous secret key at once; people log in anew.")
+@click.pass_context
+def revoke(ctx: click.Context, key: str, rehearsal: bool, check: bool, finish: bool) -> None:
+    """Shut out a lost laptop: its ssh key, the vault passwords, and every secret that it could read."""
+    from .revocation import revoke_key
+
+    revoke_key(key, tuple(rest_of(ctx)), rehearsal=rehearsal, check=check, finish=finish)
+
+
+VERBS = (secrets, rotate, revoke)

@@ -50,6 +50,12 @@ def password_file(folder: Path, environment: str) -> Path:
     return folder.parent / ".samestack" / f"vault-password-{environment}"
 
 
+def next_password_file(folder: Path, environment: str) -> Path:
+    """Return where the next vault password is, from before anything is encrypted with it until it is the password."""
+    kept = password_file(folder, environment)
+    return kept.with_name(f"{kept.name}.next")
+
+
 def references(files: Iterable[Path], root: Path) -> dict[str, str]:
     """Return the `vault_*` names that files use, and where each first does: `file:line`, relative to `root`."""
     found: dict[str, str] = {}

@@ -12,7 +12,7 @@ from ..files import write_whole
 from ..inventory import environment as in_hand
 from ..inventory.files import label
 from . import dates, keys
-from .vault import real_secrets_text, vault_passwords
+from .vault import opening, real_secrets_text, vault_passwords
 
 if TYPE_CHECKING:
     import datetime
@@ -85,10 +85,25 @@ class SecretFile:
                 f"A vault password was made for {self.environment}: {label(file, self.folder.parent)}. It is found "
                 "there by itself on this computer. Keep a copy in a password manager: without it the secrets are lost."
             )
-        vault_id, secret = passwords[0]
+        # Several may be at hand, also one that was good until the file got another.
+        before = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
+        self._seal(text, *(opening(passwords, before) if before else passwords[0]))
+
+    def _seal(self, text: str, vault_id: str, secret: VaultSecret) -> None:
         # `default` is the name that Ansible gives to a password without one; such files carry no name.
         named = None if vault_id == "default" else vault_id
-        write_whole(self.path, VaultLib(passwords).encrypt(text, secret, named), 0o600)
+        write_whole(self.path, VaultLib([(vault_id, secret)]).encrypt(text, secret, named), 0o600)
+
+    def rekey(self) -> Path:
+        """Encrypt the file with a new vault password; returns where that is kept.
+
+        Wherever this is cut off, a password that opens the file is kept, and the next call goes on with it.
+        """
+        coming = keys.next_password_file(self.folder, self.environment)
+        if not coming.is_file():
+            write_whole(coming, f"{secrets.token_urlsafe(keys.SECRET_BYTES)}\n", 0o600)
+        self._seal(self.text, self.environment, VaultSecret(coming.read_bytes().strip()))
+        return coming.replace(keys.password_file(self.folder, self.environment))
 
 
 def secret_file_of(loader: DataLoader, task_vars: Mapping[str, Any]) -> SecretFile:

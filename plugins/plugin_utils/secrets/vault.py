@@ -15,6 +15,7 @@ from .keys import (
     missing_secrets,
     names_to_invent,
     needed_secrets,
+    next_password_file,
     password_file,
     read_secrets,
     secret_file,
@@ -34,10 +35,21 @@ GIVE = "with --vault-password-file or ANSIBLE_VAULT_PASSWORD_FILE, with --ask-va
 def vault_passwords(loader: DataLoader, folder: Path, environment: str) -> VaultSecrets:
     """Return the vault passwords that the run was given, and the one that `./samestack secrets` invented here."""
     given: VaultSecrets = list(loader._vault.secrets or [])
-    kept = password_file(folder, environment)
-    if kept.is_file():
-        given.append((environment, VaultSecret(kept.read_bytes().strip())))
+    for kept in (password_file(folder, environment), next_password_file(folder, environment)):
+        if kept.is_file():
+            given.append((environment, VaultSecret(kept.read_bytes().strip())))
     return given
+
+
+def opening(passwords: VaultSecrets, content: str) -> tuple[str, VaultSecret]:
+    """Return the first password that opens an encrypted text; where none does, the first."""
+    for vault_id, secret in passwords:
+        try:
+            VaultLib([(vault_id, secret)]).decrypt(content)
+        except AnsibleError:
+            continue
+        return vault_id, secret
+    return passwords[0]
 
 
 def real_secrets_text(loader: DataLoader, folder: Path, environment: str) -> str:
