@@ -140,6 +140,9 @@ def rekey(on: Run) -> None:
     if file.local or not file.path.exists():
         return
     kept = file.rekey()
+    if kept is None:
+        click.echo(f"{file.place}: encrypted anew, for those alone whom .sops.yaml names.")
+        return
     click.echo(
         f"{file.place}: it has a new vault password, which is in {label(kept, PROJECT)}. Put it into the password "
         "manager in place of the old one, also where CI and ANSIBLE_VAULT_PASSWORD_FILE get it."

@@ -14,6 +14,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import VaultSecret, get_file_vault_secret
 
 from plugins.plugin_utils.errors import SamestackError
+from plugins.plugin_utils.inventory.files import VAULT_HEADER
 from plugins.plugin_utils.secrets import dates, keys
 from plugins.plugin_utils.secrets.secret_file import SecretFile
 
@@ -34,7 +35,7 @@ def opened(on: Run) -> SecretFile:
     loader = DataLoader()
     loader.set_vault_secrets(given_passwords(loader))
     path = keys.secret_file(folder, on.environment, local=local)
-    encrypted = path.exists() and not local
+    encrypted = not local and path.exists() and path.read_text(encoding="utf-8").startswith(VAULT_HEADER)
     if encrypted and not loader._vault.secrets and not keys.password_file(folder, on.environment).is_file():
         typed = click.prompt(f"Vault password of {on.environment}", hide_input=True)
         loader.set_vault_secrets([("default", VaultSecret(typed.encode()))])

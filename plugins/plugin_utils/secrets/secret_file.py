@@ -11,7 +11,7 @@ from ..errors import SamestackError
 from ..files import write_whole
 from ..inventory import environment as in_hand
 from ..inventory.files import label
-from . import dates, keys
+from . import dates, keys, sops
 from .vault import opening, real_secrets_text, vault_passwords
 
 if TYPE_CHECKING:
@@ -45,6 +45,11 @@ class SecretFile:
         """Return the environment as it is typed."""
         return words(self.environment, local=self.local)
 
+    @property
+    def is_sops(self) -> bool:
+        """Tell whether the file is encrypted with SOPS."""
+        return not self.local and self.path.exists() and sops.is_sops(self.path.read_text(encoding="utf-8"))
+
     def _read(self) -> str:
         if self.local:
             return self.path.read_text(encoding="utf-8")
@@ -75,6 +80,9 @@ class SecretFile:
 
     def _encrypt(self, text: str) -> None:
         """Write the encrypted file; makes up a vault password where the run was given none."""
+        if self.is_sops:
+            sops.write(self.path, self.place, text)
+            return
         passwords = vault_passwords(self.loader, self.folder, self.environment)
         if not passwords:
             file = keys.password_file(self.folder, self.environment)
@@ -94,11 +102,14 @@ class SecretFile:
         named = None if vault_id == "default" else vault_id
         write_whole(self.path, VaultLib([(vault_id, secret)]).encrypt(text, secret, named), 0o600)
 
-    def rekey(self) -> Path:
-        """Encrypt the file with a new vault password; returns where that is kept.
+    def rekey(self) -> Path | None:
+        """Encrypt the file with a new vault password; returns where that is kept, None where SOPS knows by itself.
 
         Wherever this is cut off, a password that opens the file is kept, and the next call goes on with it.
         """
+        if self.is_sops:
+            sops.rekey(self.path, self.place)
+            return None
         coming = keys.next_password_file(self.folder, self.environment)
         if not coming.is_file():
             write_whole(coming, f"{secrets.token_urlsafe(keys.SECRET_BYTES)}\n", 0o600)

@@ -1,4 +1,4 @@
-"""Reads the encrypted secrets of staging and production, by Ansible's own vault. Runs on the control node."""
+"""Reads the encrypted secrets of staging and production: Ansible's own vault, or SOPS. On the control node."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ansible.parsing.vault import VaultLib, VaultSecret
 
 from ..errors import Problem, SecretError
 from ..inventory.files import VAULT_HEADER, label
+from . import sops
 from .keys import (
     is_readable_by_others,
     local_secrets,
@@ -60,6 +61,8 @@ def real_secrets_text(loader: DataLoader, folder: Path, environment: str) -> str
         fix = f"Run `./samestack secrets {environment}`: it makes the file with random values and encrypts it"
         raise SecretError(Problem(f"secrets of {environment}", place, "there is no such file", fix))
     content = path.read_text(encoding="utf-8")
+    if sops.is_sops(content):
+        return sops.decrypted(path, place)
     if not content.startswith(VAULT_HEADER):
         fix = f"Encrypt it with `ansible-vault encrypt {place}`, and change the secrets if the file ever was in git"
         raise SecretError(Problem(f"secrets of {environment}", place, "the file is not encrypted", fix))
