@@ -120,6 +120,25 @@ def test_env_file_is_roots_and_gives_back_what_was_put_in(hosts: list[Expected])
         }
 
 
+def test_secret_files_are_shown_to_every_process_and_are_in_no_other_file(hosts: list[Expected]) -> None:
+    for rendered in hosts:
+        app, secrets = rendered.value("app_name"), rendered.value("django_secret_files")
+        folder = f"/etc/{app}/credentials"
+        assert rendered.matching(rf"{folder}/.+") == [f"{folder}/{name}" for name in sorted(secrets)]
+        units = rendered.matching(rf"/etc/systemd/system/{app}-(web|worker|timer)[^/]*\.service")
+        for path in [*units, f"/usr/local/lib/samestack/{app}-sandbox"] if secrets else []:
+            text = rendered.text(path)
+            assert unit_values(text, "LoadCredential") == [f"{name}:{folder}/{name}" for name in secrets], path
+            if path in units:
+                assert unit_values(text, "Environment") == [f"{name}_FILE=%d/{name}" for name in secrets], path
+        for name, value in secrets.items():
+            entry = rendered.entries[f"{folder}/{name}"]
+            assert (entry["owner"], entry["mode"], entry["secret"]) == ("root", "0600", True)
+            assert [path for path in rendered.entries if value in rendered.text(path)] == [f"{folder}/{name}"]
+            manage = rendered.text(f"/usr/local/bin/{app}-manage")
+            assert f"'{name}_FILE=${{CREDENTIALS_DIRECTORY}}/{name}'" in manage
+
+
 def test_no_apt_run_restarts_services(hosts: list[Expected]) -> None:
     for rendered in hosts:
         there = rendered.matching(r"/etc/needrestart/.*")

@@ -10,10 +10,11 @@ from ..common import priority
 from ..common.errors import HostError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from .place import Place
 
+LOADED = "LoadCredential="
 #: What the role django writes for commands that run once
 SANDBOX = "/usr/local/lib/samestack/{}-sandbox"
 
@@ -36,6 +37,16 @@ def sandbox(app: str) -> list[str]:
     except FileNotFoundError:
         # Provisioned by an earlier version
         return []
+
+
+def told_of_credentials(properties: Iterable[str]) -> list[str]:
+    """Return the words before a command that tell it where its secret files are, as the application's units do.
+
+    `%d` stands for their folder in a unit's file alone; in a command line systemd expands what it tells the process.
+    """
+    loaded = [value[len(LOADED) :].split(":", 1)[0] for value in properties if value.startswith(LOADED)]
+    told = [f"{name}_FILE=${{CREDENTIALS_DIRECTORY}}/{name}" for name in loaded]
+    return ["/usr/bin/env", *told] if told else []
 
 
 def app_command(place: Place, account: Mapping[str, Any], command: Sequence[str]) -> list[str]:
@@ -73,7 +84,7 @@ def app_command(place: Place, account: Mapping[str, Any], command: Sequence[str]
     for value in properties:
         arguments += ["--property", value]
     # systemd expands variables in a command line; the shell is meant to.
-    return [*arguments, "--", *[part.replace("$", "$$") for part in command]]
+    return [*arguments, "--", *told_of_credentials(properties), *[part.replace("$", "$$") for part in command]]
 
 
 def run_as_app(
