@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import pwd
 import stat
 from typing import TYPE_CHECKING
 
 from ..common.errors import HostError
 from ..common.folders import Rights, open_folder
-from ..manifest.sections.accounts import keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+#: A key begins with the length of its kind's name, four bytes of which the first three are nought (RFC 4253, 6.6).
+KEY = "AAAA"
 #: sshd's own (`AuthorizedKeysFile` in sshd_config(5))
 FILES = ("authorized_keys", "authorized_keys2")
 
@@ -23,11 +26,19 @@ def without(text: str, fingerprint: str) -> str:
 
 
 def is_of(line: str, fingerprint: str) -> bool:
-    """Return whether a line lets that key in; what is no key lets nobody in."""
+    """Return whether a line lets that key in: one of its words is the key, whatever options stand before it."""
+    return not line.lstrip().startswith("#") and any(
+        digest(word) == fingerprint for word in line.split() if word.startswith(KEY)
+    )
+
+
+def digest(word: str) -> str:
+    """Return the fingerprint of a public key in base64; "" for what is none."""
     try:
-        return any(found == fingerprint for found, _ in keys(line))
+        content = base64.b64decode(word + "=" * (-len(word) % 4))
     except ValueError:
-        return False
+        return ""
+    return f"SHA256:{base64.b64encode(hashlib.sha256(content).digest()).decode().rstrip('=')}"
 
 
 def revoke(fingerprint: str, *, only_look: bool, accounts: Iterable[pwd.struct_passwd] | None = None) -> list[str]:
