@@ -57,10 +57,4 @@ def lock_stack(on: Run) -> None:
     on.play("lock-stack")
 
 
-@played("secrets", group=GROUP, example="samestack secrets staging", page="secrets")
-def secrets(on: Run) -> None:
-    """Create the encrypted secrets of an environment."""
-    on.play("secrets")
-
-
-VERBS = (provision, undo_provision, upgrade, lock_stack, secrets)
+VERBS = (provision, undo_provision, upgrade, lock_stack)

@@ -81,18 +81,31 @@ def shell(environment: str, rehearsal: bool, host: str) -> None:
 @verb(
     "dbshell",
     group=GROUP,
-    example=["samestack dbshell staging", 'echo "select count(*) from auth_user" | samestack dbshell'],
+    example=[
+        "samestack dbshell staging",
+        "samestack dbshell staging --as owner",
+        'echo "select count(*) from auth_user" | samestack dbshell',
+    ],
     page="manage-shell-logs",
 )
 @machine_options
-def dbshell(environment: str, rehearsal: bool, host: str) -> None:
-    """Open a PostgreSQL prompt on the application's database, as the application's role."""
+@click.option(
+    "--as",
+    "role",
+    type=click.Choice(["reader", "app", "owner"]),
+    default="reader",
+    help="The role: reads; changes rows, as the app does; changes tables, as migrations do.",
+)
+def dbshell(environment: str, rehearsal: bool, host: str, role: str) -> None:
+    """Open a PostgreSQL prompt on the application's database, as a role that only reads, or as another one."""
     # Where the database is, wherever the application runs.
     place = Place(environment, "db", rehearsal=rehearsal, host=host)
     known = place.variables
-    where = [f"--port={known['database_port']}", f"--dbname={known['database_name']}"]
+    app = known["database_user"]
+    user = {"app": app, "owner": known["database_owner"], "reader": f"{app}_reader"}[role]
+    where = [f"--port={known['database_port']}", f"--dbname={known['database_name']}", f"--username={user}"]
     # As that role from the beginning: what a superuser puts on by SET ROLE, a function in a view takes off again.
-    place.become(["sudo", "-u", "postgres", "psql", f"--username={known['database_user']}", *where])
+    place.become(["sudo", "-u", "postgres", "psql", *where])
 
 
 @verb(
@@ -120,7 +133,7 @@ def logs(environment: str, rehearsal: bool, host: str) -> None:
 class Place:
     """A machine of an environment, and how ssh reaches it."""
 
-    WANTED = ("app_name", "database_name", "database_port", "database_user")
+    WANTED = ("app_name", "database_name", "database_port", "database_user", "database_owner")
 
     def __init__(self, environment: str, function: str = "web", *, rehearsal: bool = False, host: str = "") -> None:
         """Take the first machine with a function, else the first there is, or the one that is named."""

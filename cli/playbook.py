@@ -73,7 +73,9 @@ class Run:
         if done.returncode:
             click.echo(done.stdout, err=True, nl=False)
             sys.exit(meaning(done.returncode))
-        return [line for line in done.stdout.splitlines() if line.startswith(begin)]
+        # With several machines, whose word it is stands before it.
+        lines = (re.sub(rf"^[\w.-]+: (?={re.escape(begin)})", "", line) for line in done.stdout.splitlines())
+        return [line for line in lines if line.startswith(begin)]
 
 
 def as_extra_vars(variables: Mapping[str, Any]) -> str:

@@ -2,86 +2,73 @@
 
 from __future__ import annotations
 
-import secrets
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils.errors import SamestackError, failing
-from ..plugin_utils.files import write_whole
-from ..plugin_utils.inventory import environment as in_hand
-from ..plugin_utils.inventory.files import label
-from ..plugin_utils.secrets import keys as store
-from ..plugin_utils.secrets.vault import real_secrets_text, vault_passwords
+from ..plugin_utils.errors import DecisionError, SamestackError, failing
+from ..plugin_utils.inventory.formats import FORMATS, parse_duration
+from ..plugin_utils.secrets import dates, keys, overview
+from ..plugin_utils.secrets.secret_file import SecretFile, secret_file_of
 
-if TYPE_CHECKING:
-    from pathlib import Path
+DAY = 86400
 
 
 class ActionModule(ActionBase):
-    """Make or complete the file with an environment's secrets."""
+    """Make or complete the file with an environment's secrets, and say how old they are."""
 
-    _VALID_ARGS: frozenset[str] = frozenset()
+    _VALID_ARGS = frozenset({"age", "ages"})
     _requires_connection = False
     _supports_check_mode = True
 
     @failing
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return the file, the names that were added, and what is left for people to do (`notes`)."""
+        """Return the file, the names that were added, all of them with their ages, what differs, and notes."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        task_vars = task_vars or {}
-        host, groups = task_vars["inventory_hostname"], task_vars["groups"]
-        folder = in_hand.main_folder(task_vars.get("ansible_inventory_sources") or [])
-        wrong = list(in_hand.environment_problems(task_vars, several=False))
-        if wrong or folder is None:
-            raise SamestackError("\n\n".join(map(str, wrong)) or "there are no decisions beside this inventory")
-        environment = in_hand.environments_of(host, groups)[0]
-        local = in_hand.is_local(host, groups)
+        args = self._task.args
+        usual = days("security_secret_age", args["age"])
+        ages = {name: days(f"security_secret_ages.{name}", text) for name, text in (args.get("ages") or {}).items()}
+        file = secret_file_of(self._loader, task_vars or {})
         try:
-            return result | self._write(folder, environment, local=local)
+            added = self._add(file)
+            known = dates.read(file.path)
         except ValueError as error:
-            file = label(store.secret_file(folder, environment, local=local), folder.parent)
-            raise SamestackError(f"{file} {error}. Correct it, or move it away.") from None
+            raise SamestackError(f"{file.place} {error}. Correct it, or move it away.") from None
+        others = overview.others(file.folder, file.environment, local=file.local)
+        return result | {
+            "changed": bool(added),
+            "file": file.place,
+            "added": added,
+            "notes": [*file.notes, *self._foreign(file, added)],
+            "table": list(overview.table(file.words, known, ages, usual)),
+            "differences": list(overview.differences(file.words, file.values, others)),
+        }
 
-    def _write(self, folder: Path, environment: str, *, local: bool) -> dict[str, Any]:
-        path = store.secret_file(folder, environment, local=local)
-        text = ""
-        if path.exists():
-            text = path.read_text(encoding="utf-8") if local else real_secrets_text(self._loader, folder, environment)
-        values = store.read_secrets(text)
-        new = store.names_to_invent(values)
-        needed = store.needed_secrets(folder)
-        foreign = store.missing_secrets(values, set(needed) - set(new))
-        place = label(path, folder.parent)
-        how = f"edit {place}" if local else f"`ansible-vault edit {place}`"
-        notes = [f"{name} (used in {needed[name]}) cannot be made up. Add it with {how}." for name in foreign]
-        if new and not self._task.check_mode:
-            text = store.with_new_secrets(text, new)
-            notes = (self._write_local(path, text) if local else self._encrypt(folder, environment, text)) + notes
-        return {"changed": bool(new), "file": place, "added": new, "notes": notes}
+    def _add(self, file: SecretFile) -> list[str]:
+        """Give the file what it lacks and may be made up; returns the names."""
+        new = keys.names_to_invent(file.values)
+        if self._task.check_mode:
+            return new
+        if new:
+            file.change(dict(keys.new_values(new)))
+        elif file.values:
+            # What `ansible-vault edit` brought in has no date, but a name.
+            dates.write(file.path, file.values, {})
+        return new
 
     @staticmethod
-    def _write_local(path: Path, text: str) -> list[str]:
-        write_whole(path, text, 0o600)
-        return []
+    def _foreign(file: SecretFile, added: list[str]) -> list[str]:
+        needed = keys.needed_secrets(file.folder)
+        edit = f"`./samestack secrets {file.words} --edit`"
+        return [
+            f"{name} (used in {needed[name]}) cannot be made up. Add it with {edit}."
+            for name in keys.missing_secrets(file.values, set(needed) - set(added))
+        ]
 
-    def _encrypt(self, folder: Path, environment: str, text: str) -> list[str]:
-        """Write the encrypted file; makes up a vault password where the run was given none. Return what to tell."""
-        passwords = vault_passwords(self._loader, folder, environment)
-        notes = []
-        if not passwords:
-            file = store.password_file(folder, environment)
-            password = secrets.token_urlsafe(store.SECRET_BYTES)
-            write_whole(file, f"{password}\n", 0o600)
-            passwords = [(environment, VaultSecret(password.encode()))]
-            notes.append(
-                f"A vault password was made for {environment}: {label(file, folder.parent)}. It is found there by "
-                "itself on this computer. Keep a copy in a password manager: without it the secrets are lost."
-            )
-        vault_id, secret = passwords[0]
-        # `default` is the name that Ansible gives to a password without one; such files carry no name.
-        named = None if vault_id == "default" else vault_id
-        encrypted = VaultLib(passwords).encrypt(text, secret, named)
-        write_whole(store.secret_file(folder, environment, local=False), encrypted, 0o600)
-        return notes
+
+def days(name: str, text: Any) -> int:
+    """Return a duration in whole days; raises DecisionError."""
+    try:
+        return parse_duration(str(text)) // DAY
+    except ValueError as error:
+        raise DecisionError(name, text, str(error), FORMATS["duration"].advice) from error

@@ -66,6 +66,20 @@ def process_units(processes: Mapping[str, Mapping[str, Any]], app: str, kind: st
     return entries
 
 
+def credential_files(values: Mapping[str, Any], app: str) -> list[dict[str, Any]]:
+    """Return `system_state` entries for the files that `LoadCredential=` of the application's units names.
+
+    Root alone reads them; systemd shows each process a copy in memory (systemd.exec(5)).
+    """
+    folder, renew = f"/etc/{app}/credentials", f"touch /var/lib/samestack/owed/{app}"
+    files = [
+        {"path": f"{folder}/{name}", "content": str(value), "mode": "0600", "secret": True, "apply": renew}
+        for name, value in values.items()
+    ]
+    # What is declared no more goes.
+    return [{"path": folder, "state": "directory", "mode": "0700", "exclusive": True, "secret": True}, *files]
+
+
 class FilterModule:
     """The filters, by the names that templates use."""
 
@@ -75,4 +89,5 @@ class FilterModule:
             "systemd_environment": systemd_environment,
             "systemd_argument": systemd_argument,
             "process_units": process_units,
+            "credential_files": credential_files,
         }

@@ -1,84 +1,90 @@
 #!/usr/bin/python
-"""The application's role, database and extensions in a PostgreSQL server on this host."""
+"""The application's database, its roles and its extensions in a PostgreSQL server on this host."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: postgresql_application
-short_description: An application's database, its owner and its extensions, in one step
+short_description: An application's database, its roles and its extensions, in one step
 description:
-  - Looks at everything with one C(psql) run and changes only what differs. A run without changes costs one remote call,
-    and the host needs no database driver for Python. The modules of C(community.postgresql) would be three calls (1 to
-    2 s a run), that driver on every host, and a collection to install.
-  - The role may log in and nothing else. Another one, C(samestack), is a member of C(pg_monitor); the recorder reads
-    catalogues as that. Nobody of ours is a superuser inside the application's database, but for an extension that its
-    owner may not create.
-  - What the role could do beyond that, and which others are superusers, is said, since no run of ours has given it.
-  - The database is UTF-8 and sorts by code point (C.UTF-8), the same on every release of the operating system.
+  - Looks at everything with a few C(psql) runs and changes only what differs. A run without changes costs one remote
+    call, and the host needs no database driver for Python. The modules of C(community.postgresql) would be a dozen
+    calls, that driver on every host, and a collection to install.
+  - The owner has the database and everything in it, and migrates. The application's role is in a group that changes
+    rows (O(user) and C(_writers)); another role reads (O(user) and C(_reader)). What belonged to the application before
+    is given to the owner. The database is UTF-8 and sorts by code point (C.UTF-8), the same on every release of the
+    operating system.
+  - The superuser does nothing in the application's database. What needs one there (extensions that PostgreSQL does not
+    call trusted) is made before anybody else gets in, or while nothing else of its kind is in there.
+  - Says which roles are as good as a superuser without being one of the server's own.
 options:
   database: {description: Name of the database., type: str, required: true}
-  user: {description: Role that owns it., type: str, required: true}
+  user: {description: Role that logs in as the application., type: str, required: true}
+  owner:
+    description: Role that owns the database; the application's own, where that makes tables at run time.
+    type: str
+    required: true
   password:
     description:
-      - Password of the role, for connections over the network. The server is given its SCRAM verifier (RFC 5803), so
-        that the password itself is in no log. Left alone when empty.
+      - Password of the application's role, for connections over the network. The server is given its SCRAM verifier
+        (RFC 5803), so that the password itself is in no log. Left alone when left out, taken away when empty.
+    type: str
+  second_password:
+    description:
+      - Password of a second role (O(user) and C(_b)) that becomes the first when it has logged in, so that one of two
+        passwords can be replaced while the other is used. Without one, it cannot log in.
     type: str
     default: ""
+  owner_password: {description: The same of the owner., type: str, default: ""}
+  tests: {description: The owner makes databases for the application's tests., type: bool, default: false}
   extensions: {description: Extensions of the database., type: list, elements: str, default: []}
   port: {description: Port of the server; names the socket., type: int, default: 5432}
 author: Samestack
 """
 
 EXAMPLES = r"""
-- name: Create the application's role and database
+- name: Create the application's roles and database
   samestack.core.postgresql_application:
     database: noticeboard
     user: noticeboard
+    owner: noticeboard_owner
     extensions: [unaccent]
 """
 
 RETURN = r"""
 done: {description: What was changed., type: list, elements: str, returned: always}
-say: {description: Rights that no run of ours has given., type: list, elements: str, returned: always}
+say: {description: Rights that no run has given., type: list, elements: str, returned: always}
 """
 
 import base64
 import hashlib
 import hmac
-import json
 import os
-import pwd
-import subprocess
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.common import postgresql
-from ..module_utils.common.postgresql import READER, SERVER_DATABASE, SUPERUSER, identifier, literal
+from ..module_utils.common.errors import HostError
+from ..module_utils.common.postgresql import READER, identifier, literal
+from ..module_utils.postgresql import extensions
+from ..module_utils.postgresql.ownership import (
+    CLOSED,
+    Names,
+    hand_over,
+    look_at_roles,
+    membership_changes,
+    role_changes,
+    settle,
+)
+from ..module_utils.postgresql.server import Server
 
-# PostgreSQL's own default (scram_iterations) and salt length
-ITERATIONS, SALT_BYTES = 4096, 16
-PRIVILEGES = ("rolsuper", "rolcreaterole", "rolcreatedb", "rolreplication", "rolbypassrls")
-
-LOOK = """
-SELECT json_build_object(
-  'role', (SELECT row_to_json(r) FROM (SELECT rolcanlogin, {privileges}, rolpassword
-           FROM pg_authid WHERE rolname = {user}) r),
-  'reader', (SELECT row_to_json(r) FROM (SELECT rolcanlogin, {privileges}, pg_has_role(oid, 'pg_monitor', 'MEMBER')
-             AS monitors FROM pg_authid WHERE rolname = {reader}) r),
-  'superusers', (SELECT coalesce(json_agg(rolname ORDER BY 1), '[]') FROM pg_authid
-                 WHERE rolsuper AND rolname NOT IN ({user}, {reader}, {superuser})),
-  'owner', (SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = {database}))
-"""
 #: What each privilege is called
-WORDS = {
+RIGHTS = {
     "rolsuper": "superuser", "rolcreaterole": "may make roles", "rolcreatedb": "may make databases",
     "rolreplication": "may replicate", "rolbypassrls": "sees rows of others",
 }  # fmt: skip
-
-
-class ServerError(Exception):
-    """psql failed; the text is what it said."""
+# PostgreSQL's own default (scram_iterations) and salt length
+ITERATIONS, SALT_BYTES = 4096, 16
 
 
 def scram_verifier(password: str, salt: bytes, iterations: int = ITERATIONS) -> str:
@@ -99,89 +105,94 @@ def password_matches(password: str, stored: str | None) -> bool:
     return hmac.compare_digest(scram_verifier(password, base64.b64decode(salt), int(iterations)), stored)
 
 
-class Server:
-    """The server on this host."""
-
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.account = pwd.getpwnam(postgresql.ACCOUNT)
-
-    def run(self, sql: str, database: str = SERVER_DATABASE, role: str = SUPERUSER) -> str:
-        """Run SQL and return its bare output; raises ServerError."""
-        return self.play(postgresql.psql(port=self.port, database=database, role=role), sql, role)
-
-    def create_extension(self, name: str, database: str, owner: str) -> None:
-        """Create an extension as the database's owner, or as the superuser if it is not trusted; raises ServerError."""
-        sql = f"CREATE EXTENSION {identifier(name)} CASCADE;"
-        try:
-            self.run(sql, database, owner)
-        except ServerError as error:
-            if "permission denied to create extension" not in str(error):
-                raise
-            # Its script belongs to the distribution; what it names is looked for in no schema of the application's.
-            command = postgresql.psql(port=self.port)
-            command[command.index("-d") + 1] = database
-            self.play(command, f"CREATE EXTENSION {identifier(name)} SCHEMA public CASCADE;", SUPERUSER)
-
-    def play(self, command: list[str], sql: str, role: str) -> str:
-        """Run a psql and return what it prints; raises ServerError."""
-        done = subprocess.run(
-            command, input=sql, capture_output=True, text=True, check=False, cwd="/",
-            user=self.account.pw_uid, group=self.account.pw_gid, extra_groups=[],
-            env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), **postgresql.settings(role, "provision")},
-        )  # fmt: skip
-        if done.returncode:
-            raise ServerError(done.stderr.strip())
-        return done.stdout
+def password_changes(found: dict[str, Any] | None, user: str, password: str) -> list[tuple[str, str]]:
+    """Return (what, SQL) that give a role its password, or take it away where that is empty."""
+    stored = (found or {}).get("rolpassword")
+    if not password:
+        gone = f"ALTER ROLE {identifier(user)} PASSWORD NULL;"
+        return [(f"take the password of {user} away", gone)] if stored else []
+    if password_matches(password, stored):
+        return []
+    verifier = scram_verifier(password, os.urandom(SALT_BYTES))
+    return [(f"set the password of {user}", f"ALTER ROLE {identifier(user)} PASSWORD {literal(verifier)};")]
 
 
-def role_changes(found: dict[str, Any] | None, user: str, password: str) -> list[tuple[str, str]]:
-    """Return (what, SQL) that bring the role to its state."""
-    name = identifier(user)
-    changes = []
-    if found is None:
-        changes.append((f"create role {user}", f"CREATE ROLE {name} LOGIN;"))
-    elif not found["rolcanlogin"] or any(found[privilege] for privilege in PRIVILEGES):
-        allowed = "LOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS"
-        changes.append((f"alter role {user}", f"ALTER ROLE {name} {allowed};"))
-    if password and not password_matches(password, (found or {}).get("rolpassword")):
-        verifier = scram_verifier(password, os.urandom(SALT_BYTES))
-        changes.append((f"set the password of {user}", f"ALTER ROLE {name} PASSWORD {literal(verifier)};"))
-    return changes
-
-
-def reader_changes(found: dict[str, Any] | None) -> list[tuple[str, str]]:
-    """Return (what, SQL) that bring the role that reads catalogues to its state."""
-    changes = role_changes(found, READER, "")
-    if not (found or {}).get("monitors"):
-        changes.append((f"let {READER} read statistics", f"GRANT pg_monitor TO {identifier(READER)};"))
-    return changes
-
-
-def unexpected(found: dict[str, Any], user: str) -> list[str]:
-    """Return what no run of ours has given: rights of our roles, which are taken away, and other superusers."""
+def unexpected(found: dict[str, Any], names: Names, tests: bool) -> list[str]:
+    """Return what no run has given: rights of these roles, which are taken away, and others as good as a superuser."""
+    wanted, powerful = names.roles(tests=tests), set(found["powerful"])
     lines = []
-    for name, role in ((user, found["role"]), (READER, found["reader"])):
-        more = [word for privilege, word in WORDS.items() if (role or {}).get(privilege)]
-        if more:
+    for one in wanted:
+        role = found["roles"].get(one.name) or {}
+        more = [word for right, word in RIGHTS.items() if role.get(right) and right not in one.privileges]
+        # The owner is in the application's role, whatever that is.
+        if one.name in powerful and not more and not powerful.intersection(one.groups):
+            more = ["in a group that is as good as a superuser"]
+        # Whether the owner makes databases, for tests, is decided, and may have been decided otherwise.
+        if more and not (more == [RIGHTS["rolcreatedb"]] and one.name == names.owner):
             lines.append(
-                f"The role {name} had more rights than it was given: {', '.join(more)}. They are taken away; somebody "
-                "had the rights of the server's superuser. `./samestack drift` shows since when."
+                f"The role {one.name} had more rights than it was given: {', '.join(more)}. They are taken away; "
+                "somebody had the rights of the server's superuser. `./samestack drift` shows since when."
             )
-    if found["superusers"]:
-        lines.append(f"Superusers of the database server that are not its own: {', '.join(found['superusers'])}")
+    if others := sorted(powerful - {one.name for one in wanted}):
+        lines.append(f"Superusers of the database server that are not its own: {', '.join(others)}")
     return lines
 
 
-def database_changes(owner: str | None, database: str, user: str) -> list[tuple[str, str]]:
-    """Return (what, SQL) that bring the database to its state."""
-    name, role = identifier(database), identifier(user)
-    if owner is None:
+class Application:
+    """The application's database and roles, as they have to be."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        """Take the module."""
+        self.params, self.dry = module.params, module.check_mode
+        self.server = Server(self.params["port"], "provision")
+        self.names = Names(self.params["database"], self.params["user"], self.params["owner"])
+        self.done: list[str] = []
+
+    def change(self, changes: list[tuple[str, str]]) -> None:
+        """Do what the superuser does, in its own database."""
+        for what, sql in changes:
+            self.done.append(what)
+            if not self.dry:
+                self.server.sql(sql)
+
+    def run(self) -> dict[str, Any]:
+        """Bring everything about; returns what was found of the roles before. Raises HostError."""
+        names, params = self.names, self.params
+        found = look_at_roles(self.server, names, names.roles())
+        roles = found["roles"]
+        second = bool(params["second_password"])
+        wanted = names.roles(tests=params["tests"], second=second if second or names.second in roles else None)
+        for role in wanted:
+            self.change(role_changes(roles.get(role.name), role))
+        self.change(membership_changes(found["members"], wanted, found["powerful"], names))
+        if params["password"] is not None:
+            self.change(password_changes(roles.get(names.user), names.user, params["password"]))
+        if second and f"role={names.user}" not in (found["second"] or []):
+            sql = f"ALTER ROLE {identifier(names.second)} SET role TO {literal(names.user)};"
+            self.change([(f"let {names.second} be {names.user}", sql)])
+        self.change(password_changes(roles.get(names.second), names.second, params["second_password"]))
+        if names.owner != names.user and params["owner_password"]:
+            self.change(password_changes(roles.get(names.owner), names.owner, params["owner_password"]))
+        if found["owner"] is None:
+            self.create()
+        if found["owner"] != names.owner:
+            name, owner = identifier(names.database), identifier(names.owner)
+            closed = found["owner"] is None or found["closed"]
+            give = hand_over(names.database, names.owner) if closed else f"ALTER DATABASE {name} OWNER TO {owner};"
+            self.change([(f"give database {names.database} to {names.owner}", give)])
+        # In check mode nobody may look who is not there yet.
+        if not self.dry or (found["owner"] and READER in roles):
+            self.done += settle(self.server, names, dry=self.dry)
+            self.done += extensions.install(self.server, names, params["extensions"], dry=self.dry)
+        return found
+
+    def create(self) -> None:
+        """Create the database; nobody is in it before the superuser has made what only it may make there."""
+        name = self.names.database
         settings = "ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8' TEMPLATE template0"
-        return [(f"create database {database}", f"CREATE DATABASE {name} OWNER {role} {settings};")]
-    if owner != user:
-        return [(f"give database {database} to {user}", f"ALTER DATABASE {name} OWNER TO {role};")]
-    return []
+        self.change([(f"create database {name}", f"CREATE DATABASE {identifier(name)} {settings} {CLOSED};")])
+        if not self.dry:
+            extensions.install_in_fresh(self.server, name, self.params["extensions"])
 
 
 def main() -> None:
@@ -190,41 +201,27 @@ def main() -> None:
         argument_spec={
             "database": {"type": "str", "required": True},
             "user": {"type": "str", "required": True},
-            "password": {"type": "str", "default": "", "no_log": True},
+            "owner": {"type": "str", "required": True},
+            "password": {"type": "str", "no_log": True},
+            "second_password": {"type": "str", "default": "", "no_log": True},
+            "owner_password": {"type": "str", "default": "", "no_log": True},
+            "tests": {"type": "bool", "default": False},
             "extensions": {"type": "list", "elements": "str", "default": []},
             "port": {"type": "int", "default": 5432},
         },
         supports_check_mode=True,
     )
     params = module.params
-    server = Server(params["port"])
-    look = LOOK.format(
-        privileges=", ".join(PRIVILEGES),
-        user=literal(params["user"]),
-        reader=literal(READER),
-        superuser=literal(SUPERUSER),
-        database=literal(params["database"]),
-    )
+    application = Application(module)
     try:
-        found = json.loads(server.run(look))
-        changes = role_changes(found["role"], params["user"], params["password"]) + reader_changes(found["reader"])
-        changes += database_changes(found["owner"], params["database"], params["user"])
-        if not module.check_mode:
-            for _, sql in changes:
-                server.run(sql)
-        missing = params["extensions"]
-        # In check mode a database that is not there yet has none.
-        if missing and not (module.check_mode and found["owner"] is None):
-            there = server.run("SELECT extname FROM pg_catalog.pg_extension;", params["database"], params["user"])
-            missing = [name for name in missing if name not in there.split()]
-            for name in missing if not module.check_mode else []:
-                server.create_extension(name, params["database"], params["user"])
-    except ServerError as error:
-        module.fail_json(msg=f"PostgreSQL refused: {error}")
-    done = [what for what, _ in changes] + [f"create extension {name}" for name in missing]
-    after = "".join(f"{line}\n" for line in done)
-    say = unexpected(found, params["user"])
-    module.exit_json(changed=bool(done), done=done, say=say, diff={"before": "", "after": after})
+        found = application.run()
+    except HostError as error:
+        module.fail_json(msg=f"PostgreSQL refused: {error}", hint=error.hint)
+    after = "".join(f"{line}\n" for line in application.done)
+    say = unexpected(found, application.names, params["tests"])
+    module.exit_json(
+        changed=bool(application.done), done=application.done, say=say, diff={"before": "", "after": after}
+    )
 
 
 if __name__ == "__main__":

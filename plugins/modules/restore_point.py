@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 module: restore_point
 short_description: The database as it was before a release
 description:
-  - Works on the machine with the database server, as its superuser.
+  - Works on the machine with the database server; in the database as nobody but its owner.
   - C(taken) copies the database (C(pg_dump -Fc)) and keeps the newest O(keep) copies. C(listed) tells which there are.
   - C(restored) fills a new database beside, then ends the sessions of the present one and exchanges the names in one
     transaction. The replaced database stays under a dated name until the next restore or copy.
@@ -15,6 +15,8 @@ extends_documentation_fragment: [samestack.core.release]
 options:
   state: {description: What is wanted., type: str, choices: [taken, listed, restored], default: listed}
   database: {description: The database., type: str, required: true}
+  database_user: {description: Role that logs in as the application., type: str, required: true}
+  database_owner: {description: Role that owns the database., type: str, required: true}
   port: {description: Port of the server; names its socket., type: int, default: 5432}
   release_id: {description: The release that serves., type: str, default: ""}
   before: {description: The release that is about to go live., type: str, default: ""}
@@ -30,6 +32,8 @@ EXAMPLES = r"""
     state: taken
     app: noticeboard
     database: noticeboard
+    database_user: noticeboard
+    database_owner: noticeboard_owner
     release_id: 0a1b2c3d4e5f
     before: 5e4d3c2b1a00
 """
@@ -58,6 +62,8 @@ def main() -> None:
         argument_spec=release_argument_spec(
             state={"type": "str", "choices": ["taken", "listed", "restored"], "default": "listed"},
             database={"type": "str", "required": True},
+            database_user={"type": "str", "required": True},
+            database_owner={"type": "str", "required": True},
             port={"type": "int", "default": 5432},
             release_id={"type": "str", "default": ""},
             before={"type": "str", "default": ""},

@@ -11,13 +11,20 @@ description:
     the run; without one, a password is made and kept in C(.samestack/vault-password-<environment>). What is there
     already stays as it is. No value is shown.
   - For local machines the file is C(.samestack/secrets/<environment>.yml), not encrypted.
+  - Names and dates are in a file beside it, C(<environment>.dates.yml), which is not encrypted. So it can be said how
+    old each secret is, and what another environment lacks, without a password of that.
   - Runs on the control node and touches no host.
+options:
+  age: {description: "How old a secret may be, such as C(365d).", type: str, required: true}
+  ages: {description: "The same for some of them, by name.", type: dict, default: {}}
 author: Samestack
 """
 
 EXAMPLES = r"""
 - name: Create the environment's secrets
   samestack.core.write_secrets:
+    age: 365d
+    ages: {vault_mail_password: 90d}
   run_once: true
 """
 
@@ -33,6 +40,16 @@ added:
   elements: str
 notes:
   description: What is left for people to do.
+  returned: success
+  type: list
+  elements: str
+table:
+  description: A line for each secret, with its age.
+  returned: success
+  type: list
+  elements: str
+differences:
+  description: Which environment lacks which secrets.
   returned: success
   type: list
   elements: str

@@ -44,20 +44,34 @@ def test_text_and_time(database: Machine) -> None:
     assert query(database, "show timezone") in ("Etc/UTC", "UTC")
 
 
-def test_the_role_owns_its_database_and_no_more(database: Machine) -> None:
-    names = own(database)
-    assert (
-        query(database, "select pg_get_userbyid(datdba) from pg_database where datname = :'name'", **names)
-        == names["role"]
-    )
-    sql = "select rolsuper or rolcreatedb or rolcreaterole from pg_roles where rolname = :'role'"
-    assert query(database, sql, **names) == "f"
+def test_the_owner_owns_everything_and_the_application_changes_rows(database: Machine) -> None:
+    names = own(database) | {"owner": database.variable("database_owner")}
+    sql = "select pg_get_userbyid(datdba) from pg_database where datname = :'name'"
+    assert query(database, sql, **names) == names["owner"]
+    sql = "select rolname from pg_roles where rolsuper or rolcreaterole or rolcreatedb"
+    makes = {names["owner"]} if database.value("postgresql_tests") else set()
+    assert set(query(database, sql).split()) == {"postgres"} | makes
+    inside = f"dbname={names['name']}"
+    others = """select n.nspname || '.' || relname from pg_class c join pg_namespace n on n.oid = relnamespace
+        where nspname !~ '^pg_' and nspname <> 'information_schema' and relkind in ('r', 'p', 'v', 'S')
+        and pg_get_userbyid(relowner) <> :'owner'
+        and not exists (select from pg_depend d where d.objid = c.oid and d.deptype = 'e')"""
+    assert query(database, others, connection=inside, **names) == ""
+    rights = """select bool_and(has_table_privilege(:'role', c.oid, 'SELECT')
+        and has_table_privilege(:'role', c.oid, 'INSERT') = (relname <> 'django_migrations')
+        and not has_table_privilege(:'role', c.oid, 'TRIGGER')) from pg_class c
+        where relkind = 'r' and relnamespace = 'public'::regnamespace and pg_get_userbyid(relowner) = :'owner'"""
+    if names["owner"] != names["role"]:
+        assert query(database, rights, connection=inside, **names) in ("t", "")
 
 
 def test_only_the_application_is_let_in_without_a_password(database: Machine) -> None:
     connection = "user={role} dbname={name}".format(**own(database))
+    owner = f"user={database.variable('database_owner')} dbname={database.variable('database_name')}"
     for peer in database.value("postgresql_peers"):
         assert query(database, "select 1", peer, connection) == "1"
+    for peer in database.value("postgresql_owner_peers"):
+        assert query(database, "select 1", peer, owner) == "1"
     stranger = "cd / && setpriv --reuid www-data --regid www-data --init-groups"
     assert database.host.run(f"{stranger} psql -X -d '{connection}' -c 'select 1'").rc != 0
 

@@ -8,7 +8,7 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import VaultLib, VaultSecret
 
-from plugins.plugin_utils.secrets.keys import needed_secrets, with_new_secrets
+from plugins.plugin_utils.secrets.keys import needed_secrets, new_values, with_values
 from plugins.plugin_utils.secrets.vault import secret_problems
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def file(project: Project) -> Path:
 
 
 def complete(project: Project) -> str:
-    return with_new_secrets("", needed_secrets(project.file("")))
+    return with_values("", new_values(needed_secrets(project.file(""))))
 
 
 def encrypt(text: str) -> bytes:

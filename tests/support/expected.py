@@ -31,6 +31,7 @@ CERTIFICATE_AUTHORITY = authority_pem(new_authority())
 SECRETS = {
     "vault_app_secret_key": "tests-$x\"y'`z\\ %n #",
     "vault_database_password": "tests/database:password@#%",
+    "vault_database_owner_password": "tests/owner:password@#%",
     "vault_redis_password": "tests-redis-password",
     "vault_ca_certificate": CERTIFICATE_AUTHORITY["certificate"],
     "vault_ca_key": CERTIFICATE_AUTHORITY["key"],

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 #: Copied as it stands
 RECORDER = "/usr/local/lib/samestack/recorder/"
 NGINX_SITE = r"/etc/nginx/conf\.d/.*"
-SECRETS = ("vault_app_secret_key", "vault_database_password", "vault_redis_password", "vault_ca_key")
+SECRETS = (
+    "vault_app_secret_key", "vault_database_password", "vault_database_owner_password", "vault_redis_password",
+    "vault_ca_key",
+)  # fmt: skip
 
 
 def version(text: str) -> tuple[int, ...]:
@@ -88,6 +91,20 @@ def test_secrets_stand_only_in_files_that_others_cannot_read(hosts: list[Expecte
                 assert (entry["mode"], entry["secret"]) == ("0600", True), path
 
 
+def test_migrations_have_the_applications_environment_but_for_the_databases_role(hosts: list[Expected]) -> None:
+    for rendered in hosts:
+        app, user = rendered.value("app_name"), rendered.value("database_user")
+        path = f"/etc/{app}/owner.env"
+        if f"/etc/{app}/env" not in rendered.entries or rendered.entries[path]["state"] == "absent":
+            continue
+        assert (rendered.entries[path]["owner"], rendered.entries[path]["mode"]) == ("root", "0600")
+        served, owner = (environment(rendered.text(f"/etc/{app}/{name}")) for name in ("env", "owner.env"))
+        assert {name for name in owner if owner[name] != served.get(name)} <= {"DATABASE_URL"}
+        assert served.keys() == owner.keys()
+        assert served["DATABASE_URL"].startswith(f"postgresql://{user}@") == rendered.value("database_is_local")
+        assert owner["DATABASE_URL"].startswith(f"postgresql://{user}_owner")
+
+
 def test_env_file_is_roots_and_gives_back_what_was_put_in(hosts: list[Expected]) -> None:
     for rendered in hosts:
         app = rendered.value("app_name")
@@ -101,6 +118,25 @@ def test_env_file_is_roots_and_gives_back_what_was_put_in(hosts: list[Expected])
         assert found == {
             name: str(item).lower() if isinstance(item, bool) else str(item) for name, item in wanted.items()
         }
+
+
+def test_secret_files_are_shown_to_every_process_and_are_in_no_other_file(hosts: list[Expected]) -> None:
+    for rendered in hosts:
+        app, secrets = rendered.value("app_name"), rendered.value("django_secret_files")
+        folder = f"/etc/{app}/credentials"
+        assert rendered.matching(rf"{folder}/.+") == [f"{folder}/{name}" for name in sorted(secrets)]
+        units = rendered.matching(rf"/etc/systemd/system/{app}-(web|worker|timer)[^/]*\.service")
+        for path in [*units, f"/usr/local/lib/samestack/{app}-sandbox"] if secrets else []:
+            text = rendered.text(path)
+            assert unit_values(text, "LoadCredential") == [f"{name}:{folder}/{name}" for name in secrets], path
+            if path in units:
+                assert unit_values(text, "Environment") == [f"{name}_FILE=%d/{name}" for name in secrets], path
+        for name, value in secrets.items():
+            entry = rendered.entries[f"{folder}/{name}"]
+            assert (entry["owner"], entry["mode"], entry["secret"]) == ("root", "0600", True)
+            assert [path for path in rendered.entries if value in rendered.text(path)] == [f"{folder}/{name}"]
+            manage = rendered.text(f"/usr/local/bin/{app}-manage")
+            assert f"'{name}_FILE=${{CREDENTIALS_DIRECTORY}}/{name}'" in manage
 
 
 def test_no_apt_run_restarts_services(hosts: list[Expected]) -> None:

@@ -387,3 +387,18 @@ def test_make_has_every_verb(make: Any) -> None:
         context = click.Context(command(), info_name="samestack")
         if name not in {"maintenance"}:
             VERBS[name].make_context(name, given[1:], parent=context)
+
+
+def test_answers_for_programs_are_found_behind_the_name_of_their_host(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "says"
+    program.write_text("#!/bin/sh\necho 'Play: x'; echo 'web-1.net: {\"a\": 1}'; echo '{\"b\": 2}'\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setattr(playbook.Run, "arguments", lambda *_, **__: [str(program)])
+    assert playbook.Run("staging").lines("releases", "{") == ['{"a": 1}', '{"b": 2}']
+
+
+def test_nobody_rotates_what_is_no_secret_or_a_part_of_the_machines() -> None:
+    assert "databse: there is no such secret. Did you mean `database`?" in said("rotate", "staging", "databse")
+    assert "would be cut off" in said("rotate", "staging", "ca", "--limit", "web1")

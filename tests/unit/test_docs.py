@@ -11,6 +11,7 @@ import yaml
 from cli.__main__ import command
 from docs import reference, verbs
 from plugins.plugin_utils.inventory.files import own_settings
+from plugins.plugin_utils.secrets import rotation
 from plugins.plugin_utils.secrets.keys import invented_secrets
 
 REPO = Path(__file__).resolve().parents[2]
@@ -83,7 +84,7 @@ def test_every_variable_exists(page: str) -> None:
     roles = {name for role in reference.ROLES for name in reference.options_of(role, "main")}
     known = roles | set(reference.options_of("preflight", "decisions"))
     # Secrets have names, and values elsewhere.
-    known |= invented_secrets() | {setting.name for setting in own_settings()}
+    known |= invented_secrets() | set(rotation.kinds()) | {setting.name for setting in own_settings()}
     for name in re.findall(rf"\b(?:{'|'.join(prefixes)})_[a-z_]+[a-z]\b(?!/|\.py)", code_of(page)):
         assert name in known, f"{page}: there is no variable {name}"
 

@@ -170,3 +170,11 @@ def test_files_of_this_computer_are_relative_to_the_repository() -> None:
 def test_the_batch_is_known_before_any_host() -> None:
     assert FILTERS["release_batch"]({"web1": {"release_batch": 2}}) == "2"
     assert FILTERS["release_batch"]({}) == "100%"
+
+
+def test_secret_files_are_root_s_alone_and_renew_the_application() -> None:
+    folder, file = systemd.credential_files({"MAIL": "a\nb"}, "shop")
+    assert (folder["path"], folder["mode"], folder["exclusive"]) == ("/etc/shop/credentials", "0700", True)
+    assert (file["path"], file["content"]) == ("/etc/shop/credentials/MAIL", "a\nb")
+    assert (file["mode"], file["secret"], file["apply"]) == ("0600", True, "touch /var/lib/samestack/owed/shop")
+    assert systemd.credential_files({}, "shop") == [folder]

@@ -337,3 +337,23 @@ def test_ages_and_rows_of_names_are_short() -> None:
     ]  # fmt: skip
     assert few(["a", "b"]) == "a, b"
     assert few([str(number) for number in range(20)]) == "20 (0, 1 … 19)"
+
+
+def test_what_only_a_superuser_restores_is_left_out() -> None:
+    lines = [
+        "; Archive created at 2026-11-28",
+        "2; 3079 16385 EXTENSION - postgis ",
+        "3; 0 0 COMMENT - EXTENSION postgis ",
+        "215; 1259 16390 TABLE public board_notice shop",
+        "216; 1259 16391 SEQUENCE public board_notice_id_seq shop",
+        "3310; 0 16390 TABLE DATA public board_notice shop",
+        "3311; 0 16391 SEQUENCE SET public board_notice_id_seq shop",
+        "3312; 0 16400 TABLE DATA public spatial_ref_sys postgres",
+        "4; 3466 16500 EVENT TRIGGER - planted postgres",
+        "5; 826 16501 DEFAULT ACL - DEFAULT PRIVILEGES FOR TABLES shop_owner",
+        "6; 826 16502 DEFAULT ACL - DEFAULT PRIVILEGES FOR TABLES somebody",
+        "7; 6104 16503 PUBLICATION - everything postgres",
+        "8; 6104 16504 PUBLICATION - notices shop",
+    ]
+    left_out = [line for line in lines if line not in restore_points.restorable(lines, ("shop_owner", "shop"))]
+    assert left_out == [lines[index] for index in (2, 7, 8, 10, 11)]

@@ -293,6 +293,17 @@ def test_commands_are_confined_by_what_the_host_has(tmp_path: Path, monkeypatch:
     ]
 
 
+def test_commands_are_told_where_their_secret_files_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """systemd expands the folder, which nobody knows before the unit runs; what the command says stays as it is."""
+    monkeypatch.setattr(application, "SANDBOX", str(tmp_path / "{}-sandbox"))
+    loaded = "LoadCredential=MAIL:/etc/shop/credentials/MAIL\nLoadCredential=PAY:/etc/shop/credentials/PAY\n"
+    (tmp_path / "shop-sandbox").write_text(loaded, encoding="utf-8")
+    command = app_command(Place(str(tmp_path / "shop"), "0a"), ACCOUNT, ["sh", "-c", "echo $MAIL_FILE"])
+    told = [f"{name}_FILE=${{CREDENTIALS_DIRECTORY}}/{name}" for name in ("MAIL", "PAY")]
+    assert command[command.index("--") :] == ["--", "/usr/bin/env", *told, "sh", "-c", "echo $$MAIL_FILE"]
+    assert [part for part in command if part.startswith("LoadCredential=")] == loaded.splitlines()
+
+
 def test_live_code_may_be_written_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "live").mkdir()
     (tmp_path / "shared").mkdir()

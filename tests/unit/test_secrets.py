@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from plugins.plugin_utils.files import write_whole
-from plugins.plugin_utils.secrets import keys
+from plugins.plugin_utils.secrets import dates, keys
 from plugins.plugin_utils.secrets.authority import parse_authority
 from plugins.plugin_utils.secrets.keys import (
     invented_secrets,
@@ -16,8 +17,9 @@ from plugins.plugin_utils.secrets.keys import (
     missing_secrets,
     names_to_invent,
     needed_secrets,
+    new_values,
     read_secrets,
-    with_new_secrets,
+    with_values,
 )
 
 if TYPE_CHECKING:
@@ -68,7 +70,7 @@ def test_local_secrets_grow_and_keep_what_people_wrote(folder: Path, monkeypatch
 
 
 def test_new_values_are_long_and_all_different() -> None:
-    values = read_secrets(with_new_secrets("", [f"vault_{number}" for number in range(50)]))
+    values = new_values(f"vault_{number}" for number in range(50))
     assert len(set(values.values())) == 50
     assert {len(value) for value in values.values()} == {64}
 
@@ -106,3 +108,62 @@ def test_private_files_are_never_half_written(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["x"]
     path.chmod(0o644)
     assert is_readable_by_others(path)
+
+
+WRITTEN = """\
+---
+# mine
+vault_a: old  # of mine
+
+vault_b: |
+  -----BEGIN-----
+  x
+  -----END-----
+# about c
+vault_c: "it's: #1"
+vault_d:
+"""
+
+
+def test_values_change_and_what_people_wrote_stays() -> None:
+    pem = "-----BEGIN-----\ny\n-----END-----\n"
+    text = with_values(WRITTEN, {"vault_a": "new", "vault_b": pem, "vault_d": "$x\"y'`z\\ %n #", "vault_e": None})
+    assert read_secrets(text) == {
+        "vault_a": "new", "vault_b": pem, "vault_c": "it's: #1", "vault_d": "$x\"y'`z\\ %n #",
+    }  # fmt: skip
+    assert text.startswith('---\n# mine\n\n# about c\nvault_c: "it\'s: #1"\n')
+    assert "vault_b: |\n  -----BEGIN" in text
+    assert read_secrets(with_values(text, {"vault_b": None, "vault_c": None})).keys() == {"vault_a", "vault_d"}
+
+
+@pytest.mark.parametrize("text", ["", "---\n", "# nothing\n", "{vault_a: x, vault_b: y}\n", "vault_b: y"])
+@pytest.mark.parametrize(
+    "value", ["1", "yes", " x", "x\ny", "x\n", "é 😀", "a: b", "!x", "2026-01-01", "\t", "x\n y\n"]
+)
+def test_any_value_comes_back_as_it_was(text: str, value: str) -> None:
+    found = read_secrets(with_values(text, {"vault_a": value}))
+    assert found.pop("vault_a") == value
+    assert found in ({}, {"vault_b": "y"})
+
+
+def test_values_that_are_passing_are_nobodys_need(folder: Path) -> None:
+    file = folder / "group_vars" / "all" / "more.yml"
+    file.write_text('z: "{{ vault_mail_password_next | default(vault_mail_password_previous) }}"\n', encoding="utf-8")
+    assert set(needed_secrets(folder)) == {*invented_secrets(), "vault_mail_password"}
+
+
+def test_dates_are_beside_the_secrets(folder: Path) -> None:
+    local_secrets(folder, "dev")
+    path = folder.parent / ".samestack" / "secrets" / "dev.yml"
+    assert dates.read(path)["vault_app_secret_key"] == dates.today()
+    dates.write(path, ["vault_x", "vault_app_secret_key"], {"vault_x": datetime.date(2026, 1, 2)})
+    assert dates.read(path) == {"vault_app_secret_key": dates.today(), "vault_x": datetime.date(2026, 1, 2)}
+    dates.write(path, ["vault_x", "vault_y"], {})
+    assert dates.read(path) == {"vault_x": datetime.date(2026, 1, 2), "vault_y": None}
+
+
+@pytest.mark.parametrize("text", ["[", "- x\n", "vault_x: soon\n", "vault_x: 2026-01-01 10:00:00\n"])
+def test_dates_that_are_none_are_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "staging.dates.yml").write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"staging\.dates\.yml"):
+        dates.read(tmp_path / "staging.yml")

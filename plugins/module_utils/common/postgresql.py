@@ -17,6 +17,18 @@ SUPERUSER = "postgres"
 READER = "samestack"
 #: The server's own database, in which the application may not be
 SERVER_DATABASE = "postgres"
+#: Whoever is in one of these is as good as a superuser.
+RUN_PROGRAMS = ("pg_execute_server_program", "pg_read_server_files", "pg_write_server_files")
+#: SQL: the roles that are as good as a superuser without being the one that the server was made with (oid 10). Before
+#: PostgreSQL 16 CREATEROLE hands out every role.
+POWERFUL = """
+SELECT r.rolname AS name FROM pg_catalog.pg_roles r
+WHERE r.oid <> 10 AND r.rolname !~ '^pg_' AND (r.rolsuper
+  OR (r.rolcreaterole AND pg_catalog.current_setting('server_version_num')::pg_catalog.int4 < 160000)
+  OR EXISTS (SELECT FROM pg_catalog.pg_roles s WHERE s.oid <> r.oid AND pg_catalog.pg_has_role(r.oid, s.oid, 'MEMBER')
+    AND (s.rolsuper OR s.rolname IN
+      ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files'))))
+ORDER BY r.rolname"""
 #: Nothing is found in somebody's schema; temporary tables come last.
 CATALOGUE_ONLY = "-c search_path=pg_catalog,pg_temp"
 CONNECT_SECONDS = 20

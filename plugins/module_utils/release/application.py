@@ -7,12 +7,14 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 from ..common import priority
+from ..common.errors import HostError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from .place import Place
 
+LOADED = "LoadCredential="
 #: What the role django writes for commands that run once
 SANDBOX = "/usr/local/lib/samestack/{}-sandbox"
 
@@ -35,6 +37,16 @@ def sandbox(app: str) -> list[str]:
     except FileNotFoundError:
         # Provisioned by an earlier version
         return []
+
+
+def told_of_credentials(properties: Iterable[str]) -> list[str]:
+    """Return the words before a command that tell it where its secret files are, as the application's units do.
+
+    `%d` stands for their folder in a unit's file alone; in a command line systemd expands what it tells the process.
+    """
+    loaded = [value[len(LOADED) :].split(":", 1)[0] for value in properties if value.startswith(LOADED)]
+    told = [f"{name}_FILE=${{CREDENTIALS_DIRECTORY}}/{name}" for name in loaded]
+    return ["/usr/bin/env", *told] if told else []
 
 
 def app_command(place: Place, account: Mapping[str, Any], command: Sequence[str]) -> list[str]:
@@ -72,13 +84,18 @@ def app_command(place: Place, account: Mapping[str, Any], command: Sequence[str]
     for value in properties:
         arguments += ["--property", value]
     # systemd expands variables in a command line; the shell is meant to.
-    return [*arguments, "--", *[part.replace("$", "$$") for part in command]]
+    return [*arguments, "--", *told_of_credentials(properties), *[part.replace("$", "$$") for part in command]]
 
 
 def run_as_app(
     place: Place, account: Mapping[str, Any], command: Sequence[str], stdin: str = ""
 ) -> tuple[int, str, str]:
-    """Run a command as the application; returns (exit code, standard output, standard error)."""
+    """Run a command as the application; returns (exit code, standard output, standard error). Raises HostError."""
+    if not os.path.exists(account["env_file"]):
+        raise HostError(
+            f"{account['env_file']} is not on this machine: an earlier version of Samestack has provisioned it.",
+            "Run `./samestack provision` first.",
+        )
     done = subprocess.run(
         app_command(place, account, command), input=stdin, capture_output=True, text=True, errors="replace",
         check=False,

@@ -27,8 +27,9 @@ LONGEST_DOMAIN = 253
 DOMAIN_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 # useradd's own limit is 32; the longest name that is made of it is `<app>-fetch`, and unit names stay readable.
 LONGEST_APP_NAME = 24
-# PostgreSQL cuts identifiers at NAMEDATALEN - 1.
+# PostgreSQL cuts identifiers at NAMEDATALEN - 1; the longest role that is made of one is `<database_user>_writers`.
 LONGEST_IDENTIFIER = 63
+LONGEST_ROLE = LONGEST_IDENTIFIER - len("_writers")
 
 
 class Format(NamedTuple):
@@ -223,7 +224,7 @@ def _matching(pattern: str, what: str, longest: int = 4096) -> Parser:
 
 
 LOGIN = _matching(r"[a-z_][a-z0-9_-]{0,31}", "a login name")
-IDENTIFIER = _matching(r"[a-z_][a-z0-9_]*", "a name that PostgreSQL takes without quotes", LONGEST_IDENTIFIER)
+IDENTIFIER = _matching(r"[a-z_][a-z0-9_]*", "a name that PostgreSQL takes without quotes", LONGEST_ROLE)
 FORMATS: dict[str, Format] = {
     "size": Format(parse_size, "Write a whole number with k, m or g, such as 25m or 1g"),
     "duration": Format(parse_duration, "Write a whole number with s, m, h, d or w, such as 30s or 365d"),

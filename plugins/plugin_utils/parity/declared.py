@@ -30,6 +30,7 @@ FUNCTIONS = ("web", "worker", "db", "cache", "lb", "build")
 SOURCES = {
     "DEBUG": "app_debug", "ALLOWED_HOSTS": "app_domains", "CSRF_TRUSTED_ORIGINS": "app_domains",
     "SAMESTACK_MAIL_FOLDER": "app_catch_mail", "SECRET_KEY": "vault_app_secret_key",
+    "SECRET_KEY_FALLBACKS": "vault_app_secret_key",
     **{name: decision for section in SECTIONS.values() for name, decision in section.environment.items()},
 }  # fmt: skip
 #: The variables that files of ours follow from, of those in which environments may differ

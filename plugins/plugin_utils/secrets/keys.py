@@ -17,6 +17,7 @@ from ..files import write_whole
 from ..inventory.defaults import default_files, wiring_files
 from ..inventory.files import label, variable_files
 from ..project_root import ENGINE
+from . import dates
 from .acme_account import new_account_key
 from .authority import authority_pem, new_authority
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 REFERENCE = re.compile(r"\bvault_[a-z0-9_]+")
+# While one value takes the place of another, both are accepted: rotation.py. Nobody has to have them.
+PASSING = re.compile(r"^vault_\w+_(next|previous)$")
+# Which of two roles logs in over the network: the one with this behind its name. No secret, and nothing that has to be.
+LOGIN = "vault_database_login"
 # `vault_x_certificate` and `vault_x_key` are an authority.
 CERTIFICATE, KEY = "_certificate", "_key"
 # `vault_x_account_key` is the key of an account at an ACME authority.
@@ -45,13 +50,20 @@ def password_file(folder: Path, environment: str) -> Path:
     return folder.parent / ".samestack" / f"vault-password-{environment}"
 
 
+def next_password_file(folder: Path, environment: str) -> Path:
+    """Return where the next vault password is, from before anything is encrypted with it until it is the password."""
+    kept = password_file(folder, environment)
+    return kept.with_name(f"{kept.name}.next")
+
+
 def references(files: Iterable[Path], root: Path) -> dict[str, str]:
     """Return the `vault_*` names that files use, and where each first does: `file:line`, relative to `root`."""
     found: dict[str, str] = {}
     for file in files:
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
             for name in REFERENCE.findall(line.split(" #")[0] if not line.lstrip().startswith("#") else ""):
-                found.setdefault(name, f"{label(file, root)}:{number}")
+                if name != LOGIN and not PASSING.match(name):
+                    found.setdefault(name, f"{label(file, root)}:{number}")
     return found
 
 
@@ -100,8 +112,8 @@ def names_to_invent(values: Mapping[str, Any]) -> list[str]:
     return sorted(lacking - halves)
 
 
-def with_new_secrets(text: str, names: Iterable[str]) -> str:
-    """Return the text of a file of secrets with a new value for each of `names` behind what is there.
+def new_values(names: Iterable[str]) -> dict[str, str]:
+    """Return a new value for each name.
 
     Values are random; a certificate beside its key is a new authority, and an account's key is a key.
     """
@@ -113,15 +125,36 @@ def with_new_secrets(text: str, names: Iterable[str]) -> str:
         if twin(name) in values:
             pem = authority_pem(new_authority("Samestack internal authority"))
             values |= {name: pem["certificate"], twin(name): pem["key"]}
-    text = text or "---\n"
-    return text + ("" if text.endswith("\n") else "\n") + "".join(_line(*item) for item in values.items())
+    return values
 
 
-def _line(name: str, value: str) -> str:
+def with_values(text: str, changes: Mapping[str, str | None]) -> str:
+    """Return the text of a file of secrets in which some have another value, or (None) are gone.
+
+    What people wrote between them stays. Raises ValueError where the text cannot be understood.
+    """
+    read_secrets(text)
+    node = yaml.compose(text, yaml.SafeLoader)
+    lines = text.splitlines(keepends=True)
+    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    if isinstance(node, yaml.MappingNode) and node.flow_style:
+        lines = [_line(str(key), value) for key, value in read_secrets(text).items() if key not in changes]
+        pairs = []
+    for key, value in reversed(pairs):
+        if key.value in changes:
+            end = value.end_mark
+            del lines[key.start_mark.line : end.line + bool(end.column)]
+    text = "".join(lines) or "---\n"
+    added = "".join(_line(name, value) for name, value in changes.items() if value is not None)
+    return text + ("" if text.endswith("\n") else "\n") + added
+
+
+def _line(name: str, value: object) -> str:
     """Return the YAML of one secret; several lines become a block."""
-    if "\n" not in value:
-        return f"{name}: {value}\n"
-    return f"{name}: |\n" + "".join(f"  {line}\n" for line in value.splitlines())
+    text = value if isinstance(value, str) else ""
+    if text.count("\n") > 1 and text.endswith("\n") and re.fullmatch(r"(?:[!-~][ -~]*\n)+", text):
+        return f"{name}: |\n" + "".join(f"  {line}\n" for line in text.splitlines())
+    return str(yaml.safe_dump({name: value}, allow_unicode=True, width=1 << 20))
 
 
 def is_readable_by_others(path: Path) -> bool:
@@ -139,7 +172,8 @@ def local_secrets(folder: Path, environment: str) -> dict[str, Any]:
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     values = read_secrets(text)
     if lacking := names_to_invent(values):
-        text = with_new_secrets(text, lacking)
+        text = with_values(text, new_values(lacking))
         write_whole(path, text, 0o600)
         values = read_secrets(text)
+        dates.write(path, values, dict.fromkeys(lacking, dates.today()))
     return values

@@ -1,4 +1,4 @@
-"""Reads the encrypted secrets of staging and production, by Ansible's own vault. Runs on the control node."""
+"""Reads the encrypted secrets of staging and production: Ansible's own vault, or SOPS. On the control node."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from ansible.parsing.vault import VaultLib, VaultSecret
 
 from ..errors import Problem, SecretError
 from ..inventory.files import VAULT_HEADER, label
+from . import sops
 from .keys import (
     is_readable_by_others,
     local_secrets,
     missing_secrets,
     names_to_invent,
     needed_secrets,
+    next_password_file,
     password_file,
     read_secrets,
     secret_file,
@@ -34,10 +36,21 @@ GIVE = "with --vault-password-file or ANSIBLE_VAULT_PASSWORD_FILE, with --ask-va
 def vault_passwords(loader: DataLoader, folder: Path, environment: str) -> VaultSecrets:
     """Return the vault passwords that the run was given, and the one that `./samestack secrets` invented here."""
     given: VaultSecrets = list(loader._vault.secrets or [])
-    kept = password_file(folder, environment)
-    if kept.is_file():
-        given.append((environment, VaultSecret(kept.read_bytes().strip())))
+    for kept in (password_file(folder, environment), next_password_file(folder, environment)):
+        if kept.is_file():
+            given.append((environment, VaultSecret(kept.read_bytes().strip())))
     return given
+
+
+def opening(passwords: VaultSecrets, content: str) -> tuple[str, VaultSecret]:
+    """Return the first password that opens an encrypted text; where none does, the first."""
+    for vault_id, secret in passwords:
+        try:
+            VaultLib([(vault_id, secret)]).decrypt(content)
+        except AnsibleError:
+            continue
+        return vault_id, secret
+    return passwords[0]
 
 
 def real_secrets_text(loader: DataLoader, folder: Path, environment: str) -> str:
@@ -48,6 +61,8 @@ def real_secrets_text(loader: DataLoader, folder: Path, environment: str) -> str
         fix = f"Run `./samestack secrets {environment}`: it makes the file with random values and encrypts it"
         raise SecretError(Problem(f"secrets of {environment}", place, "there is no such file", fix))
     content = path.read_text(encoding="utf-8")
+    if sops.is_sops(content):
+        return sops.decrypted(path, place)
     if not content.startswith(VAULT_HEADER):
         fix = f"Encrypt it with `ansible-vault encrypt {place}`, and change the secrets if the file ever was in git"
         raise SecretError(Problem(f"secrets of {environment}", place, "the file is not encrypted", fix))

@@ -80,6 +80,9 @@ def overlay(own: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str,
     for name in ("SECRET_KEY", "STATIC_ROOT", "MEDIA_ROOT"):
         if environment.get(name):
             settings[name] = environment[name]
+    if environment.get("SECRET_KEY_FALLBACKS"):
+        fallbacks = [*words(environment["SECRET_KEY_FALLBACKS"]), *own.get("SECRET_KEY_FALLBACKS", [])]
+        settings["SECRET_KEY_FALLBACKS"] = list(dict.fromkeys(fallbacks))
     if "DEBUG" in environment:
         settings["DEBUG"] = environment["DEBUG"].lower() in ("1", "true", "yes", "on")
     if environment.get("ALLOWED_HOSTS"):

@@ -33,7 +33,7 @@ OWN = (
     "/etc/machine-id", "/etc/hostname", "/etc/ssh/ssh_host_*", "/etc/resolv.conf", "/etc/adjtime", "/etc/network/*",
     "/etc/netplan/*", "/etc/systemd/network/*", "/etc/letsencrypt/*",
     "/etc/samestack/*.key", "/etc/lvm/*", "/etc/fstab", "/etc/iscsi/*",
-    "/etc/cloud/*", "/etc/ssl/private/*", "/etc/{app}/internal-ca.crt",
+    "/etc/cloud/*", "/etc/ssl/private/*", "/etc/{app}/internal-ca.crt", "/etc/{app}/owner.env",
 )  # fmt: skip
 #: Not everybody may read them, but no secret is in them; services have more.
 OPEN = (

@@ -33,6 +33,7 @@ def rows(
     own = postgresql.settings(role, "manifest")
     out = host.run(*command, user=postgresql.ACCOUNT, stdin=GUARD + "\n".join(parts), environment=own)
     found: dict[str, Any] = {}
-    for line in out.splitlines():
+    # Names may have any other separator of lines in them; JSON writes this one as two characters.
+    for line in filter(None, out.split("\n")):
         found |= json.loads(line)
     return found

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def learn(host: Host) -> dict[str, str]:
     """Return the application's variables, after the host has learnt which of them are secret."""
     found = assignments(host.text(f"/etc/{host.config['app']}/env"))
-    for name, value in found.items():
+    # The owner of the database has a password of its own.
+    others = assignments(host.text(f"/etc/{host.config['app']}/owner.env"))
+    for name, value in [*found.items(), *others.items()]:
         if is_secret(host, name, value):
             host.secrets.learn(name, value)
     return found

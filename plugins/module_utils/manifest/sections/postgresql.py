@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
-from ...common.postgresql import READER
+from ...common.postgresql import POWERFUL, READER
 from ..reading.postgresql_files import waiting
 from ..reading.sql import rows
 from ..section import Collector, Service
@@ -53,11 +53,12 @@ QUERIES = {
           to_jsonb(d)->>'datcollversion' AS collation, datconnlimit AS connections, datallowconn AS allowed,
           datacl::text[] AS grants
         FROM pg_database d WHERE NOT datistemplate""",
+    "powerful": POWERFUL,
     "roles": """
         SELECT rolname AS name, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication,
           rolbypassrls, rolconnlimit, rolvaliduntil, rolpassword,
-          ARRAY(SELECT pg_get_userbyid(roleid) FROM pg_auth_members m WHERE m.member = a.oid ORDER BY 1) AS member_of
-        FROM pg_authid a WHERE rolname !~ '^pg_'""",
+          ARRAY(SELECT pg_get_userbyid(roleid) FROM pg_auth_members m WHERE m.member = r.oid ORDER BY 1) AS member_of
+        FROM pg_authid r WHERE rolname !~ '^pg_'""",
     "rules": """
         SELECT line_number AS line, type, database, user_name AS users, address, netmask, auth_method AS method,
           options, error
@@ -98,7 +99,8 @@ def collect(host: Host) -> Section:
         section[f"role:{row['name']}"] = role(row)
         if row["rolpassword"]:
             section[f"role:{row['name']}:password"] = host.keyed(row["rolpassword"])
-    return section
+    powerful = [row["name"] for row in found["powerful"]]
+    return section | ({"superusers": powerful} if powerful else {})
 
 
 def setting(host: Host, name: str, value: str) -> str:

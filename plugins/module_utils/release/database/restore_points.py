@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 import re
 import shutil
 import subprocess
+import tempfile
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +19,11 @@ from ...common import postgresql
 from ...common.errors import HostError
 from ...common.files import read_json, write_atomic
 from ...common.postgresql import identifier, literal
-from ...common.text import last_lines
+from ...postgresql import extensions, server
+from ...postgresql.ownership import CLOSED, Names, hand_over, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 NAME = re.compile(r"\d{8}T\d{6}Z-\w[\w-]*")
 # A copy is compressed; where none of this database is known yet, it is taken to need as much room as the database.
@@ -33,6 +34,11 @@ FOLDER_MODE = 0o711
 SIZE = "SELECT pg_catalog.pg_database_size({database})"
 OWNER = "SELECT pg_catalog.pg_get_userbyid(datdba) FROM pg_catalog.pg_database WHERE datname = {database}"
 MIGRATIONS = "SELECT COALESCE(json_agg(app || '.' || name ORDER BY id), '[]') FROM django_migrations"
+# Only a superuser restores these, or whom they belong to.
+NOT_THE_OWNERS = ("DEFAULT ACL", "EVENT TRIGGER", "FOREIGN DATA WRAPPER", "PUBLICATION", "SUBSCRIPTION")
+COMMENT = "COMMENT - EXTENSION"
+# Rows of tables that an extension brings along are the extension's.
+ROWS_OF = {"TABLE DATA": "TABLE", "SEQUENCE SET": "SEQUENCE"}
 #: Settings whose value is a list of names, each quoted by itself where that is needed
 LISTS = ("search_path", "temp_tablespaces", "local_preload_libraries", "session_preload_libraries")
 ORIGIN = """SELECT json_build_object('encoding', pg_encoding_to_char(encoding), 'collate', datcollate,
@@ -43,30 +49,8 @@ NAMES = "SELECT datname FROM pg_database WHERE datname ~ {pattern}"
 SESSIONS = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = {database}"
 
 
-class Server:
-    """The database server on this machine."""
-
-    def __init__(self, port: int) -> None:
-        """Take the port, which names the socket."""
-        self.port = port
-        self.account = pwd.getpwnam(postgresql.ACCOUNT)
-
-    def run(self, command: Sequence[str], role: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        """Run one of the server's programs as a role; raises HostError with what it said."""
-        done = subprocess.run(
-            command, user=self.account.pw_uid, group=self.account.pw_gid,
-            extra_groups=[], cwd="/", check=False, stderr=subprocess.PIPE, text=True, errors="replace",
-            env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), **postgresql.settings(role, "restore point")},
-            **options,
-        )  # fmt: skip
-        if done.returncode:
-            raise HostError(f"`{command[0]}` failed.\n{last_lines(done.stderr)}")
-        return done
-
-    def sql(self, text: str) -> str:
-        """Run SQL in the server's own database, as its superuser; returns the bare output."""
-        command = postgresql.psql(port=self.port)
-        return str(self.run(command, postgresql.SUPERUSER, input=text, stdout=subprocess.PIPE).stdout).strip()
+class Server(server.Server):
+    """The database server on this machine, and who owns a database in it."""
 
     def owner(self, database: str) -> str:
         """Return a database's owner, who is somebody else than the superuser; raises HostError."""
@@ -96,7 +80,8 @@ class Points:
         self.params = params
         self.database = params["database"]
         self.folder = os.path.join(params["folder"], params["app"])
-        self.server = Server(params["port"])
+        self.server = Server(params["port"], "restore point")
+        self.names = Names(self.database, params["database_user"], params["database_owner"])
 
     def path(self, name: str, ending: str = ".dump") -> str:
         """Return the path of a point's file."""
@@ -209,24 +194,41 @@ class Points:
         self.check_space(point["size"])
         origin = json.loads(self.server.sql(ORIGIN.format(database=literal(self.database))))
         self.server.sql(
-            f"CREATE DATABASE {identifier(fresh)} OWNER {identifier(origin['owner'])} TEMPLATE template0 "
+            f"CREATE DATABASE {identifier(fresh)} TEMPLATE template0 {CLOSED} "
             f"ENCODING {literal(origin['encoding'])} LC_COLLATE {literal(origin['collate'])} "
             f"LC_CTYPE {literal(origin['ctype'])}"
         )
         for setting in origin["settings"] or []:
             self.server.sql(f"ALTER DATABASE {identifier(fresh)} SET {assignment(setting)}")
-        jobs = str(min(os.cpu_count() or 1, 4))
-        # pg_restore has its file as the last word.
-        owner = self.server.owner(fresh)
-        program = ("pg_restore", "--exit-on-error", "--jobs", jobs)
-        command = postgresql.client(*program, port=self.server.port, database=fresh, role=owner)
-        self.server.run([*command, self.path(name)], owner)
+        self.fill(fresh, self.path(name))
         self.server.ask(fresh, "ANALYZE")
         replaced = f"{self.database}_replaced_{time.strftime('%Y%m%dt%H%M%S', time.gmtime())}"
         self.exchange(fresh, replaced)
         for old in earlier:
             self.server.sql(f"DROP DATABASE {identifier(old)} WITH (FORCE)")
         return {**point, "replaced": replaced}
+
+    def fill(self, fresh: str, copy: str) -> None:
+        """Restore a copy into a database that nobody is in yet, for its owner, whoever owned what in it; HostError."""
+        there = extensions.installed(self.server, self.database)
+        extensions.install_in_fresh(self.server, fresh, there, there)
+        self.server.sql(hand_over(fresh, self.names.owner))
+        self.restore_into(fresh, copy)
+        settle(self.server, self.names, fresh)
+
+    def restore_into(self, fresh: str, copy: str) -> None:
+        """Restore what the owner may restore, which is all that is the application's; raises HostError."""
+        role = self.names.owner
+        listed = str(self.server.run(["pg_restore", "--list", copy], role, stdout=subprocess.PIPE).stdout)
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="samestack-restore-") as chosen:
+            chosen.write("\n".join(restorable(listed.split("\n"), (role, self.names.user))) + "\n")
+            chosen.flush()
+            os.fchown(chosen.fileno(), self.server.account.pw_uid, self.server.account.pw_gid)
+            jobs = str(min(os.cpu_count() or 1, 4))
+            program = ("pg_restore", "--exit-on-error", "--no-owner", "--jobs", jobs, "--use-list", chosen.name)
+            # pg_restore has its file as the last word.
+            command = postgresql.client(*program, port=self.server.port, database=fresh, role=role)
+            self.server.run([*command, copy], role)
 
     def exchange(self, fresh: str, replaced: str) -> None:
         """Give the fresh database the name in one transaction; sessions of the old one are ended, again and again."""
@@ -254,6 +256,26 @@ def assignment(setting: str) -> str:
         return f"{name} TO {literal(text)}"
     names = re.findall(r'"((?:[^"]|"")*)"|([^\s,"]+)', text)
     return f"{name} TO {', '.join(literal(quoted.replace(chr(34) * 2, chr(34)) or bare) for quoted, bare in names)}"
+
+
+def restorable(lines: Iterable[str], roles: Iterable[str]) -> list[str]:
+    """Return the lines of `pg_restore --list` that the owner can restore; what is left out is no application's.
+
+    A line is `4711; 1259 16390 TABLE public board_notice owner`; `roles` are the owner and those that it is a
+    member of.
+    """
+    entries = [line.split(" ", 3)[-1] for line in lines if line and not line.startswith(";")]
+    there = {tuple(entry.split(" ")[:3]) for entry in entries}
+    found = []
+    for line in lines:
+        entry = line.split(" ", 3)[-1]
+        kind = next((kind for kind in ROWS_OF if entry.startswith(f"{kind} ")), "")
+        place = tuple(entry[len(kind) + 1 :].split(" ")[:2])
+        foreign = entry.startswith(NOT_THE_OWNERS) and entry.rpartition(" ")[2] not in roles
+        if foreign or entry.startswith(COMMENT) or (kind and (ROWS_OF[kind], *place) not in there):
+            continue
+        found.append(line)
+    return found
 
 
 def age(seconds: int) -> str:

@@ -20,6 +20,7 @@ postgresql/{{rules,role:*}}                  | topology machine_address         
 sockets/tcp *:5432                           | topology machine_address          | other machines use the database
 """
 #: The decisions behind its variable of the application, and behind its files
+WRONG = {"superusers": "as good as a superuser of the database server, and nobody declared it"}
 ENVIRONMENT = {"DATABASE_URL": "topology"}
 FILES = {"/etc/postgresql/*": "database_settings memory topology machine_address"}
 
@@ -27,16 +28,19 @@ FILES = {"/etc/postgresql/*": "database_settings memory topology machine_address
 def remedy(case: Case) -> str:
     """Settings of the server, extensions, roles."""
     kind, _, name = case.key.partition(":")
-    if kind == "setting":
-        return case.by_hand(f'sudo -u postgres psql -c "ALTER SYSTEM RESET {name}" -c "SELECT pg_reload_conf()"')
     if kind == "extension" and case.is_extra:
-        return case.by_hand(f'sudo -u postgres psql -d {case.database} -c "DROP EXTENSION {name}"')
-    if kind == "file":
-        return case.by_hand(
-            "put the files back (./samestack provision does so with ours), then: sudo systemctl reload postgresql"
-        )
-    if kind == "role" and case.is_extra:
-        return case.by_hand(f'sudo -u postgres psql -c "DROP ROLE {name}"')
-    if kind == "database" and case.is_extra:
-        return case.by_hand(f'sudo -u postgres psql -c "DROP DATABASE {name}"')
-    return case.provision
+        return f"{case.verb('dbshell', ' --as owner')}, there: DROP EXTENSION {name}"
+    by_hand = {
+        "setting": f'sudo -u postgres psql -c "ALTER SYSTEM RESET {name}" -c "SELECT pg_reload_conf()"',
+        "file": "put the files back (./samestack provision does so with ours), then: sudo systemctl reload postgresql",
+        **({"superusers": without_rights(case)} if kind == "superusers" else {}),
+        **({"role": f'sudo -u postgres psql -c "DROP ROLE {name}"'} if case.is_extra else {}),
+        **({"database": f'sudo -u postgres psql -c "DROP DATABASE {name}"'} if case.is_extra else {}),
+    }
+    return case.by_hand(by_hand[kind]) if kind in by_hand else case.provision
+
+
+def without_rights(case: Case) -> str:
+    """Return the command that takes a superuser's rights from the roles of a case; provision does so with ours."""
+    changes = " ".join(f'-c "ALTER ROLE {name} NOSUPERUSER NOCREATEROLE"' for name in case.value)
+    return f"sudo -u postgres psql {changes}"

@@ -1,0 +1,166 @@
+"""Every secret is a marker: wherever one turns up that is not its own file, somebody may read it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.machines import Machine
+    from tests.support.team import Team
+
+#: Where secrets are, and who may read them is tested: the application's environment, and what a provision replaced
+OWN_FILES = ("/etc/{app}/env", "/etc/{app}/owner.env", "/var/lib/samestack/undo/")
+#: On the control node: the secrets themselves, and the keys of certificates
+OWN_HERE = ("secrets/", "ca.key", "certificates/")
+#: Long enough that nothing else is equal by chance
+PIECE = 24
+NEEDLES = "/run/tests-needles"
+#: What any account of a machine sees of others' processes, for as long as a file is there
+WATCH = """
+while [ -e /run/tests-watch ]; do
+    for p in /proc/[0-9]*; do cat $p/cmdline $p/environ 2>/dev/null; done | tr '\\0' '\\n'
+done >/tmp/tests-watch 2>/dev/null
+"""
+
+
+def forms(value: str) -> set[str]:
+    """Return the forms in which programs write a secret."""
+    lines = [line for line in value.splitlines() if len(line) >= PIECE and "-----" not in line] or [value]
+    raw = value.encode()
+    encoded = [base64.b64encode(b"x" * skip + raw).decode()[4:] for skip in range(3)]
+    return {*lines, quote(value, safe=""), json.dumps(value)[1:-1], *(text[:60].rstrip("=") for text in encoded)}
+
+
+def needles(team: Team, environment: str) -> list[str]:
+    """Return what is looked for: all secrets of an environment but certificates."""
+    file = team.clone.folder / ".samestack" / "secrets" / f"{environment}.yml"
+    values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    return sorted({form for name, value in values.items() if "certificate" not in name for form in forms(value)})
+
+
+def found_in(text: str, wanted: list[str]) -> list[str]:
+    """Return the beginnings of the markers that stand in a text."""
+    return [needle[:6] + "…" for needle in wanted if needle in text]
+
+
+class Onlooker(threading.Thread):
+    """Any other account of a machine, who looks at all processes all the time."""
+
+    def __init__(self, machine: Machine) -> None:
+        super().__init__(daemon=True)
+        self.machine = machine
+
+    def run(self) -> None:
+        self.machine.host.run(f"touch /run/tests-watch; cd /; runuser -u nobody -- sh -c '{WATCH}'")
+
+    def seen(self) -> str:
+        """Return what there was to be seen."""
+        self.machine.run("rm /run/tests-watch")
+        self.join(60)
+        return self.machine.run("cat /tmp/tests-watch; rm /tmp/tests-watch")
+
+
+@pytest.fixture(scope="module")
+def planted(team: Team, victim: Machine) -> Iterator[dict[str, Any]]:
+    """Secrets of every kind, and all that was said and seen while they were brought to a machine."""
+    file = team.clone.folder / ".samestack" / "secrets" / f"{victim.kind}.yml"
+    before = file.read_text(encoding="utf-8")
+    kinds = ("vault_env", "vault_url", "vault_chat", "vault_index")
+    words = {name: f"marker-{secrets.token_urlsafe(30)}" for name in kinds}
+    words["vault_odd"] = f"odd $`'\"\\ %41 {secrets.token_urlsafe(30)}"
+    file.write_text(yaml.safe_dump(yaml.safe_load(before) | words), encoding="utf-8")
+    team.clone.decide(
+        app_secret_env={
+            "MARKER_TOKEN": "{{ vault_env }}",
+            "MARKER_URL": "https://someone:{{ vault_url | urlencode }}@127.0.0.1:9/",
+            "MARKER_ODD": "{{ vault_odd }}",
+        },
+        notices_urls=["json://someone:{{ vault_chat }}@127.0.0.1:9/"],
+        release_package_indexes={
+            "company": {"url": "http://127.0.0.1:9/simple", "user": "someone", "password": "{{ vault_index }}"}
+        },
+    )
+    onlooker, began = Onlooker(victim), time.time() - 1
+    onlooker.start()
+    where = [victim.kind, "--rehearsal"]
+    try:
+        said = team.clone.samestack("provision", *where, "-vvv", "--diff")
+        said += team.clone.samestack("provision", *where, "-vvv", "--diff", "--check")
+        for ref in ("v1", "no-such-ref"):
+            team.clone.run("./samestack", "deploy", *where, "-vvv", "--diff", "--ref", ref)
+            said += team.clone.output
+        for verb in ("manifest", "drift", "releases", "secrets"):
+            team.clone.run("./samestack", verb, *where, "-vvv")
+            said += team.clone.output
+        victim.manage("check")
+        wanted = needles(team, victim.kind)
+        seen = onlooker.seen()
+        # A command of ours would be written down, and seen by others.
+        victim.give(NEEDLES, "\n".join(wanted))
+        yield {"said": said, "seen": seen, "needles": wanted, "began": began}
+    finally:
+        victim.run(f"rm -f /run/tests-watch {NEEDLES}")
+        team.clone.decide(app_secret_env={}, notices_urls=[], release_package_indexes={})
+        file.write_text(before, encoding="utf-8")
+        team.samestack("provision", victim.kind)
+
+
+def test_nothing_is_said(planted: dict[str, Any]) -> None:
+    assert len(planted["said"]) > 100_000
+    assert found_in(planted["said"], planted["needles"]) == []
+
+
+def test_nobody_sees_one_in_a_process(planted: dict[str, Any]) -> None:
+    assert "ansible" in planted["seen"] or "python3" in planted["seen"]
+    assert found_in(planted["seen"], planted["needles"]) == []
+
+
+def test_they_are_in_their_own_files_alone(planted: dict[str, Any], victim: Machine) -> None:
+    skip = " ".join(f"--exclude-dir={name}" for name in ("proc", "sys", "journal"))
+    files = victim.run(f"grep -rlaFs -D skip {skip} --exclude=tests-needles -f {NEEDLES} / || true").split()
+    own = tuple(name.format(app=victim.app) for name in OWN_FILES)
+    assert f"/etc/{victim.app}/env" in files
+    assert [name for name in files if not name.startswith(own)] == []
+    readable = f"for f in {' '.join(files)}; do runuser -u nobody -- test -r $f && echo $f; done; true"
+    assert victim.run(readable) == ""
+
+
+def test_the_journal_has_none(planted: dict[str, Any], victim: Machine) -> None:
+    script = "journalctl -a -o export | grep -aFc -f {} || true"
+    assert victim.run(script.format(NEEDLES)).strip() == "0"
+    assert victim.run("journalctl -a -o export | grep -aFc samestack").strip() != "0"
+
+
+def test_this_computer_keeps_none_elsewhere(planted: dict[str, Any], team: Team) -> None:
+    state = team.clone.folder / ".samestack"
+    places = [state, *(Path.home() / name for name in (".ansible", ".cache")), Path("/tmp")]
+    found = []
+    for place in places:
+        for folder, folders, files in os.walk(place):
+            # Scenarios have their copies of the project there.
+            folders[:] = [name for name in folders if not name.startswith("molecule.")]
+            for name in files:
+                file = Path(folder, name)
+                try:
+                    if file.is_symlink() or not file.is_file() or file.stat().st_mtime < planted["began"]:
+                        continue
+                    text = file.read_bytes().decode("utf-8", "replace")
+                except OSError:
+                    continue
+                own = place == state and str(file.relative_to(state)).startswith(OWN_HERE)
+                if not own and found_in(text, planted["needles"]):
+                    found.append(str(file))
+    assert found == []
