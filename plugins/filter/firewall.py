@@ -25,9 +25,14 @@ def addresses(values: Iterable[str], family: str) -> list[str]:
     return found
 
 
+def open_port(port: int) -> dict[str, Any]:
+    """Return what opens a TCP port to anyone."""
+    return {"port": port}
+
+
 class FilterModule:
     """The filters, by the names that templates use."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
-        return {"addresses": addresses}
+        return {"addresses": addresses, "open_port": open_port}

@@ -7,9 +7,11 @@ before it does anything.
 
 from __future__ import annotations
 
+import grp
 import json
 import os
 import platform
+import pwd
 import re
 import subprocess
 import sys
@@ -93,6 +95,15 @@ def lists_updated(lists: str = LISTS) -> str:
     return time.strftime(SNAPSHOT_TIME, time.gmtime(max(times))) if has_lists else ""
 
 
+def login() -> dict[str, object]:
+    """Return who looks, with the groups that count (the own one first), and the port of this machine that was used."""
+    account = pwd.getpwuid(os.getuid())
+    groups = [grp.getgrgid(number).gr_name for number in dict.fromkeys([account.pw_gid, *sorted(os.getgroups())])]
+    # "address port address port": the other side's, then this machine's
+    port = os.environ.get("SSH_CONNECTION", "22").split()[-1]
+    return {"user": account.pw_name, "groups": groups, "port": int(port)}
+
+
 def look(packages: list[str], *, with_stack: bool = False) -> dict[str, object]:
     """Return the facts; versions that apt would install are asked for only where `packages` are missing."""
     release = os_release()
@@ -114,6 +125,8 @@ def look(packages: list[str], *, with_stack: bool = False) -> dict[str, object]:
         "dpkg_interrupted": bool(os.listdir("/var/lib/dpkg/updates")),
         "uv": uv_version(),
         "owed": owed_apps(),
+        "login": login(),
+        "ssh_kex": run("ssh", "-Q", "kex").split(),
         "packages": found,
         "candidates": candidates([name for name in packages if name not in found]),
         "stack": {"listing": run("dpkg-query", "-W", "-f", STACK), "updated": lists_updated()} if with_stack else {},

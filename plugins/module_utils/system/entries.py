@@ -232,4 +232,26 @@ def put_absent(entry: Entry, transaction: Transaction, check: bool) -> Diff | No
     return diff
 
 
-PUT = {"file": put_file, "directory": put_directory, "link": put_link, "absent": put_absent}
+def put_attributes(entry: Entry, _transaction: Transaction, check: bool) -> Diff | None:
+    """Bring owner and mode of what is there to their state, and make nothing; returns a diff, or None as the others."""
+    path = entry["path"]
+    if os.path.islink(path) or not os.path.lexists(path):
+        return None
+    uid, gid = identity(entry)
+    mode = int(entry["mode"], 8)
+    if not attributes_differ(path, uid, gid, mode):
+        return None
+    status = os.lstat(path)
+    before = f"{status.st_uid}:{status.st_gid} {stat.S_IMODE(status.st_mode):04o}\n"
+    if not check:
+        set_attributes(path, uid, gid, mode)
+    return {"before_header": path, "after_header": path, "before": before, "after": f"{uid}:{gid} {mode:04o}\n"}
+
+
+PUT = {
+    "attributes": put_attributes,
+    "file": put_file,
+    "directory": put_directory,
+    "link": put_link,
+    "absent": put_absent,
+}

@@ -43,14 +43,19 @@ def run_folder(run: str) -> str:
     return os.path.join(UNDO, re.sub(r"[^0-9A-Za-z.-]", "_", run))
 
 
-def state_of(path: str, copy: str) -> dict[str, Any]:
-    """Return what is at a path: nothing, a link, a directory, or a file, whose content goes to `copy`."""
+def state_of(path: str, copy: str, content: bool = True) -> dict[str, Any]:
+    """Return what is at a path: nothing, a link, a directory, or a file, whose content goes to `copy`.
+
+    Without `content` only owner and mode count: what is in the file is somebody else's.
+    """
     if not os.path.lexists(path):
         return {"state": "absent"}
     status = os.lstat(path)
     if stat.S_ISLNK(status.st_mode):
         return {"state": "link", "target": os.readlink(path)}
     owned = {"uid": status.st_uid, "gid": status.st_gid, "mode": f"{stat.S_IMODE(status.st_mode):04o}"}
+    if not content:
+        return {"state": "attributes", **owned}
     if stat.S_ISDIR(status.st_mode):
         return {"state": "directory", **owned}
     descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -81,7 +86,7 @@ class Record:
         name = os.path.join(folder, f"{number:03}-{self.owner}")
         files = []
         for index, entry in enumerate(entries):
-            before = state_of(entry["path"], f"{name}.{index}")
+            before = state_of(entry["path"], f"{name}.{index}", entry["state"] != "attributes")
             lists = {key: entry[key] for key in LISTS}
             after = digest(base64.b64decode(entry["data"])) if entry["state"] == "file" and entry["data"] else ""
             about = {"path": entry["path"], "secret": entry["secret"], "made": entry["state"], "after": after}
