@@ -40,9 +40,21 @@ def mode_entry(path: str, words: str) -> dict[str, str]:
     return {"path": path, "state": "attributes", "owner": owner, "group": group, "mode": mode}
 
 
+def rule_record(rules: Mapping[str, Mapping[str, Any]], waivers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what a machine keeps of its rules, for whoever audits or compares it; of files the paths."""
+    in_force = rule_settings(rules, waivers)["in_force"]
+    known = {}
+    for name, rule in rules.items():
+        paths = [entry["path"] for entry in rule.get("files", []) if entry.get("state") != "absent"]
+        known[name] = {key: value for key, value in rule.items() if key != "files"} | (
+            {"files": paths} if paths else {}
+        )
+    return {"rules": known, "waived": {name: waiver for name, waiver in waivers.items() if name not in in_force}}
+
+
 class FilterModule:
     """The filters, by the names that templates use."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
-        return {"rule_settings": rule_settings}
+        return {"rule_settings": rule_settings, "rule_record": rule_record}

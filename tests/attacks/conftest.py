@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.machines import environment
 from tests.support.team import Team
 
 if TYPE_CHECKING:
     from tests.support.machines import Environment, Machine
+
+__all__ = ["environment"]
 
 MACHINES = ("staging", "production")
 

@@ -38,6 +38,7 @@ cd {folder} || exit
 {files}
 systemctl daemon-reload
 {services}
+systemctl stop '{unit}-*.timer'
 mv {folder} {folder}.returned-$$ && rm -rf {folder}.returned-$$
 logger -t samestack 'A change to ssh, sudo or the firewall went back: no new login confirmed it in time.'
 """
@@ -93,6 +94,7 @@ class Return:
         reloads = [f"systemctl try-reload-or-restart {shlex.quote(unit)}" for unit in services]
         program = PROGRAM.format(
             folder=FOLDER,
+            unit=UNIT,
             files="\n".join(put_back(path, state) for path, state in reversed(kept.items())),
             services="\n".join([*reloads, SOCKET]),
         )

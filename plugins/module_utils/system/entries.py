@@ -235,16 +235,27 @@ def put_absent(entry: Entry, transaction: Transaction, check: bool) -> Diff | No
 def put_attributes(entry: Entry, _transaction: Transaction, check: bool) -> Diff | None:
     """Bring owner and mode of what is there to their state, and make nothing; returns a diff, or None as the others."""
     path = entry["path"]
-    if os.path.islink(path) or not os.path.lexists(path):
+    try:
+        uid, gid = identity(entry)
+        # Whoever owns the folder may put a link in its place at any moment: what is looked at is what is changed.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
         return None
-    uid, gid = identity(entry)
+    except EntryError:
+        if check:
+            return None
+        raise
     mode = int(entry["mode"], 8)
-    if not attributes_differ(path, uid, gid, mode):
-        return None
-    status = os.lstat(path)
+    try:
+        status = os.fstat(descriptor)
+        if (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (uid, gid, mode):
+            return None
+        if not check:
+            os.fchown(descriptor, uid, gid)
+            os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
     before = f"{status.st_uid}:{status.st_gid} {stat.S_IMODE(status.st_mode):04o}\n"
-    if not check:
-        set_attributes(path, uid, gid, mode)
     return {"before_header": path, "after_header": path, "before": before, "after": f"{uid}:{gid} {mode:04o}\n"}
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FOLDER = f"{STATE}/access"
 # Seconds. A service that has just been restarted may need a moment; the host goes back a minute after the change.
-TRY_FOR, GOES_BACK_AFTER, CONNECT_TIMEOUT, PAUSE = 20, 75, 5, 1
+TRY_FOR, GOES_BACK_AFTER, CONNECT_TIMEOUT, PAUSE = 8, 75, 5, 1
 OPTIONS = (
     f"ConnectTimeout={CONNECT_TIMEOUT}", "ServerAliveInterval=5", "ServerAliveCountMax=2", "ControlMaster=no",
     "ClearAllForwardings=yes", "ForwardAgent=no",
@@ -61,8 +61,8 @@ def confirm(action: ActionBase, result: dict[str, Any], task_vars: Mapping[str, 
     result.update(
         failed=True,
         changed=back is not None,
-        msg=f"{host_name(task_vars)}: after this change to ssh, sudo or the firewall {login.user} could not log in anew and "
-        f"use sudo ({said}). So the host took the change back: {now}.{before}",
+        msg=f"{host_name(task_vars)}: with this change to ssh, sudo or the firewall {login.user} could not log in anew "
+        f"and use sudo ({said}). So the host took the change back: {now}.{before}",
         hint="Mend what you changed (security_*, ansible_port, your own files), then provision again.",
     )
 
