@@ -25,7 +25,8 @@ LOG_IN = """python3 - <<'PYTHON'
 import socket, ssl
 context = ssl._create_unverified_context()
 body = b"username=admin&password=wrong"
-head = f"POST /admin/login/ HTTP/1.1\\r\\nHost: {site}\\r\\nContent-Length: {{len(body)}}\\r\\nConnection: close\\r\\n\\r\\n"
+lines = ["POST /admin/login/ HTTP/1.1", "Host: {site}", "Connection: close", f"Content-Length: {{len(body)}}", "", ""]
+head = "\\r\\n".join(lines)
 for _ in range({times}):
     try:
         with socket.create_connection(("{address}", 443), timeout=2) as plain:
