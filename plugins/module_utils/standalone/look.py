@@ -7,9 +7,11 @@ before it does anything.
 
 from __future__ import annotations
 
+import grp
 import json
 import os
 import platform
+import pwd
 import re
 import subprocess
 import sys
@@ -100,6 +102,31 @@ def lists_updated(lists: str = LISTS) -> str:
     return time.strftime(SNAPSHOT_TIME, time.gmtime(max(times))) if has_lists else ""
 
 
+def login() -> dict[str, object]:
+    """Return who came in, with the groups that count (the own one first), and the port of this machine that was used."""
+    account = pwd.getpwuid(int(os.environ.get("SUDO_UID") or os.getuid()))
+    numbers = os.getgrouplist(account.pw_name, account.pw_gid)
+    groups = [grp.getgrgid(number).gr_name for number in dict.fromkeys([account.pw_gid, *sorted(numbers)])]
+    # "address port address port": the other side's, then this machine's
+    return {"user": account.pw_name, "groups": groups, "port": int((ssh_connection() or "22").split()[-1])}
+
+
+def ssh_connection() -> str:
+    """Return SSH_CONNECTION of this process or, as sudo takes it away, of those that it comes from; "" for none."""
+    number = os.getpid()
+    while number > 1:
+        try:
+            with open(f"/proc/{number}/environ", "rb") as file:
+                found = [one for one in file.read().split(b"\0") if one.startswith(b"SSH_CONNECTION=")]
+            with open(f"/proc/{number}/stat", "rb") as file:
+                number = int(file.read().rpartition(b")")[2].split()[1])
+        except OSError:
+            return ""
+        if found:
+            return found[0].partition(b"=")[2].decode()
+    return ""
+
+
 def look(packages: list[str], *, with_stack: bool = False) -> dict[str, object]:
     """Return the facts; versions that apt would install are asked for only where `packages` are missing."""
     release = os_release()
@@ -122,6 +149,8 @@ def look(packages: list[str], *, with_stack: bool = False) -> dict[str, object]:
         "uv": uv_version(),
         "owed": owed_apps(),
         "homes": homes(),
+        "login": login(),
+        "ssh_kex": run("ssh", "-Q", "kex").split(),
         "packages": found,
         "candidates": candidates([name for name in packages if name not in found]),
         "stack": {"listing": run("dpkg-query", "-W", "-f", STACK), "updated": lists_updated()} if with_stack else {},

@@ -268,4 +268,32 @@ def put_absent(entry: Entry, transaction: Transaction, check: bool) -> Diff | No
     return diff
 
 
-PUT = {"file": put_file, "directory": put_directory, "link": put_link, "absent": put_absent}
+def put_attributes(entry: Entry, _transaction: Transaction, check: bool) -> Diff | None:
+    """Bring owner and mode of what is there to their state, and make nothing; returns a diff, or None as the others."""
+    path, mode = entry["path"], int(entry["mode"], 8)
+    try:
+        uid, gid = identity(entry)
+        folder, name = parent_of(path, at_home(entry, check))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except EntryError:
+        if check:
+            return None
+        raise
+    with folder:
+        status = folder.status(name)
+        if status is None or stat.S_ISLNK(status.st_mode) or not attributes_differ(status, uid, gid, mode):
+            return None
+        if not check and not folder.own(name, Rights(mode, uid, gid)):
+            raise EntryError(f"{path} has another name elsewhere, or belongs to somebody else: it stays as it is")
+    before = f"{status.st_uid}:{status.st_gid} {stat.S_IMODE(status.st_mode):04o}\n"
+    return {"before_header": path, "after_header": path, "before": before, "after": f"{uid}:{gid} {mode:04o}\n"}
+
+
+PUT = {
+    "attributes": put_attributes,
+    "file": put_file,
+    "directory": put_directory,
+    "link": put_link,
+    "absent": put_absent,
+}
