@@ -7,9 +7,11 @@ before it does anything.
 
 from __future__ import annotations
 
+import grp
 import json
 import os
 import platform
+import pwd
 import re
 import subprocess
 import sys
@@ -100,6 +102,30 @@ def lists_updated(lists: str = LISTS) -> str:
     return time.strftime(SNAPSHOT_TIME, time.gmtime(max(times))) if has_lists else ""
 
 
+def login() -> dict[str, object]:
+    """Return who logged in, with the groups (the own one first), and the port of this machine that was used."""
+    name = os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+    account = pwd.getpwnam(name)
+    groups = [grp.getgrgid(number).gr_name for number in dict.fromkeys(os.getgrouplist(name, account.pw_gid))]
+    return {"user": name, "groups": groups, "port": port_of_login()}
+
+
+def port_of_login() -> int:
+    """Return the port by which ssh was reached: sudo takes the variable away, a process above still has it."""
+    process = os.getpid()
+    while process > 1:
+        try:
+            with open(f"/proc/{process}/environ", "rb") as file:
+                found = re.search(rb"(?:^|\0)SSH_CONNECTION=\S+ \d+ \S+ (\d+)", file.read())
+            with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as file:
+                process = int(file.read().rpartition(")")[2].split()[1])
+        except OSError:
+            break
+        if found:
+            return int(found[1])
+    return 22
+
+
 def look(packages: list[str], *, with_stack: bool = False) -> dict[str, object]:
     """Return the facts; versions that apt would install are asked for only where `packages` are missing."""
     release = os_release()
@@ -122,6 +148,8 @@ def look(packages: list[str], *, with_stack: bool = False) -> dict[str, object]:
         "uv": uv_version(),
         "owed": owed_apps(),
         "homes": homes(),
+        "login": login(),
+        "ssh_kex": run("ssh", "-Q", "kex").split(),
         "packages": found,
         "candidates": candidates([name for name in packages if name not in found]),
         "stack": {"listing": run("dpkg-query", "-W", "-f", STACK), "updated": lists_updated()} if with_stack else {},

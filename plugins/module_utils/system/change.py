@@ -12,6 +12,7 @@ from ..common.files import read_json, write_atomic
 from ..common.folders import PRIVATE, make_folder, remove, tree
 from ..common.paths import STATE
 from ..common.systemd import Units, run
+from .access import Return
 from .entries import PASSING, PUT, Diff, Entry, EntryError, Transaction, sweep
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class State:
         self.check: bool = module.check_mode
         self.files: list[Entry] = module.params["files"]
         self.pending = Pending(module.params["owner"])
+        self.way_back = Return([])
         self.diffs: list[Diff] = []
         self.changed: list[str] = []
         self.actions: list[str] = []
@@ -110,6 +112,8 @@ class State:
         if self.record:
             self.record.keep(entries)
         self.pending.save(self.pending.todo)
+        self.way_back = Return(entries)
+        self.way_back.arm()
         # What is to be applied is looked at before; the rest when everything is in place.
         early: list[str] = []
         seen: list[str] = []
@@ -129,6 +133,7 @@ class State:
             if self.record:
                 self.record.forget()
             self.pending.save(self.pending.before)
+            self.way_back.disarm()
             raise
         transaction.finish()
         # Commands that a cut-off run still owed

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..common.folders import ANYBODY, parent_of
 from ..common.systemd import UnitError, run
 from . import undo
+from .access import Return
 from .change import State
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Restore:
         self.changed = False
         self.paths: list[str] = []
         self.diffs: list[dict[str, str]] = []
+        self.way_back = Return([])
 
     @property
     def what(self) -> str:
@@ -89,7 +91,10 @@ class Restore:
         state = State(SimpleNamespace(check_mode=self.check, params=params))
         differing = state.plan()
         if not self.check and (differing or any(state.pending.before.values())):
-            state.put(differing)
+            try:
+                state.put(differing)
+            finally:
+                self.way_back = state.way_back
         state.see_to_units()
         if not self.check:
             state.pending.save({})

@@ -54,8 +54,11 @@ def run_folder(run: str) -> str:
     return os.path.join(UNDO, re.sub(r"[^0-9A-Za-z.-]", "_", run))
 
 
-def state_of(path: str, folder: Folder, copy: str) -> dict[str, Any]:
-    """Return what is at a path: nothing, a link, a directory, or a file, whose content goes to `copy` in a folder."""
+def state_of(path: str, folder: Folder, copy: str, *, content: bool = True) -> dict[str, Any]:
+    """Return what is at a path: nothing, a link, a directory, or a file, whose content goes to `copy` in a folder.
+
+    Without `content` only owner and mode count: what is in the file is somebody else's.
+    """
     try:
         there, name = parent_of(path, ANYBODY)
     except (FileNotFoundError, NotADirectoryError):
@@ -67,8 +70,8 @@ def state_of(path: str, folder: Folder, copy: str) -> dict[str, Any]:
         if stat.S_ISLNK(status.st_mode):
             return {"state": "link", "target": there.readlink(name)}
         owned = {"uid": status.st_uid, "gid": status.st_gid, "mode": f"{stat.S_IMODE(status.st_mode):04o}"}
-        if stat.S_ISDIR(status.st_mode):
-            return {"state": "directory", **owned}
+        if not content or stat.S_ISDIR(status.st_mode):
+            return {"state": "directory" if content else "attributes", **owned}
         if not stat.S_ISREG(status.st_mode):
             # Nothing that anybody would have back
             return {"state": "absent"}
@@ -97,7 +100,7 @@ class Record:
             number = sum(name.endswith(".json") for name in folder.names())
             name = f"{number:03}-{self.owner}"
             for index, entry in enumerate(entries):
-                before = state_of(entry["path"], folder, f"{name}.{index}")
+                before = state_of(entry["path"], folder, f"{name}.{index}", content=entry["state"] != "attributes")
                 lists = {key: entry[key] for key in LISTS}
                 after = digest(base64.b64decode(entry["data"])) if entry["state"] == "file" and entry["data"] else ""
                 about = {"path": entry["path"], "secret": entry["secret"], "made": entry["state"], "after": after}
