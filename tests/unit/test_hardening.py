@@ -102,7 +102,7 @@ def test_the_way_back_restores_files_links_and_absence(tmp_path: Path, monkeypat
     kept.write_text("before")
     kept.chmod(0o600)
     link.symlink_to("before")
-    nothing: dict[str, list[str]] = {"restart": [], "reload": []}
+    nothing: dict[str, Any] = {"state": "file", "restart": [], "reload": []}
     back = access.Return([{"path": str(path), **nothing} for path in (kept, made, link)])
     back.arm()
     assert started[0][0] == "systemd-run"
@@ -127,7 +127,7 @@ def test_what_an_earlier_change_kept_is_what_a_later_one_goes_back_to(
     monkeypatch.setattr(access, "run", lambda _command: "")
     file = tmp_path / "file"
     file.write_text("confirmed")
-    entry = {"path": str(file), "restart": [], "reload": []}
+    entry = {"path": str(file), "state": "file", "restart": [], "reload": []}
     access.Return([entry]).arm()
     file.write_text("not confirmed")
     access.Return([entry]).arm()

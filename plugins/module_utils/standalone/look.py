@@ -103,28 +103,27 @@ def lists_updated(lists: str = LISTS) -> str:
 
 
 def login() -> dict[str, object]:
-    """Return who came in, with the groups that count (the own one first), and the port of this machine that was used."""
-    account = pwd.getpwuid(int(os.environ.get("SUDO_UID") or os.getuid()))
-    numbers = os.getgrouplist(account.pw_name, account.pw_gid)
-    groups = [grp.getgrgid(number).gr_name for number in dict.fromkeys([account.pw_gid, *sorted(numbers)])]
-    # "address port address port": the other side's, then this machine's
-    return {"user": account.pw_name, "groups": groups, "port": int((ssh_connection() or "22").split()[-1])}
+    """Return who logged in, with the groups (the own one first), and the port of this machine that was used."""
+    name = os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+    account = pwd.getpwnam(name)
+    groups = [grp.getgrgid(number).gr_name for number in dict.fromkeys(os.getgrouplist(name, account.pw_gid))]
+    return {"user": name, "groups": groups, "port": port_of_login()}
 
 
-def ssh_connection() -> str:
-    """Return SSH_CONNECTION of this process or, as sudo takes it away, of those that it comes from; "" for none."""
-    number = os.getpid()
-    while number > 1:
+def port_of_login() -> int:
+    """Return the port by which ssh was reached: sudo takes the variable away, a process above still has it."""
+    process = os.getpid()
+    while process > 1:
         try:
-            with open(f"/proc/{number}/environ", "rb") as file:
-                found = [one for one in file.read().split(b"\0") if one.startswith(b"SSH_CONNECTION=")]
-            with open(f"/proc/{number}/stat", "rb") as file:
-                number = int(file.read().rpartition(b")")[2].split()[1])
+            with open(f"/proc/{process}/environ", "rb") as file:
+                found = re.search(rb"(?:^|\0)SSH_CONNECTION=\S+ \d+ \S+ (\d+)", file.read())
+            with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as file:
+                process = int(file.read().rpartition(")")[2].split()[1])
         except OSError:
-            return ""
+            break
         if found:
-            return found[0].partition(b"=")[2].decode()
-    return ""
+            return int(found[1])
+    return 22
 
 
 def look(packages: list[str], *, with_stack: bool = False) -> dict[str, object]:

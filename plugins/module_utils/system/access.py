@@ -11,12 +11,11 @@ import json
 import os
 import re
 import shlex
-import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
 from ..common.files import read_json, write_atomic
-from ..common.folders import open_folder
+from ..common.folders import PRIVATE, make_folder, open_folder, remove
 from ..common.paths import STATE
 from ..common.systemd import run
 from .undo import state_of
@@ -64,7 +63,7 @@ def put_back(path: str, kept: Mapping[str, Any]) -> str:
     if kept["state"] == "link":
         return f"ln -sfnT {shlex.quote(kept['target'])} {new} && mv -fT {new} {name}"
     owned = f"chown {kept['uid']}:{kept['gid']} {{0}} && chmod {kept['mode']} {{0}}"
-    if kept["state"] == "directory":
+    if kept["state"] in ("directory", "attributes"):
         return owned.format(name)
     return f"cp {shlex.quote(kept['kept'])} {new} && {owned.format(new)} && mv -fT {new} {name}"
 
@@ -81,17 +80,18 @@ class Return:
         """Keep what is there, and start the timer; where nothing is watched, do nothing."""
         if not self.entries:
             return
-        os.makedirs(FOLDER, mode=0o700, exist_ok=True)
+        make_folder(FOLDER, PRIVATE).close()
         list_file = os.path.join(FOLDER, "kept.json")
         # What an earlier change, which nobody has confirmed yet, has kept is the state to go back to.
         known = read_json(list_file) or {}
         kept: dict[str, Any] = known.get("files", {})
         services: list[str] = known.get("services", [])
-        for entry in self.entries:
-            if entry["path"] not in kept:
-                with open_folder(FOLDER) as folder:
-                    kept[entry["path"]] = state_of(entry["path"], folder, str(len(kept)))
-            services += [unit for unit in (*entry["restart"], *entry["reload"]) if unit not in services]
+        with open_folder(FOLDER) as folder:
+            for entry in self.entries:
+                if entry["path"] not in kept:
+                    content = entry["state"] != "attributes"
+                    kept[entry["path"]] = state_of(entry["path"], folder, str(len(kept)), content=content)
+                services += [unit for unit in (*entry["restart"], *entry["reload"]) if unit not in services]
         write_atomic(list_file, json.dumps({"files": kept, "services": services}), 0o600)
         reloads = [f"systemctl try-reload-or-restart {shlex.quote(unit)}" for unit in services]
         program = PROGRAM.format(
@@ -113,7 +113,7 @@ class Return:
         """Forget it: everything was put back already."""
         if self.unit:
             run(["systemctl", "stop", self.unit])
-            subprocess.run(["rm", "-rf", "--", FOLDER], check=False)
+            remove(FOLDER)
             self.unit = ""
 
     def _start(self, seconds: int) -> None:

@@ -11,7 +11,7 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 from ..common.errors import HostError
-from ..common.folders import ANYBODY, Folder, Rights, parent_of, place_of
+from ..common.folders import ANYBODY, Folder, Rights, group_name, parent_of, place_of, user_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -285,9 +285,10 @@ def put_attributes(entry: Entry, _transaction: Transaction, check: bool) -> Diff
         if status is None or stat.S_ISLNK(status.st_mode) or not attributes_differ(status, uid, gid, mode):
             return None
         if not check and not folder.own(name, Rights(mode, uid, gid)):
-            raise EntryError(f"{path} has another name elsewhere, or belongs to somebody else: it stays as it is")
-    before = f"{status.st_uid}:{status.st_gid} {stat.S_IMODE(status.st_mode):04o}\n"
-    return {"before_header": path, "after_header": path, "before": before, "after": f"{uid}:{gid} {mode:04o}\n"}
+            raise EntryError(f"{path} belongs to another user, or has a second name: its owner and mode stay")
+    before = f"{user_name(status.st_uid)}:{group_name(status.st_gid)} {stat.S_IMODE(status.st_mode):04o}\n"
+    after = "{}:{} {:04o}\n".format(entry["owner"], entry["group"], mode)
+    return {"before_header": path, "after_header": path, "before": before, "after": after}
 
 
 PUT = {

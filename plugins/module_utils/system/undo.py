@@ -54,7 +54,7 @@ def run_folder(run: str) -> str:
     return os.path.join(UNDO, re.sub(r"[^0-9A-Za-z.-]", "_", run))
 
 
-def state_of(path: str, folder: Folder, copy: str, content: bool = True) -> dict[str, Any]:
+def state_of(path: str, folder: Folder, copy: str, *, content: bool = True) -> dict[str, Any]:
     """Return what is at a path: nothing, a link, a directory, or a file, whose content goes to `copy` in a folder.
 
     Without `content` only owner and mode count: what is in the file is somebody else's.
@@ -98,7 +98,7 @@ class Record:
             number = sum(name.endswith(".json") for name in folder.names())
             name = f"{number:03}-{self.owner}"
             for index, entry in enumerate(entries):
-                before = state_of(entry["path"], folder, f"{name}.{index}", entry["state"] != "attributes")
+                before = state_of(entry["path"], folder, f"{name}.{index}", content=entry["state"] != "attributes")
                 lists = {key: entry[key] for key in LISTS}
                 after = digest(base64.b64decode(entry["data"])) if entry["state"] == "file" and entry["data"] else ""
                 about = {"path": entry["path"], "secret": entry["secret"], "made": entry["state"], "after": after}
