@@ -129,7 +129,7 @@ def main() -> None:
     state = State(module, Record(module.params["run"], module.params["owner"]))
     try:
         differing = state.plan()
-        if not state.check and (differing or any(state.pending.before.values())):
+        if not state.check and (differing or state.unfinished):
             state.put(differing)
         state.see_to_units()
         if not state.check:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import os
+import pwd
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ from plugins.filter.host_rules import LISTED, NAMED, rule_record, rule_settings
 from plugins.module_utils.system import access
 from plugins.plugin_utils.audit.figures import Figure, markdown, of_host, table
 from plugins.plugin_utils.audit.waivers import waived, waivers
+from plugins.plugin_utils.connection.new_login import CONFIRM, FOLDER
 from plugins.plugin_utils.inventory.formats import FORMATS
 
 REPO = Path(__file__).resolve().parents[2]
@@ -132,6 +137,85 @@ def test_what_an_earlier_change_kept_is_what_a_later_one_goes_back_to(
     file.write_text("not confirmed")
     access.Return([entry]).arm()
     assert (tmp_path / "access/0").read_text() == "confirmed"
+
+
+@pytest.fixture
+def way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of this test's for the way back, which watches every path; systemd is told nothing."""
+    folder = tmp_path / "access"
+    monkeypatch.setattr(access, "FOLDER", str(folder))
+    monkeypatch.setattr(access, "WATCHED", access.re.compile(".*"))
+    monkeypatch.setattr(access, "run", lambda _command: "")
+    return folder
+
+
+def of_shell(script: str, way: Path) -> int:
+    """Run a script on this test's folder, without systemd."""
+    for name in ("systemctl", "logger"):
+        script = script.replace(name, f"true {name}")
+    return subprocess.run(["sh", "-c", script.replace(FOLDER, str(way))], check=False, capture_output=True).returncode
+
+
+@pytest.mark.parametrize("login_first", [True, False])
+def test_either_the_new_login_or_the_return_decides(way: Path, tmp_path: Path, login_first: bool) -> None:
+    file = tmp_path / "file"
+    file.write_text("before")
+    access.Return([{"path": str(file), "state": "file", "restart": [], "reload": []}]).arm()
+    file.write_text("after")
+    program = (way / "go-back").read_text(encoding="utf-8")
+    if login_first:
+        # Cut off behind the first step: the return keeps away all the same.
+        assert of_shell(CONFIRM.partition(" && ")[0], way) == 0
+        of_shell(program, way)
+    else:
+        assert of_shell(program, way) == 0
+        assert of_shell(CONFIRM, way) != 0
+    assert file.read_text() == ("after" if login_first else "before")
+    assert not access.unconfirmed()
+
+
+def test_a_return_that_a_reboot_cut_off_is_finished(way: Path, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("before")
+    access.Return([{"path": str(file), "state": "file", "restart": [], "reload": []}]).arm()
+    file.write_text("after")
+    (way / "kept.json").rename(way / "going-back")
+    assert of_shell((way / "go-back").read_text(encoding="utf-8"), way) == 0
+    assert file.read_text() == "before"
+
+
+def test_a_change_that_was_not_confirmed_waits_for_the_next_runs_login(way: Path, tmp_path: Path) -> None:
+    nothing = access.Return([])
+    nothing.arm()
+    assert (nothing.await_login(), way.exists()) == ("", False)
+    file = tmp_path / "file"
+    file.write_text("before")
+    access.Return([{"path": str(file), "state": "file", "restart": [], "reload": []}]).arm()
+    nothing = access.Return([])
+    nothing.arm()
+    assert nothing.await_login().endswith(".timer")
+    # A later change that failed and was rolled back says nothing of the earlier one.
+    nothing.disarm()
+    assert access.unconfirmed()
+
+
+def test_kernel_settings_go_back_too(way: Path) -> None:
+    path, now = "/proc/sys/kernel/pid_max", Path("/proc/sys/kernel/pid_max").read_text(encoding="utf-8").strip()
+    data = base64.b64encode(b"# pid_max = 1\n-kernel.pid_max = 5\nno.such_setting = 1\n").decode()
+    entry = {"path": "/etc/sysctl.d/x.conf", "state": "file", "restart": [], "reload": [], "data": data}
+    assert access.kernel_settings([entry, {"path": "/etc/other", "data": data}]) == {path: now}
+    access.Return([entry]).arm()
+    assert f"(echo {now} >{path}) 2>/dev/null" in (way / "go-back").read_text(encoding="utf-8")
+
+
+def test_whoever_logged_in_is_found_above_what_became_root() -> None:
+    """The variable is gone below, as sudo takes it away."""
+    program = f"import sys; sys.path.insert(0, {str(REPO)!r}); from plugins.module_utils.standalone import look; "
+    program += "found = look.login(); print(found['user'], found['port'])"
+    above = ["sh", "-c", 'env -u SSH_CONNECTION "$@"; true', "sh", sys.executable, "-c", program]
+    connection = {"SSH_CONNECTION": "2001:db8::1 50000 fe80::1%eth0 2222", "SUDO_UID": "12345678"}
+    said = subprocess.run(above, env=os.environ | connection, check=True, capture_output=True, text=True).stdout
+    assert said.split() == [pwd.getpwuid(os.getuid()).pw_name, "2222"]
 
 
 def test_waivers_are_few_and_have_reasons() -> None:

@@ -12,7 +12,7 @@ from ..common.files import read_json, write_atomic
 from ..common.folders import PRIVATE, make_folder, remove, tree
 from ..common.paths import STATE
 from ..common.systemd import Units, run
-from .access import Return
+from .access import Return, unconfirmed
 from .entries import PASSING, PUT, Diff, Entry, EntryError, Transaction, sweep
 
 if TYPE_CHECKING:
@@ -90,6 +90,11 @@ class State:
         self.diffs: list[Diff] = []
         self.changed: list[str] = []
         self.actions: list[str] = []
+
+    @property
+    def unfinished(self) -> bool:
+        """Return whether an earlier call was cut off, or its change waits for a new login."""
+        return any(self.pending.before.values()) or unconfirmed()
 
     def plan(self) -> list[Entry]:
         """Look at everything, change nothing; return the entries that differ and note what they ask for."""

@@ -90,7 +90,7 @@ class Restore:
         }
         state = State(SimpleNamespace(check_mode=self.check, params=params))
         differing = state.plan()
-        if not self.check and (differing or any(state.pending.before.values())):
+        if not self.check and (differing or state.unfinished):
             try:
                 state.put(differing)
             finally:
