@@ -26,12 +26,13 @@ DEFAULTS: dict[str, Any] = {
     "secret": False,
     "initial": False,
     "exclusive": False,
+    "keep_original": False,
     "target": None,
 }
 CONTENT_KEYS = ("template", "source", "content")
 LIST_KEYS = ("apply", "validate", "restart", "reload")
 KNOWN_KEYS = {"path", "vars", "when", *DEFAULTS, *CONTENT_KEYS, *LIST_KEYS}
-STATES = ("file", "directory", "link", "absent", "attributes")
+STATES = ("file", "directory", "link", "absent", "attributes", "original")
 
 
 def flat(entries: Iterable[Any]) -> Iterator[Any]:
@@ -66,6 +67,7 @@ def normalise(raw: Any) -> dict[str, Any]:
     entry["secret"] = boolean(entry["secret"])
     entry["initial"] = boolean(entry["initial"])
     entry["exclusive"] = boolean(entry["exclusive"])
+    entry["keep_original"] = boolean(entry["keep_original"])
     if entry["exclusive"] and entry["state"] != "directory":
         raise AnsibleActionFail(f"system_state: {path}: only a directory is `exclusive`")
     for key in LIST_KEYS:

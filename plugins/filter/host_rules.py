@@ -18,7 +18,7 @@ def rule_settings(
     """Return what the rules set that are not waived today (a date in ISO 8601).
 
     `modes` are `system_state` entries of files that are there; `in_force` are the names of the rules, `ended` those of
-    waivers whose last day has passed.
+    waivers whose last day has passed. What a waived rule had replaced is among `files`, to be put back.
     """
     today = today or datetime.datetime.now(tz=datetime.UTC).date().isoformat()
     ended = [name for name, waiver in waivers.items() if str(waiver["until"]) < today]
@@ -29,15 +29,33 @@ def rule_settings(
             found[key] |= rule.get(key, {})
         for key in LISTED:
             found[key] += rule.get(key, [])
+    found["files"] = [entry | ({} if is_folder(entry) else {"keep_original": True}) for entry in found["files"]]
     found["modes"] = [mode_entry(path, words) for path, words in found["modes"].items()]
+    for name in (name for name in rules if name not in found["in_force"]):
+        found["files"] += originals(rules[name])
     return found
+
+
+def is_folder(entry: Mapping[str, Any]) -> bool:
+    """Return whether a rule's file is a folder, which stays whatever happens to the rule."""
+    return entry.get("state") == "directory"
+
+
+def originals(rule: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the `system_state` entries that put back what a rule replaces, and have services take it up."""
+    replaced = [entry for entry in rule.get("files", []) if not is_folder(entry)]
+    actions = ("restart", "reload")
+    back = [{key: entry[key] for key in ("path", *actions) if key in entry} for entry in replaced]
+    return [entry | {"state": "original"} for entry in (*back, *({"path": path} for path in rule.get("modes", {})))]
 
 
 def mode_entry(path: str, words: str) -> dict[str, str]:
     """Return the `system_state` entry of `owner:group mode`."""
     names, mode = words.split()
     owner, group = names.split(":")
-    return {"path": path, "state": "attributes", "owner": owner, "group": group, "mode": mode}
+    return {
+        "path": path, "state": "attributes", "owner": owner, "group": group, "mode": mode, "keep_original": True,
+    }  # fmt: skip
 
 
 def rule_record(rules: Mapping[str, Mapping[str, Any]], waivers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -31,9 +31,9 @@ options:
       state:
         description: >-
           What shall be at the path; C(attributes) sets owner and mode of what is there, makes nothing and follows no
-          link.
+          link; C(original) puts back what was there before an entry with C(keep_original) replaced it.
         type: str
-        choices: [file, directory, link, absent, attributes]
+        choices: [file, directory, link, absent, attributes, original]
         default: file
       template: {description: Template in the role's templates folder (state file)., type: str}
       vars: {description: Variables of this entry's template., type: dict}
@@ -49,6 +49,7 @@ options:
         description: Files and links below this directory that no entry names are removed (not Python's byte-code).
         type: bool
         default: false
+      keep_original: {description: What was there first is kept for C(original)., type: bool, default: false}
       apply: {description: Commands that run after a change; later entries may rely on it., type: list, elements: str}
       validate: {description: Commands that must succeed once all files are in place., type: list, elements: str}
       restart: {description: Running units (or patterns) to restart when this entry changed., type: list, elements: str}

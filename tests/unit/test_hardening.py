@@ -53,7 +53,9 @@ def test_a_waiver_takes_a_rule_away_until_its_last_day() -> None:
     rules = {"one": {"sshd": {"A": 1}, "files": [{"path": "/a", "content": "x"}]}, "two": {"sshd": {"B": 2}}}
     given = {"one": {"reason": "it has to", "until": "2027-06-30"}}
     found = rule_settings(rules, given, "2027-06-30")
-    assert (found["sshd"], found["files"], found["in_force"], found["ended"]) == ({"B": 2}, [], ["two"], [])
+    assert (found["sshd"], found["files"], found["in_force"], found["ended"]) == (
+        {"B": 2}, [{"path": "/a", "state": "original"}], ["two"], [],
+    )  # fmt: skip
     found = rule_settings(rules, given, "2027-07-01")
     assert (found["sshd"], found["in_force"], found["ended"]) == ({"A": 1, "B": 2}, ["one", "two"], ["one"])
     given["one"]["until"] = "9999-12-31"
@@ -210,12 +212,12 @@ def test_kernel_settings_go_back_too(way: Path) -> None:
 
 def test_whoever_logged_in_is_found_above_what_became_root() -> None:
     """The variable is gone below, as sudo takes it away."""
-    program = f"import sys; sys.path.insert(0, {str(REPO)!r}); from plugins.module_utils.standalone import look; "
+    program = "from plugins.module_utils.standalone import look; "
     program += "found = look.login(); print(found['user'], found['port'])"
     above = ["sh", "-c", 'env -u SSH_CONNECTION "$@"; true', "sh", sys.executable, "-c", program]
     connection = {"SSH_CONNECTION": "2001:db8::1 50000 fe80::1%eth0 2222", "SUDO_UID": "12345678"}
-    said = subprocess.run(above, env=os.environ | connection, check=True, capture_output=True, text=True).stdout
-    assert said.split() == [pwd.getpwuid(os.getuid()).pw_name, "2222"]
+    done = subprocess.run(above, cwd=REPO, env=os.environ | connection, check=True, capture_output=True, text=True)
+    assert done.stdout.split() == [pwd.getpwuid(os.getuid()).pw_name, "2222"]
 
 
 def test_waivers_are_few_and_have_reasons() -> None:

@@ -12,6 +12,7 @@ from ..common.files import read_json, write_atomic
 from ..common.folders import PRIVATE, make_folder, remove, tree
 from ..common.paths import STATE
 from ..common.systemd import Units, run
+from . import originals
 from .access import Return, unconfirmed
 from .entries import PASSING, PUT, Diff, Entry, EntryError, Transaction, sweep
 
@@ -99,7 +100,8 @@ class State:
     def plan(self) -> list[Entry]:
         """Look at everything, change nothing; return the entries that differ and note what they ask for."""
         differing = []
-        self.files = [*self.files, *rest_of(self.files)]
+        self.files = list(originals.resolved(self.files))
+        self.files += rest_of(self.files)
         for entry in self.files:
             if not self.check:
                 sweep(entry["path"])
@@ -109,6 +111,8 @@ class State:
                 self.diffs.append(diff)
                 self.changed.append(entry["path"])
                 self.pending.add(entry)
+            elif not self.check:
+                originals.forget([entry])
         return differing
 
     def put(self, entries: list[Entry]) -> None:
@@ -116,6 +120,7 @@ class State:
         transaction = Transaction()
         if self.record:
             self.record.keep(entries)
+        originals.keep(entries)
         self.pending.save(self.pending.todo)
         self.way_back = Return(entries)
         self.way_back.arm()
@@ -141,6 +146,7 @@ class State:
             self.way_back.disarm()
             raise
         transaction.finish()
+        originals.forget(entries)
         # Commands that a cut-off run still owed
         self.run_commands([command for command in self.pending.before["apply"] if command not in self.actions])
 

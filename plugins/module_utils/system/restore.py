@@ -66,7 +66,8 @@ class Restore:
         actions = undo.unit_actions(self.about["id"])
         self.act([action for action in actions if unit_file(action[1]) in gone])
         self.act([("stop", os.path.basename(path)) for path in gone if is_unit(path)])
-        entries = [undo.entry_of(file, self.about["id"]) for file in files if file["path"] not in folders]
+        kept = undo.run_folder(self.about["id"])
+        entries = [undo.entry_of(file, kept) for file in files if file["path"] not in folders]
         self.put(entries)
         self.act(
             [(verb, unit) for verb, unit in actions if unit_file(unit) not in gone and verb in ("enable", "start")]

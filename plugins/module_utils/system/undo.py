@@ -185,8 +185,8 @@ def name_of(number: int, users: bool) -> str:
     return "root" if name.isdigit() else name
 
 
-def entry_of(file: Mapping[str, Any], run: str) -> dict[str, Any]:
-    """Return the `system_state` entry that puts a kept file back."""
+def entry_of(file: Mapping[str, Any], folder: str) -> dict[str, Any]:
+    """Return the `system_state` entry that puts a file back that a folder keeps."""
     entry = {
         "path": file["path"], "state": file["state"], "owner": "root", "group": "root", "mode": None, "target": None,
         "secret": file["secret"], "initial": False, "data": None, **{key: file[key] for key in LISTS},
@@ -201,7 +201,7 @@ def entry_of(file: Mapping[str, Any], run: str) -> dict[str, Any]:
     if "mode" in file:
         entry.update(owner=name_of(file["uid"], True), group=name_of(file["gid"], False), mode=file["mode"])
     if file["state"] == "file":
-        kept = read_file(os.path.join(run_folder(run), os.path.basename(file["kept"])))
+        kept = read_file(os.path.join(folder, os.path.basename(file["kept"])))
         entry["data"] = base64.b64encode(kept).decode()
     return entry
 
