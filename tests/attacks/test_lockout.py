@@ -108,6 +108,31 @@ def test_another_port_where_systemd_listens(team: Team, by_socket: Machine) -> N
     assert closed(login(by_socket, "-p", str(PORT)))
 
 
+def test_a_rule_that_is_waived_gives_back_what_it_had_replaced(team: Team) -> None:
+    machine = team.machine("staging")
+    of_packages = "dpkg --verify util-linux base-files | grep -E '/etc/(pam.d/su|issue)$' || true"
+    changed = machine.run(of_packages)
+    assert "/etc/pam.d/su" in changed and "/etc/issue" in changed
+    waiver = {"reason": "seen by a test", "until": "9999-12-31"}
+    waivers = dict.fromkeys(("su", "login-banner", "bans"), waiver)
+    team.samestack("provision", machine.kind, security_waivers=waivers)
+    assert machine.run(of_packages).strip() == ""
+    assert machine.run("systemctl is-active fail2ban.service || true").strip() == "inactive"
+    assert waiver["reason"] in machine.run("cat /etc/samestack/hardening.json")
+    team.samestack("provision", machine.kind)
+    assert machine.run(of_packages) == changed
+    assert machine.run("systemctl is-active fail2ban.service").strip() == "active"
+
+
+def test_after_a_reboot_what_nobody_confirmed_goes_back(victim: Machine) -> None:
+    """Transient timers end with the machine: a unit of its own starts what they would have started."""
+    assert victim.run("systemctl is-enabled samestack-go-back.service").strip() == "enabled"
+    folder = "/var/lib/samestack/access"
+    victim.run(f"mkdir -m 700 {folder}; echo 'touch /run/went-back; rm -rf {folder}' >{folder}/go-back")
+    victim.run("systemctl start samestack-go-back.service && rm /run/went-back")
+    assert victim.host.run(f"test -e {folder}").rc != 0
+
+
 def test_nothing_is_armed_any_more(victim: Machine) -> None:
     assert victim.run("systemctl list-units --plain --no-legend 'samestack-go-back-*'") == ""
     assert "access" not in victim.run("ls /var/lib/samestack").split()

@@ -236,7 +236,7 @@ ANSWER: dict[str, Any] = {
     },
     "lynis": {"index": 84, "version": "3.1.7", "warnings": [], "suggestions": []},
     "cis": {"score": 80.0, "waived_score": 97.0, "failed": ["package_nginx_removed", "other"], "passed": 3},
-    "exposure": {"board-web@1.service": 1.3, "nginx.service": 2.5, "cron.service": 9.6},
+    "exposure": {"board-web@1.service": 1.3, "nginx.service": 2.5, "ssh.service": 9.6, "cron.service": 9.6},
     "check": {"warnings": []},
     "markers": {"places": []},
     "nginx": "",
@@ -252,6 +252,7 @@ def test_figures_have_verdicts() -> None:
     assert (found["CIS level 1, server"].verdict, found["CIS level 1, server"].why) == ("met", "other")
     assert found["exposure of the web server"].verdict == "missed"
     assert found["exposure of Nginx"].verdict == "met"
+    assert (found["exposure of ssh.service"].value, found["exposure of ssh.service"].target) == ("9.6", "waived")
     assert "1.3" in "\n".join(table(figures))
     assert markdown(figures).count("\n") == len(figures) + 2
 

@@ -282,12 +282,20 @@ def loaders(tools: str) -> Iterator[str]:
 # The services, the application, secrets
 
 
-def exposure() -> dict[str, float]:
-    """Return {unit: exposure} of systemd-analyze security, of what runs."""
+def exposure(app: str) -> dict[str, float]:
+    """Return {unit: exposure} of systemd-analyze security: of what is loaded, and of what only runs at times."""
     found = {}
     for line in run("systemd-analyze", "security", "--no-pager").stdout.splitlines():
         if match := re.match(r"(\S+\.service)\s+(\d+\.\d)\s", line):
             found[match[1]] = float(match[2])
+    listed = run("systemctl", "list-unit-files", "--plain", "--no-legend", f"{app}*.service", "samestack-*.service")
+    for line in listed.stdout.splitlines():
+        # Of a template, any instance says it.
+        unit = line.split()[0].replace("@.service", "@x.service")
+        if unit not in found:
+            said = run("systemd-analyze", "security", "--no-pager", unit).stdout
+            if match := re.search(r"Overall exposure level for \S+: (\d+\.\d)", said):
+                found[unit] = float(match[1])
     return found
 
 
@@ -303,8 +311,11 @@ def django_check(app: str) -> dict[str, Any]:
 
 def markers(secrets: Sequence[str]) -> dict[str, Any]:
     """Return where a secret can be read by somebody who should not: files, command lines, the journal. Never which."""
+    places: list[str] = []
+    if not secrets:
+        # An empty pattern is found everywhere.
+        return {"places": places}
     patterns = "\n".join(secrets) + "\n"
-    places = []
     listed = run("find", *PLACES, "-xdev", "-type", "f", "-perm", "-o=r", "-size", "-64M", "-print0")
     files = [name for name in listed.stdout.split("\0") if name and is_reachable(name)]
     for begin in range(0, len(files), 2000):
@@ -350,7 +361,7 @@ def main(request: Mapping[str, Any]) -> None:
         "system": release.get("PRETTY_NAME", ""),
         "ssh_release": f"{release.get('ID', '')} {release.get('VERSION_ID', '')}",
         "rules": own_rules(),
-        "exposure": exposure(),
+        "exposure": exposure(request["app"]),
         "check": django_check(request["app"]) if os.path.exists(f"/usr/local/bin/{request['app']}-manage") else None,
         "markers": markers(request["secrets"]),
         "nginx": run("nginx", "-T").stdout if shutil.which("nginx") else "",

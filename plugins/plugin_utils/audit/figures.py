@@ -20,6 +20,8 @@ EXPOSURE = {
     "{app}-web@*": ("the web server", 1.2),
     "{app}-worker-*": ("workers", 1.2),
     "{app}-timer-*": ("timers", 1.2),
+    "{app}.service": ("what starts the app after a boot", 2.0),
+    "samestack-manifest@*": ("the recorder", 4.8),
     "postgresql@*": ("PostgreSQL", 1.6),
     "nginx.service": ("Nginx", 2.5),
     "redis*": ("Redis", 1.2),
@@ -98,6 +100,8 @@ def of_host(host: str, app: str, answer: Mapping[str, Any], accepted: list[Waive
             yield Figure(
                 host, f"exposure of {what}", f"{value}", f"≤ {most}", value <= most, "" if value <= most else unit
             )
+    for unit in sorted(set(answer["exposure"]) & set(waived(accepted, "exposure"))):
+        yield Figure(host, f"exposure of {unit}", f"{answer['exposure'][unit]}", "waived", True)
     if answer["check"] is not None:
         missing = failed("check --deploy", "0 warnings", answer["check"])
         names = answer["check"].get("warnings", [])
