@@ -13,8 +13,8 @@ description:
     put back, so that a service never meets a configuration that it would refuse.
   - Units that have to take up a change are restarted or reloaded at the end, once, and only where they run. What is
     still to be done is written down before the first change, so that the next run finishes what a cut-off run began.
-  - A change to ssh, sudo or the firewall goes back by itself, within a minute, until a new login has worked: the action
-    plugin tries one.
+  - A change to ssh, sudo or the firewall goes back by itself, within a minute, until a new login has worked. The
+    action plugin tries one.
   - Templates and local files are read on the control node by the action plugin of the same name.
 options:
   owner:

@@ -255,10 +255,16 @@ def rule_names() -> tuple[str, ...]:
 
 FORMATS: dict[str, Format] = {
     "date": Format(parse_date, "Write year, month and day, such as 2027-06-30"),
-    "clock": Format(_matching(r"([01]\d|2[0-3]):[0-5]\d", "a time of day"), "Write hours and minutes, such as 03:30"),
+    "clock": Format(
+        _matching(r"([01]\d|2[0-3]):[0-5]\d", "a time of day"), 'Write hours and minutes in quotes, such as "03:30"'
+    ),
     "rule": Format(parse_rule, "Write one of those that docs/hardening.md lists"),
     "size": Format(parse_size, "Write a whole number with k, m or g, such as 25m or 1g"),
     "duration": Format(parse_duration, "Write a whole number with s, m, h, d or w, such as 30s or 365d"),
+    "group": Format(
+        _matching(r"[a-z_][a-z0-9_-]{0,31}", "the name of a group"),
+        "Use lowercase letters, digits, hyphens and underscores, such as ssh-users",
+    ),
     "port": Format(parse_port, "Write a number from 1 to 65535"),
     "domain": Format(
         parse_domain, "Write the bare name in lower case, such as www.noticeboard.net, without https:// and port"
