@@ -49,7 +49,7 @@ def originals(rule: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [entry | {"state": "original"} for entry in (*back, *({"path": path} for path in rule.get("modes", {})))]
 
 
-def mode_entry(path: str, words: str) -> dict[str, str]:
+def mode_entry(path: str, words: str) -> dict[str, Any]:
     """Return the `system_state` entry of `owner:group mode`."""
     names, mode = words.split()
     owner, group = names.split(":")
