@@ -21,7 +21,7 @@ ANSIBLE = $(if $(ARGS),--; } 3<&0)
 .DEFAULT_GOAL := help
 PLAIN := up down destroy rehearse check test soak bench
 PLAYED := provision undo-provision upgrade lock-stack unfreeze repair releases manifest drift secrets
-.PHONY: help $(PLAIN) $(PLAYED) rotate deploy plan promote rollback accept freeze maintenance parity manage shell dbshell logs
+.PHONY: help $(PLAIN) $(PLAYED) rotate deploy plan promote rollback accept freeze maintenance parity manage shell dbshell logs audit
 
 help:
 	@./samestack --help
@@ -57,5 +57,5 @@ parity:
 manage:
 	@./samestack manage $(AT) --command "$$CMD"
 
-shell dbshell logs:
+shell dbshell logs audit:
 	@./samestack $@ $(AT)

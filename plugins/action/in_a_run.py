@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
+from ..plugin_utils.connection.new_login import confirm
 from ..plugin_utils.release.run import current_run
 
 
@@ -23,4 +24,6 @@ class ActionModule(ActionBase):
         result |= self._execute_module(module_name=self._task.action, module_args=args, task_vars=task_vars)
         # A host has no say in what is known of it apart from the result.
         result.pop("ansible_facts", None)
+        # What an undone provision had changed may be how people get in.
+        confirm(self, result, task_vars or {}, None)
         return result

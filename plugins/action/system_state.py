@@ -11,6 +11,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 
+from ..plugin_utils.connection.new_login import confirm
 from ..plugin_utils.project_root import project_root
 from ..plugin_utils.release.run import current_run
 
@@ -25,12 +26,13 @@ DEFAULTS: dict[str, Any] = {
     "secret": False,
     "initial": False,
     "exclusive": False,
+    "keep_original": False,
     "target": None,
 }
 CONTENT_KEYS = ("template", "source", "content")
 LIST_KEYS = ("apply", "validate", "restart", "reload")
 KNOWN_KEYS = {"path", "vars", "when", *DEFAULTS, *CONTENT_KEYS, *LIST_KEYS}
-STATES = ("file", "directory", "link", "absent")
+STATES = ("file", "directory", "link", "absent", "attributes", "original")
 
 
 def flat(entries: Iterable[Any]) -> Iterator[Any]:
@@ -55,6 +57,8 @@ def normalise(raw: Any) -> dict[str, Any]:
         raise AnsibleActionFail(f"system_state: {path}: state is one of {', '.join(STATES)}, not {entry['state']!r}")
     if entry["mode"] is not None and not isinstance(entry["mode"], str):
         raise AnsibleActionFail(f"system_state: {path}: write the mode as a quoted string of octal digits")
+    if entry["state"] == "attributes" and entry["mode"] is None:
+        raise AnsibleActionFail(f"system_state: {path}: with state attributes, a `mode` is needed")
     contents = [key for key in CONTENT_KEYS if raw.get(key) is not None]
     if len(contents) != (1 if entry["state"] == "file" else 0):
         raise AnsibleActionFail(f"system_state: {path}: a file has exactly one of {', '.join(CONTENT_KEYS)}")
@@ -63,6 +67,7 @@ def normalise(raw: Any) -> dict[str, Any]:
     entry["secret"] = boolean(entry["secret"])
     entry["initial"] = boolean(entry["initial"])
     entry["exclusive"] = boolean(entry["exclusive"])
+    entry["keep_original"] = boolean(entry["keep_original"])
     if entry["exclusive"] and entry["state"] != "directory":
         raise AnsibleActionFail(f"system_state: {path}: only a directory is `exclusive`")
     for key in LIST_KEYS:
@@ -112,6 +117,8 @@ class ActionModule(ActionBase):
         )
         # The contents would otherwise be printed with -vvv, secrets among them.
         result.pop("invocation", None)
+        port = self._task.args.get("login_port")
+        confirm(self, result, task_vars, int(port) if port else None)
         said = str(result.get("msg", ""))
         if result.get("failed") and (message := with_own_names(said, origins)) != said:
             # What was raised has the words from before.

@@ -58,9 +58,14 @@ def looked_up(name: str) -> list[Network]:
     return [ipaddress.ip_network(address) for address in sorted({str(answer[4][0]) for answer in answers})]
 
 
+def open_port(port: int) -> dict[str, Any]:
+    """Return what opens a TCP port to anyone."""
+    return {"port": port}
+
+
 class FilterModule:
     """The filters, by the names that templates use."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
-        return {"addresses": addresses, "destinations": destinations}
+        return {"addresses": addresses, "destinations": destinations, "open_port": open_port}

@@ -13,6 +13,8 @@ description:
     put back, so that a service never meets a configuration that it would refuse.
   - Units that have to take up a change are restarted or reloaded at the end, once, and only where they run. What is
     still to be done is written down before the first change, so that the next run finishes what a cut-off run began.
+  - A change to ssh, sudo or the firewall goes back by itself, within a minute, until a new login has worked. The
+    action plugin tries one.
   - Templates and local files are read on the control node by the action plugin of the same name.
 options:
   owner:
@@ -27,9 +29,11 @@ options:
     suboptions:
       path: {description: Absolute path on the host., type: path, required: true}
       state:
-        description: What shall be at the path.
+        description: >-
+          What shall be at the path; C(attributes) sets owner and mode of what is there, makes nothing and follows no
+          link; C(original) puts back what was there before an entry with C(keep_original) replaced it.
         type: str
-        choices: [file, directory, link, absent]
+        choices: [file, directory, link, absent, attributes, original]
         default: file
       template: {description: Template in the role's templates folder (state file)., type: str}
       vars: {description: Variables of this entry's template., type: dict}
@@ -45,11 +49,15 @@ options:
         description: Files and links below this directory that no entry names are removed (not Python's byte-code).
         type: bool
         default: false
+      keep_original: {description: What was there first is kept for C(original)., type: bool, default: false}
       apply: {description: Commands that run after a change; later entries may rely on it., type: list, elements: str}
       validate: {description: Commands that must succeed once all files are in place., type: list, elements: str}
       restart: {description: Running units (or patterns) to restart when this entry changed., type: list, elements: str}
       reload: {description: Running units (or patterns) to reload when this entry changed., type: list, elements: str}
       when: {description: Leave the entry out when false., type: bool, default: true}
+  login_port:
+    description: Port of the new login, where this call changes it; the connection's own when left out.
+    type: int
   run:
     description: The current run; with its C(id), what is replaced is kept. The action plugin fills it in.
     type: dict
@@ -83,6 +91,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 changed_paths: {description: Paths whose state changed., type: list, elements: str, returned: always}
+await_login: {description: Timer that takes the change back until a new login has worked., type: str, returned: always}
 actions: {description: What was done to units and by commands., type: list, elements: str, returned: always}
 """
 
@@ -99,6 +108,7 @@ def main() -> None:
         argument_spec={
             "owner": {"type": "str", "required": True},
             "files": {"type": "list", "elements": "dict", "default": []},
+            "login_port": {"type": "int"},
             "run": {"type": "dict", "default": {}},
             "contents": {"type": "dict", "default": {}, "no_log": True},
             "units": {
@@ -120,13 +130,14 @@ def main() -> None:
     state = State(module, Record(module.params["run"], module.params["owner"]))
     try:
         differing = state.plan()
-        if not state.check and (differing or any(state.pending.before.values())):
+        if not state.check and (differing or state.unfinished):
             state.put(differing)
         state.see_to_units()
         if not state.check:
             state.pending.save({})
     except (HostError, OSError) as error:
-        module.fail_json(msg=str(error), hint=getattr(error, "hint", ""))
+        hint = getattr(error, "hint", "")
+        module.fail_json(msg=str(error), hint=hint, await_login=state.way_back.await_login())
     if state.actions:
         state.diffs.append({"before": "", "after": "".join(f"{action}\n" for action in state.actions)})
     module.exit_json(
@@ -134,6 +145,7 @@ def main() -> None:
         changed_paths=state.changed,
         actions=state.actions,
         diff=state.diffs,
+        await_login=state.way_back.await_login(),
     )
 
 

@@ -32,6 +32,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 last: {description: The last run that changed files here; empty when there is none., type: dict, returned: success}
+await_login: {description: Timer that takes the change back until a new login has worked., type: str, returned: success}
 say: {description: What happened, in words., type: list, elements: str, returned: success}
 """
 
@@ -67,10 +68,12 @@ def main() -> None:
     except (HostError, OSError) as error:
         if not module.check_mode:
             record.fail(str(error), undone=about["id"])
-        module.fail_json(msg=str(error), hint=getattr(error, "hint", "") or "Mend this and run it again.")
+        hint = getattr(error, "hint", "") or "Mend this and run it again."
+        module.fail_json(msg=str(error), hint=hint, await_login=restore.way_back.await_login())
     if restore.changed and not module.check_mode:
         record.succeed(undone=about["id"], files=restore.paths)
-    module.exit_json(changed=restore.changed, last=last, say=say, diff=restore.diffs)
+    await_login = restore.way_back.await_login()
+    module.exit_json(changed=restore.changed, last=last, say=say, diff=restore.diffs, await_login=await_login)
 
 
 if __name__ == "__main__":

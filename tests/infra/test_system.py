@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import shlex
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from plugins.module_utils.standalone import audit
 
 if TYPE_CHECKING:
     from tests.support.machines import Environment, Machine
@@ -166,3 +170,15 @@ def test_memory_at_rest(machine: Machine) -> None:
     own = re.compile(rf"{machine.app}-(web|worker)|^none$|^user@|session-")
     total = sum(int(size) for size, unit in used if not own.search(unit)) // 1024
     assert total < 250, f"{total} MiB"
+
+
+def test_rules_of_hardening_are_in_force(machine: Machine) -> None:
+    """What a container cannot set is told apart from what is wrong."""
+    program = Path(audit.__file__).read_text(encoding="utf-8") + "\nprint(json.dumps(own_rules()))\n"
+    found = json.loads(machine.run(f"python3 -I -S - <<'AUDIT'\n{program}\nAUDIT\n"))
+    assert found["broken"] == {}
+    assert found["met"] > len(found["not_here"])
+
+
+def test_nothing_waits_to_go_back(machine: Machine) -> None:
+    assert machine.run("systemctl list-units --plain --no-legend 'samestack-go-back-*'") == ""

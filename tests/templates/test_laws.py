@@ -146,6 +146,13 @@ def test_no_apt_run_restarts_services(hosts: list[Expected]) -> None:
         assert all("\n$nrconf{restart} = 'l';\n" in rendered.text(path) for path in there)
 
 
+def test_sudo_is_told_what_the_installed_one_knows(hosts: list[Expected]) -> None:
+    for rendered in hosts:
+        text = rendered.text("/etc/sudoers.d/samestack")
+        assert "Defaults use_pty" in text
+        assert ("logfile" in text) == ("sudo-rs" not in rendered.machine["packages"])
+
+
 def test_http2_is_written_as_the_installed_nginx_knows_it(hosts: list[Expected]) -> None:
     for rendered in hosts:
         directive = version(rendered.machine["packages"]["nginx"]) >= (1, 25, 1)

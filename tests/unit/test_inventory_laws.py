@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,10 @@ GOOD: dict[str, list[object]] = {
         "*-*~1",
         "2026-12-24",
     ],
+    "date": ["2027-06-30", datetime.date(2027, 6, 30)],
+    "clock": ["03:30", "23:59"],
+    "rule": ["su", "ssh-idle"],
+    "group": ["ssh-users", "adm", "_x1"],
     "network": ["203.0.113.7", "203.0.113.0/24", "2001:db8::/32"],
     "host": ["203.0.113.7", "db1", "db1.internal.example", "2001:db8::1"],
     "email": ["you@noticeboard.net"],
@@ -78,6 +83,10 @@ BAD: dict[str, list[object]] = {
     "https_url": ["", "http://ca.example/dir", "https://ca.example", "https://a b/dir", "ca.example/dir"],
     "app_name": ["", "Site", "my_site", "1a", "a-", "a--b", "a b", "a" * 25, *SYSTEMS],
     "calendar": ["", "every day", "25:00", "*:60", "13-40", "hourly daily", "Funday", "*:0/0", "UTC"],
+    "date": ["30.6.2027", "2027-02-30", "", "soon"],
+    "clock": ["24:00", "3:30", 210, "03:30:00"],
+    "rule": ["sudoo", ""],
+    "group": ["Admins", "a b", "1a", "", "a\nb", "domain users"],
     "network": ["203.0.113.7/24", "here", "300.1.1.1"],
     "host": ["", "a b", "x_y", "https://a"],
     "email": ["you", "you@host", "a b@c.de"],

@@ -16,7 +16,7 @@ import pytest
 from ansible.errors import AnsibleActionFail
 
 from plugins.action.system_state import normalise, with_own_names
-from plugins.module_utils.system import change
+from plugins.module_utils.system import change, originals
 from plugins.module_utils.system.change import State
 from plugins.module_utils.system.entries import EntryError
 
@@ -30,6 +30,7 @@ OWN = {"owner": pwd.getpwuid(os.getuid()).pw_name, "group": grp.getgrgid(os.getg
 def pending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "pending"
     monkeypatch.setattr(change, "PENDING", str(folder))
+    monkeypatch.setattr(originals, "FOLDER", str(tmp_path / "originals"))
     return folder
 
 
@@ -65,6 +66,37 @@ def test_an_exclusive_directory_has_nothing_but_what_is_named(tmp_path: Path) ->
     found = sorted(str(path.relative_to(top)) for path in top.rglob("*") if not path.is_dir())
     assert found == ["kept.py", "new.py", "old/__pycache__/stale.pyc"]
     assert apply(*call) == []
+
+
+def test_an_original_comes_back_once(tmp_path: Path) -> None:
+    """What was there before the first change; later on, what is there is somebody else's."""
+    file, made, open_to_all = tmp_path / "file", tmp_path / "made", tmp_path / "open"
+    file.write_text("package's")
+    open_to_all.write_text("kept")
+    file.chmod(0o640)
+    open_to_all.chmod(0o666)
+    modes = {"state": "attributes", "mode": "0600", "keep_original": True}
+    for text in ("one", "two"):
+        apply(*(entry(path, text, keep_original=True) for path in (file, made)), entry(open_to_all, **modes))
+    assert (file.read_text(), mode(open_to_all)) == ("two", 0o600)
+    back = [entry(path, state="original") for path in (file, made, open_to_all)]
+    assert apply(*back, check=True) == apply(*back) == [str(file), str(made), str(open_to_all)]
+    assert (file.read_text(), mode(file), made.exists()) == ("package's", 0o640, False)
+    assert (open_to_all.read_text(), mode(open_to_all)) == ("kept", 0o666)
+    file.write_text("newer package's")
+    assert apply(*back) == []
+    assert not list((tmp_path / "originals").iterdir())
+
+
+def test_an_original_that_is_back_already_is_forgotten(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("before")
+    apply(entry(file, "after", keep_original=True))
+    file.unlink()
+    file.write_text("before")
+    file.chmod(0o644)
+    assert apply(entry(file, state="original")) == []
+    assert not list((tmp_path / "originals").iterdir())
 
 
 def test_only_a_directory_is_exclusive() -> None:

@@ -7,9 +7,12 @@ before it does anything.
 
 from __future__ import annotations
 
+import contextlib
+import grp
 import json
 import os
 import platform
+import pwd
 import re
 import subprocess
 import sys
@@ -18,6 +21,8 @@ import time
 LISTS = "/var/lib/apt/lists"
 # As a snapshot service names a moment
 SNAPSHOT_TIME = "%Y%m%dT%H%M%SZ"
+# The other side's address and port, then this machine's
+CONNECTION = re.compile(rb"(?:^|\0)SSH_CONNECTION=\S+ \d+ \S+ (?P<port>\d+)")
 STACK = "${db:Status-Abbrev}|${Package}|${Version}|${Architecture}|${Section}\\n"
 
 
@@ -100,6 +105,41 @@ def lists_updated(lists: str = LISTS) -> str:
     return time.strftime(SNAPSHOT_TIME, time.gmtime(max(times))) if has_lists else ""
 
 
+def login() -> dict[str, object]:
+    """Return who logged in, with the groups (the own one first), and the port of this machine that was used."""
+    number, port = ssh_login() or (int(os.environ.get("SUDO_UID") or os.getuid()), 22)
+    account = pwd.getpwuid(number)
+    numbers = dict.fromkeys([account.pw_gid, *sorted(os.getgrouplist(account.pw_name, account.pw_gid))])
+    groups = []
+    for group in numbers:
+        # A directory's group may have no name here.
+        with contextlib.suppress(KeyError):
+            groups.append(grp.getgrgid(group).gr_name)
+    return {"user": account.pw_name, "groups": groups, "port": port}
+
+
+def ssh_login() -> tuple[int, int] | None:
+    """Return the user's number and the port of the ssh login that this process belongs to; None for another way in.
+
+    Whoever became root by sudo or su is somebody else in this process; what sshd started still is who logged in.
+    """
+    found, process = None, os.getpid()
+    with contextlib.suppress(OSError):
+        while process > 1:
+            with open(f"/proc/{process}/stat", "rb") as file:
+                name, _, fields = file.read().partition(b" (")[2].rpartition(b") ")
+            if name.startswith(b"sshd"):
+                break
+            with open(f"/proc/{process}/environ", "rb") as file:
+                connection = CONNECTION.search(file.read())
+            if connection:
+                with open(f"/proc/{process}/status", encoding="utf-8", errors="replace") as file:
+                    user = next(line.split()[1] for line in file if line.startswith("Uid:"))
+                found = (int(user), int(connection["port"]))
+            process = int(fields.split()[1])
+    return found
+
+
 def look(packages: list[str], *, with_stack: bool = False) -> dict[str, object]:
     """Return the facts; versions that apt would install are asked for only where `packages` are missing."""
     release = os_release()
@@ -122,6 +162,8 @@ def look(packages: list[str], *, with_stack: bool = False) -> dict[str, object]:
         "uv": uv_version(),
         "owed": owed_apps(),
         "homes": homes(),
+        "login": login(),
+        "ssh_kex": run("ssh", "-Q", "kex").split(),
         "packages": found,
         "candidates": candidates([name for name in packages if name not in found]),
         "stack": {"listing": run("dpkg-query", "-W", "-f", STACK), "updated": lists_updated()} if with_stack else {},

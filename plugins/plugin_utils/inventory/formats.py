@@ -6,11 +6,16 @@ begins with the value: "is not a size".
 
 from __future__ import annotations
 
+import datetime
+import functools
 import ipaddress
 import re
 import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
+import yaml
+
+from ..project_root import ENGINE
 from .reserved import is_account, is_servers, is_systems
 
 if TYPE_CHECKING:
@@ -225,9 +230,42 @@ def _matching(pattern: str, what: str, longest: int = 4096) -> Parser:
 
 LOGIN = _matching(r"[a-z_][a-z0-9_-]{0,31}", "a login name")
 IDENTIFIER = _matching(r"[a-z_][a-z0-9_]*", "a name that PostgreSQL takes without quotes", LONGEST_ROLE)
+
+
+def parse_date(value: object) -> str:
+    """Return a date in ISO 8601: 2027-06-30."""
+    try:
+        return datetime.date.fromisoformat(str(value)).isoformat()
+    except ValueError as error:
+        raise ValueError("is not a date") from error
+
+
+def parse_rule(value: object) -> str:
+    """Return the name of a rule of hardening."""
+    if value not in rule_names():
+        raise ValueError("is not the name of a rule of hardening")
+    return str(value)
+
+
+@functools.cache
+def rule_names() -> tuple[str, ...]:
+    """Return the names of the rules of hardening; the templates in them are role host's."""
+    rules = yaml.safe_load((ENGINE / "roles/host/vars/main/rules.yml").read_text(encoding="utf-8"))
+    return tuple(rules["__host_rules"])
+
+
 FORMATS: dict[str, Format] = {
+    "date": Format(parse_date, "Write year, month and day, such as 2027-06-30"),
+    "clock": Format(
+        _matching(r"([01]\d|2[0-3]):[0-5]\d", "a time of day"), 'Write hours and minutes in quotes, such as "03:30"'
+    ),
+    "rule": Format(parse_rule, "Write one of those that docs/hardening.md lists"),
     "size": Format(parse_size, "Write a whole number with k, m or g, such as 25m or 1g"),
     "duration": Format(parse_duration, "Write a whole number with s, m, h, d or w, such as 30s or 365d"),
+    "group": Format(
+        _matching(r"[a-z_][a-z0-9_-]{0,31}", "the name of a group"),
+        "Use lowercase letters, digits, hyphens and underscores, such as ssh-users",
+    ),
     "port": Format(parse_port, "Write a number from 1 to 65535"),
     "domain": Format(
         parse_domain, "Write the bare name in lower case, such as www.noticeboard.net, without https:// and port"

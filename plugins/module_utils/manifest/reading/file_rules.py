@@ -25,12 +25,13 @@ ELSEWHERE = (
     "/etc/passwd", "/etc/passwd-", "/etc/group", "/etc/group-", "/etc/shadow", "/etc/shadow-", "/etc/gshadow",
     "/etc/gshadow-", "/etc/subuid-", "/etc/subgid-", "/etc/ssl/certs/*", "/etc/ld.so.cache", "/etc/mtab",
     "/etc/.pwd.lock", "/etc/.updated", "/etc/rc?.d/*", "/etc/{app}/env", "/etc/samestack/recorder.json",
+    "/etc/samestack/hardening.json",
     "/etc/systemd/system/*.wants/*", "/etc/systemd/system/*.requires/*", "/usr/local/lib/python3*/*",
     "/usr/local/lib/samestack/recorder/*", "/etc/alternatives/*.gz",
 )  # fmt: skip
 #: This machine's own, and nobody else's; services have more
 OWN = (
-    "/etc/machine-id", "/etc/hostname", "/etc/ssh/ssh_host_*", "/etc/resolv.conf", "/etc/adjtime", "/etc/network/*",
+    "/etc/machine-id", "/etc/hostname", "/etc/ssh/*_host_*", "/etc/resolv.conf", "/etc/adjtime", "/etc/network/*",
     "/etc/netplan/*", "/etc/systemd/network/*", "/etc/letsencrypt/*",
     "/etc/samestack/*.key", "/etc/lvm/*", "/etc/fstab", "/etc/iscsi/*",
     "/etc/cloud/*", "/etc/ssl/private/*", "/etc/{app}/internal-ca.crt", "/etc/{app}/owner.env",

@@ -1,0 +1,1 @@
+"""What an audit measures, and how it is judged."""
