@@ -19,7 +19,7 @@ from ansible.vars.manager import VariableManager
 from plugins.plugin_utils.parity.intended import SiteTasks
 from plugins.plugin_utils.secrets.acme_account import new_account_key
 from plugins.plugin_utils.secrets.authority import authority_pem, new_authority
-from tests.support import compiled
+from tests.support import templating
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,13 +48,16 @@ class Expected:
     entries: dict[str, dict[str, Any]] = field(default_factory=dict)
     units: dict[str, dict[str, Any]] = field(default_factory=dict)
     templars: dict[str, Templar] = field(default_factory=dict)
+    _values: dict[str, Any] = field(default_factory=dict)
 
     def value(self, name: str) -> Any:
         """Return a variable as a role that knows it sees it; raises KeyError when none of the host's roles does."""
-        for templar in self.templars.values():
-            if name in templar.available_variables:
-                return templar.template(trust_as_template("{{ " + name + " }}"))
-        raise KeyError(name)
+        if name not in self._values:
+            knows = [templar for templar in self.templars.values() if name in templar.available_variables]
+            if not knows:
+                raise KeyError(name)
+            self._values[name] = knows[0].template(trust_as_template("{{ " + name + " }}"))
+        return self._values[name]
 
     def text(self, path: str) -> str:
         """Return a file's text; raises KeyError when the host does not get the file."""
@@ -73,7 +76,7 @@ class Site:
         if not constants.CONFIG_FILE or not (Path(constants.CONFIG_FILE).parent / "playbooks/site.yml").exists():
             raise RuntimeError("there is no ansible.cfg of this project here: run pytest in the root of the repository")
         self.root = Path(constants.CONFIG_FILE).parent
-        compiled.remember()
+        templating.remember()
         init_plugin_loader()
         self.loader = DataLoader()
         self.loader.set_basedir(str(self.root / "playbooks"))

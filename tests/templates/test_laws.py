@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import re
 import sys
@@ -41,6 +42,17 @@ def environment(text: str) -> dict[str, str]:
     """Read an environment file by the rules of systemd.exec(5) for double quotes."""
     found = re.findall(r'^(\w+)="((?:\\.|[^"\\])*)"$', text, re.MULTILINE | re.DOTALL)
     return {name: re.sub(r'\\(["\\`$])', r"\1", quoted) for name, quoted in found}
+
+
+@functools.cache
+def python(text: str) -> ast.Module:
+    """Read a file as Python 3.10; raises SyntaxError. Every host gets most of them alike."""
+    return ast.parse(text, feature_version=(3, 10))
+
+
+@functools.cache
+def imports(text: str) -> list[ast.AST]:
+    return [node for node in ast.walk(python(text)) if isinstance(node, ast.Import | ast.ImportFrom)]
 
 
 def unit_values(text: str, key: str) -> list[str]:
@@ -320,7 +332,7 @@ def test_database_listens_only_where_there_are_clients(hosts: list[Expected]) ->
 def test_gunicorns_settings_are_python_that_old_hosts_read(hosts: list[Expected]) -> None:
     for rendered in hosts:
         for path in rendered.matching(r".*\.py"):
-            ast.parse(rendered.text(path), path, feature_version=(3, 10))
+            python(rendered.text(path))
 
 
 def test_redis_needs_nothing_that_the_oldest_lacks(hosts: list[Expected]) -> None:
@@ -451,7 +463,7 @@ def test_the_recorder_is_whole_and_needs_nothing_but_python(hosts: list[Expected
         names = {path.removeprefix(RECORDER) for path in rendered.matching(RECORDER + r".*\.py")}
         assert {"__main__.py", "plugins/module_utils/manifest/main.py"} <= names
         for name in names:
-            for node in ast.walk(ast.parse(rendered.text(f"{RECORDER}{name}"))):
+            for node in imports(rendered.text(f"{RECORDER}{name}")):
                 if isinstance(node, ast.ImportFrom) and node.level:
                     folder = PurePosixPath(name).parents[node.level - 1] / (node.module or "").replace(".", "/")
                     for alias in node.names:
