@@ -1,15 +1,15 @@
 # One line a verb: make's words for ./samestack, which decides everything. `./samestack --help` lists the verbs.
 # ENV=dev|staging|production   REHEARSAL=1 (the local stand-ins of staging and production)
-# REF=<git ref>   CMD=<manage.py command>   MSG=<why>   ON=1|0   WHAT=redis   ARGS=<passed on to Ansible>
+# REF=<git ref>   CMD=<manage.py command>   MSG=<why>   ON=1|0   WHAT=redis   KEY=<SHA256:…>   ARGS=<passed on to Ansible>
 
-NAMES := ENV REHEARSAL REF TO CMD MSG ON WHAT ARGS A B OFFLINE SINCE ALL FORMAT
+NAMES := ENV REHEARSAL REF TO CMD MSG ON WHAT KEY ARGS A B OFFLINE SINCE ALL FORMAT
 ENV ?= dev
 # What was typed stays as it was typed, under whatever name, with -n too: a dollar sign in it is nothing of make's, and a
 # shell gets it as a variable, never as text.
 typed = $(findstring command line,$(origin $1))$(filter $(NAMES),$(if $(findstring environment,$(origin $1)),$1))
 $(foreach name,$(.VARIABLES),$(if $(call typed,$(name)),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 export ENV
-$(foreach name,ENV A B WHAT,$(if $(filter -%,$(firstword $($(name)))),$(error $(name)=$($(name)): this is no environment)))
+$(foreach name,ENV A B WHAT KEY,$(if $(filter -%,$(firstword $($(name)))),$(error $(name)=$($(name)): this is no environment)))
 
 REHEARSE := $(if $(REHEARSAL),--rehearsal)
 MESSAGE := $(if $(MSG),--message "$$MSG")
@@ -21,7 +21,7 @@ ANSIBLE = $(if $(ARGS),--; } 3<&0)
 .DEFAULT_GOAL := help
 PLAIN := up down destroy rehearse check test soak bench
 PLAYED := provision undo-provision upgrade lock-stack unfreeze repair releases manifest drift secrets
-.PHONY: help $(PLAIN) $(PLAYED) rotate deploy plan promote rollback accept freeze maintenance parity manage shell dbshell logs audit
+.PHONY: help $(PLAIN) $(PLAYED) rotate deploy plan promote rollback accept freeze maintenance parity manage shell dbshell logs audit revoke
 
 help:
 	@./samestack --help
@@ -49,6 +49,9 @@ maintenance:
 
 rotate:
 	$(SAMESTACK) $(AT) $(if $(WHAT),"$$WHAT",all) $(ANSIBLE)
+
+revoke:
+	$(SAMESTACK) $(REHEARSE) "$$KEY" $(ANSIBLE)
 
 parity:
 	@./samestack parity $(if $(A),"$$A") $(if $(B),"$$B") $(REHEARSE) $(if $(OFFLINE),--offline) \

@@ -165,13 +165,19 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "letsencrypt"
 
 
+def first(chain: str) -> str:
+    """Return the first certificate of a chain, as certbot keeps it beside the chain."""
+    end = "-----END CERTIFICATE-----\n"
+    return chain[: chain.index(end) + len(end)]
+
+
 def keep(place: Path, names: list[str], account: str, pair: dict[str, str] | None = None) -> None:
     """Write what certbot would have kept."""
     pair = pair or issue(names, new_authority(), 90 * DAY)
     live = place / "live" / "shop"
     live.mkdir(parents=True, exist_ok=True)
-    for name in ("cert.pem", "fullchain.pem"):
-        (live / name).write_text(pair["certificate"], encoding="ascii")
+    (live / "cert.pem").write_text(first(pair["certificate"]), encoding="ascii")
+    (live / "fullchain.pem").write_text(pair["certificate"], encoding="ascii")
     (live / "privkey.pem").write_text(pair["key"], encoding="ascii")
     (place / "renewal").mkdir(exist_ok=True)
     (place / "renewal" / "shop.conf").write_text(CONF.format(account=account), encoding="utf-8")
@@ -258,7 +264,7 @@ def test_what_nginx_does_not_show_is_taken_up(
     commands.clear()
     assert not settle(order, check=False)["changed"]
     assert reload not in commands
-    seen["pem"] = issue(NAMES, new_authority())["certificate"]
+    seen["pem"] = first(issue(NAMES, new_authority())["certificate"])
     assert settle(order, check=False)["changed"]
     assert reload in commands
     assert set(asked) == {"www.shop.test"}

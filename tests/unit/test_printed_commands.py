@@ -125,7 +125,7 @@ def test_an_option_that_is_printed_alone_exists() -> None:
     for path in files():
         if path.suffix == ".py" and path.relative_to(REPO).parts[0] == "plugins":
             for text in texts(path):
-                for span in re.findall(r"`(--[^`]*)`", text):
+                for span in re.findall(r"`(--\w[^`]*)`", text):
                     words = [word for word in span.split() if word.startswith("--")]
                     assert set(words) <= OPTIONS, f"{path}: {span}"
 

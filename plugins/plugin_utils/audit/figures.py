@@ -6,6 +6,7 @@ import fnmatch
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..inventory.files import service_declarations
 from .waivers import waived
 
 if TYPE_CHECKING:
@@ -15,16 +16,13 @@ if TYPE_CHECKING:
 
 #: Targets; their reasons are in docs/audit.md
 LYNIS_INDEX, CIS_SCORE, OBSERVATORY_SCORE = 84, 88.0, 115
-#: {pattern of units, `{app}` for the application's name: (what they are, most exposure)}
+#: {pattern of the application's units, `{app}` for its name: (what they are, most exposure)}; a service's are its own
 EXPOSURE = {
     "{app}-web@*": ("the web server", 1.2),
     "{app}-worker-*": ("workers", 1.2),
     "{app}-timer-*": ("timers", 1.2),
     "{app}.service": ("what starts the app after a boot", 2.0),
     "samestack-manifest@*": ("the recorder", 4.8),
-    "postgresql@*": ("PostgreSQL", 1.6),
-    "nginx.service": ("Nginx", 2.5),
-    "redis*": ("Redis", 1.2),
 }
 SHOWN = 3
 
@@ -45,6 +43,13 @@ class Figure:
     def verdict(self) -> str:
         """Return the verdict in one word."""
         return "not measured" if self.met is None else "met" if self.met else "missed"
+
+
+def exposure_limits() -> dict[str, tuple[str, float]]:
+    """Return what units may be exposed by, as systemd-analyze counts: {pattern: (what they are, most exposure)}."""
+    services = service_declarations().items()
+    theirs = {unit: (name, most) for name, service in services for unit, most in service.get("exposure", {}).items()}
+    return {**EXPOSURE, **theirs}
 
 
 def some(names: Iterable[str]) -> str:
@@ -91,7 +96,7 @@ def of_host(host: str, app: str, answer: Mapping[str, Any], accepted: list[Waive
         value = f"{cis['score']}; {cis['waived_score']} with waivers"
         good = cis["waived_score"] >= CIS_SCORE
         yield Figure(host, "CIS level 1, server", value, f"≥ {CIS_SCORE:.0f} with waivers", good, some(left))
-    for pattern, (what, most) in EXPOSURE.items():
+    for pattern, (what, most) in exposure_limits().items():
         units = {
             unit: value for unit, value in answer["exposure"].items() if fnmatch.fnmatch(unit, pattern.format(app=app))
         }
