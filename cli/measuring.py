@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from box.resolve import Inventory
@@ -22,7 +23,6 @@ from .project import ENGINE, PROJECT, STATE, inventory_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from plugins.plugin_utils.audit.waivers import Waiver
 
@@ -93,9 +93,9 @@ class Checkers:
         stamp = self.folder / "python" / "installed"
         if stamp.is_file() and stamp.read_text(encoding="utf-8").split() == list(PYTHON_TOOLS):
             return
-        uv = next(
-            (str(path) for path in (ENGINE / ".samestack/uv/bin/uv", STATE / "uv/bin/uv") if path.is_file()), "uv"
-        )
+        # Beside the environment that this runs in, where box/setup has put both
+        own = Path(sys.prefix).resolve().parent / ".samestack/uv/bin/uv"
+        uv = str(own) if own.is_file() else "uv"
         target = str(self.folder / "python")
         for command in (
             [uv, "venv", "--quiet", "--clear", "--python", sys.executable, target],
@@ -199,7 +199,8 @@ class Outside:
         if problem := self._checkers.problems.get("python"):
             return self._failed(name, target, problem)
         where = f"{self._domain}:443{{{self._address}}}"
-        done = run([self._checkers.program("sslyze"), "--mozilla_config=intermediate", where])
+        trusted = [f"--certinfo_ca_file={self._authority}"] if self._authority else []
+        done = run([self._checkers.program("sslyze"), "--mozilla_config=intermediate", *trusted, where])
         text = re.split("compliance against", done.stdout, flags=re.IGNORECASE)[-1]
         if "ompliant." not in text:
             return self._failed(name, target, why(done))

@@ -28,7 +28,8 @@ class ActionModule(ActionBase):
         host = str(task_vars["inventory_hostname"])
         target = Target.of({**task_vars, **connection_variables(self._connection)}, host)
         check_login(target, host, str(self._task.args["fingerprint"]))
-        return result | self._execute_module("samestack.core.revoke_key", task_vars=task_vars)
+        result |= self._execute_module("samestack.core.revoke_key", task_vars=task_vars)
+        return result
 
 
 def check_login(target: Target, host: str, fingerprint: str) -> None:

@@ -91,7 +91,6 @@ def table(
         days, most = (today - date).days if date else None, ages.get(name, usual)
         text = f"{name:{width}}  " + (f"{date}, {days} day{'' if days == 1 else 's'}" if date else "unknown age")
         if days is None or days > most:
-            kind = rotated.get(name)
-            how = f"rotate {environment} {kind}" if kind else f"secrets {environment} --edit"
+            how = f"rotate {environment} {rotated[name]}" if name in rotated else f"secrets {environment} --edit"
             text += f"{'' if days is None else f', older than {most}'}: `./samestack {how}` gives it a new value"
         yield text
