@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from tests.support.team import Team
 
 #: Where secrets are, and who may read them is tested: the application's environment, and what a provision replaced
-OWN_FILES = ("/etc/{app}/env", "/etc/{app}/owner.env", "/var/lib/samestack/undo/")
+OWN_FILES = (
+    "/etc/{app}/env",
+    "/etc/{app}/owner.env",
+    "/etc/{app}/credentials/",
+    "/etc/samestack/certificates.notices",
+    "/run/credentials/",
+    "/var/lib/samestack/undo/",
+)
 #: On the control node: the secrets themselves, and the keys of certificates
 OWN_HERE = ("secrets/", "ca.key", "certificates/")
 #: Long enough that nothing else is equal by chance
@@ -56,6 +63,17 @@ def found_in(text: str, wanted: list[str]) -> list[str]:
     return [needle[:6] + "…" for needle in wanted if needle in text]
 
 
+def holds(file: Path, wanted: list[str]) -> bool:
+    """Return whether a marker is in a file, however large."""
+    longest, rest = max(map(len, wanted)), b""
+    with file.open("rb") as stream:
+        while piece := stream.read(1 << 24):
+            if found_in((rest + piece).decode("utf-8", "replace"), wanted):
+                return True
+            rest = piece[-longest:]
+    return False
+
+
 class Onlooker(threading.Thread):
     """Any other account of a machine, who looks at all processes all the time."""
 
@@ -78,7 +96,7 @@ def planted(team: Team, victim: Machine) -> Iterator[dict[str, Any]]:
     """Secrets of every kind, and all that was said and seen while they were brought to a machine."""
     file = team.clone.folder / ".samestack" / "secrets" / f"{victim.kind}.yml"
     before = file.read_text(encoding="utf-8")
-    kinds = ("vault_env", "vault_url", "vault_chat", "vault_index")
+    kinds = ("vault_env", "vault_url", "vault_chat", "vault_index", "vault_file")
     words = {name: f"marker-{secrets.token_urlsafe(30)}" for name in kinds}
     words["vault_odd"] = f"odd $`'\"\\ %41 {secrets.token_urlsafe(30)}"
     file.write_text(yaml.safe_dump(yaml.safe_load(before) | words), encoding="utf-8")
@@ -88,6 +106,7 @@ def planted(team: Team, victim: Machine) -> Iterator[dict[str, Any]]:
             "MARKER_URL": "https://someone:{{ vault_url | urlencode }}@127.0.0.1:9/",
             "MARKER_ODD": "{{ vault_odd }}",
         },
+        app_secret_files={"MARKER": "{{ vault_file }}"},
         notices_urls=["json://someone:{{ vault_chat }}@127.0.0.1:9/"],
         release_package_indexes={
             "company": {"url": "http://127.0.0.1:9/simple", "user": "someone", "password": "{{ vault_index }}"}
@@ -113,7 +132,7 @@ def planted(team: Team, victim: Machine) -> Iterator[dict[str, Any]]:
         yield {"said": said, "seen": seen, "needles": wanted, "began": began}
     finally:
         victim.run(f"rm -f /run/tests-watch {NEEDLES}")
-        team.clone.decide(app_secret_env={}, notices_urls=[], release_package_indexes={})
+        team.clone.decide(app_secret_env={}, app_secret_files={}, notices_urls=[], release_package_indexes={})
         file.write_text(before, encoding="utf-8")
         team.samestack("provision", victim.kind)
 
@@ -157,10 +176,9 @@ def test_this_computer_keeps_none_elsewhere(planted: dict[str, Any], team: Team)
                 try:
                     if file.is_symlink() or not file.is_file() or file.stat().st_mtime < planted["began"]:
                         continue
-                    text = file.read_bytes().decode("utf-8", "replace")
+                    own = place == state and str(file.relative_to(state)).startswith(OWN_HERE)
+                    if not own and holds(file, planted["needles"]):
+                        found.append(str(file))
                 except OSError:
                     continue
-                own = place == state and str(file.relative_to(state)).startswith(OWN_HERE)
-                if not own and found_in(text, planted["needles"]):
-                    found.append(str(file))
     assert found == []
