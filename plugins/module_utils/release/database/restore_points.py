@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ...common import postgresql
 from ...common.errors import HostError
 from ...common.files import read_json, write_atomic
+from ...common.folders import OPEN_TO_PASS, make_folder
 from ...common.postgresql import identifier, literal
 from ...postgresql import extensions, server
 from ...postgresql.ownership import CLOSED, Names, hand_over, settle
@@ -29,8 +30,6 @@ NAME = re.compile(r"\d{8}T\d{6}Z-\w[\w-]*")
 # A copy is compressed; where none of this database is known yet, it is taken to need as much room as the database.
 ROOM_FOR_GROWTH = 1.5
 ATTEMPTS = 5
-#: Of the folders: the server's account reads its own file in them, and nobody lists them.
-FOLDER_MODE = 0o711
 SIZE = "SELECT pg_catalog.pg_database_size({database})"
 OWNER = "SELECT pg_catalog.pg_get_userbyid(datdba) FROM pg_catalog.pg_database WHERE datname = {database}"
 MIGRATIONS = "SELECT COALESCE(json_agg(app || '.' || name ORDER BY id), '[]') FROM django_migrations"
@@ -130,8 +129,7 @@ class Points:
         needed = self.room()
         # Root's folder: the server reads its own file there, and can put nothing else in its place.
         for folder in (os.path.dirname(self.folder), self.folder):
-            os.makedirs(folder, exist_ok=True)
-            os.chmod(folder, FOLDER_MODE)
+            make_folder(folder, OPEN_TO_PASS).close()
         self.check_space(needed)
         taken = time.time()
         name = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(taken)) + "-" + self.params["before"]
