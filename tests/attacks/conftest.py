@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.machines import environment
-from tests.support.team import Team
+from tests.support.team import KINDS, Team
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.machines import Environment, Machine
 
 __all__ = ["environment"]
 
-MACHINES = ("staging", "production")
+MACHINES = KINDS
 
 
 class Actor:
@@ -60,9 +62,37 @@ def team(environment: Environment) -> Team:
     """Both environments, with the example's first version."""
     found = Team(environment)
     found.start(found.clone.folder / "examples" / "noticeboard")
-    for name in MACHINES:
-        found.deploy(name, "v1")
+    found.both(lambda team, kind: team.deploy(kind, "v1"))
     return found
+
+
+class Everywhere:
+    """Attempts that take runs of Ansible: on both machines at once, and each machine has its own outcome."""
+
+    def __init__(self, team: Team) -> None:
+        self._team = team
+        self._outcomes: dict[tuple[Any, ...], dict[str, Exception | None]] = {}
+
+    def __call__(self, victim: Machine, attempt: Callable[..., None], *arguments: str) -> None:
+        """Make an attempt, when the first machine has its turn; raises what it raised on this one."""
+        key = (attempt, *arguments)
+        if key not in self._outcomes:
+            self._outcomes[key] = self._team.both(lambda team, kind: self._one(team, kind, *key))
+        if error := self._outcomes[key][victim.kind]:
+            raise error
+
+    def _one(self, team: Team, kind: str, attempt: Callable[..., None], *arguments: str) -> Exception | None:
+        try:
+            attempt(team, team.machine(kind), *arguments)
+        except (Exception, pytest.fail.Exception) as error:
+            return error
+        return None
+
+
+@pytest.fixture(scope="session")
+def everywhere(team: Team) -> Everywhere:
+    """What makes an attempt on both machines at once."""
+    return Everywhere(team)
 
 
 @pytest.fixture(scope="session", params=MACHINES)

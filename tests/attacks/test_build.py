@@ -7,7 +7,6 @@ among its packages. The release that follows is built while the first one's proc
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from tests.support.machines import wait_for
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.attacks.conftest import Everywhere
     from tests.support.machines import Machine
     from tests.support.team import Team
 
@@ -113,9 +113,7 @@ def all_attacked(team: Team) -> dict[str, Attacked]:
     refs = {"hostile": team.commit("hostile", hostile)}
     team.back_to("v1")
     refs["honest"] = team.commit("honest", versions.touch)
-    with ThreadPoolExecutor() as pool:
-        done = pool.map(lambda name: Attacked(team.machine(name)).go(team, name, refs), MACHINES)
-        return dict(zip(MACHINES, done, strict=True))
+    return team.both(lambda team, kind: Attacked(team.machine(kind)).go(team, kind, refs))
 
 
 @pytest.fixture(params=MACHINES)
@@ -219,8 +217,12 @@ def test_a_build_finds_nothing_of_the_one_before(attacked: Attacked) -> None:
         ),
     ],
 )
-def test_no_link_leads_out_of_the_release(team: Team, victim: Machine, command: str, words: str) -> None:
-    victim.run(f"rm -f {ROOTS_FILE}; umask 077; echo secret > {ROOTS_FILE}")
-    said = team.refuses("deploy", victim.kind, ref="v1", release_build_commands=[command])
+def test_no_link_leads_out_of_the_release(everywhere: Everywhere, victim: Machine, command: str, words: str) -> None:
+    everywhere(victim, build_with_a_link, command, words)
+
+
+def build_with_a_link(team: Team, machine: Machine, command: str, words: str) -> None:
+    machine.run(f"rm -f {ROOTS_FILE}; umask 077; echo secret > {ROOTS_FILE}")
+    said = team.refuses("deploy", machine.kind, ref="v1", release_build_commands=[command])
     assert words in said, said
-    assert victim.run(f"stat -c '%a %U' {ROOTS_FILE}").split() == ["600", "root"]
+    assert machine.run(f"stat -c '%a %U' {ROOTS_FILE}").split() == ["600", "root"]

@@ -14,6 +14,7 @@ from tests.support import versions
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from tests.attacks.conftest import Everywhere
     from tests.support.machines import Machine
     from tests.support.team import Team
 
@@ -179,17 +180,24 @@ def sprung(machine: Machine) -> list[str]:
     return machine.run(f"ls {SPRUNG} 2>/dev/null || true").split()
 
 
-@pytest.fixture(scope="module", params=MACHINES)
-def trapped(request: pytest.FixtureRequest, team: Team) -> Iterator[Machine]:
-    """A machine in whose schema a migration has laid all traps at once."""
-    machine = team.machine(request.param)
-    machine.run(f"rm -rf {SPRUNG}")
-    sql(machine, TRAP + "".join(trap for trap, _ in TRAPS.values()))
-    yield machine
-    sql(
-        machine, "SET search_path = public;" + "".join(away for _, away in TRAPS.values()) + "DROP SCHEMA trap CASCADE;"
-    )
-    machine.run(f"rm -rf {SPRUNG}")
+@pytest.fixture(scope="module")
+def all_trapped(team: Team) -> Iterator[None]:
+    """Both machines: in each schema a migration has laid all traps at once."""
+    machines = [team.machine(kind) for kind in MACHINES]
+    for machine in machines:
+        machine.run(f"rm -rf {SPRUNG}")
+        sql(machine, TRAP + "".join(trap for trap, _ in TRAPS.values()))
+    yield
+    away = "".join(away for _, away in TRAPS.values())
+    for machine in machines:
+        sql(machine, f"SET search_path = public;{away}DROP SCHEMA trap CASCADE;")
+        machine.run(f"rm -rf {SPRUNG}")
+
+
+@pytest.fixture(params=MACHINES)
+def trapped(request: pytest.FixtureRequest, team: Team, all_trapped: None) -> Machine:
+    """One of them. Each test is done with both before the next begins: the last one takes traps away."""
+    return team.machine(request.param)
 
 
 def test_the_traps_work(trapped: Machine) -> None:
@@ -199,16 +207,20 @@ def test_the_traps_work(trapped: Machine) -> None:
     trapped.run(f"rm -rf {SPRUNG}")
 
 
-def test_the_recorder_is_no_superuser_there(trapped: Machine) -> None:
-    before = trapped.run("cat /var/lib/samestack/manifests.jsonl | wc -l")
-    trapped.run("systemctl start samestack-manifest@nightly.service")
-    assert trapped.run("cat /var/lib/samestack/manifests.jsonl | wc -l") != before
-    assert sprung(trapped) == []
-    assert "trap.spring" in trapped.run("cat /var/lib/samestack/manifest.json")
+def test_the_recorder_is_no_superuser_there(everywhere: Everywhere, trapped: Machine) -> None:
+    everywhere(trapped, record)
+
+
+def record(_team: Team, machine: Machine) -> None:
+    before = machine.run("cat /var/lib/samestack/manifests.jsonl | wc -l")
+    machine.run("systemctl start samestack-manifest@nightly.service")
+    assert machine.run("cat /var/lib/samestack/manifests.jsonl | wc -l") != before
+    assert sprung(machine) == []
+    assert "trap.spring" in machine.run("cat /var/lib/samestack/manifest.json")
 
 
 def test_a_prompt_is_no_superuser_there(team: Team, trapped: Machine) -> None:
-    environment = "staging" if trapped.name.startswith("staging") else "production"
+    environment = trapped.kind
     team.clone.run("./samestack", "dbshell", environment, "--rehearsal", stdin="SELECT * FROM trap.report;\n")
     assert "(1 row)" in team.clone.output
     for role, user in (("app", trapped.variable("database_user")), ("owner", trapped.variable("database_owner"))):
@@ -218,18 +230,23 @@ def test_a_prompt_is_no_superuser_there(team: Team, trapped: Machine) -> None:
     assert sprung(trapped) == []
 
 
-def test_neither_is_who_copies_and_restores(team: Team, trapped: Machine) -> None:
-    environment = "staging" if trapped.name.startswith("staging") else "production"
-    before = team.live(environment)
+def test_neither_is_who_copies_and_restores(everywhere: Everywhere, team: Team, trapped: Machine) -> None:
+    if "copied" not in team.git("tag"):
+        team.back_to("v1")
+        team.commit("copied", versions.touch)
+    everywhere(trapped, copy_and_restore)
+
+
+def copy_and_restore(team: Team, machine: Machine) -> None:
+    before = team.live(machine.kind)
     # The application itself would step into these two.
-    sql(trapped, "SET search_path = public;" + TRAPS["search_path"][1] + TRAPS["view"][1])
-    team.back_to("v1")
-    team.samestack("deploy", environment, ref=team.commit("copied", versions.touch), release_restore_points="always")
-    team.samestack("rollback", environment, database="restore", confirm=True)
-    assert team.live(environment) == before
-    assert sprung(trapped) == []
-    assert trapped.browser().get("/").status == 200
-    sql(trapped, "SET search_path = public;" + TRAPS["view"][0])
+    sql(machine, "SET search_path = public;" + TRAPS["search_path"][1] + TRAPS["view"][1])
+    team.samestack("deploy", machine.kind, ref="copied", release_restore_points="always")
+    team.samestack("rollback", machine.kind, database="restore", confirm=True)
+    assert team.live(machine.kind) == before
+    assert sprung(machine) == []
+    assert machine.browser().get("/").status == 200
+    sql(machine, "SET search_path = public;" + TRAPS["view"][0])
 
 
 REFUSED = re.compile(r"ERROR:  42501|WARNING:  0100[67]")

@@ -16,6 +16,7 @@ from tests.attacks.conftest import Actor
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.attacks.conftest import Everywhere
     from tests.support.machines import Machine
     from tests.support.team import Team
 
@@ -29,12 +30,6 @@ RECORDING = 60
 def postgres(victim: Machine) -> Actor:
     """Whoever broke into the database server."""
     return Actor(victim, "postgres")
-
-
-@pytest.fixture
-def config(victim: Machine) -> str:
-    """The folder of the database server's configuration."""
-    return str(victim.run("ls -d /etc/postgresql/*/main").strip())
 
 
 @pytest.fixture
@@ -74,22 +69,25 @@ def test_a_service_does_not_decide_what_is_in_its_configuration(victim: Machine,
     assert victim.run(f"ls -la {found}") == before
 
 
-def test_the_configuration_folder_leads_elsewhere_since_before(
-    team: Team, victim: Machine, postgres: Actor, config: str
-) -> None:
+def test_the_configuration_folder_leads_elsewhere_since_before(everywhere: Everywhere, victim: Machine) -> None:
     """On a machine that was built when the folder was the server's, it is a link by now."""
-    victim.run(f"chown postgres: {config} {config}/conf.d")
-    before = state_of(victim, APT)
-    postgres.does(f"cd {config} && mv conf.d aside && ln -s {APT} conf.d")
+    everywhere(victim, lead_elsewhere)
+
+
+def lead_elsewhere(team: Team, machine: Machine) -> None:
+    config = machine.run("ls -d /etc/postgresql/*/main").strip()
+    machine.run(f"chown postgres: {config} {config}/conf.d")
+    before = state_of(machine, APT)
+    Actor(machine, "postgres").does(f"cd {config} && mv conf.d aside && ln -s {APT} conf.d")
     try:
-        said = team.refuses("provision", victim.kind)
+        said = team.refuses("provision", machine.kind, tags="postgresql")
         assert f"{config}/conf.d is a link to {APT}, and postgres's" in said
         assert f"rm {config}/conf.d" in said
-        assert state_of(victim, APT) == before
+        assert state_of(machine, APT) == before
     finally:
-        victim.run(f"cd {config} && rm conf.d && mv aside conf.d")
-    team.samestack("provision", victim.kind)
-    assert victim.run(f"stat -c %U {config} {config}/conf.d").split() == ["root", "root"]
+        machine.run(f"cd {config} && rm conf.d && mv aside conf.d")
+    team.samestack("provision", machine.kind, tags="postgresql")
+    assert machine.run(f"stat -c %U {config} {config}/conf.d").split() == ["root", "root"]
 
 
 def record(machine: Machine) -> dict[str, Any]:
@@ -138,20 +136,25 @@ def test_the_application_does_not_decide_whom_visitors_get(victim: Machine, app:
     assert victim.run(f"readlink {folder}/live.sock") == live
 
 
-def test_the_application_does_not_stop_its_next_process(team: Team, victim: Machine, app: Actor) -> None:
+def test_the_application_does_not_stop_its_next_process(everywhere: Everywhere, victim: Machine) -> None:
     """What stands where the next socket comes is removed, whatever it is."""
-    folder, live = f"/run/{victim.app}/web", victim.run(f"readlink /run/{victim.app}/live.sock").strip().split("/")[-1]
+    everywhere(victim, stand_where_the_socket_comes)
+
+
+def stand_where_the_socket_comes(team: Team, machine: Machine) -> None:
+    folder = f"/run/{machine.app}/web"
+    live = machine.run(f"readlink /run/{machine.app}/live.sock").strip().split("/")[-1]
     instance = live.removesuffix(".sock")
     other = instance.removesuffix("-2") if instance.endswith("-2") else f"{instance}-2"
-    app.does(
+    Actor(machine, machine.app).does(
         f"cd {folder} && rm -f fifo && mkdir -p {other}.sock/inner && ln -s /etc {other}.sock/inner/link && mkfifo fifo"
     )
-    victim.run(f"touch /var/lib/samestack/owed/{victim.app}")
-    team.samestack("provision", victim.kind)
-    assert victim.run(f"readlink /run/{victim.app}/live.sock").strip() == f"web/{other}.sock"
-    assert victim.browser().get("/").status == 200
-    assert victim.run("ls -d /etc/passwd")
-    victim.run(f"rm -f {folder}/fifo")
+    machine.run(f"touch /var/lib/samestack/owed/{machine.app}")
+    team.samestack("provision", machine.kind, tags="django")
+    assert machine.run(f"readlink /run/{machine.app}/live.sock").strip() == f"web/{other}.sock"
+    assert machine.browser().get("/").status == 200
+    assert machine.run("ls -d /etc/passwd")
+    machine.run(f"rm -f {folder}/fifo")
 
 
 @pytest.mark.parametrize("name", ["media", "mail", "../releases", "../current", "../static-history", "../venvs"])

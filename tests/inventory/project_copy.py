@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,15 @@ from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
 from plugins.action.check_inventory import all_problems
+from plugins.plugin_utils.secrets import keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PROJECT = Path(__file__).resolve().parents[2]
 init_plugin_loader()
+# Every copy gets secrets of its own, and this one takes a tenth of a second: all have the same.
+keys.new_account_key = functools.cache(keys.new_account_key)
 
 
 class Project:

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
@@ -17,9 +17,7 @@ from ansible import constants
 
 from plugins.plugin_utils.inventory.defaults import edited_files
 from plugins.plugin_utils.inventory.files import own_settings
-
-if TYPE_CHECKING:
-    from tests.inventory.project_copy import Project
+from tests.inventory.project_copy import Project
 
 ALL, DEV = "group_vars/all/app.yml", "group_vars/dev/differences.yml"
 DEFAULTS = {setting.name: setting.value for setting in own_settings() if setting.kind == "default"}
@@ -43,21 +41,34 @@ def decide(project: Project, file: str, values: dict[str, Any]) -> None:
     project.file(file).write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
 
 
+class Complete:
+    """A project in which every decision is written down, and what it makes of a machine."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        decide(project, ALL, DEFAULTS | decided(project, ALL))
+        self.files = {file: decided(project, file) for file in (ALL, DEV, "group_vars/all/differences.yml")}
+        self.variables = project.variables("dev", "dev1")
+
+
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory: pytest.TempPathFactory) -> Complete:
+    return Complete(Project(tmp_path_factory.mktemp("complete")))
+
+
 @pytest.mark.parametrize("name", [*DEFAULTS, "allowed_differences"])
-def test_a_project_that_does_not_know_a_decision_yet(project: Project, name: str) -> None:
+def test_a_project_that_does_not_know_a_decision_yet(complete: Complete, name: str) -> None:
     """Every decision is written down, but for one: as in the files of a project from before there was that one."""
-    complete = DEFAULTS | decided(project, ALL)
-    decide(project, ALL, complete)
-    before = project.variables("dev", "dev1")
-    for file in (ALL, DEV, "group_vars/all/differences.yml"):
-        decide(project, file, {key: value for key, value in decided(project, file).items() if key != name})
+    project = complete.project
+    for file, values in complete.files.items():
+        decide(project, file, {key: value for key, value in values.items() if key != name})
     problems = project.check("dev")
     if name in ONLY_THE_USER:
         (problem,) = problems
         assert problem.startswith(ONLY_THE_USER[name])
         return
     assert problems == []
-    assert project.variables("dev", "dev1") == {**before, name: DEFAULTS[name]}
+    assert project.variables("dev", "dev1") == {**complete.variables, name: DEFAULTS[name]}
 
 
 @pytest.mark.parametrize("file", ["00.yml", "App.yml", "_mine.yml", "app.yml", "samestack/zz.yml", "zz.yml"])

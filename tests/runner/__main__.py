@@ -1,7 +1,7 @@
 """The tests, from the quick ones to the long ones.
 
     tests/run check    linters, unit tests, templates, inventory laws: no machine is needed
-    tests/run test     all of that, then real machines
+    tests/run test     all of that, runs of Ansible on this computer, then real machines
     tests/run soak     the long repetitions
 
 Prints what each part took, the output of what failed, and at the end one line: N passed, N failed.

@@ -1,4 +1,4 @@
-"""The parts of `make check`: everything that needs no machine."""
+"""The parts of `make check`: linters, and tests that need no machine and start no Ansible."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .parts import Report
 
 
+PYTEST = (tool("pytest"), "-q", "-p", "no:cacheprovider")
 TYPED = ("bench", "box", "cli", "docs", "molecule/shared", "plugins", "tests/runner", "tests/support")
 #: Sections of the manifest that roles bring
 SECTIONS = sorted(
@@ -20,14 +21,13 @@ SECTIONS = sorted(
 
 def parts() -> list[Part]:
     """Return the parts, the longest first, so that two processors are busy to the end."""
-    pytest = [tool("pytest"), "-q", "-p", "no:cacheprovider"]
     uv = str(REPO / ".samestack" / "uv" / "bin" / "uv")
     own = {"UV_PROJECT_ENVIRONMENT": str(REPO / ".samestack" / "example"), "UV_NATIVE_TLS": "true", "DEBUG": "true"}
     return [
-        Part("templates", [*pytest, "tests/templates"]),
+        Part("unit tests", [*PYTEST, "tests/unit"]),
         Part("ansible-lint (production)", [tool("ansible-lint"), "--strict", "-q"]),
-        Part("unit tests", [*pytest, "tests/unit"]),
-        Part("inventory laws", [*pytest, "tests/inventory"]),
+        Part("templates", [*PYTEST, "tests/templates"]),
+        Part("inventory laws", [*PYTEST, "tests/inventory"]),
         Part(
             "example's own tests",
             [uv, "run", "--locked", "--quiet", "manage.py", "test", "--verbosity=0"],
@@ -41,6 +41,11 @@ def parts() -> list[Part]:
     ]
 
 
-def run(report: Report) -> bool:
-    """Run all checks; returns whether they passed."""
-    return report.run(parts(), side_by_side=max(2, os.cpu_count() or 1))
+def runs() -> Part:
+    """Return the part that starts Ansible, Django and Mercurial on this computer, a hundred times."""
+    return Part("runs on this computer", [*PYTEST, "tests/runs"])
+
+
+def run(report: Report, *more: Part) -> bool:
+    """Run all checks, and parts that are longer than any of them; returns whether they passed."""
+    return report.run([*more, *parts()], side_by_side=max(2, os.cpu_count() or 1))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tests.support.clone import Clone
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from tests.support.machines import Environment, Machine
 
+Answer = TypeVar("Answer")
+#: The environments that both have a machine
+KINDS = ("staging", "production")
 #: Options of verbs; whatever else a test says is an extra-var for Ansible
 OPTIONS = (
     "accept", "allow_breaking", "check", "confirm", "database", "json", "lock_wait", "message", "off", "on", "reason",
@@ -37,8 +41,15 @@ class Team:
         self.git("init", "--quiet", "--initial-branch=main")
         self.commit("v1")
         self.clone.decide(app_source={"type": "git", "url": str(self.repository), "ref": "main"}, **decisions)
-        self.samestack("provision", "staging")
-        self.samestack("provision", "production")
+        self.both(lambda team, kind: team.samestack("provision", kind))
+
+    def both(self, action: Callable[[Team, str], Answer]) -> dict[str, Answer]:
+        """Do something in both environments at once, each with a team that keeps what its own commands said."""
+        for kind in KINDS:
+            self.machines(kind)
+        with ThreadPoolExecutor() as pool:
+            done = pool.map(lambda kind: action(Team(self.environment), kind), KINDS)
+            return dict(zip(KINDS, done, strict=True))
 
     def git(self, *arguments: str) -> str:
         """Run git in the application's repository."""
@@ -62,15 +73,17 @@ class Team:
         self.git("checkout", "--quiet", "-B", "main", tag)
 
     def arguments(self, verb: str, environment: str, **values: object) -> list[str]:
-        """Return the command's arguments; what is no option of a verb goes to Ansible."""
+        """Return the command's arguments; what is no option of a verb goes to Ansible, `tags` as its own option."""
         assert all(name.islower() for name in values), "these would be variables that nothing reads"
+        tags = values.pop("tags", None)
         where = [] if verb == "promote" else [environment]
         words = [verb, *where, "--rehearsal"]
         for name, text in values.items():
             if name in OPTIONS:
                 words += [f"--{name.replace('_', '-')}", *([] if text is True else [str(text)])]
         extra = {name: text for name, text in values.items() if name not in OPTIONS}
-        return [*words, *(["--", "-e", json.dumps(extra)] if extra else [])]
+        rest = [*(["--tags", str(tags)] if tags else []), *(["-e", json.dumps(extra)] if extra else [])]
+        return [*words, *(["--", *rest] if rest else [])]
 
     def samestack(self, verb: str, environment: str, **values: object) -> str:
         """Type a verb that works; returns what it printed."""

@@ -30,7 +30,7 @@ INVENTORY = {
         }
     }
 }
-STEP = {"name": "A step", "ansible.builtin.command": "true"}
+STEP = {"name": "A step", "ansible.builtin.debug": {"msg": "done"}}
 FAILS = {"name": "Warm the cache", "ansible.builtin.command": "sh -c 'echo no >&2; exit 3'"}
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,9 +19,6 @@ from plugins.module_utils.release.database import restore_points, rollback_choic
 from plugins.module_utils.release.inside import inside_answer, inside_source
 from tests.support import versions
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 QUICK: dict[str, Any] = {"lock_timeout": 1, "patience": 1, "name": "test"}
 TARGET: dict[str, Any] = {"names": None, "accepted": [], "left": [], "linter": ""}
 
@@ -29,6 +28,11 @@ class Shop:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.newest, self.sales = "stock.0002_number", "sales.0001_initial"
+
+    def make(self) -> None:
+        """Write it, as startproject does, with the apps."""
+        folder = self.folder
         folder.mkdir()
         subprocess.run([sys.executable, "-m", "django", "startproject", "shop", str(folder)], check=True)
         for name in ("stock", "sales"):
@@ -39,10 +43,10 @@ class Shop:
         key = '("id", models.BigAutoField(primary_key=True, serialize=False))'
         versions.migration(folder, "initial", f'migrations.CreateModel("Item", [{key}])', app="stock")
         number = 'migrations.AddField("item", "number", models.IntegerField(default=1))'
-        self.newest = versions.migration(folder, "number", number, app="stock")
+        assert versions.migration(folder, "number", number, app="stock") == self.newest
         item = '("item", models.ForeignKey("stock.Item", on_delete=models.CASCADE))'
         sale = f'migrations.CreateModel("Sale", [{key}, {item}])'
-        self.sales = versions.migration(folder, "initial", sale, app="sales", after=self.newest)
+        assert versions.migration(folder, "initial", sale, app="sales", after=self.newest) == self.sales
 
     def ask(self, call: str, **given: object) -> tuple[dict[str, Any], subprocess.CompletedProcess[str]]:
         """Run one of our programs in the project, as on a host."""
@@ -54,9 +58,28 @@ class Shop:
         return inside_answer(done.stdout) or {}, done
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    shop = Shop(tmp_path_factory.mktemp("made") / "project")
+    shop.make()
+    return shop.folder
+
+
 @pytest.fixture
-def shop(tmp_path: Path) -> Shop:
-    return Shop(tmp_path / "project")
+def shop(made: Path, tmp_path: Path) -> Shop:
+    return Shop(Path(shutil.copytree(made, tmp_path / "project")))
+
+
+@pytest.fixture(scope="module")
+def made_and_migrated(made: Path) -> Path:
+    shop = Shop(Path(shutil.copytree(made, made.with_name("migrated"))))
+    shop.ask("migrate.migrate", **QUICK)
+    return shop.folder
+
+
+@pytest.fixture
+def migrated(made_and_migrated: Path, tmp_path: Path) -> Shop:
+    return Shop(Path(shutil.copytree(made_and_migrated, tmp_path / "project")))
 
 
 def test_a_check_tells_what_is_due_and_what_the_models_use(shop: Shop) -> None:
@@ -96,52 +119,52 @@ def test_what_ran_is_told_also_when_a_later_one_failed(shop: Shop) -> None:
     assert "sales.0002_fails" not in answer["ran"]
 
 
-def test_migrations_are_reversed_across_apps_in_the_right_order(shop: Shop) -> None:
-    shop.ask("migrate.migrate", **QUICK)
-    known = [name for name in shop.ask("check.describe")[0]["known"] if name not in (shop.newest, shop.sales)]
-    plan, done = shop.ask("reverse.plan", **TARGET, known=known, tables={})
-    assert plan["order"] == [shop.sales, shop.newest], done.stderr
+def test_migrations_are_reversed_across_apps_in_the_right_order(migrated: Shop) -> None:
+    known = [
+        name for name in migrated.ask("check.describe")[0]["known"] if name not in (migrated.newest, migrated.sales)
+    ]
+    plan, done = migrated.ask("reverse.plan", **TARGET, known=known, tables={})
+    assert plan["order"] == [migrated.sales, migrated.newest], done.stderr
     assert plan["further"] == []
     assert [one["obstacles"] for one in plan["details"]] == [[], []]
-    answer, done = shop.ask("migrate.reverse", **QUICK, names=plan["order"])
+    answer, done = migrated.ask("migrate.reverse", **QUICK, names=plan["order"])
     assert done.returncode == 0, done.stderr
-    assert set(answer["reversed"]) == {shop.newest, shop.sales}
-    assert shop.newest not in shop.ask("check.describe")[0]["applied"]
+    assert set(answer["reversed"]) == {migrated.newest, migrated.sales}
+    assert migrated.newest not in migrated.ask("check.describe")[0]["applied"]
 
 
-def test_what_rests_on_a_migration_is_named(shop: Shop) -> None:
-    shop.ask("migrate.migrate", **QUICK)
-    plan, _done = shop.ask("reverse.plan", **{**TARGET, "names": [shop.newest]}, known=[], tables={})
-    assert plan["further"] == [shop.sales]
+def test_what_rests_on_a_migration_is_named(migrated: Shop) -> None:
+    plan, _done = migrated.ask("reverse.plan", **{**TARGET, "names": [migrated.newest]}, known=[], tables={})
+    assert plan["further"] == [migrated.sales]
 
 
-def test_what_was_reversed_is_told_also_when_another_failed(shop: Shop) -> None:
+def test_what_was_reversed_is_told_also_when_another_failed(migrated: Shop) -> None:
     code = 'def stop(apps, schema_editor):\n    raise ValueError("no way back")'
     reverse = "migrations.RunPython(migrations.RunPython.noop, stop)"
-    first = versions.migration(shop.folder, "oneway", reverse, app="stock", code=code)
+    first = versions.migration(migrated.folder, "oneway", reverse, app="stock", code=code)
     second = versions.migration(
-        shop.folder, "more", 'migrations.AddField("item", "more", models.IntegerField(null=True))', app="stock"
+        migrated.folder, "more", 'migrations.AddField("item", "more", models.IntegerField(null=True))', app="stock"
     )
-    shop.ask("migrate.migrate", **QUICK)
-    answer, done = shop.ask("migrate.reverse", **QUICK, names=[second, first])
+    migrated.ask("migrate.migrate", **QUICK)
+    answer, done = migrated.ask("migrate.reverse", **QUICK, names=[second, first])
     assert done.returncode
     assert answer["reversed"] == [second]
 
 
-def test_what_cannot_be_reversed_is_known_before(shop: Shop) -> None:
+def test_what_cannot_be_reversed_is_known_before(migrated: Shop) -> None:
     code = "def change(apps, schema_editor):\n    pass"
-    python = versions.migration(shop.folder, "python", "migrations.RunPython(change)", app="stock", code=code)
+    python = versions.migration(migrated.folder, "python", "migrations.RunPython(change)", app="stock", code=code)
     sql = 'migrations.SeparateDatabaseAndState([migrations.RunSQL("SELECT 1")])'
-    sql = versions.migration(shop.folder, "sql", sql, app="stock")
-    column = versions.migration(shop.folder, "column", 'migrations.RemoveField("item", "number")', app="stock")
+    sql = versions.migration(migrated.folder, "sql", sql, app="stock")
+    column = versions.migration(migrated.folder, "column", 'migrations.RemoveField("item", "number")', app="stock")
     field = 'migrations.AddField("item", "code", models.CharField(max_length=3), preserve_default=False)'
     bare = versions.migration(
-        shop.folder, "bare", field.replace("max_length=3", 'max_length=3, default=""'), app="stock"
+        migrated.folder, "bare", field.replace("max_length=3", 'max_length=3, default=""'), app="stock"
     )
-    dropped = versions.migration(shop.folder, "drop", 'migrations.RemoveField("item", "code")', app="stock")
-    shop.ask("migrate.migrate", **QUICK)
+    dropped = versions.migration(migrated.folder, "drop", 'migrations.RemoveField("item", "code")', app="stock")
+    migrated.ask("migrate.migrate", **QUICK)
     names = [python, sql, column, bare, dropped]
-    plan, done = shop.ask("reverse.plan", **{**TARGET, "names": names}, known=[], tables={})
+    plan, done = migrated.ask("reverse.plan", **{**TARGET, "names": names}, known=[], tables={})
     told = {one["migration"]: one for one in plan["details"]}
     assert plan["order"] == names[::-1], done.stderr
     assert told[python]["obstacles"] == ["its RunPython has no way back"]
