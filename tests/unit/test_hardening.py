@@ -251,7 +251,7 @@ def test_figures_have_verdicts() -> None:
     assert found["Lynis 3.1.7"].verdict == "met"
     assert (found["CIS level 1, server"].verdict, found["CIS level 1, server"].why) == ("met", "other")
     assert found["exposure of the web server"].verdict == "missed"
-    assert found["exposure of Nginx"].verdict == "met"
+    assert found["exposure of nginx"].verdict == "met"
     assert (found["exposure of ssh.service"].value, found["exposure of ssh.service"].target) == ("9.6", "waived")
     assert "1.3" in "\n".join(table(figures))
     assert markdown(figures).count("\n") == len(figures) + 2
