@@ -39,7 +39,7 @@ def is_refused_and_goes_back(team: Team, environment: str, **mistake: object) ->
     machine = team.machine(environment)
     before = machine.run(STATE)
     began = time.monotonic()
-    said = team.refuses("provision", environment, **mistake)
+    said = team.refuses("provision", environment, tags="host", **mistake)
     assert time.monotonic() - began < LIMIT
     assert "took the change back" in said, said
     assert login(machine) == "0"
@@ -68,7 +68,9 @@ def test_a_port_that_is_somebody_elses(team: Team) -> None:
 def test_sudo_rules_that_cannot_be_read(team: Team) -> None:
     machine = team.machine("production")
     before = machine.run(STATE)
-    assert "refused the new files" in team.refuses("provision", "production", host_sudo_settings=["use_pty=="])
+    assert "refused the new files" in team.refuses(
+        "provision", "production", tags="host", host_sudo_settings=["use_pty=="]
+    )
     assert machine.run(STATE) == before
 
 
@@ -89,21 +91,21 @@ def closed(answer: str) -> bool:
 def test_another_port(team: Team) -> None:
     """The new port is in use after one run, and the old one until the inventory follows."""
     machine = team.machine("staging")
-    team.samestack("provision", machine.kind, security_ssh_port=PORT)
+    team.samestack("provision", machine.kind, tags="host", security_ssh_port=PORT)
     assert login(machine, "-p", str(PORT)) == "0"
     assert login(machine) == "0"
-    team.samestack("provision", machine.kind, security_ssh_port=PORT, ansible_port=PORT)
+    team.samestack("provision", machine.kind, tags="host", security_ssh_port=PORT, ansible_port=PORT)
     assert closed(login(machine))
-    team.samestack("provision", machine.kind, ansible_port=PORT)
-    team.samestack("provision", machine.kind)
+    team.samestack("provision", machine.kind, tags="host", ansible_port=PORT)
+    team.samestack("provision", machine.kind, tags="host")
     assert login(machine) == "0"
     assert closed(login(machine, "-p", str(PORT)))
 
 
 def test_another_port_where_systemd_listens(team: Team, by_socket: Machine) -> None:
-    team.samestack("provision", by_socket.kind, security_ssh_port=PORT)
+    team.samestack("provision", by_socket.kind, tags="host", security_ssh_port=PORT)
     assert login(by_socket, "-p", str(PORT)) == "0"
-    team.samestack("provision", by_socket.kind)
+    team.samestack("provision", by_socket.kind, tags="host")
     assert login(by_socket) == "0"
     assert closed(login(by_socket, "-p", str(PORT)))
 
@@ -115,11 +117,11 @@ def test_a_rule_that_is_waived_gives_back_what_it_had_replaced(team: Team) -> No
     assert "/etc/pam.d/su" in changed and "/etc/issue" in changed
     waiver = {"reason": "seen by a test", "until": "9999-12-31"}
     waivers = dict.fromkeys(("su", "login-banner", "bans"), waiver)
-    team.samestack("provision", machine.kind, security_waivers=waivers)
+    team.samestack("provision", machine.kind, tags="host", security_waivers=waivers)
     assert machine.run(of_packages).strip() == ""
     assert machine.run("systemctl is-active fail2ban.service || true").strip() == "inactive"
     assert waiver["reason"] in machine.run("cat /etc/samestack/hardening.json")
-    team.samestack("provision", machine.kind)
+    team.samestack("provision", machine.kind, tags="host")
     assert machine.run(of_packages) == changed
     assert machine.run("systemctl is-active fail2ban.service").strip() == "active"
 

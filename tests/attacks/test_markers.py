@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import secrets
+import shlex
 import threading
 import time
 from pathlib import Path
@@ -14,6 +15,8 @@ from urllib.parse import quote
 
 import pytest
 import yaml
+
+from tests.attacks.conftest import MACHINES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,11 +38,23 @@ OWN_HERE = ("secrets/", "ca.key", "certificates/")
 #: Long enough that nothing else is equal by chance
 PIECE = 24
 NEEDLES = "/run/tests-needles"
-#: What any account of a machine sees of others' processes, for as long as a file is there
+#: What any account of a machine sees of others' processes, for as long as a file is there: a look each 10 ms
 WATCH = """
-while [ -e /run/tests-watch ]; do
-    for p in /proc/[0-9]*; do cat $p/cmdline $p/environ 2>/dev/null; done | tr '\\0' '\\n'
-done >/tmp/tests-watch 2>/dev/null
+import os, time
+seen = set()
+with open("/tmp/tests-watch", "wb") as out:
+    while os.path.exists("/run/tests-watch"):
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            for name in ("cmdline", "environ"):
+                try:
+                    with open(f"/proc/{pid}/{name}", "rb") as file:
+                        text = file.read().replace(b"\\0", b"\\n") + b"\\n"
+                except OSError:
+                    continue
+                if text not in seen:
+                    seen.add(text)
+                    out.write(text)
+        time.sleep(0.01)
 """
 
 
@@ -82,7 +97,7 @@ class Onlooker(threading.Thread):
         self.machine = machine
 
     def run(self) -> None:
-        self.machine.host.run(f"touch /run/tests-watch; cd /; runuser -u nobody -- sh -c '{WATCH}'")
+        self.machine.host.run(f"touch /run/tests-watch; cd /; runuser -u nobody -- python3 -c {shlex.quote(WATCH)}")
 
     def seen(self) -> str:
         """Return what there was to be seen."""
@@ -91,15 +106,38 @@ class Onlooker(threading.Thread):
         return self.machine.run("cat /tmp/tests-watch; rm /tmp/tests-watch")
 
 
+def plant(team: Team, kind: str) -> dict[str, Any]:
+    """Bring secrets of every kind to a machine; returns all that was said and seen meanwhile."""
+    victim = team.machine(kind)
+    onlooker = Onlooker(victim)
+    onlooker.start()
+    where = [kind, "--rehearsal"]
+    said = team.clone.samestack("provision", *where, "-vvv", "--diff")
+    said += team.clone.samestack("provision", *where, "-vvv", "--diff", "--check")
+    for ref in ("v1", "no-such-ref"):
+        team.clone.run("./samestack", "deploy", *where, "-vvv", "--diff", "--ref", ref)
+        said += team.clone.output
+    for verb in ("manifest", "drift", "releases", "secrets"):
+        team.clone.run("./samestack", verb, *where, "-vvv")
+        said += team.clone.output
+    victim.manage("check")
+    wanted = needles(team, kind)
+    seen = onlooker.seen()
+    # A command of ours would be written down, and seen by others.
+    victim.give(NEEDLES, "\n".join(wanted))
+    return {"machine": victim, "said": said, "seen": seen, "needles": wanted}
+
+
 @pytest.fixture(scope="module")
-def planted(team: Team, victim: Machine) -> Iterator[dict[str, Any]]:
-    """Secrets of every kind, and all that was said and seen while they were brought to a machine."""
-    file = team.clone.folder / ".samestack" / "secrets" / f"{victim.kind}.yml"
-    before = file.read_text(encoding="utf-8")
-    kinds = ("vault_env", "vault_url", "vault_chat", "vault_index", "vault_file")
-    words = {name: f"marker-{secrets.token_urlsafe(30)}" for name in kinds}
-    words["vault_odd"] = f"odd $`'\"\\ %41 {secrets.token_urlsafe(30)}"
-    file.write_text(yaml.safe_dump(yaml.safe_load(before) | words), encoding="utf-8")
+def all_planted(team: Team) -> Iterator[dict[str, dict[str, Any]]]:
+    """Both machines with secrets of every kind."""
+    folder = team.clone.folder / ".samestack" / "secrets"
+    before = {kind: (folder / f"{kind}.yml").read_text(encoding="utf-8") for kind in MACHINES}
+    for kind, text in before.items():
+        kinds = ("vault_env", "vault_url", "vault_chat", "vault_index", "vault_file")
+        words = {name: f"marker-{secrets.token_urlsafe(30)}" for name in kinds}
+        words["vault_odd"] = f"odd $`'\"\\ %41 {secrets.token_urlsafe(30)}"
+        (folder / f"{kind}.yml").write_text(yaml.safe_dump(yaml.safe_load(text) | words), encoding="utf-8")
     team.clone.decide(
         app_secret_env={
             "MARKER_TOKEN": "{{ vault_env }}",
@@ -112,29 +150,24 @@ def planted(team: Team, victim: Machine) -> Iterator[dict[str, Any]]:
             "company": {"url": "http://127.0.0.1:9/simple", "user": "someone", "password": "{{ vault_index }}"}
         },
     )
-    onlooker, began = Onlooker(victim), time.time() - 1
-    onlooker.start()
-    where = [victim.kind, "--rehearsal"]
+    began = time.time() - 1
     try:
-        said = team.clone.samestack("provision", *where, "-vvv", "--diff")
-        said += team.clone.samestack("provision", *where, "-vvv", "--diff", "--check")
-        for ref in ("v1", "no-such-ref"):
-            team.clone.run("./samestack", "deploy", *where, "-vvv", "--diff", "--ref", ref)
-            said += team.clone.output
-        for verb in ("manifest", "drift", "releases", "secrets"):
-            team.clone.run("./samestack", verb, *where, "-vvv")
-            said += team.clone.output
-        victim.manage("check")
-        wanted = needles(team, victim.kind)
-        seen = onlooker.seen()
-        # A command of ours would be written down, and seen by others.
-        victim.give(NEEDLES, "\n".join(wanted))
-        yield {"said": said, "seen": seen, "needles": wanted, "began": began}
+        found = team.both(plant)
+        wanted = {needle for one in found.values() for needle in one["needles"]}
+        kept = kept_here(team, began, sorted(wanted))
+        yield {kind: {**one, "kept_here": kept} for kind, one in found.items()}
     finally:
-        victim.run(f"rm -f /run/tests-watch {NEEDLES}")
         team.clone.decide(app_secret_env={}, app_secret_files={}, notices_urls=[], release_package_indexes={})
-        file.write_text(before, encoding="utf-8")
-        team.samestack("provision", victim.kind)
+        for kind, text in before.items():
+            team.machine(kind).run(f"rm -f /run/tests-watch {NEEDLES}")
+            (folder / f"{kind}.yml").write_text(text, encoding="utf-8")
+        team.both(lambda team, kind: team.samestack("provision", kind))
+
+
+@pytest.fixture(params=MACHINES)
+def planted(request: pytest.FixtureRequest, all_planted: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """One of them."""
+    return all_planted[request.param]
 
 
 def test_nothing_is_said(planted: dict[str, Any]) -> None:
@@ -147,7 +180,8 @@ def test_nobody_sees_one_in_a_process(planted: dict[str, Any]) -> None:
     assert found_in(planted["seen"], planted["needles"]) == []
 
 
-def test_they_are_in_their_own_files_alone(planted: dict[str, Any], victim: Machine) -> None:
+def test_they_are_in_their_own_files_alone(planted: dict[str, Any]) -> None:
+    victim: Machine = planted["machine"]
     skip = " ".join(f"--exclude-dir={name}" for name in ("proc", "sys", "journal"))
     files = victim.run(f"grep -rlaFs -D skip {skip} --exclude=tests-needles -f {NEEDLES} / || true").split()
     own = tuple(name.format(app=victim.app) for name in OWN_FILES)
@@ -157,13 +191,15 @@ def test_they_are_in_their_own_files_alone(planted: dict[str, Any], victim: Mach
     assert victim.run(readable) == ""
 
 
-def test_the_journal_has_none(planted: dict[str, Any], victim: Machine) -> None:
+def test_the_journal_has_none(planted: dict[str, Any]) -> None:
+    victim: Machine = planted["machine"]
     script = "journalctl -a -o export | grep -aFc -f {} || true"
     assert victim.run(script.format(NEEDLES)).strip() == "0"
     assert victim.run("journalctl -a -o export | grep -aFc samestack").strip() != "0"
 
 
-def test_this_computer_keeps_none_elsewhere(planted: dict[str, Any], team: Team) -> None:
+def kept_here(team: Team, began: float, wanted: list[str]) -> list[str]:
+    """Return the files of this computer, changed since, that have a marker and are not the secrets' own."""
     state = team.clone.folder / ".samestack"
     places = [state, *(Path.home() / name for name in (".ansible", ".cache")), Path("/tmp")]
     found = []
@@ -174,11 +210,15 @@ def test_this_computer_keeps_none_elsewhere(planted: dict[str, Any], team: Team)
             for name in files:
                 file = Path(folder, name)
                 try:
-                    if file.is_symlink() or not file.is_file() or file.stat().st_mtime < planted["began"]:
+                    if file.is_symlink() or not file.is_file() or file.stat().st_mtime < began:
                         continue
                     own = place == state and str(file.relative_to(state)).startswith(OWN_HERE)
-                    if not own and holds(file, planted["needles"]):
+                    if not own and holds(file, wanted):
                         found.append(str(file))
                 except OSError:
                     continue
-    assert found == []
+    return found
+
+
+def test_this_computer_keeps_none_elsewhere(planted: dict[str, Any]) -> None:
+    assert planted["kept_here"] == []

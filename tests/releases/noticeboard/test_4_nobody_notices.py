@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from tests.support.team import Team
 
-DEPLOYMENTS = 5
+# More of them: `./samestack soak`
+DEPLOYMENTS = 3
 VISITORS = (
     Visitors("fast", "/db/", 2),
     Visitors("kept", "/db/", 3, keep=True),
