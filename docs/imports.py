@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -27,11 +28,16 @@ No arrow leads up, or in a circle.
 """
 
 
-def imported(name: str, *, types: bool = True) -> Iterator[str]:
-    """Yield what a file imports: ours by its path in plugins/, others by the first part of their names.
+@functools.cache
+def imported(name: str, *, types: bool = True) -> tuple[str, ...]:
+    """Return what a file imports: ours by its path in plugins/, others by the first part of their names.
 
     Without `types`, what only a type checker sees is left out.
     """
+    return tuple(_imports(name, types=types))
+
+
+def _imports(name: str, *, types: bool) -> Iterator[str]:
     tree = ast.parse(FILES[name].read_text(encoding="utf-8"))
     checked = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)]
     hidden = set() if types else {inner for node in checked for inner in ast.walk(node)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 
@@ -77,16 +78,20 @@ def test_every_link_leads_somewhere(page: str) -> None:
         assert not anchor or anchor in anchors(target), f"{page}: {link}: there is no such heading"
 
 
+@functools.cache
+def variables() -> set[str]:
+    """Return the names of all variables, and of secrets, whose values are elsewhere."""
+    roles = {name for role in reference.ROLES for name in reference.options_of(role, "main")}
+    known = roles | set(reference.options_of("preflight", "decisions"))
+    return known | invented_secrets() | set(rotation.kinds()) | {setting.name for setting in own_settings()}
+
+
 @pytest.mark.parametrize("page", BY_HAND)
 def test_every_variable_exists(page: str) -> None:
     """A name with one of the prefixes of decisions or roles, in code, is a variable that something reads."""
     prefixes = ("app", "web", "database", "machine", "security", "vault_app", *reference.ROLES)
-    roles = {name for role in reference.ROLES for name in reference.options_of(role, "main")}
-    known = roles | set(reference.options_of("preflight", "decisions"))
-    # Secrets have names, and values elsewhere.
-    known |= invented_secrets() | set(rotation.kinds()) | {setting.name for setting in own_settings()}
     for name in re.findall(rf"\b(?:{'|'.join(prefixes)})_[a-z_]+[a-z]\b(?!/|\.py)", code_of(page)):
-        assert name in known, f"{page}: there is no variable {name}"
+        assert name in variables(), f"{page}: there is no variable {name}"
 
 
 @pytest.mark.parametrize("page", BY_HAND)

@@ -80,9 +80,9 @@ print(json.dumps(manifest(Host(config, key, Cache(), root))))
 """
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Path:
-    folder = tmp_path / "engine"
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("engine")
     for name in ("plugins", "roles", "tests/support"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
@@ -116,9 +116,10 @@ def recorder(entries: list[dict[str, str]], folder: Path) -> Path:
 def test_one_more_section_is_one_file_on_each_side(
     engine: Path, tmp_path: Path, host_side: str, control_side: str
 ) -> None:
-    for folder, text in ((host_side, HOST_SIDE), (control_side, CONTROL_SIDE)):
-        (engine / folder).mkdir(parents=True, exist_ok=True)
-        (engine / folder / "weather.py").write_text(text)
+    added = {engine / host_side / "weather.py": HOST_SIDE, engine / control_side / "weather.py": CONTROL_SIDE}
+    for file, text in added.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
     told = output(sys.executable, "-c", COMPARES, cwd=engine)
     assert told["sections"][:3] == ["system", "weather", "packages"]
     assert told["matrix"].split()[:3] == ["sys", "sky", "pkg"]
@@ -129,6 +130,8 @@ def test_one_more_section_is_one_file_on_each_side(
     (host / "etc/weather.conf").write_text("secret planted-forecast\nblue")
     arguments = (json.dumps(CONFIG), KEY, str(host))
     program = recorder(told["files"], tmp_path)
+    for file in added:
+        file.unlink()
     found = output("/usr/bin/python3", "-I", str(program), *arguments, cwd=Path("/"))
     assert found["sections"]["weather"] == {"sky": "secret <forecast>\nblue"}
     assert {*SECTIONS, "weather"} == {*found["sections"], *(name for name in found["missing"] if "/" not in name)}
