@@ -1,4 +1,4 @@
-"""The same through ansible-playbook: the plays stop where they should, and say so in one paragraph."""
+"""The inventory's rules through ansible-playbook: the plays stop where they should, and say so in one paragraph."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import pytest
 import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
 
-from tests.inventory.project_copy import PROJECT
-
-if TYPE_CHECKING:
-    from tests.inventory.project_copy import Project
+from tests.inventory.project_copy import PROJECT, Project
 
 PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
 
 
 def play(project: Project, playbook: str, inventory: str, *arguments: str) -> subprocess.CompletedProcess[str]:
