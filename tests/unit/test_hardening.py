@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from cli.measuring import is_accepted
 from plugins.filter.host_rules import LISTED, NAMED, rule_record, rule_settings
 from plugins.module_utils.system import access
 from plugins.plugin_utils.audit.figures import Figure, markdown, of_host, table
@@ -263,3 +264,17 @@ def test_a_checker_that_cannot_be_had_is_one_line() -> None:
     assert sum("not measured" in line for line in lines) == len(("Lynis", "CIS"))
     assert sum("no network" in line for line in lines) == len(("Lynis", "CIS"))
     assert Figure("h", "n", "-", "t", None).verdict == "not measured"
+
+
+@pytest.mark.parametrize(
+    ("actual", "accepted"),
+    [
+        (["sntrup", "old", "strict"], True),
+        (["sntrup", "strict", "old"], True),
+        (["sntrup", "older", "strict"], False),
+        (["old", "strict"], False),
+        (["strict", "sntrup", "old"], False),
+    ],
+)
+def test_a_mismatch_of_more_than_what_is_waived_counts(actual: list[str], accepted: bool) -> None:
+    assert is_accepted({"actual": actual, "expected_required": ["sntrup", "strict"]}, ["old"]) is accepted

@@ -16,7 +16,7 @@ ROW = re.compile(r"^\| (?P<checker>[a-z-]+) \| (?P<findings>`[^|]+) \| (?P<reaso
 class Waiver:
     """One accepted kind of finding."""
 
-    #: Whose finding it is: `cis`, `gixy`, `exposure`
+    #: Whose finding it is: `cis`, `gixy`, `ssh-audit`, `exposure`
     checker: str
     #: As the checker names them
     findings: tuple[str, ...]

@@ -40,7 +40,7 @@ FILES = (
     ("/etc/samestack/*.key", "vault_app_secret_key"),
     ("/etc/samestack/*", "topology"),
     ("/etc/nftables.conf", "app_catch_mail topology machine_address"),
-    ("/etc/ssh/sshd_config.d/*", "security_ssh_port"),
+    ("/etc/ssh/sshd_config.d/*", "security_ssh_port login"),
     ("/etc/fail2ban/jail.d/*", "security_ssh_port topology"),
     ("/etc/fail2ban/filter.d/*", "topology"),
     ("/etc/sudoers.d/*", "security_admins"),
