@@ -71,7 +71,7 @@ def why(done: subprocess.CompletedProcess[str]) -> str:
 
 def is_accepted(error: Mapping[str, Any], accepted: Sequence[str]) -> bool:
     """Return whether a mismatch that ssh-audit found is but of what a waiver names."""
-    return [item for item in error["actual"] if item not in accepted] == error["expected_required"]
+    return bool([item for item in error["actual"] if item not in accepted] == error["expected_required"])
 
 
 class Checkers:
