@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 ORDER, SHORT = 220, "etc"
 RULES = """
-files/*/{server.pem,server-….pem,internal-ca.crt} | topology machine_address | traffic between the environment's machines
+files/*/{server.pem,server-….pem,internal-ca.crt} | topology machine_address | traffic between its machines
 files/*/ca-certificates*                          | machine_trusted_ca_files | authorities that are trusted
 files/*certbot*                                   | web_tls                  | renews what comes from ACME
 files/*letsencrypt*                               | web_tls                  | where certificates come from
