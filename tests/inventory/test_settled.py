@@ -34,3 +34,12 @@ def test_nothing_that_is_settled_depends_on_the_play_or_on_facts() -> None:
         assert not [
             CHANGING.findall(str(DECISIONS[one])) for one in leads_to(name) if CHANGING.search(str(DECISIONS[one]))
         ]
+
+
+def test_lists_keep_their_order() -> None:
+    """Ansible's filters for sets return one in any order, which is another in the next run."""
+    unordered = re.compile(r"\|\s*(ansible\.builtin\.)?(union|intersect|(symmetric_)?difference)\b")
+    folders = [PROJECT / name for name in ("roles", "wiring", "playbooks", "defaults", "inventories")]
+    files = [file for folder in folders for pattern in ("*.yml", "*.j2") for file in folder.rglob(pattern)]
+    assert len(files) > 100
+    assert [str(file) for file in files if unordered.search(file.read_text(encoding="utf-8"))] == []
