@@ -295,8 +295,8 @@ def test_what_migrates_is_hidden_from_what_serves(victim: Machine, app: Actor) -
     assert app.tries(f"cat /etc/{victim.app}/owner.env")[0] != 0
     code = "import os, time; print(os.getpid(), flush=True); time.sleep(5)"
     run = f"{victim.app}-manage --owner shell -c {shlex.quote(code)} </dev/null >/run/attack 2>/dev/null & "
-    victim.run(run + "for _ in $(seq 50); do grep -qsx '[0-9]*' /run/attack && break; sleep 0.2; done")
-    pid = victim.run("grep -m1 -x '[0-9]*' /run/attack; rm /run/attack").strip()
+    victim.run(run + "for _ in $(seq 50); do grep -qsx '[0-9][0-9]*' /run/attack && break; sleep 0.2; done")
+    pid = victim.run("grep -m1 -x '[0-9][0-9]*' /run/attack; rm /run/attack").strip()
     assert victim.run(f"ps -o user:40= -p {pid}").strip() == f"{victim.app}-owner"
     for attempt in (
         f"cat /proc/{pid}/environ", f"head -c1 /proc/{pid}/mem", f"kill -STOP {pid}", f"ls /proc/{pid}/fd",
