@@ -57,6 +57,13 @@ class Process:
         return json.loads(self.machine.manage(f'shell -c "{line}"').splitlines()[-1])
 
 
+def sql(machine: Machine, statements: str, role: str = "") -> str:
+    """Run SQL in the application's database as a role, its owner unless another is named."""
+    user, database = role or machine.variable("database_owner"), machine.variable("database_name")
+    command = f"psql -XqAt -v ON_ERROR_STOP=1 -U {user} -d {database}"
+    return machine.run(f"cd / && sudo -u postgres {command} <<'SQL'\n{statements}\nSQL\n").strip()
+
+
 @pytest.fixture(scope="session")
 def team(environment: Environment) -> Team:
     """Both environments, with the example's first version."""
