@@ -41,8 +41,8 @@ for url in sys.argv[1:]:
         found.append(f"refused: {error}")
 print(json.dumps(found))
 """
-#: Requests a second, at least
-RATE = 50
+#: That many at least come while everything is rotated. An idle computer answers 50 of them in a second and more.
+REQUESTS = 2000
 CROWD = (
     Visitors("page", "/", 3, pause=0.05),
     Visitors("database and Redis", "/status.json", 3, pause=0.05),
@@ -129,7 +129,7 @@ def rotated(clone: Clone, environment: Environment, site: Machine) -> Iterator[d
             person.join(30)
     yield {
         "before": before, "after": kept(clone, site), "said": said, "asleep": asleep,
-        "figures": load.figures(began, ended), "seconds": ended - began,
+        "figures": load.figures(began, ended),
         "pages": [page for person in people for page in person.pages],
     }  # fmt: skip
 
@@ -137,7 +137,7 @@ def rotated(clone: Clone, environment: Environment, site: Machine) -> Iterator[d
 def test_no_request_fails(rotated: dict[str, Any]) -> None:
     figures = rotated["figures"]
     assert figures.failures == []
-    assert figures.requests / rotated["seconds"] >= RATE
+    assert figures.requests >= REQUESTS
 
 
 def test_nobody_is_logged_out(rotated: dict[str, Any]) -> None:
