@@ -132,10 +132,9 @@ def inside(tree: Path) -> None:
     # Programs open logs, locks and pid files when they check: none of the machine's own.
     for scratch in ("/run", "/var/log", "/tmp"):
         subprocess.run(["mount", "-t", "tmpfs", "tmpfs", scratch], check=True)
-    # The firewall's rules name the application's account.
-    account = checks.about["account"]
-    passwd = Path("/etc/passwd").read_text(encoding="utf-8") + f"{account}:x:64999:64999::/:/usr/sbin/nologin\n"
-    Path("/run/passwd").write_text(passwd, encoding="utf-8")
+    # The firewall's rules name the application's accounts.
+    accounts = "".join(f"{name}:x:64999:64999::/:/usr/sbin/nologin\n" for name in checks.about["accounts"])
+    Path("/run/passwd").write_text(Path("/etc/passwd").read_text(encoding="utf-8") + accounts, encoding="utf-8")
     subprocess.run(["mount", "--bind", "/run/passwd", "/etc/passwd"], check=True)
     Path("/var/log/nginx").mkdir()
     Path("/run/sshd").mkdir(mode=0o755)

@@ -111,9 +111,10 @@ def write_tree(expected: Expected, folder: Path) -> None:
 
 def about(expected: Expected) -> dict[str, Any]:
     """Return what `accept.py` has to know of this host."""
+    app = expected.value("app_name")
     validations = [command for entry in expected.entries.values() for command in entry["validate"]]
     return {
-        "account": expected.value("app_name"),
+        "accounts": [app, f"{app}-owner"],
         "nginx": expected.machine["packages"]["nginx"],
         "validate": list(dict.fromkeys(validations)),
         "units": [Path(path).name for path in expected.matching(r"/etc/systemd/system/[^/]+\.(service|timer|swap)")],
