@@ -237,7 +237,8 @@ def build(release: Release, why: str) -> Path:
         unfinished = BOXES / f"unfinished-{release.suite}"
         run(["rm", "-rf", "--one-file-system", str(unfinished)], root=True)
         run(["rm", "-rf", "--one-file-system", str(folder)], root=True)
-        run(command_for(release, unfinished), root=True)
+        # What it mounts in the tree goes with it, also when it is killed.
+        run(["unshare", "--mount", *command_for(release, unfinished)], root=True)
         folder.mkdir()
         run(["mv", str(unfinished), str(folder / "rootfs")], root=True)
         pack_box(folder)
