@@ -79,7 +79,7 @@ class Run:
 
 
 def as_extra_vars(variables: Mapping[str, Any]) -> str:
-    """Return extra-vars whose texts reach Ansible as they were typed: YAML's `!unsafe` makes no template of them."""
+    """Return extra-vars whose texts reach Ansible as they were typed: no template, no number, no date."""
     pairs = (f"{json.dumps(name)}: {unsafe(value)}" for name, value in variables.items())
     return "{" + ", ".join(pairs) + "}"
 
@@ -89,7 +89,9 @@ def unsafe(value: Any) -> str:
     if isinstance(value, str):
         # JSON's escapes are YAML's, but for its pairs beyond the basic plane. YAML folds or refuses some other letters.
         text = json.dumps(value, ensure_ascii=False)
-        return "!unsafe " + re.sub(r"[^ -~]", lambda found: f"\\U{ord(found[0]):08x}", text)
+        text = re.sub(r"[^ -~]", lambda found: f"\\U{ord(found[0]):08x}", text)
+        # What Ansible marks so it also reads anew, quotes or not: "0720" would be the number 464.
+        return f"!unsafe {text}" if "{" in value else text
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(unsafe(item) for item in value) + "]"
     return json.dumps(value)

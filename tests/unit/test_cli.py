@@ -134,6 +134,21 @@ def test_what_is_typed_is_data(started: list[list[str]], typed: list[str], expec
     assert variables(started[0]) == expected
 
 
+@pytest.mark.parametrize("text", [
+    "000000000000", "0720", "1e3", "1.10", ".5", "1_000", "0x1f", "12:30:00", "2026-11-28", "true", "No", "null", "~",
+    "[1, 2]", "- a", "{a: 1}", "{0720}", "!!int 7", "&a", "*a", "%a", " ", STRANGE,
+])  # fmt: skip
+def test_a_text_is_no_number_and_no_date(started: list[list[str]], text: str) -> None:
+    assert type_in("freeze", "--message", text).exit_code == 0
+    assert variables(started[0]) == {"freeze_message": text}
+
+
+def test_the_beginning_of_a_release_is_what_was_typed(started: list[list[str]]) -> None:
+    """0720 is no octal number: another release begins with 464."""
+    assert type_in("rollback", "staging", "--to", "0720").exit_code == 0
+    assert variables(started[0])["rollback_to"] == "0720"
+
+
 @pytest.mark.parametrize(
     ("typed", "words"),
     [

@@ -144,7 +144,9 @@ def test_a_reversal_that_waits_for_a_lock_gives_up(team: Team, good: str) -> Non
 
 
 def test_nowhere_to_go_back_to(team: Team) -> None:
-    assert "no such release" in team.refuses("rollback", "staging", to="000000000000")
+    for missing in ("000000000000", "0123"):
+        said = team.refuses("rollback", "staging", to=missing)
+        assert f"{missing} (--to): this host has no such release" in said
 
 
 def test_only_some_copies_are_kept(team: Team) -> None:
