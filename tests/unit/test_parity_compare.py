@@ -87,6 +87,14 @@ def test_what_a_run_of_ours_left_different_is_unexplained(section: str, key: str
     assert found.cell("staging", section) in (SAME, DECLARED)
 
 
+@pytest.mark.parametrize("at", ["now", "before"])
+def test_what_a_restore_keeps_stands_in_nobodys_way(at: str) -> None:
+    kept = {"postgresql": {"database:shop_replaced_20261129t005930": "owner shop_owner"}}
+    restored = envelope("staging", kept) if at == "now" else envelope("staging", before=kept)
+    assert compare([restored, envelope("production")]).bad == []
+    assert compare([envelope("staging", {"postgresql": {"database:shop2": "owner eve"}}), envelope("production")]).bad
+
+
 def test_of_two_environments_nobody_knows_which_is_right() -> None:
     found = compare([envelope("staging"), envelope("production", before={"packages": {"cowsay": "1"}})])
     assert of(found, "packages/cowsay").marks == {"staging": UNEXPLAINED, "production": UNEXPLAINED}
