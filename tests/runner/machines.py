@@ -25,8 +25,8 @@ SCENARIOS = (
 )
 
 
-def scenario(name: str, seconds: int = 1800) -> Part:
-    """Return the part that plays a Molecule scenario to its end."""
+def scenario(name: str, seconds: int = 2700) -> Part:
+    """Return the part that plays a Molecule scenario to its end; the limit is for one that hangs."""
     return Part(f"molecule {name}", [tool("molecule"), "test", "-s", name], seconds=seconds)
 
 
