@@ -182,3 +182,12 @@ def test_rules_of_hardening_are_in_force(machine: Machine) -> None:
 
 def test_nothing_waits_to_go_back(machine: Machine) -> None:
     assert machine.run("systemctl list-units --plain --no-legend 'samestack-go-back-*'") == ""
+
+
+def test_a_timer_that_starts_at_boot_runs_already(machine: Machine) -> None:
+    """Else the machine would be another one after its next start."""
+    listed = machine.run("systemctl list-unit-files --type=timer --state=enabled --no-legend --plain").splitlines()
+    enabled = [line.split()[0] for line in listed if "@." not in line]
+    states = machine.host.run(f"systemctl is-active {' '.join(enabled)}").stdout.split()
+    assert "samestack-manifest.timer" in enabled
+    assert [name for name, state in zip(enabled, states, strict=True) if state != "active"] == []

@@ -243,6 +243,8 @@ def test_where_a_rollback_leads(tmp_path: Path) -> None:
         kept_too.mkdir()
         (kept_too / "release.json").write_text('{"id": "x"}')
         kept.lines.insert(0, line("deploy", name))
+    # A second instance's name for it is no other release.
+    (tmp_path / "releases/8d62fa25256d-2").symlink_to("8d62fa25256d")
     assert kept.target("8d6") == "8d62fa25256d"
     with pytest.raises(Error, match=r"8d \(--to\): several releases begin so"):
         kept.target("8d")

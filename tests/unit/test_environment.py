@@ -64,6 +64,13 @@ def test_freeze_and_unfreeze(host: Host) -> None:
     assert host.ledger[0]["message"] == "sale"
 
 
+def test_a_second_instance_is_no_other_release(host: Host) -> None:
+    """Its processes run from a link beside the release."""
+    host.live(A)
+    (host.top / "app" / "releases" / f"{A}-2").symlink_to(A)
+    assert host.environment("show").show()["kept"] == [A]
+
+
 def test_accept_needs_a_release(host: Host) -> None:
     with pytest.raises(HostError, match="no release serves on staging yet"):
         acceptance.accept(host.environment("accept"), "")

@@ -105,6 +105,16 @@ def test_a_unit_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch) ->
         settle(monkeypatch, table, [{"name": "ngnix.service", "started": True}])
 
 
+def test_a_unit_that_went_with_its_file_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = {
+        "a.timer": shown(LoadState="not-found", UnitFileState=""),
+        "b.timer": shown(LoadState="not-found", UnitFileState="", ActiveState="inactive"),
+    }
+    wanted = [{"name": name, "started": False} for name in table]
+    systemd, _units, _started = settle(monkeypatch, table, wanted)
+    assert systemd.calls == ["stop a.timer"]
+
+
 def test_no_units_ask_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     systemd, units, started = settle(monkeypatch, {}, [])
     assert (systemd.calls, units.done, started) == ([], [], [])

@@ -75,7 +75,8 @@ class Units:
         started = []
         for unit, state in zip(self.units, shown, strict=True):
             name = unit["name"]
-            if state.get("LoadState") == "not-found" and not self.check:
+            wanted = unit.get("enabled") or unit.get("started")
+            if wanted and state.get("LoadState") == "not-found" and not self.check:
                 raise UnitError(f"{name}: there is no such unit on this host")
             for verb in wanted_changes(unit, state):
                 self.done.append(f"{verb} {name}")

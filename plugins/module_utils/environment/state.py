@@ -63,11 +63,7 @@ class Environment:
     @property
     def kept(self) -> list[str]:
         """Return the ids of the complete releases on this host."""
-        try:
-            names = sorted(os.listdir(self.place.releases))
-        except OSError:
-            return []
-        return [name for name in names if name != LIVE_CODE and Place(self.place.root, name).finished]
+        return [name for name in self.place.names if name != LIVE_CODE and Place(self.place.root, name).finished]
 
     @property
     def dirty(self) -> list[str]:

@@ -32,6 +32,14 @@ class Place:
         return os.path.join(self.folder, *parts)
 
     @property
+    def names(self) -> list[str]:
+        """Return the names of all releases here; a link is the name of a second instance of one of them."""
+        if not os.path.isdir(self.releases):
+            return []
+        with os.scandir(self.releases) as entries:
+            return sorted(entry.name for entry in entries if not entry.is_symlink())
+
+    @property
     def finished(self) -> dict[str, Any] | None:
         """Return the content of release.json, which is written last; None while there is none."""
         return read_json(self.path("release.json"))

@@ -88,6 +88,10 @@ def test_a_provision_and_its_undoing(team: Team) -> None:
     web = machine.run(f"basename {machine.run(f'readlink /run/{machine.app}/live.sock').strip()} .sock").strip()
     process = machine.run(f"systemctl show -P MainPID {machine.app}-web@{web}.service").strip()
     assert "QUIET=yes" in machine.run(f"tr '\\0' '\\n' < /proc/{process}/environ")
+    # A second instance of the release is no other one.
+    release = team.live("staging")
+    assert f"{release} " in team.samestack("releases", "staging")
+    assert f"Release {release} is live already" in team.refuses("rollback", "staging", to=release[:6])
     team.samestack("undo-provision", "staging")
     assert machine.run(f"sha256sum {environment} /etc/nginx/nginx.conf") == before
     assert "undone already" in team.samestack("undo-provision", "staging")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 from typing import TYPE_CHECKING, Any
 
 from ...common import ledger
@@ -52,16 +51,12 @@ class Reversal:
         self.params = params
         self.live = Place(params["root"], Place(params["root"], "").current)
         self.lines = [line for line in lines if line.get("app", params["app"]) == params["app"]]
-        self.kept = [name for name in self.folders() if self.place(name).finished and name != LIVE_CODE]
+        self.kept = [name for name in self.live.names if self.place(name).finished and name != LIVE_CODE]
         self.target = Place(params["root"], "")
 
     def place(self, release: str) -> Place:
         """Return where a release is."""
         return Place(self.params["root"], release)
-
-    def folders(self) -> list[str]:
-        """Return the names in the releases' folder."""
-        return sorted(os.listdir(self.live.releases)) if os.path.isdir(self.live.releases) else []
 
     def label(self, release: str) -> str:
         """Return a release's id and what it was built from."""
@@ -103,7 +98,7 @@ class Reversal:
 
     def named(self, wanted: str) -> str:
         """Return the release that `--to` names, or whose id begins so; raises HostError where there is none."""
-        begun = [name for name in self.folders() if name.startswith(wanted)]
+        begun = [name for name in self.live.names if name.startswith(wanted)]
         if len(begun) > 1:
             raise HostError(f"{wanted} (--to): several releases begin so.", f"Write one of: {', '.join(sorted(begun))}")
         wanted = begun[0] if begun else wanted
@@ -112,7 +107,7 @@ class Reversal:
         there = f"To choose from: {', '.join(map(self.label, good)) or 'none'}."
         if wanted in failed:
             raise HostError(f"Release {wanted} has failed here, so nobody is sent back to it: {failed[wanted]}", there)
-        if wanted not in self.folders():
+        if wanted not in self.live.names:
             nearest = difflib.get_close_matches(wanted, good, 1, NEAR)
             meant = f"Did you mean {self.label(nearest[0])}? " if nearest else ""
             raise HostError(f"{wanted} (--to): this host has no such release.", f"{meant}{there} {DEPLOY}")

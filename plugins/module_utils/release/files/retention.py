@@ -59,7 +59,7 @@ def prune_built(place: Place, keep: int) -> list[str]:
 
 def remove(place: Place, wanted: set[str], releases: Mapping[str, Kept]) -> list[str]:
     """Remove the other releases, and the environments that none of the wanted ones uses; returns their names."""
-    removed = [name for name in folders(place) if name not in wanted]
+    removed = [name for name in place.names if name not in wanted]
     for name in removed:
         archive.clear(os.path.join(place.releases, name))
     unused = unused_environments(place, {release.vid for release in releases.values() if release.id in wanted})
@@ -68,18 +68,10 @@ def remove(place: Place, wanted: set[str], releases: Mapping[str, Kept]) -> list
     return [*removed, *[f"venv-{vid}" for vid in unused]]
 
 
-def folders(place: Place) -> list[str]:
-    """Return the names in the releases' folder; a link is a second instance's name for a release."""
-    if not os.path.isdir(place.releases):
-        return []
-    with os.scandir(place.releases) as entries:
-        return sorted(entry.name for entry in entries if not entry.is_symlink())
-
-
 def complete_releases(place: Place) -> dict[str, Kept]:
     """Return the complete releases by id."""
     found = {}
-    for name in folders(place):
+    for name in place.names:
         release = Place(place.root, name)
         if not release.finished:
             continue

@@ -91,7 +91,7 @@ def users(place: Place, venv: str) -> list[str]:
     """Return the complete releases that run on an environment."""
     wanted = os.path.basename(venv)
     found = []
-    for name in sorted(os.listdir(place.releases)) if os.path.isdir(place.releases) else []:
+    for name in place.names:
         other = Place(place.root, name)
         link = other.path("venv")
         if os.path.islink(link) and os.path.basename(os.readlink(link)) == wanted and other.finished:
