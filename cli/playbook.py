@@ -80,20 +80,20 @@ class Run:
 
 def as_extra_vars(variables: Mapping[str, Any]) -> str:
     """Return extra-vars whose texts reach Ansible as they were typed: no template, no number, no date."""
-    pairs = (f"{json.dumps(name)}: {unsafe(value)}" for name, value in variables.items())
+    pairs = (f"{json.dumps(name)}: {as_yaml(value)}" for name, value in variables.items())
     return "{" + ", ".join(pairs) + "}"
 
 
-def unsafe(value: Any) -> str:
-    """Return a value as YAML in one line, with every text in it marked."""
+def as_yaml(value: Any) -> str:
+    """Return a value as YAML in one line; every text in it that could be a template is marked as none (`!unsafe`)."""
     if isinstance(value, str):
         # JSON's escapes are YAML's, but for its pairs beyond the basic plane. YAML folds or refuses some other letters.
         text = json.dumps(value, ensure_ascii=False)
         text = re.sub(r"[^ -~]", lambda found: f"\\U{ord(found[0]):08x}", text)
-        # What Ansible marks so it also reads anew, quotes or not: "0720" would be the number 464.
+        # Only those: Ansible reads what is marked as if it had no quotes, and "0720" would be the number 464.
         return f"!unsafe {text}" if "{" in value else text
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(unsafe(item) for item in value) + "]"
+        return "[" + ", ".join(as_yaml(item) for item in value) + "]"
     return json.dumps(value)
 
 

@@ -28,7 +28,7 @@ def clone() -> Iterator[Clone]:
     finally:
         if (found.folder / ".samestack").exists():
             found.run("./samestack", "destroy")
-        # The base box in it is root's; a build that was cut off has this computer's /proc, /sys and /dev in it.
+        # The base box in it is root's.
         remove = ["rm", "-rf", "--one-file-system", str(folder)]
         subprocess.run([*([] if os.geteuid() == 0 else ["sudo"]), *remove], check=True)
 

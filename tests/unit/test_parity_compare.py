@@ -92,7 +92,9 @@ def test_what_a_restore_keeps_stands_in_nobodys_way(at: str) -> None:
     kept = {"postgresql": {"database:shop_replaced_20261129t005930": "owner shop_owner"}}
     restored = envelope("staging", kept) if at == "now" else envelope("staging", before=kept)
     assert compare([restored, envelope("production")]).bad == []
-    assert compare([envelope("staging", {"postgresql": {"database:shop2": "owner eve"}}), envelope("production")]).bad
+    for other in ("shop2", "shop_replaced_by_eve"):
+        planted = envelope("staging", {"postgresql": {f"database:{other}": "owner eve"}})
+        assert compare([planted, envelope("production")]).bad
 
 
 def test_of_two_environments_nobody_knows_which_is_right() -> None:

@@ -75,6 +75,7 @@ class Units:
         started = []
         for unit, state in zip(self.units, shown, strict=True):
             name = unit["name"]
+            # One that is to do nothing may have gone with its file.
             wanted = unit.get("enabled") or unit.get("started")
             if wanted and state.get("LoadState") == "not-found" and not self.check:
                 raise UnitError(f"{name}: there is no such unit on this host")

@@ -12,7 +12,7 @@ SIZED = "shared_buffers,effective_cache_size,maintenance_work_mem,work_mem"
 ORDER, SHORT = 110, "pg"
 RULES = f"""
 postgresql/file:*                            | never                             | what files say and is not in force
-postgresql/database:*_replaced_*             | changes                           | a restore keeps it for a while
+postgresql/database:*_replaced_20*t*         | changes                           | a restore keeps it for a while
 settings/DATABASES*                          | release app_live_path topology    | where the database is
 postgresql/setting:{{{SIZED}}}               | database_settings memory topology | sized from the machine
 postgresql/setting:{{listen_addresses,ssl*}} | topology machine_address          | other machines use the database
