@@ -1,4 +1,4 @@
-"""Install what this computer lacks: the control node's tools, then a Vagrant provider and its base box.
+"""Install what this computer lacks: the control node's tools, then what makes the local machines.
 
 Every step first looks whether it is done. What was installed by apt stays; everything else is in the clone's own
 `.samestack/` and `.venv/`.
@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from box.common import REPO, STATE, SetupError, as_root, note, run, stop
+from box.laptops import ENVIRONMENTS
 from box.providers import choose_provider, has_candidate, prepare_provider
 
 UV_VERSION = "0.13.9"
@@ -79,7 +80,7 @@ def install_uv() -> None:
         # Debian's python3 comes without the part that makes environments.
         if not shutil.which("apt-get"):
             raise
-        install_packages(["python3-venv"])
+        install_packages([*ENVIRONMENTS])
         run(make)
     pip = [str(STATE / "uv" / "bin" / "python"), "-m", "pip", "install", "-q", "--only-binary", ":all:"]
     run([*pip, "--disable-pip-version-check", f"uv=={UV_VERSION}"], env=certificates())
@@ -125,8 +126,8 @@ def compile_tools() -> None:
 
 def main(arguments: list[str]) -> None:
     """Do the part that the first argument names, or all."""
-    if arguments not in ([], ["tools"], ["dev"], ["provider"], ["browser"]):
-        stop("Usage: box/setup [tools|dev|provider|browser]")
+    if arguments not in ([], ["tools"], ["dev"], ["provider"], ["vagrant"], ["browser"]):
+        stop("Usage: box/setup [tools|dev|provider|vagrant|browser]")
     if sys.platform.startswith("linux") and os.geteuid() != 0 and not shutil.which(as_root([""])[0]):
         raise SetupError("sudo is missing. Run this as root, or have sudo installed and this user allowed to use it.")
     STATE.mkdir(exist_ok=True)
@@ -136,7 +137,7 @@ def main(arguments: list[str]) -> None:
     if arguments != ["provider"]:
         install_tools("dev" if arguments == ["dev"] else "tools")
     if arguments not in (["tools"], ["dev"]):
-        prepare_provider(choose_provider(), install_packages)
+        prepare_provider(choose_provider(by_hand=arguments == ["vagrant"]), install_packages)
 
 
 if __name__ == "__main__":
