@@ -62,8 +62,10 @@ def check_live_folder(name: str) -> None:
 
 
 def up(wanted: list[str]) -> None:
-    """Boot the machines that do not run."""
+    """Boot the machines that do not run, and those that serve another folder live than they are to, anew."""
     made_by = maker()
+    for name in wanted:
+        check_live_folder(name)
     running = {name for name in wanted if made_by.is_running(name)}
     for name in sorted(filter(made_by.is_stale, list(running))):
         made_by.halt(name)
@@ -79,14 +81,10 @@ def up(wanted: list[str]) -> None:
 
 
 def before(name: str) -> None:
-    """Check the address, the names and the live folder of the machine `name`, which is about to start.
-
-    Raises `SetupError`.
-    """
+    """Check the address and the names of the machine `name`, which is about to start. Raises `SetupError`."""
     made_by = maker()
     if made_by.is_running(name):
         return
-    check_live_folder(name)
     check_hosts_names(name)
     check_address(name)
     if isinstance(made_by, Vagrant) and made_by.provider == "lxc":

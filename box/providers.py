@@ -218,11 +218,16 @@ def install_lxc(install: Callable[[list[str]], None], *, vagrant: bool = False) 
     install([*laptop.vagrant_lxc])
 
 
-def prepare_lxc(choice: Choice, install: Callable[[list[str]], None]) -> None:
-    """Packages, bridge and base box. Raises `SetupError` with what stands in the way."""
-    install_lxc(install, vagrant=choice.vagrant)
+def prepare_containers(install: Callable[[list[str]], None], *, vagrant: bool = False) -> Path:
+    """See to packages, bridge and base box; returns the box. Raises `SetupError` with what stands in the way."""
+    install_lxc(install, vagrant=vagrant)
     start_bridge()
-    folder = build.get()
+    return build.get()
+
+
+def prepare_lxc(choice: Choice, install: Callable[[list[str]], None]) -> None:
+    """See to everything that containers need, and write it down. Raises `SetupError`."""
+    folder = prepare_containers(install, vagrant=choice.vagrant)
     common = {
         "provider": "lxc",
         "made_by": "vagrant" if choice.vagrant else "lxc",

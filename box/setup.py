@@ -15,7 +15,7 @@ from pathlib import Path
 
 from box.common import REPO, STATE, SetupError, as_root, note, run, stop
 from box.laptops import ENVIRONMENTS
-from box.providers import choose_provider, has_candidate, prepare_provider
+from box.providers import choose_provider, has_candidate, prepare_containers, prepare_provider
 
 UV_VERSION = "0.13.9"
 UV = STATE / "uv" / "bin" / "uv"
@@ -103,7 +103,12 @@ def install_tools(which: str = "tools") -> None:
         return
     install_uv()
     note("Installing the control node's tools (uv.lock) …" if which == "tools" else "Installing what the tests use …")
-    settings = {"UV_NATIVE_TLS": "true", "UV_PROJECT_ENVIRONMENT": str(VENV)}
+    settings = {
+        "UV_NATIVE_TLS": "true",
+        "UV_PROJECT_ENVIRONMENT": str(VENV),
+        # Where the computer's own Python is too old for Ansible (Ubuntu 22.04), uv downloads one.
+        "UV_PYTHON_INSTALL_DIR": str(STATE / "python"),
+    }
     # Neither set takes away what the other has brought.
     groups = ["--no-dev", "--inexact"] if which == "tools" else []
     run([str(UV), "sync", "--locked", "--quiet", "--project", str(REPO), *groups], env=certificates() | settings)
@@ -126,13 +131,16 @@ def compile_tools() -> None:
 
 def main(arguments: list[str]) -> None:
     """Do the part that the first argument names, or all."""
-    if arguments not in ([], ["tools"], ["dev"], ["provider"], ["vagrant"], ["browser"]):
-        stop("Usage: box/setup [tools|dev|provider|vagrant|browser]")
+    if arguments not in ([], ["tools"], ["dev"], ["provider"], ["vagrant"], ["containers"], ["browser"]):
+        stop("Usage: box/setup [tools|dev|provider|vagrant|containers|browser]")
     if sys.platform.startswith("linux") and os.geteuid() != 0 and not shutil.which(as_root([""])[0]):
         raise SetupError("sudo is missing. Run this as root, or have sudo installed and this user allowed to use it.")
     STATE.mkdir(exist_ok=True)
     if arguments == ["browser"]:
         install_browser()
+        return
+    if arguments == ["containers"]:
+        prepare_containers(install_packages)
         return
     if arguments != ["provider"]:
         install_tools("dev" if arguments == ["dev"] else "tools")

@@ -37,9 +37,13 @@ def taken_away(name: str) -> Part:
 
 def computer() -> list[Part]:
     """Return the parts that put on a bare computer what the machines and the tests need, and build the boxes."""
-    lxc = {"VAGRANT_DEFAULT_PROVIDER": "lxc", "SAMESTACK_BOX_RELEASE": "trixie"}
     return [
-        Part("LXC, Vagrant, box of Debian 13", ["box/setup", "provider"], environment=lxc, seconds=900),
+        Part(
+            "LXC, box of Debian 13",
+            ["box/setup", "containers"],
+            environment={"SAMESTACK_BOX_RELEASE": "trixie"},
+            seconds=900,
+        ),
         Part("box of Debian 12", ["box/build", "bookworm"], seconds=600),
         Part("a browser", ["box/setup", "browser"], seconds=600),
     ]
