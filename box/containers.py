@@ -277,14 +277,19 @@ class Containers:
 
     def ssh_config(self, name: str) -> str:
         """Return how ssh reaches the machine."""
-        options = {
-            "HostName": address_of(container_name(name)),
-            "User": "vagrant",
-            "Port": "22",
-            "IdentityFile": f'"{SSH_KEY}"',
-            "IdentitiesOnly": "yes",
-        }
-        return "\n".join(f"{option} {value}" for option, value in options.items())
+        return ssh_options(address_of(container_name(name)))
+
+
+def ssh_options(address: str) -> str:
+    """Return how ssh reaches the container at `address`, in the words of `vagrant ssh-config`."""
+    options = {
+        "HostName": address,
+        "User": "vagrant",
+        "Port": "22",
+        "IdentityFile": f'"{SSH_KEY}"',
+        "IdentitiesOnly": "yes",
+    }
+    return "\n".join(f"{option} {value}" for option, value in options.items())
 
 
 def root_in(settings: str) -> str:

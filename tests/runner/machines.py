@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from .parts import Report
 
 PYTEST = [tool("pytest"), "-q"]
+#: Computers that the first command is typed on
+LAPTOPS = ("bookworm", "trixie", "forky")
 SOAKS = ("soak", "soak-releases", "soak-parity", "soak-parity-bookworm")
 SCENARIOS = (
     "releases",
@@ -28,6 +30,12 @@ SCENARIOS = (
 def scenario(name: str, seconds: int = 2700) -> Part:
     """Return the part that plays a Molecule scenario to its end; the limit is for one that hangs."""
     return Part(f"molecule {name}", [tool("molecule"), "test", "-s", name], seconds=seconds)
+
+
+def laptop(release: str) -> Part:
+    """Return the part that types the first command on a fresh computer of a release."""
+    environment = {"SAMESTACK_LAPTOP": release}
+    return Part(f"laptop {release}", [*PYTEST, "tests/laptops"], environment=environment, seconds=1800)
 
 
 def taken_away(name: str) -> Part:
@@ -78,4 +86,5 @@ def soak(report: Report) -> bool:
     """Run the long repetitions; returns whether they passed."""
     if not report.run(computer()):
         return False
-    return play(report, [scenario(name, seconds=7200) for name in SOAKS], SOAKS)
+    parts = [*map(laptop, LAPTOPS), *(scenario(name, seconds=7200) for name in SOAKS)]
+    return play(report, parts, SOAKS)
