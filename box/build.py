@@ -139,12 +139,6 @@ def choose(asked: str = "", *, laptop: bool = False) -> tuple[Release, str]:
                 f"SAMESTACK_BOX_RELEASE = {asked} (in the environment): no box can be built of this release. "
                 f"Write one of {', '.join(known)}."
             )
-        if not known[asked].keys.exists():
-            here = [name for name, release in known.items() if release.keys.exists()]
-            raise SetupError(
-                f"SAMESTACK_BOX_RELEASE = {asked} (in the environment): the signing keys of {known[asked].title} "
-                f"({known[asked].keys}) are not on this computer, and apt has none. Write one of {', '.join(here)}."
-            )
         return known[asked], ASKED
     trouble = trouble_with(known["noble"])
     if trouble is None:
@@ -215,6 +209,12 @@ def build(release: Release, why: str) -> Path:
         if (folder / "prepare").exists():
             note(f"Base box: {release.title} ({why}), built before.")
             return folder
+        if not release.keys.exists():
+            here = [name for name, other in releases().items() if other.keys.exists()]
+            raise SetupError(
+                f"SAMESTACK_BOX_RELEASE = {release.suite} (in the environment): the signing keys of {release.title} "
+                f"({release.keys}) are not on this computer, and apt has none. Write one of {', '.join(here)}."
+            )
         note(f"Base box: {release.title} ({why}), being built …")
         started = time.monotonic()
         unfinished = BOXES / f"unfinished-{release.suite}"

@@ -170,9 +170,9 @@ def choose_provider(*, by_hand: bool = False) -> Choice:
     present = existing()
     if present:
         if (asked and asked != present.provider) or (by_hand and not present.vagrant):
-            maker = "Vagrant" if present.vagrant else "LXC, without Vagrant"
+            maker = f"Vagrant with {present.provider}" if present.vagrant else "LXC, without Vagrant"
             raise SetupError(
-                f"This clone has machines already, made by {present.provider if present.vagrant else maker}. "
+                f"This clone has machines already, made by {maker}. "
                 f"`./samestack up` starts them. To make them anew another way: `./samestack destroy` first."
             )
         return present

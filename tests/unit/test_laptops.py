@@ -129,8 +129,10 @@ def test_no_such_box(release: str, provider: str, message: str) -> None:
 
 def test_a_release_that_cannot_be_checked_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(build, "UBUNTU_KEYS", tmp_path / "none.gpg")
+    monkeypatch.setattr(build, "BOXES", tmp_path)
+    monkeypatch.setattr(build, "SSH_KEY", tmp_path / "key")
     with pytest.raises(SetupError, match=r"signing keys of Ubuntu 24\.04.*Write one of.*bookworm"):
-        build.choose("noble")
+        build.get("noble")
 
 
 def test_debian_testing_is_a_laptop_and_no_server() -> None:
@@ -232,7 +234,7 @@ def test_another_provider_than_that_of_the_machines(computer: Computer, monkeypa
     with pytest.raises(SetupError, match="made by LXC"):
         chosen()
     computer.has("vagrant", vagrants="libvirt")
-    with pytest.raises(SetupError, match="made by libvirt"):
+    with pytest.raises(SetupError, match="made by Vagrant with libvirt"):
         chosen()
 
 
