@@ -27,6 +27,7 @@ class Laptop:
         keys: the signing keys of the other distribution's archive, for a box of it; installed where apt has them.
         vagrant: whether its archive has Vagrant.
         vagrant_lxc: what lets Vagrant make the machines as containers, where the archive has that.
+        python: a Python that is new enough for the tools, where the release's own is not.
         machines: what the local machines need.
     """
 
@@ -34,15 +35,22 @@ class Laptop:
     keys: tuple[str, ...] = ()
     vagrant: bool = False
     vagrant_lxc: tuple[str, ...] = ()
+    python: tuple[str, ...] = ()
     machines: tuple[str, ...] = MACHINES
 
 
-#: By codename. Vagrant left Ubuntu with 24.04 and Debian with 14; vagrant-lxc stayed behind in Debian 12.
+#: By codename. Vagrant left Ubuntu with 24.04 and Debian with 14; vagrant-lxc left both before it.
 LAPTOPS = {
     "bookworm": Laptop("Debian 12", vagrant=True, vagrant_lxc=("vagrant", "vagrant-lxc")),
     "trixie": Laptop("Debian 13", keys=("ubuntu-archive-keyring",), vagrant=True),
     "forky": Laptop("Debian 14 (testing)", keys=("ubuntu-archive-keyring",)),
-    "jammy": Laptop("Ubuntu 22.04", keys=("debian-archive-keyring",), vagrant=True),
+    "jammy": Laptop(
+        "Ubuntu 22.04",
+        keys=("debian-archive-keyring",),
+        vagrant=True,
+        vagrant_lxc=("vagrant", "vagrant-lxc"),
+        python=("python3.11",),
+    ),
     "noble": Laptop("Ubuntu 24.04", keys=("debian-archive-keyring",)),
     "resolute": Laptop("Ubuntu 26.04", keys=("debian-archive-keyring",)),
 }

@@ -14,10 +14,12 @@ import sys
 from pathlib import Path
 
 from box.common import REPO, STATE, SetupError, as_root, note, run, stop
-from box.laptops import ENVIRONMENTS
+from box.laptops import ENVIRONMENTS, this_computer
 from box.providers import choose_provider, has_candidate, prepare_containers, prepare_provider
 
 UV_VERSION = "0.13.9"
+#: What the tools need (`requires-python` in pyproject.toml); the programs of this folder are content with less.
+OLDEST_PYTHON = (3, 11)
 UV = STATE / "uv" / "bin" / "uv"
 VENV = REPO / ".venv"
 INPUTS = ("uv.lock", "pyproject.toml")
@@ -106,9 +108,11 @@ def install_tools(which: str = "tools") -> None:
     settings = {
         "UV_NATIVE_TLS": "true",
         "UV_PROJECT_ENVIRONMENT": str(VENV),
-        # Where the computer's own Python is too old for Ansible (Ubuntu 22.04), uv downloads one.
+        # For a computer that has no Python which the tools can use, and whose archive has none: uv downloads one.
         "UV_PYTHON_INSTALL_DIR": str(STATE / "python"),
     }
+    if sys.version_info < OLDEST_PYTHON and this_computer().python:
+        install_packages([*this_computer().python])
     # Neither set takes away what the other has brought.
     groups = ["--no-dev", "--inexact"] if which == "tools" else []
     run([str(UV), "sync", "--locked", "--quiet", "--project", str(REPO), *groups], env=certificates() | settings)

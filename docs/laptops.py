@@ -25,7 +25,7 @@ PAGE = Path(__file__).with_suffix(".md")
 DATA = Path(__file__).with_suffix(".json")
 MIRROR = "http://deb.debian.org/debian"
 #: What the table has beside the packages that are installed: what they were chosen from, and what Python runs box/
-MORE = ("vagrant", "vagrant-lxc", "vagrant-libvirt", "incus", "python3")
+MORE = ("vagrant", "vagrant-lxc", "vagrant-libvirt", "incus", "python3", "python3.11")
 WANTED = [*MACHINES, *ENVIRONMENTS, *dict.fromkeys(key for laptop in LAPTOPS.values() for key in laptop.keys), *MORE]
 PACKAGES = """\
 # Laptops: packages and boxes

@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
-from box import build, containers, laptops, providers, public_boxes
+from box import build, containers, laptops, providers, public_boxes, setup
 from box.common import MACHINES, SetupError
 from box.containers import LIVE_PATH, Settings, mount_word
 from box.laptops import ENVIRONMENTS, LAPTOPS, UNKNOWN, Laptop, laptop_of
@@ -41,7 +43,7 @@ def installed(monkeypatch: pytest.MonkeyPatch, suite: str, *, vagrant: bool = Fa
 
 @pytest.mark.parametrize("suite", LAPTOPS)
 def test_what_is_installed_is_in_the_archive(monkeypatch: pytest.MonkeyPatch, suite: str) -> None:
-    wanted = [*installed(monkeypatch, suite), *ENVIRONMENTS]
+    wanted = [*installed(monkeypatch, suite), *ENVIRONMENTS, *LAPTOPS[suite].python]
     assert {"lxc", "mmdebstrap"} <= set(wanted)
     assert [name for name in wanted if not archive(suite).get(name)] == []
 
@@ -94,10 +96,21 @@ def test_the_page_is_written_anew() -> None:
     assert page.PAGE.read_text(encoding="utf-8") == page.page(), "run: .venv/bin/python -m docs.laptops"
 
 
+def python_of(suite: str) -> tuple[int, ...]:
+    return tuple(map(int, (archive(suite)["python3"] or "").split("-")[0].split(".")[:2]))
+
+
+@pytest.mark.parametrize("suite", LAPTOPS)
+def test_the_tools_have_a_python(suite: str) -> None:
+    needs = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
+    assert f">={'.'.join(map(str, setup.OLDEST_PYTHON))}" in needs
+    versions = ["python" + ".".join(map(str, python_of(suite))), *LAPTOPS[suite].python]
+    assert any(SpecifierSet(needs).contains(version.removeprefix("python")) for version in versions)
+
+
 def test_the_oldest_python_can_run_it() -> None:
     """Ubuntu 22.04 has Python 3.10, and box/ starts before there are tools."""
-    versions = [tuple(map(int, (archive(suite)["python3"] or "").split("-")[0].split(".")[:2])) for suite in LAPTOPS]
-    assert min(versions) == (3, 10)
+    assert min(map(python_of, LAPTOPS)) == (3, 10)
     program = [str(REPO / ".venv/bin/mypy"), "--python-version", "3.10", "--cache-dir", ".cache/mypy-3.10", "box"]
     done = subprocess.run(program, cwd=REPO, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
