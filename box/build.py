@@ -70,6 +70,8 @@ class Release:
     components: str
     #: apt's options for its archive
     options: str = ""
+    #: Packages that the others no longer bring along
+    packages: tuple[str, ...] = ()
 
     def sources(self) -> list[str]:
         """The lines of the box's own sources.list."""
@@ -81,10 +83,10 @@ class Release:
         ]
 
 
-def debian(suite: str, title: str, options: str = "") -> Release:
+def debian(suite: str, title: str, options: str = "", packages: tuple[str, ...] = ()) -> Release:
     """A Debian release, from the mirror in SAMESTACK_BOX_MIRROR or Debian's own."""
     mirror = os.environ.get("SAMESTACK_BOX_MIRROR", "http://deb.debian.org/debian")
-    return Release(suite, title, mirror, f"{mirror.rstrip('/')}-security", DEBIAN_KEYS, "main", options)
+    return Release(suite, title, mirror, f"{mirror.rstrip('/')}-security", DEBIAN_KEYS, "main", options, packages)
 
 
 def ubuntu(suite: str, title: str, architecture: str) -> Release:
@@ -136,7 +138,7 @@ def choose(asked: str = "", *, laptop: bool = False) -> tuple[Release, str]:
     """
     asked = asked or os.environ.get("SAMESTACK_BOX_RELEASE", "")
     # A mirror that stands still for tests is older than testing's promise of a week.
-    testing = debian("forky", "Debian testing", "[check-valid-until=no]")
+    testing = debian("forky", "Debian testing", "[check-valid-until=no]", ("passwd",))
     known = releases() | ({"forky": testing} if laptop else {})
     if asked:
         if asked not in known:
@@ -179,7 +181,7 @@ def command_for(release: Release, tree: Path) -> list[str]:
         "--mode=root",
         "--format=directory",
         "--variant=apt",
-        f"--include={','.join(PACKAGES)}",
+        f"--include={','.join((*PACKAGES, *release.packages))}",
         f"--keyring={release.keys}",
         '--aptopt=Apt::Install-Recommends "false"',
         # The tree is thrown away when a build is cut off: nothing needs to be on the disk early.

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 #: Where releases have the script that starts the bridge
 SCRIPTS = ("usr/libexec/lxc/lxc-net", "usr/lib/*/lxc/lxc-net", "usr/lib/lxc/lxc-net")
 SETTINGS = Path("/etc/default/lxc-net")
+#: What LXC's script reads before them; Ubuntu 22.04's switches the bridge off here, and on in the settings
+DEFAULTS = Path("/etc/default/lxc")
 #: Says that this project started the bridge. In /run: it goes with the bridge when the computer restarts.
 MARK = Path("/run/samestack-bridge")
 START_SECONDS = 10
@@ -68,14 +70,24 @@ def who_has_network(network: str) -> str | None:
     return found.group(1) if found and found.group(1) != BRIDGE else None
 
 
+def is_switched_off() -> bool:
+    """Return whether LXC's settings say that there is to be no bridge. Where there are none yet, LXC writes them."""
+    if not SETTINGS.exists():
+        return False
+    text = "\n".join(path.read_text(encoding="utf-8") for path in (DEFAULTS, SETTINGS) if path.exists())
+    said = re.findall(r'^\s*USE_LXC_BRIDGE=["\']?(\w*)', text, re.MULTILINE)
+    return bool(said) and said[-1] != "true"
+
+
 def check_free(address: str) -> None:
     """Raise `SetupError` when something else has the bridge's network or its port for names."""
     network = address.rsplit(".", 1)[0] + ".0/24"
     interface = who_has_network(network)
     if interface:
+        also = "" if SETTINGS.exists() else ', and USE_LXC_BRIDGE to "true"'
         raise SetupError(
             f"LXC_NETWORK = {network} (in {SETTINGS}): {interface} has this network already, so the local machines "
-            f"cannot have it. Set LXC_ADDR, LXC_NETWORK and LXC_DHCP_RANGE to a free network there."
+            f"cannot have it. Set LXC_ADDR, LXC_NETWORK and LXC_DHCP_RANGE to a free network there{also}."
         )
     program = who_has_port_53(address)
     if program:
@@ -108,6 +120,11 @@ def start_bridge() -> None:
 
 def start_alone() -> None:
     """Start the bridge, which is down or whose machines find no names; the machines on it stay on it."""
+    if is_switched_off():
+        raise SetupError(
+            f"USE_LXC_BRIDGE is not true (in {SETTINGS}): LXC makes no bridge, and the local machines are on it. "
+            f'Write USE_LXC_BRIDGE="true" there.'
+        )
     check_free(wanted_address())
     # This mark, left by a start that was cut off, makes lxc-net believe that it is done.
     run(["rm", "-f", "/run/lxc/network_up"], root=True)

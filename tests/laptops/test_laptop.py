@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from .conftest import Laptop
 
 #: A network that nobody has yet: the computer's own is the one that LXC would take
-NETWORK = 'LXC_ADDR="10.0.9.1"\nLXC_NETWORK="10.0.9.0/24"\nLXC_DHCP_RANGE="10.0.9.2,10.0.9.254"\n'
+NETWORK = (
+    'USE_LXC_BRIDGE="true"\nLXC_ADDR="10.0.9.1"\nLXC_NETWORK="10.0.9.0/24"\nLXC_DHCP_RANGE="10.0.9.2,10.0.9.254"\n'
+)
 TEMPLATE = "examples/noticeboard/board/templates/board/home.html"
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.specifiers import SpecifierSet
 
-from box import build, containers, laptops, providers, public_boxes, setup
+from box import build, containers, laptops, network, providers, public_boxes, setup
 from box.common import MACHINES, SetupError
 from box.containers import LIVE_PATH, Settings, mount_word
 from box.laptops import ENVIRONMENTS, LAPTOPS, UNKNOWN, Laptop, laptop_of
@@ -319,3 +319,31 @@ def test_a_computer_whose_apparmor_cannot_load_profiles(monkeypatch: pytest.Monk
 def test_the_lists_are_not_empty() -> None:
     assert set(LAPTOPS) == {"bookworm", "trixie", "forky", "jammy", "noble", "resolute"}
     assert laptops.MACHINES
+
+
+OVERRIDDEN = (
+    'USE_LXC_BRIDGE="false"  # overridden in lxc-net\n\n[ ! -f /etc/default/lxc-net ] || . /etc/default/lxc-net\n'
+)
+BRIDGES = {
+    "nothing is said": ("", "", False),
+    "no settings yet, LXC writes them": (OVERRIDDEN, None, False),
+    "on in the settings": (OVERRIDDEN, 'USE_LXC_BRIDGE="true"\n', False),
+    "off until a person says otherwise": (OVERRIDDEN, 'LXC_ADDR="10.0.9.1"\n', True),
+    "off": ("", "USE_LXC_BRIDGE=false\n", True),
+    "the last word counts": ("", "USE_LXC_BRIDGE='true'\nUSE_LXC_BRIDGE='false'\n", True),
+    "a comment is none": ("", "#USE_LXC_BRIDGE=false\n", False),
+}
+
+
+@pytest.mark.parametrize("case", BRIDGES)
+def test_a_bridge_that_is_switched_off_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, case: str) -> None:
+    defaults, settings, off = BRIDGES[case]
+    monkeypatch.setattr(network, "DEFAULTS", tmp_path / "lxc")
+    monkeypatch.setattr(network, "SETTINGS", tmp_path / "lxc-net")
+    network.DEFAULTS.write_text(defaults, encoding="utf-8")
+    if settings is not None:
+        network.SETTINGS.write_text(settings, encoding="utf-8")
+    assert network.is_switched_off() is off
+    if off:
+        with pytest.raises(SetupError, match=r'USE_LXC_BRIDGE is not true .*Write USE_LXC_BRIDGE="true" there'):
+            network.start_alone()
