@@ -46,11 +46,13 @@ def systemd_line(text: str) -> str:
 
 
 # What no other program is called, or a shell does itself (POSIX's reserved words and built-in utilities)
-SHELLS_OWN = frozenset(
-    ". : [ ! { } alias bg bind break builtin case cd command continue declare do done elif else esac eval exec exit export "
-    "fg fi for function getopts hash if in jobs let local printf pushd popd read readonly return select set shift source "
-    "test then time times trap type ulimit umask unalias unset until wait while".split()
-)
+SHELLS_OWN = frozenset((
+    ".", ":", "[", "!", "{", "}", "alias", "bg", "bind", "break", "builtin", "case", "cd", "command", "continue",
+    "declare", "do", "done", "elif", "else", "esac", "eval", "exec", "exit", "export", "fg", "fi", "for", "function",
+    "getopts", "hash", "if", "in", "jobs", "let", "local", "printf", "pushd", "popd", "read", "readonly", "return",
+    "select", "set", "shift", "source", "test", "then", "time", "times", "trap", "type", "ulimit", "umask", "unalias",
+    "unset", "until", "wait", "while",
+))  # fmt: skip
 ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 #: How long a worker may take for what it has begun, and the signal that asks it to end
 STOP_TIMEOUT, STOP_SIGNAL = "5m", "TERM"

@@ -22,7 +22,8 @@ options:
   host: {description: Host name to ask for., type: str, required: true}
   release_id: {description: Id of the release; empty is the live one., type: str, default: ""}
   finish:
-    description: Do nothing but wait for the workers that are ending what they have begun, then start what waits for that.
+    description:
+      - Do nothing but wait for the workers that are ending what they have begun, then start what waits for that.
     type: bool
     default: false
   restart: {description: The release changed in place; it needs new processes., type: bool, default: false}
@@ -48,7 +49,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 before: {description: The release that was live before, type: str, returned: success}
-ending: {description: "Workers that are ending what they have begun, in words.", type: list, elements: str, returned: success}
+ending:
+  description: Workers that are ending what they have begun, in words.
+  type: list
+  elements: str
+  returned: success
 live: {description: The release that is live now., type: str, returned: always}
 seconds: {description: Seconds that each step took., type: dict, returned: always}
 say: {description: What happened, in words., type: list, elements: str, returned: success}

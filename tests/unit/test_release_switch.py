@@ -143,7 +143,17 @@ def test_a_release_takes_over(host: Host) -> None:
     assert host.calls.index("quiet") < host.calls.index(f"stop shop-web@{OLD}.service")
     (line,) = host.ledger
     assert (line["release"], line["from"], line["to"], line["result"]) == (NEW, OLD, NEW, "ok")
-    assert list(line["steps"]) == ["start", "probe", "warm up", "switch", "verify", "workers", "drain", "prune", "watch"]
+    assert list(line["steps"]) == [
+        "start",
+        "probe",
+        "warm up",
+        "switch",
+        "verify",
+        "workers",
+        "drain",
+        "prune",
+        "watch",
+    ]
     assert static_history.releases(str(host.root)) == [OLD]
 
 

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from typing import Optional
 
 from samestack_stop import ask
 
@@ -38,7 +37,7 @@ def times(top: str) -> dict[str, float]:
     return found
 
 
-def stop(child: "subprocess.Popen[bytes]", number: int, seconds: Optional[float]) -> None:
+def stop(child: "subprocess.Popen[bytes]", number: int, seconds: float | None) -> None:
     """Ask the command to end, by a signal; insist when it does not within some seconds (None: systemd insists)."""
     ask(child.pid, number, set())
     with suppress(subprocess.TimeoutExpired):

@@ -113,19 +113,18 @@ class Switch:
         """Wait for the workers that are ending what they have begun; returns what there is to say. Raises HostError."""
         killed = self.workers.see_off(self.workers.take_turns)
         self.check_workers(self.workers.watch())
-        return [
-            f"Worker {units.worker_name(unit)} had not ended after {self.units.rules_of(unit)['stop_timeout']} s "
-            f"(app_workers.{units.worker_name(unit)}.stop_timeout): it was killed"
-            for unit in killed
-        ]
+        return [f"It had not ended in time, and was killed: {self.limit_of(unit)}" for unit in killed]
 
     @property
     def ending(self) -> list[str]:
         """Return the workers that are ending what they have begun, in words."""
-        return [
-            f"worker {units.worker_name(unit)} ({seconds} s at most: app_workers.{units.worker_name(unit)}.stop_timeout)"
-            for unit, seconds in self.workers.ending().items()
-        ]
+        return [self.limit_of(unit) for unit in self.workers.ending()]
+
+    def limit_of(self, unit: str) -> str:
+        """Return a worker and the time that it may take to end, in words."""
+        name = units.worker_name(unit)
+        seconds = self.units.rules_of(unit).get("stop_timeout")
+        return f"worker {name}" + (f" ({seconds} s at most: app_workers.{name}.stop_timeout)" if seconds else "")
 
     @property
     def is_renewal(self) -> bool:
