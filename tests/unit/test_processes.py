@@ -188,8 +188,8 @@ class Systemd:
         self.calls: list[str] = []
         self.now = 1000.0
         monkeypatch.setattr(release_units, "systemctl", self.systemctl)
-        monkeypatch.setattr(release_workers.time, "monotonic", lambda: self.now)
-        monkeypatch.setattr(release_workers.time, "sleep", self.sleep)
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(time, "sleep", self.sleep)
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds

@@ -93,8 +93,10 @@ def plan(hosts: Mapping[str, AppHost], limit: int) -> Plan:
         fitting = max(min((room - fixed) // free, THREADS), 1) if free else THREADS
         threads = {name: host.threads or fitting for name, host in serving.items()}
         while sum(processes[name] * threads[name] for name in serving) > room:
-            most = max((name for name, host in serving.items() if not host.processes), key=processes.get, default="")
-            if not most or processes[most] == 1:
+            number, most = max(
+                ((processes[name], name) for name, host in serving.items() if not host.processes), default=(1, "")
+            )
+            if number == 1:
                 break
             processes[most] -= 1
     found = Plan(processes, threads, background, limit)
@@ -104,8 +106,9 @@ def plan(hosts: Mapping[str, AppHost], limit: int) -> Plan:
 def connection_count_problems(inventory: Inventory, host: str, hostvars: Mapping[str, HostVars]) -> Iterator[Problem]:
     """Yield the problem of decisions that leave no room for each other, whatever the machines of an environment are."""
     try:
-        settings = plain(hostvars[host].get("database_settings"))
-        web, worker, names = (plain(hostvars[host].get(name)) for name in ("web_hosts", "worker_hosts", "app_hosts"))
+        settings: Any = plain(hostvars[host].get("database_settings"))
+        lists: list[Any] = [plain(hostvars[host].get(name)) for name in ("web_hosts", "worker_hosts", "app_hosts")]
+        web, worker, names = lists
         values = {name: {one: plain(hostvars[name].get(one)) for one in READ} | {"processors": 1} for name in names}
         limit = int(settings["max_connections"])
         found = plan(app_hosts(values, web, worker), limit)
