@@ -151,7 +151,7 @@ def test_workers_of_a_host() -> None:
 
 
 def test_a_timer_runs_on_one_host() -> None:
-    timers = {
+    timers: dict[str, dict[str, Any]] = {
         "bill": {"command": "a", "schedule": "daily"},
         "tidy": {"command": "b", "schedule": "daily", "each_host": True},
     }
