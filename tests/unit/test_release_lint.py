@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from plugins.module_utils.inside_app.lint import Facts, disturbing, linter
 
 REPO = Path(__file__).resolve().parents[2]

@@ -52,7 +52,9 @@ class Database:
     def unrecorded(self) -> list[str]:
         """Return the squashed migrations of which all parts have run, and which are not recorded yet themselves."""
         applied = set(self.applied())
-        return [name for name, parts in sorted(self.squashed.items()) if name not in applied and applied.issuperset(parts)]
+        return [
+            name for name, parts in sorted(self.squashed.items()) if name not in applied and applied.issuperset(parts)
+        ]
 
     def has(self, name: str) -> bool:
         """Return whether the release has a migration's code, and it is not one that a squashed one has replaced."""

@@ -10,7 +10,7 @@ import re
 import sys
 import threading
 import time
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 
 # Django is the application's: only its Python has it.
 from importlib import import_module

@@ -169,7 +169,12 @@ def change(where: Action, node: Node) -> Iterator[Action]:
     name, about = str(node.get("name", "")), node.get("def") or {}
     on = {**where, "column": name}
     if kind == "AddColumn":
-        yield {"do": "add column", **where, **column(about.get("ColumnDef", {})), "lenient": bool(node.get("missing_ok"))}
+        yield {
+            "do": "add column",
+            **where,
+            **column(about.get("ColumnDef", {})),
+            "lenient": bool(node.get("missing_ok")),
+        }
     elif kind == "DropColumn":
         yield {"do": "drop column", **on}
     elif kind == "AlterColumnType":

@@ -226,7 +226,9 @@ class Check:
             lines.append(f"Migrations due: {few(self.found['pending'])}")
         for one in self.found["looked"]:
             lines += [f"  {one['migration']}", *(f"    {text}" for text in one["sql"])]
-            lines += [f"    Nobody can tell what this means for the release that serves: {text}" for text in one["unknown"]]
+            lines += [
+                f"    Nobody can tell what this means for the release that serves: {text}" for text in one["unknown"]
+            ]
         if self.found["unrecorded"]:
             lines.append(f"To be recorded, since all that they stand for has run: {few(self.found['unrecorded'])}")
         strange = self.stranger_migrations()
