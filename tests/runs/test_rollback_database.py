@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,11 +11,16 @@ from plugins.module_utils.common.errors import HostError
 from tests.support.kept_releases import KeptReleases, migration, models, settings
 from tests.support.local_postgresql import postgresql
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
 KEY = '("id", models.BigAutoField(primary_key=True, serialize=False))'
 TITLE = '("title", models.CharField(max_length=50, null=True))'
 STARS = "models.IntegerField(default=0, db_default=0)"
 NOTE = "class Note(models.Model):\n    title = models.CharField(max_length=50, null=True)\n"
 STARRED = f"{NOTE}    stars = {STARS}\n"
+RECORD = "INSERT INTO django_migrations (app, name, applied) VALUES ('board', '0001_squashed_0002_stars', now())"
 COUNT = itertools.count()
 
 
@@ -45,8 +49,8 @@ def source(tmp_path: Path) -> Path:
     folder = tmp_path / "source"
     settings(folder, ["board"])
     models(folder, "board", STARRED)
-    migration(folder, "board", "0001_initial", [f'migrations.CreateModel("Note", [{KEY}, {TITLE}])'])
-    migration(folder, "board", "0002_stars", [f'migrations.AddField("note", "stars", {STARS})'], ["board.0001_initial"])
+    migration(folder, "board.0001_initial", [f'migrations.CreateModel("Note", [{KEY}, {TITLE}])'])
+    migration(folder, "board.0002_stars", [f'migrations.AddField("note", "stars", {STARS})'], "board.0001_initial")
     return folder
 
 
@@ -56,13 +60,13 @@ SQUASH = "0001_squashed_0002_stars"
 
 
 def squash(folder: Path) -> None:
-    migration(folder, "board", SQUASH, SQUASHED, replaces=PARTS)
+    migration(folder, f"board.{SQUASH}", SQUASHED, replaces=PARTS)
 
 
 def clean(folder: Path) -> None:
     for name in ("0001_initial", "0002_stars"):
         (folder / "board/migrations" / f"{name}.py").unlink()
-    migration(folder, "board", SQUASH, SQUASHED)
+    migration(folder, f"board.{SQUASH}", SQUASHED)
 
 
 def applied(app: KeptReleases) -> list[str]:
@@ -98,7 +102,7 @@ def test_not_even_where_nobody_knows_what_it_stood_for(app: KeptReleases, source
     with pytest.raises(HostError, match="makes the table board_note") as raised:
         app.deploy("three")
     assert f"migrate --fake board {SQUASH}" in raised.value.hint
-    app.sql(f"INSERT INTO django_migrations (app, name, applied) VALUES ('board', '{SQUASH}', now())")
+    app.sql(RECORD)
     if forgotten:
         # … or where `migrate --prune` has taken the old names away.
         app.sql("DELETE FROM django_migrations WHERE name IN ('0001_initial', '0002_stars')")
@@ -138,7 +142,7 @@ def test_back_over_the_end_of_a_squash(app: KeptReleases, source: Path) -> None:
     app.deploy("two", source)
     models(source, "board", f"{STARRED}    more = models.IntegerField(null=True)\n")
     more = 'migrations.AddField("note", "more", models.IntegerField(null=True))'
-    migration(source, "board", "0003_more", [more], [f"board.{SQUASH}"])
+    migration(source, "board.0003_more", [more], f"board.{SQUASH}")
     app.deploy("three", source)
     assert app.rollback("two")["names"] == ["board.0003_more"]
     app.deploy("three")
@@ -152,20 +156,21 @@ def test_the_reversal_itself_looks_once_more(app: KeptReleases, source: Path) ->
     app.sql("INSERT INTO board_note (title) VALUES ('kept')")
     clean(source)
     app.build("three", source)
-    app.sql(f"INSERT INTO django_migrations (app, name, applied) VALUES ('board', '{SQUASH}', now())")
+    app.sql(RECORD)
     app.deploy("three")
     uses = app.release("one")["tables"]
     step = {"release": "three", "names": [f"board.{SQUASH}"], "forget": []}
     for confirmed in ([], ["board_note"]):
-        plan = {"steps": [step], "uses": uses, "confirmed": confirmed, "closing": True, "live": "three", "target": "one",
-                "names": step["names"]}  # fmt: skip
+        plan = {
+            "steps": [step], "names": step["names"], "uses": uses, "confirmed": confirmed, "live": "three",
+            "target": "one",
+        }  # fmt: skip
         trouble = app.reverse(plan)
         assert "This would drop what the earlier release uses: board_note" in trouble
         assert "The database is as it was" in trouble
         assert rows(app) == 1
-    assert "tables with rows in them, which nobody has confirmed: board_note" in app.reverse(
-        {**plan, "uses": {}, "confirmed": []}
-    )
+    trouble = app.reverse({**plan, "uses": {}, "confirmed": []})
+    assert "tables with rows in them, which nobody has confirmed: board_note" in trouble
     assert rows(app) == 1
     assert app.reverse({**plan, "uses": {}}) == ""
     assert app.sql("SELECT to_regclass('board_note')") == [(None,)]
@@ -177,7 +182,7 @@ def test_tables_with_rows_go_when_they_are_named(app: KeptReleases, source: Path
         source, "board", f"{STARRED}\n\nclass Tag(models.Model):\n    pass\n\n\nclass Mark(models.Model):\n    pass\n"
     )
     both = [f'migrations.CreateModel("{name}", [{KEY}])' for name in ("Tag", "Mark")]
-    migration(source, "board", "0003_tag", both, ["board.0002_stars"])
+    migration(source, "board.0003_tag", both, "board.0002_stars")
     app.deploy("two", source)
     app.sql("INSERT INTO board_tag DEFAULT VALUES")
     app.sql("INSERT INTO board_tag DEFAULT VALUES")

@@ -66,12 +66,21 @@ from django.db import migrations, models
 
 
 def migration(
-    folder: Path, app: str, name: str, operations: Sequence[str], after: Sequence[str] = (),
-    replaces: Sequence[str] = (), atomic: bool = True, code: str = "",
-) -> None:  # fmt: skip
-    """Write a migration; `after` and `replaces` are app.name, operations and code are Python."""
+    folder: Path, full: str, operations: Sequence[str], *after: str, replaces: Sequence[str] = (), **more: Any
+) -> str:
+    """Write a migration; returns its name.
+
+    Args:
+        folder: of manage.py.
+        full: app.name of the migration.
+        operations: Python, one an operation.
+        after: app.name of those that it depends on.
+        replaces: app.name of those that it stands for.
+        more: `atomic`, True unless it is given, and `code`, Python before the class.
+    """
+    app, name = full.split(".", 1)
     text = MIGRATION.format(
-        code=f"{code}\n\n\n" if code else "", atomic=atomic,
+        code=f"{more['code']}\n\n\n" if "code" in more else "", atomic=more.get("atomic", True),
         replaces=[tuple(one.split(".", 1)) for one in replaces],
         dependencies=[tuple(one.split(".", 1)) for one in after],
         operations="\n".join(f"        {one}," for one in operations),
@@ -81,6 +90,7 @@ def migration(
     for init in (folder / app / "__init__.py", steps / "__init__.py"):
         init.touch()
     (steps / f"{name}.py").write_text(text, encoding="utf-8")
+    return full
 
 
 def models(folder: Path, app: str, text: str) -> None:

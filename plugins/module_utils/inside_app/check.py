@@ -25,7 +25,7 @@ WHERE c.relkind IN ('r', 'p', 'f') AND pg_table_is_visible(c.oid) AND a.attnum >
 
 
 def check(given: Mapping[str, Any]) -> None:
-    """Run Django's checks; tell what is due and, where another release serves (given["look"]), with which statements."""
+    """Run Django's checks; tell what is due and, where another release serves (given["look"]), by which statements."""
     manage("check", "--deploy", "--fail-level", "ERROR")
     database = Database()
     conflicts = database.conflicts()

@@ -18,9 +18,10 @@ class Database:
     """The application's migrations and its database."""
 
     def __init__(self, *, unsquashed: bool = False) -> None:
-        """Read both, and of each squashed migration what it stands for; `unsquashed` leaves out squashed migrations whose parts have their code yet.
+        """Read both, and of each squashed migration what it stands for.
 
-        Django has either in its graph, and goes back over a squashed migration as a whole: over all that it stands for.
+        `unsquashed` leaves out those whose parts have their code yet: Django has either in its graph and goes back over
+        a squashed migration as a whole, over all that it stands for.
         """
         self.connection = import_module("django.db").connection
         self.executor = import_module("django.db.migrations.executor").MigrationExecutor(self.connection)

@@ -1,7 +1,7 @@
 """Runs inside the application's own Python: migrates, or reverses migrations, one run at a time and never waiting long.
 
 A change of a table waits for everyone who uses the table, and everyone after it waits behind the change. So it gives up
-after a few seconds (lock_timeout), and says whom it waited for. Only what is CONCURRENTLY waits: nobody waits behind it.
+after a few seconds (lock_timeout), and says whom it waited for. What is CONCURRENTLY waits: nobody waits behind that.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)
 ALONE = re.compile(r"\bCONCURRENTLY\b|^\s*(VACUUM|REINDEX|CREATE DATABASE|ALTER SYSTEM)\b", re.IGNORECASE)
 #: Statements that can take no table away
 ROWS = re.compile(r"^\s*(INSERT|UPDATE|SET|COMMENT|CREATE (UNIQUE )?INDEX)\b", re.IGNORECASE)
+WITH_ROWS = "SELECT {} WHERE EXISTS (SELECT FROM {})"
 # What is being built just now is no remains.
 UNFINISHED = """
 SELECT c.relname, n.nspname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
@@ -254,7 +255,7 @@ class Guard:
     def with_rows(self, tables: Iterable[str]) -> set[str]:
         """Return the tables that have rows; all are looked at in one query, and no lock outlives it."""
         quoted = {name: ".".join(map(self.database.connection.ops.quote_name, name.split("."))) for name in tables}
-        asked = [f"SELECT {number} WHERE EXISTS (SELECT FROM {name})" for number, name in enumerate(quoted.values())]
+        asked = [WITH_ROWS.format(number, name) for number, name in enumerate(quoted.values())]
         found = self.database.rows(" UNION ALL ".join(asked)) if asked else []
         return {list(quoted)[number] for (number,) in found}
 

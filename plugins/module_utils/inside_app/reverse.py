@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 #: Rows that are counted one by one; whether there are a million or more changes no decision
 COUNTED = 1_000_000
+COUNT = "SELECT count(*) FROM (SELECT FROM {} LIMIT {}) counted"
 
 
 def plan(given: Mapping[str, Any]) -> None:
@@ -51,7 +52,7 @@ def count(given: Mapping[str, Any]) -> None:
 def rows_of(database: Database, table: str) -> int:
     """Return how many rows a table has."""
     name = ".".join(map(database.connection.ops.quote_name, table.split(".")))
-    return int(database.rows(f"SELECT count(*) FROM (SELECT FROM {name} LIMIT {COUNTED + 1}) counted")[0][0])
+    return int(database.rows(COUNT.format(name, COUNTED + 1))[0][0])
 
 
 def surplus(applied: Iterable[str], given: Mapping[str, Any], squashed: Mapping[str, Sequence[str]]) -> list[str]:

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 Node = dict[str, Any]
 Action = dict[str, Any]
@@ -39,7 +41,7 @@ QUIET = (
 HARMLESS = (
     "SetStatistics", "SetOptions", "ResetOptions", "SetStorage", "SetCompression", "ClusterOn", "DropCluster",
     "SetRelOptions", "ResetRelOptions", "ReplicaIdentity", "ReplaceRelOptions", "DropConstraint", "AlterConstraint",
-    "ValidateConstraint", "DropExpression", "NoForceRowSecurity", "DisableRowSecurity",
+    "ValidateConstraint", "AttachPartition", "DropExpression", "NoForceRowSecurity", "DisableRowSecurity",
 )  # fmt: skip
 #: Changes that write a table anew
 REWRITES = ("SetLogged", "SetUnLogged", "SetTableSpace", "SetAccessMethod")
@@ -163,42 +165,35 @@ def constraint(where: Action, node: Node) -> Iterator[Action]:
             yield {"do": "set not null", **where, "column": name}
 
 
+#: What ALTER TABLE does to a column, in our words
+TO_COLUMNS = {
+    "DropColumn": "drop column", "SetNotNull": "set not null", "DropNotNull": "drop not null",
+    "DropIdentity": "drop default", "AddIdentity": "set default", "SetIdentity": "set default",
+}  # fmt: skip
+ROW_SECURITY = ("EnableRowSecurity", "ForceRowSecurity")
+
+
 def change(where: Action, node: Node) -> Iterator[Action]:
     """Yield what one action of ALTER TABLE does."""
     kind = str(node.get("subtype", "")).removeprefix("AT_")
-    name, about = str(node.get("name", "")), node.get("def") or {}
-    on = {**where, "column": name}
+    about = node.get("def") or {}
+    on = {**where, "column": str(node.get("name", ""))}
     if kind == "AddColumn":
-        yield {
-            "do": "add column",
-            **where,
-            **column(about.get("ColumnDef", {})),
-            "lenient": bool(node.get("missing_ok")),
-        }
-    elif kind == "DropColumn":
-        yield {"do": "drop column", **on}
+        lenient = bool(node.get("missing_ok"))
+        yield {"do": "add column", **where, **column(about.get("ColumnDef", {})), "lenient": lenient}
+    elif kind in TO_COLUMNS:
+        yield {"do": TO_COLUMNS[kind], **on}
     elif kind == "AlterColumnType":
         definition = about.get("ColumnDef", {})
         yield {"do": "set type", **on, "type": type_name(definition.get("typeName") or {})}
     elif kind == "ColumnDefault":
         yield {"do": "drop default" if is_null(about) else "set default", **on}
-    elif kind == "DropIdentity":
-        yield {"do": "drop default", **on}
-    elif kind in ("AddIdentity", "SetIdentity"):
-        yield {"do": "set default", **on}
-    elif kind in ("SetNotNull", "DropNotNull"):
-        yield {"do": "set not null" if kind == "SetNotNull" else "drop not null", **on}
     elif kind in ("AddConstraint", "AddIndexConstraint"):
         yield from constraint(where, about.get("Constraint", {}))
-    elif kind == "AttachPartition":
-        yield from ()
     elif kind == "DetachPartition":
-        part = relation((about.get("PartitionCmd", {}) or {}).get("name"))
-        yield {"do": "detach", **where, "part": part["table"]}
-    elif kind in ("EnableRowSecurity", "ForceRowSecurity"):
-        yield {"do": "row security", **where}
-    elif kind in REWRITES:
-        yield {"do": "rewrite", **where}
+        yield {"do": "detach", **where, "part": relation(about.get("PartitionCmd", {}).get("name"))["table"]}
+    elif kind in ROW_SECURITY or kind in REWRITES:
+        yield {"do": "row security" if kind in ROW_SECURITY else "rewrite", **where}
     elif kind not in HARMLESS:
         yield {"do": "unknown", **where, "what": f"ALTER TABLE … {words(kind)}"}
 

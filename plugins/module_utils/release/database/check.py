@@ -36,6 +36,7 @@ WAYS_OUT = (
 )
 # What is shown of a migration's SQL
 SHOWN_STATEMENTS, SHOWN_LENGTH = 8, 160
+CANNOT_TELL = "Nobody can tell what this means for the release that serves"
 UNKNOWN = "what it does cannot be told before it runs"
 KEPT = ("applied", "known", "tables", "made", "squashed")
 REASONS = {
@@ -226,9 +227,7 @@ class Check:
             lines.append(f"Migrations due: {few(self.found['pending'])}")
         for one in self.found["looked"]:
             lines += [f"  {one['migration']}", *(f"    {text}" for text in one["sql"])]
-            lines += [
-                f"    Nobody can tell what this means for the release that serves: {text}" for text in one["unknown"]
-            ]
+            lines += [f"    {CANNOT_TELL}: {text}" for text in one["unknown"]]
         if self.found["unrecorded"]:
             lines.append(f"To be recorded, since all that they stand for has run: {few(self.found['unrecorded'])}")
         strange = self.stranger_migrations()

@@ -1,4 +1,4 @@
-"""What a database would have after statements that are not run: which tables and columns, and what could not be done."""
+"""What a database would have after statements that are not run: tables and columns, and what could not be done."""
 
 from __future__ import annotations
 

@@ -37,6 +37,7 @@ UNFILLED = "{table}.{column} must not be empty, and the database has no default 
 NO_DEFAULT = "takes the default of {table}.{column} away"
 ROW_SECURITY = "turns row security on for {table}: without a policy the code sees no row"
 ANEW = "writes {table} anew"
+UNIQUE = "builds a unique constraint on {table}"
 EVERY_ROW = "checks every row of {table} for a constraint"
 
 
@@ -132,21 +133,20 @@ def slow(action: Action, facts: Facts) -> list[str]:
     """Return what an action does to a whole table while nobody else may use that; nothing for a small one."""
     if facts.rows.get(action["table"], 0) <= facts.many:
         return []
-    table, do = action["table"], action["do"]
+    do, place, text = action["do"], f"{action['table']}.{action.get('column', '')}", ""
     if do == "create index" and action["waits"]:
-        return [f"builds an index on {table} without CONCURRENTLY"]
-    if do == "add constraint" and action["waits"]:
-        unique = action["kind"] in ("unique", "exclude")
-        return [f"builds a unique constraint on {table}" if unique else EVERY_ROW.format(table=table)]
-    if do == "add column":
+        text = "builds an index on {table} without CONCURRENTLY"
+    elif do == "add constraint" and action["waits"]:
+        text = UNIQUE if action["kind"] in ("unique", "exclude") else EVERY_ROW
+    elif do == "add column":
         # A foreign key of a column that is empty everywhere is not looked at.
         asked = [one for one in action["constraints"] if one != "foreign key" or action["default"]]
-        return [ANEW.format(table=table)] if action["rewrites"] else [EVERY_ROW.format(table=table)] if asked else []
-    if do == "set not null" and f"{table}.{action['column']}" not in facts.filled:
-        return [f"reads every row of {table} to see that {action['column']} is filled"]
-    if do == "set type" and longer(facts.types.get(f"{table}.{action['column']}", ""), action["type"]):
-        return [ANEW.format(table=table)]
-    return [ANEW.format(table=table)] if do in ("rewrite", "reindex") else []
+        text = ANEW if action["rewrites"] else UNIQUE if "unique" in asked else EVERY_ROW if asked else ""
+    elif do == "set not null" and place not in facts.filled:
+        text = "reads every row of {table} to see that {column} is filled"
+    elif do in ("rewrite", "reindex") or (do == "set type" and longer(facts.types.get(place, ""), action["type"])):
+        text = ANEW
+    return [text.format_map(action)] if text else []
 
 
 def holds(old: str, new: str) -> bool:
