@@ -6,6 +6,8 @@ import os
 import tempfile
 import warnings
 from contextlib import contextmanager
+
+# It warns as it is imported: that is done where warnings are caught.
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import json
 import sys
+
+# The parser is in no package of the host's: only `answer` is told where.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
