@@ -147,7 +147,7 @@ class KeptReleases:
     def sql(self, text: str) -> list[tuple[Any, ...]]:
         """Run SQL; returns the rows."""
         with psycopg.connect(host=self.socket, dbname=self.database, user=self.role, autocommit=True) as connection:
-            done = connection.execute(text)  # type: ignore[arg-type]
+            done = connection.execute(text)
             return done.fetchall() if done.description else []
 
     def build(self, release: str, source: Path) -> None:
@@ -161,8 +161,7 @@ class KeptReleases:
 
     def check(self, release: str, **params: Any) -> Check:
         """Check a release as a deployment does; raises HostError."""
-        asked = Check({**self.params, "release_id": release, **params})
-        asked.params["dry"] = False
+        asked = Check({**self.params, "release_id": release, "dry": False, **params})
         asked.run()
         return asked
 

@@ -140,7 +140,7 @@ def unsquashed_loader() -> Any:
     """Return Django's loader of migrations, made to leave out squashed ones whose parts are all on the disk."""
     loader: Any = import_module("django.db.migrations.loader").MigrationLoader
 
-    class Unsquashed(loader):  # type: ignore[misc]
+    class Unsquashed(loader):
         """Knows the parts, and who depends on a squashed one depends on these."""
 
         def load_disk(self) -> None:
@@ -160,7 +160,7 @@ def unsquashed_loader() -> Any:
 
 def expanded(keys: Any, whole: Any) -> list[Any]:
     """Return (app, name) pairs with the parts in the place of a squashed migration."""
-    found = []
+    found: list[Any] = []
     for key in map(tuple, keys):
         found += expanded(whole[key], whole) if key in whole else [key]
     return found

@@ -99,7 +99,13 @@ def details(database: Database, order: Sequence[Any]) -> list[dict[str, Any]]:
     for migration, _backwards in database.everything():
         if name_of(migration) in wanted:
             obstacles, lost = obstacles_of(migration, state.clone())
-            about = {"obstacles": obstacles, "lost": lost, "forwards": None, "backwards": None, "made": []}
+            about: dict[str, Any] = {
+                "obstacles": obstacles,
+                "lost": lost,
+                "forwards": None,
+                "backwards": None,
+                "made": [],
+            }
             if database.is_postgresql:
                 about["forwards"] = database.statements(migration, state)
                 about["backwards"] = database.statements(migration, state, backwards=True)

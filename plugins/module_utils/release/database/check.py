@@ -157,8 +157,7 @@ class Check:
             return
         kept = {name: self.found[name] for name in KEPT}
         # Where an earlier release is deployed again, what the later one has brought is no more its own than before.
-        newer = set(self.stranger_migrations())
-        kept["applied"] = [name for name in kept["applied"] if name not in newer]
+        kept["newer"] = self.stranger_migrations()
         # What a squashed migration stands for is known yet when its `replaces` is gone, and the release that had it.
         served = read_json(Place(self.params["root"], self.before).path("database.json")) if self.before else None
         kept["squashed"] = {**(served or {}).get("squashed", {}), **kept["squashed"]}

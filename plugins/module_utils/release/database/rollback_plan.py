@@ -147,8 +147,9 @@ class Reversal:
     def plan(self) -> dict[str, Any]:
         """Return what is to be reversed, with whose code, what goes with it, and what stands against it."""
         target = self.knowledge()
+        left = [*left_behind(self.lines), *target.get("newer", ())]
         given = {
-            "names": None, "known": target["known"], "accepted": target["applied"], "left": left_behind(self.lines),
+            "names": None, "known": target["known"], "accepted": target["applied"], "left": left,
             "squashed": {**self.squashed(), **target["squashed"]},
         }  # fmt: skip
         try:
@@ -318,7 +319,7 @@ class Prospect:
         for step in steps:
             for name, resting in step["rests"].items():
                 self.rests.setdefault(name, set()).update(resting)
-        self.catalogue = answer["catalogue"] or next((one["catalogue"] for one in steps if one.get("catalogue")), {})
+        self.catalogue: dict[str, Any] = answer["catalogue"]
         self.uses = target["tables"]
         made = set(target["made"])
         self.made = {table: columns for table, columns in self.uses.items() if table in made}
