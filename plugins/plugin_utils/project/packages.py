@@ -28,6 +28,8 @@ REQUIREMENTS = [
 # Optional groups of pyproject.toml that are meant for servers
 GROUPS = ("production", "prod", "deploy")
 # Servers and drivers that come in one of these forms
+# What uvicorn speaks WebSockets with; without one of them it answers 404.
+WEBSOCKETS = {"websockets", "wsproto"}
 PSYCOPG_FORMS = {"psycopg-binary", "psycopg-c", "psycopg2", "psycopg2-binary"}
 
 
@@ -256,6 +258,8 @@ def additions(versions: Mapping[str, str | None], interface: str, server: str, p
     names = ["granian"] if server == "granian" else ["gunicorn"]
     if interface == "asgi" and server == "gunicorn":
         names += ["uvicorn", "uvicorn-worker"]
+        if not WEBSOCKETS & versions.keys():
+            names.append("websockets")
     added = [f"{name}=={pins[name]}" for name in names if name not in versions]
     return added + _driver(versions, pins)
 
