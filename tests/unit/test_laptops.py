@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import platform
 import re
+import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +17,7 @@ from packaging.specifiers import SpecifierSet
 
 from box import build, containers, laptops, network, providers, public_boxes, setup
 from box.common import MACHINES, SetupError
-from box.containers import LIVE_PATH, Settings, mount_word
+from box.containers import LIVE_PATH, Containers, Settings, mount_word
 from box.laptops import ENVIRONMENTS, LAPTOPS, UNKNOWN, Laptop, laptop_of
 from docs import laptops as page
 
@@ -166,9 +169,9 @@ def test_debian_testing_is_a_laptop_and_no_server() -> None:
     ],
 )
 def test_the_hint_fits_the_mac(monkeypatch: pytest.MonkeyPatch, silicon: bool, words: list[str], absent: str) -> None:
-    monkeypatch.setattr(providers.platform, "machine", lambda: "arm64" if silicon else "x86_64")
+    monkeypatch.setattr(platform, "machine", lambda: "arm64" if silicon else "x86_64")
     monkeypatch.setattr(providers, "run", lambda *_: "0\n")
-    monkeypatch.setattr(providers.sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr(providers, "existing", lambda: None)
     monkeypatch.setattr(providers, "working_hypervisor", lambda: None)
     monkeypatch.delenv("VAGRANT_DEFAULT_PROVIDER", raising=False)
@@ -183,7 +186,7 @@ class Computer:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._patch = monkeypatch.setattr
-        monkeypatch.setattr(providers.sys, "platform", "linux")
+        monkeypatch.setattr(sys, "platform", "linux")
         monkeypatch.delenv("VAGRANT_DEFAULT_PROVIDER", raising=False)
         self.has()
 
@@ -196,7 +199,7 @@ class Computer:
         vagrants: str = "",
         containers: bool = False,
     ) -> None:
-        self._patch(providers.shutil, "which", lambda name, **_: f"/usr/bin/{name}" if name in programs else None)
+        self._patch(shutil, "which", lambda name, **_: f"/usr/bin/{name}" if name in programs else None)
         found = providers.Choice(hypervisor, "it is installed") if hypervisor else None
         self._patch(providers, "working_hypervisor", lambda: found)
         self._patch(providers, "this_computer", lambda: laptop)
@@ -204,7 +207,7 @@ class Computer:
         self._patch(providers, "provider_of_machines", lambda: vagrants)
         record = {"made_by": "lxc", "provider": "lxc", "network": "10.0.3", "tree": "/x"} if containers else {}
         self._patch(providers, "recorded", lambda: record)
-        self._patch(providers.Containers, "has", lambda _, name: containers and name == "dev1")
+        self._patch(Containers, "has", lambda _, name: containers and name == "dev1")
 
 
 @pytest.fixture
@@ -324,7 +327,7 @@ def test_the_lists_are_not_empty() -> None:
 OVERRIDDEN = (
     'USE_LXC_BRIDGE="false"  # overridden in lxc-net\n\n[ ! -f /etc/default/lxc-net ] || . /etc/default/lxc-net\n'
 )
-BRIDGES = {
+BRIDGES: dict[str, tuple[str, str | None, bool]] = {
     "nothing is said": ("", "", False),
     "no settings yet, LXC writes them": (OVERRIDDEN, None, False),
     "on in the settings": (OVERRIDDEN, 'USE_LXC_BRIDGE="true"\n', False),
