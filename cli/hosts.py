@@ -29,13 +29,15 @@ GROUP = "The machines of an environment"
     help="User for the first login, instead of root, ubuntu, debian and admin (may be repeated).",
 )
 @click.option("--public-key", metavar="FILE", default="", help="Your public key, if it is not one of ssh's defaults.")
-def provision(on: Run, host_key: str, login_as: tuple[str, ...], public_key: str) -> None:
+@click.option("--take-over", is_flag=True, help="Make another environment's or project's machine this one's.")
+def provision(on: Run, host_key: str, login_as: tuple[str, ...], public_key: str, *, take_over: bool) -> None:
     """Build the machines, or bring them up to date."""
     on.play(
         "site",
         preflight_host_key_fingerprint=host_key,
         preflight_bootstrap_users=list(login_as),
         preflight_public_key=public_key,
+        preflight_take_over=take_over or None,
     )
 
 

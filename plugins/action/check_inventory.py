@@ -14,6 +14,7 @@ from ..plugin_utils.inventory.database_connections import connection_count_probl
 from ..plugin_utils.inventory.defaults import edited_files, order_problems
 from ..plugin_utils.inventory.host_values import value_advice, value_problems
 from ..plugin_utils.inventory.names import name_problems
+from ..plugin_utils.inventory.one_machine import shared_machine_problems
 from ..plugin_utils.inventory.own_files import project_file_problems
 from ..plugin_utils.inventory.topology import address_problems, topology_problems
 from ..plugin_utils.inventory.view import DECISIONS, THE_DEFAULT, Inventory, plain
@@ -54,6 +55,7 @@ def all_problems(
         return
     inventory = Inventory(folder, ROLES, task_vars, extra)
     yield from name_problems(inventory)
+    yield from shared_machine_problems(inventory)
     yield from read_lock(inventory.root / STACK_LOCK)[1]
     hosts = [host for host in inventory.hosts if inventory.environment(host)]
     for host in hosts:

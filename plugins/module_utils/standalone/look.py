@@ -19,6 +19,8 @@ import sys
 import time
 
 LISTS = "/var/lib/apt/lists"
+#: Whose this machine is: role host writes it first of all
+OWNER = "/etc/samestack/machine.json"
 # As a snapshot service names a moment
 SNAPSHOT_TIME = "%Y%m%dT%H%M%SZ"
 # The other side's address and port, then this machine's
@@ -91,6 +93,16 @@ def owed_apps(folder: str = "/var/lib/samestack/owed") -> list[str]:
         return []
 
 
+def owner(path: str = OWNER) -> dict[str, object]:
+    """Return the application and the environment that this machine is for; {} where nobody has provisioned it."""
+    try:
+        with open(path, encoding="utf-8") as handle:
+            found: dict[str, object] = json.load(handle)
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
 def homes(path: str = "/etc/passwd") -> dict[str, str]:
     """Return {account: home} of this machine's own accounts."""
     with open(path, encoding="utf-8", errors="replace") as handle:
@@ -161,6 +173,7 @@ def look(packages: list[str], *, with_stack: bool = False) -> dict[str, object]:
         "dpkg_interrupted": bool(os.listdir("/var/lib/dpkg/updates")),
         "uv": uv_version(),
         "owed": owed_apps(),
+        "owner": owner(),
         "homes": homes(),
         "login": login(),
         "ssh_kex": run("ssh", "-Q", "kex").split(),

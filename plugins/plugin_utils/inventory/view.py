@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import environment as in_hand
 from .environment import MARK
-from .files import Setting, label, own_settings, read_mapping, read_settings
+from .files import FileError, Setting, label, own_settings, read_mapping, read_settings
 from .notices import RETIRED
 
 if TYPE_CHECKING:
@@ -73,6 +73,27 @@ class Inventory:
         """The declared differences, read from their own file: no other place can add to them."""
         values: object = next((s.value for s in self.settings if s.everywhere and s.name == "allowed_differences"), [])
         return set(values) if isinstance(values, list) else set()
+
+    @staticmethod
+    def groups_in(file: Path) -> dict[str, list[str]]:
+        """Return the hosts of each group of an inventory file, with those of the groups inside it."""
+        found: dict[str, list[str]] = {}
+
+        def walk(name: str, group: object) -> list[str]:
+            hosts = found.setdefault(name, [])
+            if isinstance(group, dict):
+                hosts += [str(host) for host in group.get("hosts") or {} if str(host) not in hosts]
+                for child, content in (group.get("children") or {}).items():
+                    hosts += [host for host in walk(str(child), content) if host not in hosts]
+            return hosts
+
+        try:
+            content = read_mapping(file, file.name)[0]
+        except FileError:
+            return {}
+        for name, group in content.items():
+            walk(str(name), group)
+        return found
 
     def environment(self, host: str) -> str:
         """Return the environment of a host, or nothing."""
