@@ -62,6 +62,7 @@ say:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.common.arguments import release_argument_spec
+from ..module_utils.common.files import usual_umask
 from ..module_utils.common.ledger import Run
 from ..module_utils.common.secrets import guard
 from ..module_utils.release.state.status import changed_by_hand, state, unwell
@@ -69,6 +70,7 @@ from ..module_utils.release.state.status import changed_by_hand, state, unwell
 
 def main() -> None:
     """Run the module."""
+    usual_umask()
     module = AnsibleModule(
         argument_spec=release_argument_spec(
             "run_directory",

@@ -162,6 +162,39 @@ def difference(entry: Entry, before: bytes | None, wanted: bytes, attributes: st
     return diff
 
 
+def with_first_line(text: bytes, line: bytes) -> bytes:
+    """Return a text whose first line that is no comment is a given one; the same line further down goes."""
+    words = b" ".join(line.split())
+    lines = text.splitlines(keepends=True)
+    same = [b" ".join(one.split()).lower() == words.lower() for one in lines]
+    said = [number for number, one in enumerate(lines) if one.strip() and not one.lstrip().startswith(b"#")]
+    if said and same[said[0]]:
+        return text
+    return words + b"\n" + b"".join(one for one, known in zip(lines, same, strict=True) if not known)
+
+
+def put_first_line(entry: Entry, transaction: Transaction, check: bool) -> Diff | None:
+    """Make a line the first of a file that is somebody else's; returns a diff, or None when it is that already."""
+    path, line = entry["path"], base64.b64decode(entry["data"])
+    try:
+        folder, name = parent_of(path, ANYBODY if check else 0)
+    except FileNotFoundError:
+        return None
+    with folder:
+        status = folder.status(name)
+        before = read(folder, name)
+        if status is None or before is None:
+            return None
+        wanted = with_first_line(before, line)
+        if wanted == before:
+            return None
+        if not check:
+            transaction.replaced(folder, name)
+            rights = Rights(stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
+            folder.write(name, wanted, rights, passing=beside(name, "new"))
+    return difference(entry, before, wanted, "")
+
+
 def put_directory(entry: Entry, transaction: Transaction, check: bool) -> Diff | None:
     """Bring a directory to its state; returns a diff, or None when nothing differs."""
     path = entry["path"]
@@ -294,6 +327,7 @@ def put_attributes(entry: Entry, _transaction: Transaction, check: bool) -> Diff
 PUT = {
     "attributes": put_attributes,
     "file": put_file,
+    "first_line": put_first_line,
     "directory": put_directory,
     "link": put_link,
     "absent": put_absent,

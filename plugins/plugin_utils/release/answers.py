@@ -56,6 +56,8 @@ MACHINE = Record({
     "homes": Names(LINE, LINE, 100_000), "packages": Names(PACKAGE, VERSION, 100_000),
     "candidates": Names(PACKAGE, VERSION, 1000), "stack": Record({}, {"listing": Text(32 << 20), "updated": WORD}),
 })  # fmt: skip
+#: What `check_obstacles` finds
+OBSTACLES = Each(Record({"what": LINE, "fix": LINE}), 100)
 STACK = Record({"versions": Names(PACKAGE, VERSION, 100_000), "architecture": WORD, "updated": WORD})
 SINCE = Number(0, 2.0**35)
 HOLDER = Record({}, {"since": SINCE, "who": LINE, "verb": NAME, "environment": NAME, "message": WORDS})
