@@ -172,6 +172,8 @@ def look(packages: list[str], *, with_stack: bool = False) -> dict[str, object]:
         "ipv6": os.path.exists("/proc/net/if_inet6"),
         "dpkg_interrupted": bool(os.listdir("/var/lib/dpkg/updates")),
         "uv": uv_version(),
+        # Written in Rust, as Ubuntu's own since 25.10: it knows few settings.
+        "sudo_rs": run("sudo", "--version").startswith("sudo-rs"),
         "owed": owed_apps(),
         "owner": owner(),
         "homes": homes(),
