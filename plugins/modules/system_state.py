@@ -31,11 +31,12 @@ options:
       state:
         description: >-
           What shall be at the path; C(first_line) makes the content, one line, the first of a file that is there, but
-          for comments, and takes the same line away further down; C(attributes) sets owner and mode of what is there,
+          for comments, and takes the same line away further down; C(block) keeps lines of ours in such a file, and no
+          others that begin with the same two words; C(attributes) sets owner and mode of what is there,
           makes nothing and follows no link; C(original) puts back what was there before an entry with C(keep_original)
           replaced it.
         type: str
-        choices: [file, first_line, directory, link, absent, attributes, original]
+        choices: [file, first_line, block, directory, link, absent, attributes, original]
         default: file
       template: {description: Template in the role's templates folder (state file)., type: str}
       vars: {description: Variables of this entry's template., type: dict}

@@ -103,6 +103,14 @@ def owner(path: str = OWNER) -> dict[str, object]:
     return found
 
 
+def people(folder: str = "/etc/sudoers.d", start: str = "samestack-") -> list[str]:
+    """Return the people who have an account by an earlier run: each has a file of sudo's."""
+    try:
+        return sorted(name[len(start) :] for name in os.listdir(folder) if name.startswith(start))
+    except OSError:
+        return []
+
+
 def homes(path: str = "/etc/passwd") -> dict[str, str]:
     """Return {account: home} of this machine's own accounts."""
     with open(path, encoding="utf-8", errors="replace") as handle:
@@ -176,6 +184,7 @@ def look(packages: list[str], *, with_stack: bool = False) -> dict[str, object]:
         "sudo_rs": run("sudo", "--version").startswith("sudo-rs"),
         "owed": owed_apps(),
         "owner": owner(),
+        "people": people(),
         "homes": homes(),
         "login": login(),
         "ssh_kex": run("ssh", "-Q", "kex").split(),

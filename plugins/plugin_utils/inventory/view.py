@@ -6,7 +6,7 @@ Runs on the control node.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import environment as in_hand
 from .environment import MARK
@@ -31,11 +31,32 @@ RANKS = {
 THE_DEFAULT = "the default"
 
 
+class Purpose(NamedTuple):
+    """What a run is about, as far as the inventory has to fit it."""
+
+    #: Its hosts may be of several environments.
+    several: bool = False
+    #: It needs the application's code, and what lies on this computer for it.
+    fetches: bool = True
+
+
 class Inventory:
     """What one run sees of the inventory: the files, the specs, and the hosts in hand."""
 
-    def __init__(self, folder: Path, roles: Path, task_vars: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
-        """Read the files beside the decisions, those of any other inventory in hand, and the specs of all roles."""
+    def __init__(
+        self,
+        folder: Path,
+        roles: Path,
+        task_vars: Mapping[str, Any],
+        extra: Mapping[str, Any],
+        *,
+        fetches: bool = True,
+    ) -> None:
+        """Read the files beside the decisions, those of any other inventory in hand, and the specs of all roles.
+
+        `fetches`: the run needs the application's code, and what lies on this computer for it.
+        """
+        self.fetches = fetches
         self.folder, self.root = folder, folder.parent
         self.task_vars = task_vars
         self.hosts: list[str] = task_vars["ansible_play_hosts_all"]

@@ -54,6 +54,7 @@ MACHINE = Record({
     "ssh_kex": Each(Text(200, r"[\w.@+-]+"), 100),
     "login": Record({"user": LINE, "groups": Each(LINE, 1000), "port": Number()}),
     "owner": OneOf((Names(WORD, Nothing(), 0), OWNER)),
+    "people": Each(Text(32, "[a-z_][a-z0-9_-]*"), 1000),
     "homes": Names(LINE, LINE, 100_000), "packages": Names(PACKAGE, VERSION, 100_000),
     "candidates": Names(PACKAGE, VERSION, 1000), "stack": Record({}, {"listing": Text(32 << 20), "updated": WORD}),
 })  # fmt: skip
