@@ -255,7 +255,11 @@ CASES = {
         APP,
         "# security_people: {}",
         "security_admins: [{name: ada, keys: [x]}]",
-        ("security_admins = ", "no such variable", "Write security_people: {ada: {keys: […]}}"),
+        (
+            "security_admins = ",
+            "no such variable",
+            "called security_people now: write security_people: {ada: {keys: […]}}",
+        ),
     ),
     "command of two lines": Broken(
         APP,

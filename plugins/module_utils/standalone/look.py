@@ -174,7 +174,8 @@ def look(packages: list[str], *, with_stack: bool = False) -> dict[str, object]:
         "architecture": platform.machine(),
         "memory_mb": memory_mb,
         "swap_mb": swap_mb,
-        "processors": len(os.sched_getaffinity(0)),
+        # Of the first process: this one may have been given fewer, or pinned itself.
+        "processors": len(os.sched_getaffinity(1)),
         "systemd": int(systemd[1]) if systemd else 0,
         "container": os.path.exists("/run/systemd/container"),
         "ipv6": os.path.exists("/proc/net/if_inet6"),

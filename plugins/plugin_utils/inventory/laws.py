@@ -31,7 +31,8 @@ FREE = ("vault_", "ansible_")
 HIDDEN = re.compile(r"password|secret|token|private_key|credentials|notices_urls|webhook_url", re.IGNORECASE)
 PEOPLE = "security_people"
 #: What has another name and shape now
-FORMERLY = {"security_admins": "security_people: {ada: {keys: […]}}, with each person's name as the key"}
+FORMERLY = {"security_admins": PEOPLE}
+SHAPES = {PEOPLE: "security_people: {ada: {keys: […]}}"}
 PLACEHOLDER = re.compile(r"(^|[.@/\s])example\.(com|net|org)\b")
 
 
@@ -51,6 +52,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
     """Return the sentence that offers the nearest known name, or else another way out (a clause in lower case)."""
+    if name in FORMERLY:
+        return f"It is called {FORMERLY[name]} now: write {SHAPES[FORMERLY[name]]}"
     near = nearest(name, known)
     return f"Write {near}, if that is what you meant; otherwise {otherwise}" if near else otherwise.capitalize()
 
@@ -72,7 +75,7 @@ def unknown_names(
                 name,
                 setting.place(),
                 "there is no such variable",
-                f"Write {FORMERLY[name]}" if name in FORMERLY else did_you_mean(name, known, "take the line out"),
+                did_you_mean(name, known, "take the line out"),
                 show(name, setting.value),
             )
 
