@@ -258,7 +258,7 @@ CASES = {
         (
             "security_admins = ",
             "no such variable",
-            "called security_people now: write security_people: {ada: {keys: […]}}",
+            "now: write security_people: {ada: {keys: […]}}",
         ),
     ),
     "command of two lines": Broken(
