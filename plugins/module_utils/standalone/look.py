@@ -93,6 +93,18 @@ def owed_apps(folder: str = "/var/lib/samestack/owed") -> list[str]:
         return []
 
 
+def is_sudo_rs() -> bool:
+    """Return whether sudo is the one written in Rust, Ubuntu's since 25.10: it knows few settings."""
+    try:
+        # It says so where errors go.
+        done = subprocess.run(
+            ["sudo", "--version"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+    except OSError:
+        return False
+    return done.stdout.startswith("sudo-rs")
+
+
 def owner(path: str = OWNER) -> dict[str, object]:
     """Return the application and the environment that this machine is for; {} where nobody has provisioned it."""
     try:
@@ -181,8 +193,7 @@ def look(packages: list[str], *, with_stack: bool = False) -> dict[str, object]:
         "ipv6": os.path.exists("/proc/net/if_inet6"),
         "dpkg_interrupted": bool(os.listdir("/var/lib/dpkg/updates")),
         "uv": uv_version(),
-        # Written in Rust, as Ubuntu's own since 25.10: it knows few settings.
-        "sudo_rs": run("sudo", "--version").startswith("sudo-rs"),
+        "sudo_rs": is_sudo_rs(),
         "owed": owed_apps(),
         "owner": owner(),
         "people": people(),
