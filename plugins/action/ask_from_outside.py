@@ -46,4 +46,4 @@ class ActionModule(ActionBase):
                 f"{host}: nobody comes to port {port} from here ({why}). A firewall in between, such as your "
                 "provider's, may have to let visitors in."
             )
-        return result
+        return result | {"methods": methods}

@@ -28,4 +28,10 @@ EXAMPLES = r"""
     ports: [80, 443]
 """
 
-RETURN = r""""""
+RETURN = r"""
+methods:
+  description: The ways of logging in that sshd offers; none where it was not asked.
+  returned: success
+  type: list
+  elements: str
+"""
