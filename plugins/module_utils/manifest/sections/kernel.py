@@ -86,7 +86,8 @@ def limits(host: Host, live: Live) -> Section:
 
     systemd is asked, not a process: one that ends again and again is there at one moment, and at another not.
     """
-    app, section = host.config["app"], {}
+    app = host.config["app"]
+    section: Section = {}
     names = ",".join(f"Limit{name},Limit{name}Soft" for name in LIMITS)
     text = host.run("systemctl", "show", "--property", f"Id,{names}", "--", f"{app}-web@*", f"{app}-worker-*")
     for unit in parse(text):
