@@ -31,7 +31,10 @@ STATE = Record(
         "dirty": Names(NAME, Each(Text(), 600_000), 10), "applied": Each(NAME), "env_missing": Each(NAME, 1000),
         "free": Number(), "failed": Names(RELEASE, WORDS, 100_000),
     },
-    {"accepted": Record({}, {"sha256": DIGEST, "release": RELEASE}), "kept": Each(RELEASE), "good": Each(RELEASE)},
+    {
+        "accepted": Record({}, {"sha256": DIGEST, "release": RELEASE}), "kept": Each(RELEASE), "good": Each(RELEASE),
+        "restarts": Names(NAME, Number(), 1000),
+    },
 )  # fmt: skip
 #: What a host has packed
 PACKED = Record({"sha256": DIGEST, "vid": VENV, "venv_sha256": DIGEST, "venv_packed": Boolean()})

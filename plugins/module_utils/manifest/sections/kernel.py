@@ -91,6 +91,9 @@ def limits(host: Host, live: Live) -> Section:
     names = ",".join(f"Limit{name},Limit{name}Soft" for name in LIMITS)
     text = host.run("systemctl", "show", "--property", f"Id,{names}", "--", f"{app}-web@*", f"{app}-worker-*")
     for unit in parse(text):
+        # One of the release before may still end what it has begun.
+        if "@another release." in normal_name(unit["Id"], app, live.id):
+            continue
         for name in LIMITS:
             if f"Limit{name}" in unit:
                 key = f"{'size:' if name in SIZED_LIMITS else ''}limit:{normal_name(unit['Id'], app, live.id)}:{name}"
