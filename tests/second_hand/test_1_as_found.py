@@ -50,16 +50,9 @@ def unreadable(machine: Machine) -> list[str]:
 def test_releases_and_restore_points_whatever_umask_logins_have(machine: Machine, team: Team) -> None:
     """077 comes back for every login before two more releases are built, and one of them is taken back."""
     machine.run(r"sed -i 's/^UMASK.*/UMASK 077/' /etc/login.defs")
-    assert (
-        subprocess.run(
-            ["ssh", *machine.ssh_options, "vagrant@staging1", "sudo sh -c umask"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        .stdout.strip()
-        .endswith("77")
-    )
+    command = ["ssh", *machine.ssh_options, "vagrant@staging1", "sudo sh -c umask"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert said.strip().endswith("77"), "the test plays a login whose umask root inherits"
     first = team.live("staging")
     team.clone.decide(app_build_env={"SECOND": "1"})
     team.samestack("deploy", "staging", release_restore_points="always")

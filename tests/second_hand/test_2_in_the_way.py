@@ -21,20 +21,24 @@ def remedy(said: str) -> str:
     return str(command)
 
 
+UNIT = "/etc/systemd/system/other-web.service"
+OTHER_WEB = f"""systemctl stop nginx
+printf '[Service]\\nExecStart=/usr/bin/python3 -m http.server -d /usr/share/doc 80\\n' >{UNIT}
+printf '[Install]\\nWantedBy=multi-user.target\\n' >>{UNIT}
+systemctl daemon-reload; systemctl enable --quiet --now other-web.service; sleep 1
+"""
+OTHER_FIREWALL = """nft add table inet others
+nft 'add chain inet others input { type filter hook input priority 0; policy drop; }'
+nft add rule inet others input ct state established,related accept
+nft add rule inet others input tcp dport '{ 22, 2222 }' accept
+"""
+
+
 @pytest.mark.parametrize(
     ("before", "says"),
     [
-        (
-            "systemctl stop nginx; mkdir -p /run/other && cd /run/other\n"
-            "systemd-run --quiet --unit=other-web --working-directory=/run/other python3 -m http.server 80; sleep 1",
-            "port 80, which nginx needs, is taken by python3 (other-web.service)",
-        ),
-        (
-            "nft add table inet others; nft 'add chain inet others input { type filter hook input priority 0; policy drop; }'\n"
-            "nft add rule inet others input ct state established,related accept\n"
-            "nft add rule inet others input tcp dport '{ 22, 2222 }' accept",
-            "a firewall of somebody else's (nftables' table inet others, chain input) lets nobody come to port 80 and 443",
-        ),
+        (OTHER_WEB, "port 80, which nginx needs, is taken by python3 (other-web.service)"),
+        (OTHER_FIREWALL, "(nftables' table inet others, chain input) lets nobody come to port 80 and 443"),
     ],
     ids=["web server", "firewall"],
 )
@@ -50,7 +54,8 @@ def test_it_is_said_and_mended(machine: Machine, team: Team, before: str, says: 
         team.samestack("provision", "staging")
         assert machine.browser().get("/").status == 200
     finally:
-        machine.run("systemctl stop other-web 2>/dev/null || true; nft delete table inet others 2>/dev/null || true")
+        machine.run(f"systemctl disable --now other-web 2>/dev/null || true; rm -f {UNIT}; systemctl daemon-reload")
+        machine.run("nft delete table inet others 2>/dev/null || true")
 
 
 def test_another_environment_at_this_address_is_refused(machine: Machine, team: Team) -> None:

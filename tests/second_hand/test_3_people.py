@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -50,9 +51,7 @@ def test_people_come_and_go(machine: Machine, team: Team, keys: dict[str, Path])
     # Every verb works for the second person, and the ledger says who it was.
     config = team.clone.folder / ".samestack" / "ssh_config"
     mine = config.read_text(encoding="utf-8")
-    theirs = "\n".join(
-        f'  IdentityFile "{keys["ben"]}"' if "IdentityFile" in line else line for line in mine.splitlines()
-    )
+    theirs = re.sub(r'IdentityFile ".*"', f'IdentityFile "{keys["ben"]}"', mine)
     config.write_text(theirs, encoding="utf-8")
     try:
         status = team.clone.run(

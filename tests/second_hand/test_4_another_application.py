@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tests.support.team import Team
 
 OWN = "mysite"
+DATABASES = "cd / && sudo -u postgres psql -XqAtc 'SELECT datname FROM pg_database UNION SELECT rolname FROM pg_roles'"
 
 
 def sections(machine: Machine) -> dict[str, dict[str, object]]:
@@ -25,17 +26,11 @@ def test_the_former_application_goes(machine: Machine, team: Team) -> None:
     said = team.refuses("deploy", "staging")
     assert f"this machine still runs {old}, and app_name is {OWN} now" in said
     said = team.samestack("provision", "staging")
-    assert (
-        f"{old}, which this machine had before, is taken away; its data is kept (--forget {old} takes it away)" in said
-    )
-    assert (
-        machine.run(
-            f"systemctl list-units --all --plain --no-legend '{old}*'; ls /etc/systemd/system | grep ^{old} || true"
-        )
-        == ""
-    )
+    assert f"{old}, which this machine had before, is taken away; its data is kept (--forget {old} takes" in said
+    assert machine.run(f"systemctl list-units --all --plain --no-legend '{old}*'") == ""
+    assert machine.run(f"ls /etc/systemd/system | grep ^{old} || true") == ""
     assert machine.run(f"ls /srv/{old}").split() == ["shared"]
-    assert old in machine.run("cd / && sudo -u postgres psql -XqAtc 'SELECT datname FROM pg_database'")
+    assert old in machine.run(DATABASES)
     team.samestack("deploy", "staging")
     assert machine.run(f"systemctl is-active {OWN}-worker-queue@*").strip() == "active"
     # Nothing of the former one differs from a machine that never had it.
@@ -45,7 +40,5 @@ def test_the_former_application_goes(machine: Machine, team: Team) -> None:
     said = team.samestack("provision", "staging", forget=old)
     assert f"{old}, which this machine had before, is taken away" in said
     assert machine.run(f"ls -d /srv/{old} 2>/dev/null || true; getent passwd {old} || true") == ""
-    assert old not in machine.run(
-        "cd / && sudo -u postgres psql -XqAtc 'SELECT datname FROM pg_database UNION SELECT rolname FROM pg_roles'"
-    )
+    assert old not in machine.run(DATABASES)
     assert f"This machine has not had {old} before" in team.refuses("provision", "staging", forget=old)
