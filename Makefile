@@ -9,6 +9,8 @@ ENV ?= dev
 typed = $(findstring command line,$(origin $1))$(filter $(NAMES),$(if $(findstring environment,$(origin $1)),$1))
 $(foreach name,$(.VARIABLES),$(if $(call typed,$(name)),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 export ENV
+# What people type for more output, as messages say it
+export SAMESTACK_VERBOSE = ARGS=-v
 $(foreach name,ENV A B WHAT KEY,$(if $(filter -%,$(firstword $($(name)))),$(error $(name)=$($(name)): this is no environment)))
 
 REHEARSE := $(if $(REHEARSAL),--rehearsal)

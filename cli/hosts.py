@@ -29,13 +29,22 @@ GROUP = "The machines of an environment"
     help="User for the first login, instead of root, ubuntu, debian and admin (may be repeated).",
 )
 @click.option("--public-key", metavar="FILE", default="", help="Your public key, if it is not one of ssh's defaults.")
-def provision(on: Run, host_key: str, login_as: tuple[str, ...], public_key: str) -> None:
+@click.option("--take-over", is_flag=True, help="Make another environment's or project's machine this one's.")
+@click.option(
+    "--forget", metavar="APP", multiple=True, help="Delete the data of an application that the machine had before."
+)
+@click.option("--anyway", is_flag=True, help="Pass over what others have left in the way on the machine.")
+def provision(
+    on: Run, host_key: str, login_as: tuple[str, ...], public_key: str, forget: tuple[str, ...], **flags: bool
+) -> None:
     """Build the machines, or bring them up to date."""
     on.play(
         "site",
         preflight_host_key_fingerprint=host_key,
         preflight_bootstrap_users=list(login_as),
         preflight_public_key=public_key,
+        forget_applications=list(forget),
+        **{f"preflight_{name}": True for name, given in flags.items() if given},
     )
 
 

@@ -42,12 +42,16 @@ def acceptance_options(function: Any) -> Any:
     accept = click.option(
         "--accept", metavar="SECTION/KEY", multiple=True, help="A difference to accept (may be repeated)."
     )
-    return accept(reason(function))
+    section = click.option(
+        "--accept-section", metavar="SECTION", multiple=True, help="All differences of a section (may be repeated)."
+    )
+    return accept(section(reason(function)))
 
 
 def acceptance_variables(options: dict[str, Any]) -> dict[str, Any]:
     """Return the variables for accepted differences."""
-    return {"parity_accept": ",".join(options["accept"]), "parity_reason": options["reason"]}
+    names = [*options["accept"], *(f"{section}/*" for section in options["accept_section"])]
+    return {"parity_accept": ",".join(names), "parity_reason": options["reason"]}
 
 
 @played(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from functools import partial
@@ -14,6 +15,8 @@ from plugins.plugin_utils.connection.bootstrap import fingerprint as fingerprint
 from plugins.plugin_utils.errors import SamestackError
 from plugins.plugin_utils.files import write_whole
 from plugins.plugin_utils.inventory.files import label, read_settings
+from plugins.plugin_utils.inventory.laws import PEOPLE
+from plugins.plugin_utils.inventory.public_keys import read_key
 from plugins.plugin_utils.secrets.keys import LOGIN, PASSING
 from plugins.plugin_utils.secrets.rotation import kinds, stage
 
@@ -55,7 +58,7 @@ def revoke_key(key: str, options: tuple[str, ...], *, rehearsal: bool, check: bo
     if places := still_declared(fingerprint):
         stop(
             f"{fingerprint} is still declared in {' and '.join(places)}: the next provision would let it in again. "
-            "Take it out there (security_admins), and run this again."
+            f"Take it out there ({PEOPLE}), and run this again."
         )
     options = (*(["--check"] if check else []), *options)
     runs = [Run(name, rehearsal, options) for name in ENVIRONMENTS if known_hosts(name, rehearsal=rehearsal)]
@@ -113,24 +116,19 @@ def still_declared(fingerprint: str) -> list[str]:
     """Return where the inventory still has a key, as `file:line`."""
     found: list[str] = []
     for setting in read_settings(PROJECT / "inventories", PROJECT)[0]:
-        if setting.name == "security_admins" and isinstance(setting.value, list):
+        if setting.name == PEOPLE and isinstance(setting.value, dict):
             found += [
-                setting.place((number,))
-                for number, admin in enumerate(setting.value)
-                if fingerprint in declared_keys(admin)
+                setting.place((name,)) for name, person in setting.value.items() if fingerprint in declared_keys(person)
             ]
     return list(dict.fromkeys(found))
 
 
-def declared_keys(admin: Any) -> list[str]:
-    """Return the fingerprints of an administrator's keys; what is none is preflight's to report."""
+def declared_keys(person: Any) -> list[str]:
+    """Return the fingerprints of a person's keys; what is none is preflight's to report."""
     found = []
-    for key in (admin.get("keys") if isinstance(admin, dict) else None) or []:
-        try:
-            text = str(key) if " " in str(key).strip() else Path(PROJECT, Path(str(key)).expanduser()).read_text()
-            found.append(fingerprint_of(text)[0])
-        except (OSError, ValueError):
-            continue
+    for key in (person.get("keys") if isinstance(person, dict) else None) or []:
+        with contextlib.suppress(ValueError):
+            found.append(fingerprint_of(read_key(str(key), PROJECT))[0])
     return found
 
 

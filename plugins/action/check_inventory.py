@@ -14,9 +14,10 @@ from ..plugin_utils.inventory.database_connections import connection_count_probl
 from ..plugin_utils.inventory.defaults import edited_files, order_problems
 from ..plugin_utils.inventory.host_values import value_advice, value_problems
 from ..plugin_utils.inventory.names import name_problems
+from ..plugin_utils.inventory.one_machine import shared_machine_problems
 from ..plugin_utils.inventory.own_files import project_file_problems
 from ..plugin_utils.inventory.topology import address_problems, topology_problems
-from ..plugin_utils.inventory.view import DECISIONS, THE_DEFAULT, Inventory, plain
+from ..plugin_utils.inventory.view import DECISIONS, THE_DEFAULT, Inventory, Purpose, plain
 from ..plugin_utils.project_root import ENGINE
 from ..plugin_utils.secrets.vault import secret_problems
 from ..plugin_utils.stack.lock import FILE as STACK_LOCK
@@ -34,15 +35,14 @@ def all_problems(
     task_vars: Mapping[str, Any],
     loader: DataLoader,
     extra: Mapping[str, Any],
-    *,
-    several: bool,
+    purpose: Purpose,
     advice: list[Problem] | None = None,
 ) -> Iterator[Problem]:
     """Yield everything that is wrong with the inventory in hand, by Ansible's task variables and the command line's.
 
     What works today and should be looked at all the same is added to `advice`.
     """
-    yield from in_hand.environment_problems(task_vars, several=several)
+    yield from in_hand.environment_problems(task_vars, several=purpose.several)
     sources = task_vars.get("ansible_inventory_sources") or []
     folder = in_hand.main_folder(sources)
     if folder is None:
@@ -52,8 +52,9 @@ def all_problems(
     if order := list(order_problems()):
         yield from order
         return
-    inventory = Inventory(folder, ROLES, task_vars, extra)
+    inventory = Inventory(folder, ROLES, task_vars, extra, fetches=purpose.fetches)
     yield from name_problems(inventory)
+    yield from shared_machine_problems(inventory)
     yield from read_lock(inventory.root / STACK_LOCK)[1]
     hosts = [host for host in inventory.hosts if inventory.environment(host)]
     for host in hosts:
@@ -84,19 +85,22 @@ def all_problems(
 class ActionModule(ActionBase):
     """Check the inventory; fails with every problem, one paragraph each."""
 
-    _VALID_ARGS = frozenset({"environments"})
+    _VALID_ARGS = frozenset({"environments", "fetches"})
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the environments in hand, or fail with `problems`."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _, arguments = self.validate_argument_spec(
-            {"environments": {"type": "str", "choices": ["one", "any"], "default": "one"}}
+            {
+                "environments": {"type": "str", "choices": ["one", "any"], "default": "one"},
+                "fetches": {"type": "bool", "default": True},
+            }
         )
         task_vars = task_vars or {}
-        several = arguments["environments"] == "any"
+        purpose = Purpose(several=arguments["environments"] == "any", fetches=arguments["fetches"])
         advice: list[Problem] = []
-        problems = all_problems(task_vars, self._loader, load_extra_vars(self._loader), several=several, advice=advice)
+        problems = all_problems(task_vars, self._loader, load_extra_vars(self._loader), purpose, advice)
         texts = list(dict.fromkeys(map(str, problems)))
         if edited := edited_files():
             self._display.warning(

@@ -14,7 +14,7 @@ from ..plugin_utils.parity.store import read_of_host
 from ..plugin_utils.project.repository import commits_between, mirror_of
 from ..plugin_utils.project_root import project_root
 from ..plugin_utils.release.answers import STATE, checked
-from ..plugin_utils.release.gates import Gate, unmet
+from ..plugin_utils.release.gates import Gate, restarting, unmet
 from ..plugin_utils.release.run import current_run
 
 REFUSED = "Staging's release does not go to production"
@@ -49,9 +49,12 @@ class ActionModule(ActionBase):
         verdict, differing = self._parity()
         not_met += differing
         found: dict[str, Any] = next(iter(staging.values()), {})
+        restarts = [
+            *restarting(staging), *(f"{line}; the promotion replaces it" for line in restarting(production)),
+        ]  # fmt: skip
         # Without a release there is nothing to foresee either.
         if not_met and not (self._task.check_mode and found.get("sha256")):
-            listed = [*(f"- {gate}" for gate in not_met), *ways(verdict)]
+            listed = [*(f"- {gate}" for gate in not_met), *ways(verdict), *restarts]
             if len(listed) > LINES:
                 told = f"{REFUSED}: {len(not_met)} things stand in the way, each is told above"
                 return result | {"failed": True, "say": listed, "msg": told}
@@ -70,7 +73,7 @@ class ActionModule(ActionBase):
             "migrations": build.get("migrations", []),
             "commits": commits,
         }
-        say = [*(f"Not met: {gate}" for gate in not_met), *(ways(verdict) if not_met else [])]
+        say = [*(f"Not met: {gate}" for gate in not_met), *(ways(verdict) if not_met else []), *restarts]
         say += [f"Accepted: {difference.name} ({difference.kind})" for difference in verdict.accepted]
         if verdict.accepted:
             # The ledger's line of this run keeps it.

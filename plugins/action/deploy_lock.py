@@ -18,7 +18,7 @@ from ..plugin_utils.connection import lock_holder
 from ..plugin_utils.connection.lock_messages import busy, frozen, lost, waiting
 from ..plugin_utils.connection.messages import unreachable
 from ..plugin_utils.connection.target import OPTIONS as VARIABLES
-from ..plugin_utils.connection.target import Target, connection_variables
+from ..plugin_utils.connection.target import Target, connection_variables, sudo_password
 from ..plugin_utils.errors import DecisionError, failing
 from ..plugin_utils.inventory.formats import FORMATS, parse_duration
 from ..plugin_utils.release.answers import NEWS, has_shape
@@ -114,8 +114,7 @@ class ActionModule(ActionBase):
             **({"ansible_host": known["ansible_host"]} if known.get("ansible_host") else {}),
         }  # fmt: skip
         user = str(values.get("ansible_user") or self._play_context.remote_user or "root")
-        password = known.get("ansible_become_password") or known.get("ansible_become_pass") or ""
-        password = str(password or self._play_context.become_pass or "")
+        password = sudo_password(known, self._play_context)
         target = Target.of(variables)
         return {"target": target, "user": user, "password": password, "variables": variables, "here": here}
 

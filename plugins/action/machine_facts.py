@@ -12,9 +12,11 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils.packages.compare import stack_of
 from ..module_utils.standalone import look
+from ..plugin_utils.connection.belonging import Visit, check_owner, former
 from ..plugin_utils.connection.messages import host_name
 from ..plugin_utils.connection.ssh_errors import last_words
 from ..plugin_utils.errors import DecisionError, failing
+from ..plugin_utils.inventory import environment as in_hand
 from ..plugin_utils.release.answers import MACHINE, STACK, checked
 
 # Of role host's own templates
@@ -24,7 +26,7 @@ CANDIDATES = ("nginx", "postgresql")
 class ActionModule(ActionBase):
     """Look at a machine with its own Python."""
 
-    _VALID_ARGS = frozenset({"candidates", "stack"})
+    _VALID_ARGS = frozenset({"candidates", "stack", "owner", "verb", "take_over"})
 
     @failing
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -57,4 +59,17 @@ class ActionModule(ActionBase):
         if app and (home := machine["homes"].get(app, f"/srv/{app}")) != f"/srv/{app}":
             what = f"{host_name(task_vars or {})} has an account of this name already, with the home {home}"
             return result | DecisionError("app_name", app, what, "Choose another name for the application").as_result()
+        machine["former"] = self._former(machine["owner"], task_vars or {})
         return result | {"ansible_facts": {"machine": machine}}
+
+    def _former(self, found: dict[str, Any], task_vars: dict[str, Any]) -> list[str]:
+        """Return the applications that the machine had before; raises SamestackError where it is somebody else's."""
+        ours = dict(self._task.args.get("owner") or {})
+        visit = Visit(
+            host_name(task_vars) if ours else "",
+            str(self._task.args.get("verb") or ""),
+            rehearsal=in_hand.REHEARSAL in task_vars.get("group_names", []),
+            take_over=boolean(self._task.args.get("take_over") or False),
+        )
+        check_owner(found, ours, visit)
+        return former(found, ours)

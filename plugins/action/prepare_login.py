@@ -10,7 +10,7 @@ from ansible.plugins.action import ActionBase
 from ..plugin_utils.connection import bootstrap as contact
 from ..plugin_utils.connection.ssh_errors import last_words, trouble
 from ..plugin_utils.connection.supported import LOOK, parse_look
-from ..plugin_utils.connection.target import Target, connection_variables
+from ..plugin_utils.connection.target import Target, connection_variables, sudo_password
 
 REFUSED = "refuses the log-in"
 
@@ -35,7 +35,7 @@ class ActionModule(ActionBase):
         look = target.ssh(user, LOOK)
         if look.returncode == 0:
             found = parse_look(look.stdout)
-            if found.python and (found.is_root or found.sudo or task_vars.get("ansible_become_password")):
+            if found.python and (found.is_root or found.sudo or sudo_password(task_vars, self._play_context)):
                 return result
         elif REFUSED not in trouble(look.stderr, local=False).what:
             # Nobody is there: the next step says so, better than this one could.

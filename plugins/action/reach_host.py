@@ -10,6 +10,7 @@ from ansible.plugins.action import ActionBase
 from ..plugin_utils.connection.messages import host_name, unreachable
 from ..plugin_utils.connection.ssh_errors import last_words
 from ..plugin_utils.connection.supported import LOOK, SUPPORTED_TEXT, is_supported, parse_look
+from ..plugin_utils.connection.target import sudo_password
 
 
 class ActionModule(ActionBase):
@@ -39,7 +40,7 @@ class ActionModule(ActionBase):
         if not look.python:
             fix = "Run `./samestack provision` for this environment: it installs it (or `sudo apt-get install python3`)"
             problems.append(f"python3 is missing, which Ansible needs. {fix}.")
-        if not (look.is_root or look.sudo or task_vars.get("ansible_become_password")):
+        if not (look.is_root or look.sudo or sudo_password(task_vars, self._play_context)):
             user = self._play_context.remote_user or "the user"
             fix = f"Allow it there (`{user} ALL=(ALL) NOPASSWD: ALL` in /etc/sudoers.d), or give the password with -K"
             problems.append(f"{user} may not use sudo without a password. {fix}.")

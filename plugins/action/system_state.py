@@ -32,7 +32,7 @@ DEFAULTS: dict[str, Any] = {
 CONTENT_KEYS = ("template", "source", "content")
 LIST_KEYS = ("apply", "validate", "restart", "reload")
 KNOWN_KEYS = {"path", "vars", "when", *DEFAULTS, *CONTENT_KEYS, *LIST_KEYS}
-STATES = ("file", "directory", "link", "absent", "attributes", "original")
+STATES = ("file", "first_line", "block", "directory", "link", "absent", "attributes", "original")
 
 
 def flat(entries: Iterable[Any]) -> Iterator[Any]:
@@ -60,7 +60,7 @@ def normalise(raw: Any) -> dict[str, Any]:
     if entry["state"] == "attributes" and entry["mode"] is None:
         raise AnsibleActionFail(f"system_state: {path}: with state attributes, a `mode` is needed")
     contents = [key for key in CONTENT_KEYS if raw.get(key) is not None]
-    if len(contents) != (1 if entry["state"] == "file" else 0):
+    if len(contents) != (1 if entry["state"] in ("file", "first_line", "block") else 0):
         raise AnsibleActionFail(f"system_state: {path}: a file has exactly one of {', '.join(CONTENT_KEYS)}")
     if (entry["state"] == "link") != (entry["target"] is not None):
         raise AnsibleActionFail(f"system_state: {path}: a link, and nothing else, has a `target`")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
 
 def service_hosts(
@@ -25,9 +25,25 @@ def service_hosts(
     }
 
 
+def service_listeners(details: Iterable[Mapping[str, Any]], more: Mapping[str, int]) -> dict[str, list[str]]:
+    """Return the units that may have each TCP port of a machine.
+
+    Args:
+        details: what the machine's services say of themselves; `ports` and `units` are read.
+        more: ports on which a service listens for its own machine alone, by the service's first unit.
+    """
+    found: dict[str, list[str]] = {}
+    for service in details:
+        units = list(service["units"])
+        ports = [port["port"] for port in service.get("ports", [])] + [more[unit] for unit in units if unit in more]
+        for port in ports:
+            found.setdefault(str(port), []).extend(units)
+    return found
+
+
 class FilterModule:
     """The filters, by the names that templates use."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
-        return {"service_hosts": service_hosts}
+        return {"service_hosts": service_hosts, "service_listeners": service_listeners}

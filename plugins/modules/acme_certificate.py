@@ -51,10 +51,12 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.certificates.account import Account
 from ..module_utils.certificates.order import Order, settle
 from ..module_utils.common.errors import HostError
+from ..module_utils.common.files import usual_umask
 
 
 def main() -> None:
     """Run the module."""
+    usual_umask()
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},

@@ -17,6 +17,10 @@ options:
     type: str
     choices: [one, any]
     default: one
+  fetches:
+    description: The run makes a release of the code, and needs on this computer what that comes from.
+    type: bool
+    default: true
 author: Samestack
 """
 

@@ -45,6 +45,7 @@ state: {description: What there is to see., type: dict, returned: where the verb
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.common.errors import HostError
+from ..module_utils.common.files import usual_umask
 from ..module_utils.common.ledger import Run
 from ..module_utils.common.secrets import guard
 from ..module_utils.environment import acceptance, freeze, maintenance, record
@@ -63,6 +64,7 @@ VERBS = {
 
 def main() -> None:
     """Run the module."""
+    usual_umask()
     module = AnsibleModule(
         argument_spec={
             "verb": {"type": "str", "choices": ["show", *VERBS], "required": True},

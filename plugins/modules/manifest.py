@@ -60,6 +60,7 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.common.files import usual_umask
 from ..module_utils.common.secrets import KNOWN, learn_environment
 
 PROGRAM = "/usr/local/lib/samestack/record"
@@ -67,6 +68,7 @@ PROGRAM = "/usr/local/lib/samestack/record"
 
 def main() -> None:
     """Run the module."""
+    usual_umask()
     module = AnsibleModule(
         argument_spec={
             "cause": {

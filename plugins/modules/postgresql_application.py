@@ -65,6 +65,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.common.errors import HostError
+from ..module_utils.common.files import usual_umask
 from ..module_utils.common.postgresql import READER, identifier, literal
 from ..module_utils.postgresql import extensions
 from ..module_utils.postgresql.ownership import (
@@ -197,6 +198,7 @@ class Application:
 
 def main() -> None:
     """Run the module."""
+    usual_umask()
     module = AnsibleModule(
         argument_spec={
             "database": {"type": "str", "required": True},

@@ -64,6 +64,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.common import recorder
 from ..module_utils.common.arguments import release_argument_spec
 from ..module_utils.common.errors import HostError
+from ..module_utils.common.files import usual_umask
 from ..module_utils.common.host_lock import one_at_a_time
 from ..module_utils.common.secrets import guard
 from ..module_utils.release.serving.switch import Switch
@@ -71,6 +72,7 @@ from ..module_utils.release.serving.switch import Switch
 
 def main() -> None:
     """Run the module."""
+    usual_umask()
     module = AnsibleModule(
         argument_spec=release_argument_spec(
             "run_directory",

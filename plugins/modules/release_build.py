@@ -58,6 +58,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.common.arguments import release_argument_spec
 from ..module_utils.common.errors import HostError, check_space
+from ..module_utils.common.files import usual_umask
 from ..module_utils.common.host_lock import one_at_a_time
 from ..module_utils.common.ledger import Run
 from ..module_utils.common.secrets import guard
@@ -68,6 +69,7 @@ from ..module_utils.release.files.transfer import pack_release
 
 def main() -> None:
     """Run the module."""
+    usual_umask()
     module = AnsibleModule(
         argument_spec=release_argument_spec(
             "fetch_user",

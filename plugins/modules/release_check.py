@@ -58,6 +58,7 @@ say: {description: What people want to know., type: list, elements: str, returne
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.common.arguments import release_argument_spec
+from ..module_utils.common.files import usual_umask
 from ..module_utils.common.secrets import guard
 from ..module_utils.common.stopwatch import Steps
 from ..module_utils.release.database.check import Check
@@ -66,6 +67,7 @@ from ..module_utils.release.database.outcome import ending
 
 def main() -> None:
     """Run the module."""
+    usual_umask()
     module = AnsibleModule(
         argument_spec=release_argument_spec(
             "user",

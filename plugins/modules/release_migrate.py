@@ -41,6 +41,7 @@ say: {description: What happened, in words., type: list, elements: str, returned
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.common.arguments import release_argument_spec
+from ..module_utils.common.files import usual_umask
 from ..module_utils.common.secrets import guard
 from ..module_utils.common.stopwatch import Steps
 from ..module_utils.common.text import few
@@ -52,6 +53,7 @@ from ..module_utils.release.place import Place
 
 def main() -> None:
     """Run the module."""
+    usual_umask()
     module = AnsibleModule(
         argument_spec=release_argument_spec(
             "user",

@@ -54,6 +54,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.common import recorder
 from ..module_utils.common.arguments import release_argument_spec
 from ..module_utils.common.errors import HostError
+from ..module_utils.common.files import usual_umask
 from ..module_utils.common.ledger import read_ledger
 from ..module_utils.common.secrets import guard
 from ..module_utils.release.database.rollback import run_plan
@@ -63,6 +64,7 @@ from ..module_utils.release.database.rollback_plan import Reversal
 
 def main() -> None:
     """Run the module."""
+    usual_umask()
     module = AnsibleModule(
         argument_spec=release_argument_spec(
             "user",

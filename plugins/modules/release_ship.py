@@ -48,6 +48,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.common.arguments import release_argument_spec
 from ..module_utils.common.errors import HostError, check_space
+from ..module_utils.common.files import usual_umask
 from ..module_utils.common.host_lock import one_at_a_time
 from ..module_utils.common.ledger import Run
 from ..module_utils.common.pending import Owed
@@ -75,6 +76,7 @@ OPTIONS = release_argument_spec(
 
 def main() -> None:
     """Run the module."""
+    usual_umask()
     module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
     guard(module)
     params = module.params

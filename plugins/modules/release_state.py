@@ -47,6 +47,7 @@ state:
       (build.json), C(inputs) and C(environment) (the variables that its settings read, true where they insist).
     - C(dirty), the paths that are C(changed), C(added) or C(missing) since it was built, C({}) for none.
     - C(applied), the migrations that the database had when it was checked; C(env_missing), variables to be set first.
+    - C(restarts), how often workers were started anew that do not stay up, by their names.
     - C(free) bytes, C(kept) complete releases, C(good) ones newest first, C(failed) ones with the reason.
     - C(accepted), the ledger's line about that release's acceptance, C({}) without one.
     - C(frozen) (who, since, message) and the C(ledger)'s last lines.
@@ -62,6 +63,7 @@ say:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.common.arguments import release_argument_spec
+from ..module_utils.common.files import usual_umask
 from ..module_utils.common.ledger import Run
 from ..module_utils.common.secrets import guard
 from ..module_utils.release.state.status import changed_by_hand, state, unwell
@@ -69,6 +71,7 @@ from ..module_utils.release.state.status import changed_by_hand, state, unwell
 
 def main() -> None:
     """Run the module."""
+    usual_umask()
     module = AnsibleModule(
         argument_spec=release_argument_spec(
             "run_directory",

@@ -51,6 +51,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.common.arguments import release_argument_spec
 from ..module_utils.common.errors import HostError
+from ..module_utils.common.files import usual_umask
 from ..module_utils.common.ledger import Run, this_machine
 from ..module_utils.common.secrets import guard
 from ..module_utils.release.database.restore_points import Points, age
@@ -58,6 +59,7 @@ from ..module_utils.release.database.restore_points import Points, age
 
 def main() -> None:
     """Run the module."""
+    usual_umask()
     module = AnsibleModule(
         argument_spec=release_argument_spec(
             state={"type": "str", "choices": ["taken", "listed", "restored"], "default": "listed"},

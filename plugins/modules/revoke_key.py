@@ -28,11 +28,13 @@ accounts: {description: The accounts that had it., type: list, elements: str, re
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.common.errors import HostError
+from ..module_utils.common.files import usual_umask
 from ..module_utils.system.login_keys import revoke
 
 
 def main() -> None:
     """Run the module."""
+    usual_umask()
     module = AnsibleModule(
         argument_spec={
             "fingerprint": {"type": "str", "required": True, "no_log": False},

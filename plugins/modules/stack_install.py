@@ -47,12 +47,14 @@ say: {description: What was done, in words., type: list, elements: str, returned
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.common.errors import HostError
+from ..module_utils.common.files import usual_umask
 from ..module_utils.packages.apt import as_result
 from ..module_utils.packages.change import LockedInstall, follow_up, words
 
 
 def main() -> None:
     """Run the module."""
+    usual_umask()
     module = AnsibleModule(
         argument_spec={
             "locked": {"type": "dict", "required": True},

@@ -32,6 +32,7 @@ say: {description: What was done, in words., type: list, elements: str, returned
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.common.errors import HostError
+from ..module_utils.common.files import usual_umask
 from ..module_utils.common.ledger import Run
 from ..module_utils.packages.apt import Apt, as_result
 from ..module_utils.packages.change import follow_up, upgrade, words
@@ -39,6 +40,7 @@ from ..module_utils.packages.change import follow_up, upgrade, words
 
 def main() -> None:
     """Run the module."""
+    usual_umask()
     module = AnsibleModule(
         argument_spec={
             "apps": {"type": "list", "elements": "str", "default": []},

@@ -30,10 +30,13 @@ options:
       path: {description: Absolute path on the host., type: path, required: true}
       state:
         description: >-
-          What shall be at the path; C(attributes) sets owner and mode of what is there, makes nothing and follows no
-          link; C(original) puts back what was there before an entry with C(keep_original) replaced it.
+          What shall be at the path; C(first_line) makes the content, one line, the first of a file that is there, but
+          for comments, and takes the same line away further down; C(block) keeps lines of ours in such a file, and no
+          others that begin with the same two words; C(attributes) sets owner and mode of what is there,
+          makes nothing and follows no link; C(original) puts back what was there before an entry with C(keep_original)
+          replaced it.
         type: str
-        choices: [file, directory, link, absent, attributes, original]
+        choices: [file, first_line, block, directory, link, absent, attributes, original]
         default: file
       template: {description: Template in the role's templates folder (state file)., type: str}
       vars: {description: Variables of this entry's template., type: dict}
@@ -98,12 +101,14 @@ actions: {description: What was done to units and by commands., type: list, elem
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.common.errors import HostError
+from ..module_utils.common.files import usual_umask
 from ..module_utils.system.change import State
 from ..module_utils.system.undo import Record
 
 
 def main() -> None:
     """Run the module."""
+    usual_umask()
     module = AnsibleModule(
         argument_spec={
             "owner": {"type": "str", "required": True},

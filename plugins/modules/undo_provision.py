@@ -39,6 +39,7 @@ say: {description: What happened, in words., type: list, elements: str, returned
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.common.errors import HostError
+from ..module_utils.common.files import usual_umask
 from ..module_utils.common.ledger import Run
 from ..module_utils.system.restore import Restore
 from ..module_utils.system.undo import runs, undone
@@ -46,6 +47,7 @@ from ..module_utils.system.undo import runs, undone
 
 def main() -> None:
     """Run the module."""
+    usual_umask()
     module = AnsibleModule(
         argument_spec={
             "undo": {"type": "str", "default": ""},

@@ -14,6 +14,7 @@ from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
 from plugins.action.check_inventory import all_problems
+from plugins.plugin_utils.inventory.view import Purpose
 from plugins.plugin_utils.secrets import keys
 
 if TYPE_CHECKING:
@@ -69,7 +70,12 @@ class Project:
         return {key: value for key, value in found.items() if key.partition("_")[0] not in ("ansible", "inventory")}
 
     def check(
-        self, *inventories: str, limit: str | None = None, extra: Mapping[str, Any] | None = None, several: bool = False
+        self,
+        *inventories: str,
+        limit: str | None = None,
+        extra: Mapping[str, Any] | None = None,
+        several: bool = False,
+        fetches: bool = True,
     ) -> list[str]:
         """Return the problems of a run with these inventories (dev where none is named)."""
         sources, loader, inventory, variables = self._load(*inventories or ("dev",))
@@ -82,4 +88,4 @@ class Project:
             "ansible_inventory_sources": sources,
             "playbook_dir": str(self.root / "playbooks"),
         }
-        return [str(problem) for problem in all_problems(task_vars, loader, extra or {}, several=several)]
+        return [str(problem) for problem in all_problems(task_vars, loader, extra or {}, Purpose(several, fetches))]

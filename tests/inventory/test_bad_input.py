@@ -9,6 +9,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.inventory.project_copy import Project
 
+#: A public key, as far as anybody can tell by looking
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJ5dGVzIGJ5dGVzIGJ5dGVzIGJ5dGVzIGJ5dGVz ada"
 APP, MORE = "group_vars/all/app.yml", "group_vars/all/more.yml"
 NOTICES = "group_vars/all/notices.yml"
 DEV = "group_vars/dev/differences.yml"
@@ -216,13 +218,47 @@ CASES = {
         "database_user: postgres",
         ("database_user = postgres (in inventories/group_vars/all/app.yml:", "PostgreSQL's own", "Use"),
     ),
-    "administrator with the application's account": Broken(
+    "person with the application's account": Broken(
         APP,
-        "# security_open_ports: []",
-        "security_admins:\n  - {name: noticeboard-build, keys: [ssh-ed25519 AAAA x]}",
+        "# security_people: {}",
+        f"security_people:\n  noticeboard-build: {{keys: [{KEY}]}}",
         (
-            "security_admins[0].name = noticeboard-build (in inventories/group_vars/all/app.yml:",
+            "security_people.noticeboard-build (in inventories/group_vars/all/app.yml:",
             "application's account",
+        ),
+    ),
+    "person without a key": Broken(
+        APP,
+        "# security_people: {}",
+        "security_people:\n  ada: {keys: []}",
+        ("security_people.ada.keys (in inventories/group_vars/all/app.yml:", "required", "ssh-ed25519 AAAA"),
+    ),
+    "key of a person that is none": Broken(
+        APP,
+        "# security_people: {}",
+        "security_people:\n  ada: {keys: [ssh-ed25519 AAAA ada]}",
+        ("security_people.ada.keys[0] = ssh-ed25519 AAAA ada (in inventories/", "not a whole public key", ".pub"),
+    ),
+    "key of a person in a file that is not there": Broken(
+        APP,
+        "# security_people: {}",
+        "security_people:\n  ada: {keys: [keys/ada.pub]}",
+        ("security_people.ada.keys[0] = keys/ada.pub (in inventories/", "names no file", "in this project"),
+    ),
+    "person with a name that is none": Broken(
+        APP,
+        "# security_people: {}",
+        f"security_people:\n  Ada L: {{keys: [{KEY}]}}",
+        ("security_people.Ada L = Ada L (in inventories/", "not a login name", "such as ada"),
+    ),
+    "people under the name of an earlier version": Broken(
+        APP,
+        "# security_people: {}",
+        "security_admins: [{name: ada, keys: [x]}]",
+        (
+            "security_admins = ",
+            "no such variable",
+            "now: write security_people: {ada: {keys: […]}}",
         ),
     ),
     "command of two lines": Broken(

@@ -37,3 +37,26 @@ def test_every_environment_is_the_same_but_for_what_is_declared(project: Project
     for environment in ("staging", "production"):
         project.add(f"group_vars/{environment}/differences.yml", "release_keep: 2")
     assert len([problem for problem in project.check("dev") if "same in every environment" in problem]) == 2
+
+
+def test_a_colleague_has_no_folder_of_somebody_elses(project: Project) -> None:
+    """Only the live machine serves `live_checkout`, and only a deployment needs the code: CI promotes without both."""
+    project.make_real()
+    project.replace(
+        "group_vars/all/app.yml",
+        "  type: path\n  path: examples/noticeboard\n",
+        "  {type: git, url: 'git@github.com:you/yours.git', live_checkout: ../nobodys, deploy_key: ~/.ssh/nobodys}\n",
+    )
+
+    def missing(*inventories: str, fetches: bool) -> list[str]:
+        found = project.check(*inventories, fetches=fetches)
+        return [text.split(" ")[0] for text in found if text.startswith("app_source")]
+
+    assert missing("dev", fetches=False) == ["app_source.live_checkout"]
+    assert missing("staging", fetches=False) == []
+    assert missing("production", fetches=True) == ["app_source.deploy_key"]
+    project.replace(
+        "group_vars/all/app.yml", "type: git, url: 'git@github.com:you/yours.git'", "type: path, path: ../no"
+    )
+    assert missing("staging", fetches=False) == []
+    assert "app_source.path" in missing("staging", fetches=True)

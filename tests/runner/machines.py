@@ -22,6 +22,7 @@ SCENARIOS = (
     "stack-lock",
     "parity-bookworm",
     "two-machines",
+    "second-hand",
     "bookworm",
     "trixie",
 )

@@ -163,7 +163,7 @@ def test_sudo_is_told_what_the_installed_one_knows(hosts: list[Expected]) -> Non
     for rendered in hosts:
         text = rendered.text("/etc/sudoers.d/samestack")
         assert "Defaults use_pty" in text
-        assert ("logfile" in text) == ("sudo-rs" not in rendered.machine["packages"])
+        assert ("logfile" in text) == (not rendered.machine["sudo_rs"])
 
 
 def test_http2_is_written_as_the_installed_nginx_knows_it(hosts: list[Expected]) -> None:

@@ -20,6 +20,7 @@ from click.testing import CliRunner
 from cli import playbook, project
 from cli.__main__ import command
 from cli.command import Verb
+from plugins.plugin_utils.console import report
 
 REPO = Path(__file__).resolve().parents[2]
 VERBS = {name: verb for name, verb in command().commands.items() if isinstance(verb, Verb)}
@@ -307,6 +308,17 @@ def make(tmp_path: Path) -> Any:
         return given
 
     return call
+
+
+def test_what_a_message_says_is_what_people_type(tmp_path: Path) -> None:
+    """With make, Ansible's options are typed otherwise."""
+    shutil.copy(REPO / "Makefile", tmp_path)
+    door = tmp_path / "samestack"
+    door.write_text("#!/bin/sh\necho $SAMESTACK_VERBOSE\n", encoding="utf-8")
+    door.chmod(0o755)
+    done = subprocess.run(["make", "-s", "deploy"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "ARGS=-v\n"
+    assert report.VERBOSE in report.SAFE_AGAIN
 
 
 @pytest.mark.parametrize(

@@ -142,10 +142,11 @@ def test_certificate_files_are_named_as_the_system_reads_them() -> None:
     assert [entry["source"] for entry in found] == ["/a/Proxy.crt", "/b/office.pem"]
 
 
-def test_administrators_get_keys_and_sudo() -> None:
-    folder, keys, sudo = apply("admin_files", [{"name": "ada", "keys": ["ssh-ed25519 AAAA ada ", "ssh-rsa BBBB"]}])
+def test_people_get_keys_and_sudo() -> None:
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJ5dGVzIGJ5dGVzIGJ5dGVzIGJ5dGVzIGJ5dGVz ada"
+    folder, keys, sudo = apply("people_files", {"ada": {"keys": [f"{key} "]}})
     assert (folder["path"], folder["mode"], folder["owner"]) == ("/home/ada/.ssh", "0700", "ada")
-    assert keys["content"] == "ssh-ed25519 AAAA ada\nssh-rsa BBBB\n"
+    assert keys["content"] == f"{key}\n"
     assert (keys["mode"], keys["owner"]) == ("0600", "ada")
     assert (sudo["mode"], sudo["validate"].split()[0]) == ("0440", "visudo")
     assert "." not in sudo["path"].rsplit("/", 1)[1], "sudo passes over files with a dot in their name"

@@ -22,6 +22,8 @@ from plugins.plugin_utils.inventory.laws import (
 )
 from plugins.plugin_utils.inventory.values import check_values
 
+#: A public key, as far as anybody can tell by looking
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJ5dGVzIGJ5dGVzIGJ5dGVzIGJ5dGVzIGJ5dGVz ada"
 ROOT = Path(__file__).resolve().parents[2]
 GOOD: dict[str, list[object]] = {
     "size": ["25m", "1g", "500M", 0, "1024", "2 GB"],
@@ -66,6 +68,7 @@ GOOD: dict[str, list[object]] = {
     "ref": ["main", "v1.2", "feature/x", "0f3a9c"],
     "package": ["libpq-dev", "g++", "python3.13"],
     "login": ["ada", "deploy_1"],
+    "public_key": [KEY],
     "timezone": ["Etc/UTC", "Europe/Vienna", "UTC", "America/Port-au-Prince", "Etc/GMT+5"],
     "locale": ["C.UTF-8", "de_AT.UTF-8"],
     "setting": ["work_mem", "pg_stat_statements.max"],
@@ -117,6 +120,7 @@ BAD: dict[str, list[object]] = {
     "ref": ["-x", "a b", "a..b", "a~1", "a:b", ""],
     "package": ["A", "a b", "-y", "x;y"],
     "login": ["Ada", "1a", "a b", "a" * 33, "root", "www-data", "postgres"],
+    "public_key": ["ssh-ed25519", "ssh-ed25519 AAAA", "ssh-dss AAAA x", KEY[1:], f"{KEY}\n{KEY}", ""],
     "timezone": ["Europe Vienna", "", "+2"],
     "locale": ["C", "en_US", "en_US.ISO-8859-1"],
     "setting": ["work mem", "1a", "a.b.c"],

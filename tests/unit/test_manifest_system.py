@@ -11,7 +11,7 @@ import pytest
 
 from plugins.module_utils.manifest.sections.firewall import chains
 from plugins.module_utils.manifest.sections.firewall import collect as firewall
-from plugins.module_utils.manifest.sections.kernel import SIZED, VOLATILE, limits, values
+from plugins.module_utils.manifest.sections.kernel import SIZED, VOLATILE, values
 from plugins.module_utils.manifest.sections.kernel import collect as kernel
 from plugins.module_utils.manifest.sections.python import collect as python
 from plugins.module_utils.manifest.sections.python import distributions
@@ -100,27 +100,24 @@ def test_what_follows_from_the_memory_is_marked(name: str) -> None:
     assert SIZED.match(name)
 
 
-LIMITS = """Limit                     Soft Limit           Hard Limit           Units
-Max cpu time              unlimited            unlimited            seconds
-Max processes             93925                93925                processes
-Max open files            1024                 524288               files
-"""
-
-
 def test_limits_of_the_application(tmp_path: Path) -> None:
-    assert limits(LIMITS)["open files"] == "1024 524288"
+    """Of a unit whose process has just ended, too: which of its restarts is met is no difference."""
     host = PaperHost(tmp_path)
     host.answers = {
         "systemctl show --property Default": "DefaultLimitNOFILE=524288\nDefaultTasksMax=28172\n",
-        "systemctl show --property Id": "Id=noticeboard-web@abc.service\nMainPID=77\n",
+        "systemctl show --property Id": (
+            "LimitNOFILE=524288\nLimitNOFILESoft=1024\nLimitNPROC=93925\nLimitNPROCSoft=93925\n"
+            "Id=noticeboard-web@abc.service\n\nLimitNOFILE=524288\nLimitNOFILESoft=1024\n"
+            "Id=noticeboard-worker-queue@abc.service\n"
+        ),
     }
-    host.write("/proc/77/limits", LIMITS)
     host.write("/proc/cmdline", "BOOT_IMAGE=/vmlinuz root=UUID=1234 ro quiet mitigations=off\n")
     section = kernel(host, SimpleNamespace(id="abc"))
     assert section["limit:DefaultLimitNOFILE"] == "524288"
     assert section["size:limit:DefaultTasksMax"] == "28172"
-    assert section["limit:noticeboard-web@live.service:open files"] == "1024 524288"
-    assert section["size:limit:noticeboard-web@live.service:processes"] == "93925 93925"
+    assert section["limit:noticeboard-web@live.service:NOFILE"] == "1024 524288"
+    assert section["size:limit:noticeboard-web@live.service:NPROC"] == "93925 93925"
+    assert section["limit:noticeboard-worker-queue@live.service:NOFILE"] == "1024 524288"
     assert section["command line"] == ["ro", "quiet", "mitigations=off"]
 
 
@@ -196,3 +193,16 @@ def test_python_and_what_is_beside_the_distributions(tmp_path: Path) -> None:
     assert section["local:requests"] == "2.32.0"
     assert distributions(["My_Pkg-1.0.dist-info", "old-2.1-py3.10.egg-info", "x.py"]) == {"my-pkg": "1.0", "old": "2.1"}
     assert os.access(tmp_path / "opt/samestack/uv/bin/uv", os.X_OK)
+
+
+def test_a_recorder_that_pinned_itself_counts_the_machines_processors(tmp_path: Path) -> None:
+    """A recording that comes after what serves keeps to one processor; the machine has not got fewer by that."""
+    everywhere = os.sched_getaffinity(0)
+    host = PaperHost(tmp_path)
+    host.write("/etc/os-release", "ID=debian\n")
+    host.answers["systemd-detect-virt"] = "lxc\n"
+    try:
+        os.sched_setaffinity(0, {max(everywhere)})
+        assert collect(host)["processors"] == len(os.sched_getaffinity(1))
+    finally:
+        os.sched_setaffinity(0, everywhere)

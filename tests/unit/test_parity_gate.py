@@ -66,8 +66,10 @@ def test_what_is_not_named_still_stops() -> None:
 @pytest.mark.parametrize(
     ("accept", "said"),
     [
-        ("packages/*", "one by one"),
-        ("all", "one by one"),
+        ("packages/cow*", "by key or by section"),
+        ("*/*", "by key or by section"),
+        ("all", "by key or by section"),
+        ("kernel/*", "nothing in this section"),
         ("packages/cowsey", "Write packages/cowsay"),
         ("sockets/tcp:1", "nothing of that name differs. Leave it out"),
         ("environment/SECRET_KEY", "explained and needs no acceptance"),
@@ -87,3 +89,30 @@ def test_a_reason_is_required() -> None:
 def test_names_are_told_apart_also_where_they_hold_commas() -> None:
     known = ["schema/function:f(a, b)", "packages/x"]
     assert names_of("packages/x, schema/function:f(a, b),typo", known) == [*known[::-1], "typo"]
+
+
+def test_a_section_is_accepted_by_its_name() -> None:
+    found = verdict("packages/*", "removed on Monday")
+    assert stopping(found) == ["schema/function:f(a, b)"]
+    assert notes(found, "x")["differences_accepted"] == ["packages/cowsay"]
+    many = {"packages": dict.fromkeys(["a", "b", "c"], "1"), "schema": {"view:x": "a"}}
+    said = ways_out(judge(compare([envelope("staging"), envelope("production", many)]), "", ""))
+    assert "`--accept-section packages --accept schema/view:x --reason '…'`" in said
+
+
+UNITS = {"units": {"active:nginx.service": "active"}}
+WORKER = {
+    "units": {"active:site-worker-queue@live.service": "failed"},
+    "environment": {"(not taken up yet)": ["A"]},
+}
+
+
+def test_what_a_promotion_replaces_on_production_is_not_judged() -> None:
+    def stops(staging: Any, production: Any) -> list[str]:
+        both = [envelope("staging", staging, before=UNITS), envelope("production", production, before=UNITS)]
+        return stopping(judge(compare(both), "", ""))
+
+    assert stops({}, WORKER) == []
+    # On staging it is what was looked at, and accepted.
+    assert stops(WORKER, {}) == ["environment/(not taken up yet)", "units/active:site-worker-queue@live.service"]
+    assert stops({}, {"units": {"active:nginx.service": "failed"}}) == ["units/active:nginx.service"]

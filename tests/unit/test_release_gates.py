@@ -89,3 +89,8 @@ def test_hosts_of_staging_that_differ() -> None:
 def test_a_long_list_of_changes_is_cut() -> None:
     text = gates.changed_paths({"changed": [f"source/{number}" for number in range(9)]})
     assert text.endswith("and 4 more")
+
+
+def test_a_worker_that_restarts_is_one_line() -> None:
+    hosts = {"production1": host(restarts={"queue": 28}), "production2": host()}
+    assert gates.restarting(hosts) == ["production1: worker queue restarts: 28 times"]

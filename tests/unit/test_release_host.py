@@ -205,6 +205,17 @@ def test_a_full_disk_is_refused_with_figures(tmp_path: Path) -> None:
         check_space(str(tmp_path), 1 << 60)
 
 
+def test_a_disk_without_room_for_files_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = list(os.statvfs(tmp_path))
+    values[5:8] = [65536, 12, 12]
+    monkeypatch.setattr(os, "statvfs", lambda _path: os.statvfs_result(values))
+    with pytest.raises(Error, match=r"room for 12 more files"):
+        check_space(str(tmp_path), 0)
+    values[5:8] = [0, 0, 0]
+    # Btrfs has no fixed number of them.
+    check_space(str(tmp_path), 0)
+
+
 ANSWER = {"static_url": "/static/", "media_url": "", "static_root": "", "staticfiles": True, "compressed": 0}
 
 

@@ -232,7 +232,7 @@ def test_a_key_that_is_still_declared_is_not_revoked(
     lost, wanted = pair["lost"]
     (project / "ada.pub").write_text(lost, encoding="utf-8")
     for declared in ("ada.pub", lost.strip()):
-        text = f"security_admins:\n  - {{name: bob, keys: []}}\n  - name: ada\n    keys: ['{declared}']\n"
+        text = f"security_people:\n  bob: {{keys: []}}\n  ada:\n    keys: ['{declared}']\n"
         (project / "inventories" / "group_vars" / "all" / "app.yml").write_text(text, encoding="utf-8")
         monkeypatch.setattr(Run, "play", lambda *_, **__: pytest.fail("nothing is touched"))
         with pytest.raises(SystemExit):

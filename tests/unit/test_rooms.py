@@ -31,6 +31,7 @@ SHARED = {
     "module_utils/standalone/certificates",
     "module_utils/standalone/hold_lock",
     "module_utils/standalone/look",
+    "module_utils/standalone/obstacles",
 }
 #: Runs on the control node
 CONTROL = ("plugin_utils", "action", "filter", "lookup", "callback")

@@ -165,6 +165,40 @@ def test_an_initial_file_keeps_what_people_wrote(tmp_path: Path) -> None:
     assert file.read_text() == "edited"
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("# mine\n\nPort 22\n", "Include x/*.conf\n# mine\n\nPort 22\n"),
+        ("Port 22\n  include   x/*.conf\nMatch User a\n", "Include x/*.conf\nPort 22\nMatch User a\n"),
+        ("", "Include x/*.conf\n"),
+        ("# as delivered\n\nInclude x/*.conf\nPort 22\n", None),
+        ("#Include x/*.conf\ninclude\tx/*.conf\nPort 22\nInclude y\n", None),
+    ],
+)
+def test_a_line_becomes_the_first_of_somebody_elses_file(tmp_path: Path, before: str, after: str | None) -> None:
+    file = tmp_path / "sshd_config"
+    file.write_text(before)
+    file.chmod(0o600)
+    wanted = entry(file, "Include x/*.conf\n", state="first_line")
+    assert apply(wanted, check=True) == ([str(file)] if after is not None else [])
+    assert file.read_text() == before
+    apply(wanted)
+    assert file.read_text() == (before if after is None else after)
+    assert mode(file) == 0o600
+    assert apply(wanted) == []
+
+
+def test_a_first_line_makes_no_file_and_goes_back_with_the_rest(tmp_path: Path) -> None:
+    line = {"text": "Include x", "state": "first_line"}
+    assert apply(entry(tmp_path / "none", **line)) == []
+    file = tmp_path / "file"
+    file.write_text("Port 22\n")
+    with pytest.raises(EntryError):
+        apply(entry(file, **line), entry(tmp_path / "new", "x", validate="false"))
+    assert file.read_text() == "Port 22\n"
+    assert leftovers(tmp_path) == []
+
+
 def test_a_refusal_puts_everything_back(tmp_path: Path) -> None:
     kept, gone, link = tmp_path / "kept", tmp_path / "gone", tmp_path / "link"
     kept.write_text("before")

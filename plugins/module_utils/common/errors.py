@@ -23,8 +23,18 @@ class HostError(Exception):
 DISK_FULL = os.strerror(errno.ENOSPC)
 
 
+#: Files that a release and its packages have, by far
+FEWEST_INODES = 10_000
+
+
 def check_space(folder: str, needed: int) -> None:
-    """Refuse to start where the disk would fill; raises HostError with the figures in MB."""
+    """Refuse to start where the disk would fill; raises HostError with the figures in MB, or in files."""
+    status = os.statvfs(folder)
+    if status.f_files and status.f_favail < FEWEST_INODES:
+        raise HostError(
+            f"{folder} on this host has room for {status.f_favail} more files (inodes), and a release has thousands.",
+            f"Find where the many small files are: `sudo du --inodes -x --max-depth=3 {folder} | sort -n | tail`.",
+        )
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise HostError(

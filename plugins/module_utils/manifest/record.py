@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 # The sections are found by being there: no list of ours has their names.
@@ -86,7 +87,29 @@ def collected(host: Host, declared: Iterable[Collector]) -> dict[str, Any]:
 
     with ThreadPoolExecutor(WORKERS) as pool:
         list(pool.map(collect, grouped(declared)))
-    return {"schema": SCHEMA, "sections": found, "missing": host.missing}
+    return {"schema": SCHEMA, "sections": without_former(found, host.config.get("former", [])), "missing": host.missing}
+
+
+def without_former(sections: dict[str, Section], apps: Iterable[str]) -> dict[str, Section]:
+    """Return sections without what is kept of applications that the machine had before: accounts, database, roles."""
+    for app in apps:
+        accounts = {app, f"{app}-owner", f"{app}-fetch"}
+        roles = "|".join(
+            f"{re.escape(app.replace('-', '_'))}{end}" for end in ("", "_owner", "_writers", "_reader", "_b")
+        )
+        kept = {
+            "accounts": re.compile(rf"(user|group|password|key|linger):({'|'.join(map(re.escape, accounts))})(:.*)?"),
+            "postgresql": re.compile(rf"database:({roles})|role:({roles})(:password)?|setting:.* for ({roles}) in .*"),
+        }
+        for name, pattern in kept.items():
+            sections[name] = {
+                key: [one for one in value if one not in accounts] if isinstance(value, list) else value
+                for key, value in sections.get(name, {}).items()
+                if not pattern.fullmatch(key)
+            }
+            if not sections[name]:
+                del sections[name]
+    return sections
 
 
 def text_of(content: dict[str, Any]) -> str:

@@ -19,6 +19,8 @@ import sys
 import time
 
 LISTS = "/var/lib/apt/lists"
+#: Whose this machine is: role host writes it first of all
+OWNER = "/etc/samestack/machine.json"
 # As a snapshot service names a moment
 SNAPSHOT_TIME = "%Y%m%dT%H%M%SZ"
 # The other side's address and port, then this machine's
@@ -91,6 +93,36 @@ def owed_apps(folder: str = "/var/lib/samestack/owed") -> list[str]:
         return []
 
 
+def is_sudo_rs() -> bool:
+    """Return whether sudo is the one written in Rust, Ubuntu's since 25.10: it knows few settings."""
+    try:
+        # It says so where errors go.
+        done = subprocess.run(
+            ["sudo", "--version"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+    except OSError:
+        return False
+    return done.stdout.startswith("sudo-rs")
+
+
+def owner(path: str = OWNER) -> dict[str, object]:
+    """Return the application and the environment that this machine is for; {} where nobody has provisioned it."""
+    try:
+        with open(path, encoding="utf-8") as handle:
+            found: dict[str, object] = json.load(handle)
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def people(folder: str = "/etc/sudoers.d", start: str = "samestack-") -> list[str]:
+    """Return the people who have an account by an earlier run: each has a file of sudo's."""
+    try:
+        return sorted(name[len(start) :] for name in os.listdir(folder) if name.startswith(start))
+    except OSError:
+        return []
+
+
 def homes(path: str = "/etc/passwd") -> dict[str, str]:
     """Return {account: home} of this machine's own accounts."""
     with open(path, encoding="utf-8", errors="replace") as handle:
@@ -154,13 +186,17 @@ def look(packages: list[str], *, with_stack: bool = False) -> dict[str, object]:
         "architecture": platform.machine(),
         "memory_mb": memory_mb,
         "swap_mb": swap_mb,
-        "processors": len(os.sched_getaffinity(0)),
+        # Of the first process: this one may have been given fewer, or pinned itself.
+        "processors": len(os.sched_getaffinity(1)),
         "systemd": int(systemd[1]) if systemd else 0,
         "container": os.path.exists("/run/systemd/container"),
         "ipv6": os.path.exists("/proc/net/if_inet6"),
         "dpkg_interrupted": bool(os.listdir("/var/lib/dpkg/updates")),
         "uv": uv_version(),
+        "sudo_rs": is_sudo_rs(),
         "owed": owed_apps(),
+        "owner": owner(),
+        "people": people(),
         "homes": homes(),
         "login": login(),
         "ssh_kex": run("ssh", "-Q", "kex").split(),

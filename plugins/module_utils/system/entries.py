@@ -21,6 +21,8 @@ Diff = dict[str, str]
 
 #: How passing neighbours of files begin
 PASSING = ".samestack-"
+#: Around lines of ours in somebody else's file
+BLOCK = (b"# Samestack keeps the lines from here", b"# to here; changes made between are overwritten.")
 # A diff of more than this many bytes helps nobody.
 DIFF_LIMIT = 64 * 1024
 
@@ -162,6 +164,56 @@ def difference(entry: Entry, before: bytes | None, wanted: bytes, attributes: st
     return diff
 
 
+def with_first_line(text: bytes, line: bytes) -> bytes:
+    """Return a text whose first line that is no comment is a given one; the same line further down goes."""
+    words = b" ".join(line.split())
+    lines = text.splitlines(keepends=True)
+    same = [b" ".join(one.split()).lower() == words.lower() for one in lines]
+    said = [number for number, one in enumerate(lines) if one.strip() and not one.lstrip().startswith(b"#")]
+    if said and same[said[0]]:
+        return text
+    return words + b"\n" + b"".join(one for one, known in zip(lines, same, strict=True) if not known)
+
+
+def with_block(text: bytes, block: bytes) -> bytes:
+    """Return a text with a block of lines of ours at its end, in place of an earlier one.
+
+    A line that has the same two first words as one of the block (a key's kind and data) is nowhere else.
+    """
+    kept, ours, inside = [], {tuple(line.split()[:2]) for line in block.splitlines()}, False
+    for line in text.splitlines(keepends=True):
+        inside = (inside or line.rstrip() == BLOCK[0]) and line.rstrip() != BLOCK[1]
+        if not inside and line.rstrip() != BLOCK[1] and tuple(line.split()[:2]) not in ours:
+            kept.append(line)
+    before = b"".join(kept)
+    if not ours:
+        return before
+    end = b"" if before.endswith(b"\n") or not before else b"\n"
+    return before + end + b"\n".join([BLOCK[0], *block.splitlines(), BLOCK[1], b""])
+
+
+def put_into(entry: Entry, transaction: Transaction, check: bool) -> Diff | None:
+    """Put a line or a block into a file that is somebody else's; returns a diff, or None when it is there already."""
+    path, line = entry["path"], base64.b64decode(entry["data"])
+    try:
+        folder, name = parent_of(path, at_home(entry, check))
+    except FileNotFoundError:
+        return None
+    with folder:
+        status = folder.status(name)
+        before = read(folder, name)
+        if status is None or before is None:
+            return None
+        wanted = {"first_line": with_first_line, "block": with_block}[entry["state"]](before, line)
+        if wanted == before:
+            return None
+        if not check:
+            transaction.replaced(folder, name)
+            rights = Rights(stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
+            folder.write(name, wanted, rights, passing=beside(name, "new"))
+    return difference(entry, before, wanted, "")
+
+
 def put_directory(entry: Entry, transaction: Transaction, check: bool) -> Diff | None:
     """Bring a directory to its state; returns a diff, or None when nothing differs."""
     path = entry["path"]
@@ -294,6 +346,8 @@ def put_attributes(entry: Entry, _transaction: Transaction, check: bool) -> Diff
 PUT = {
     "attributes": put_attributes,
     "file": put_file,
+    "first_line": put_into,
+    "block": put_into,
     "directory": put_directory,
     "link": put_link,
     "absent": put_absent,

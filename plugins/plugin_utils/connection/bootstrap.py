@@ -80,6 +80,7 @@ def _has_fingerprint(key: str, wanted: str) -> bool:
 # Arguments: the user to make (empty: none), its public key. Written to be run again at any point.
 PREPARE = r"""
 set -eu
+umask 022
 user=$1 key=$2
 missing=
 command -v python3 >/dev/null || missing="$missing python3"

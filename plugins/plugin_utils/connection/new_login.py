@@ -15,7 +15,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ...module_utils.common.paths import STATE
 from .messages import host_name
 from .ssh_errors import last_words
-from .target import Target, connection_variables
+from .target import Target, connection_variables, sudo_password
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,8 +81,7 @@ class Login:
         connection = action._connection
         self._target = Target.of({**task_vars, **connection_variables(connection)})
         self.user = str(connection.get_option("remote_user") or action._play_context.remote_user or "root")
-        become = task_vars.get("ansible_become_password") or task_vars.get("ansible_become_pass")
-        self._password = str(become or action._play_context.become_pass or "")
+        self._password = sudo_password(task_vars, action._play_context)
         self._options = (*OPTIONS, *([f"Port={port}"] if port else []))
 
     def until(self, script: str, seconds: float) -> str | None:

@@ -22,6 +22,7 @@ CONNECT_TIMEOUT, WORK_TIMEOUT = 15, 900
 PORT = ("ansible_port", "ansible_ssh_port")
 KEY = ("ansible_ssh_private_key_file", "ansible_private_key_file")
 USER = ("ansible_user", "ansible_ssh_user")
+PASSWORD = ("ansible_become_password", "ansible_become_pass", "ansible_sudo_pass")
 ADDRESS = ("ansible_host", "ansible_ssh_host")
 ARGUMENTS = ("ansible_ssh_common_args", "ansible_ssh_extra_args")
 #: The options of Ansible's ssh connection behind the variables
@@ -101,6 +102,12 @@ def connection_variables(connection: Any) -> dict[str, Any]:
     """Return the connection variables of the host at hand, resolved, with what the command line says."""
     values = {name: connection.get_option(option) for name, option in OPTIONS.items()}
     return {name: value for name, value in values.items() if value}
+
+
+def sudo_password(variables: Mapping[str, Any], play_context: Any) -> str:
+    """Return the password for sudo: that of the inventory or the vault, else what was typed after -K; "" for none."""
+    given = next((str(variables[name]) for name in PASSWORD if variables.get(name)), "")
+    return given or str(getattr(play_context, "become_pass", "") or "")
 
 
 def run(argv: list[str], text: str = "") -> subprocess.CompletedProcess[str]:

@@ -6,6 +6,7 @@ Runs on the control node only. Everything here turns plain data into plain lines
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 from dataclasses import dataclass
@@ -28,7 +29,9 @@ ITEMS_NAMED = 5
 
 TRACEBACK = "Traceback (most recent call last)"
 HIDDEN = "The output of this step holds secrets and is hidden."
-SAFE_AGAIN = "Run the same command again with -v to see all of Ansible's output; running it again is safe."
+# What says more; whoever typed make types it otherwise (Makefile).
+VERBOSE = os.environ.get("SAMESTACK_VERBOSE", "-v")
+SAFE_AGAIN = f"Run the same command again with {VERBOSE} to see all of Ansible's output; running it again is safe."
 
 # The fixed shape of our own errors: `<variable> = <value> (in <file>): <what is wrong>. <What to write instead>.`, with
 # the value left out where there is none, and `<host>, ` before it where one host is meant.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import yaml
 
 from ..project_root import ENGINE
+from .public_keys import check_key
 from .reserved import is_account, is_servers, is_systems
 
 if TYPE_CHECKING:
@@ -338,6 +339,9 @@ FORMATS: dict[str, Format] = {
     ),
     "login": Format(
         parse_login, "Use lowercase letters, digits, hyphens and underscores; a person's name, such as ada"
+    ),
+    "public_key": Format(
+        check_key, "Write the one line of a .pub file (ssh-ed25519 AAAA…), or the path of that file in this project"
     ),
     "timezone": Format(
         _matching(r"[A-Za-z]+([/_+-][A-Za-z0-9_+-]+)*", "a time zone"), "Write its tz name, such as Europe/Vienna"

@@ -10,11 +10,11 @@ from ansible.errors import AnsibleError
 from ..errors import Problem
 from . import certificates, laws, notices
 from . import environment as in_hand
-from .values import check_values
+from .values import NOT_HERE, check_values
 from .view import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from .files import KeyPath
     from .view import HostVars, Inventory
@@ -57,7 +57,10 @@ def all_value_problems(inventory: Inventory, host: str, host_vars: HostVars) -> 
     def home(name: str) -> str:
         return inventory.home(name, host)
 
-    yield from check_values(values, inventory.decisions, place, home, inventory.root)
+    left_out = not_needed(values, fetches=inventory.fetches)
+    for problem in check_values(values, inventory.decisions, place, home, inventory.root):
+        if not (problem.variable in left_out and problem.what.endswith(NOT_HERE)):
+            yield problem
     yield from laws.borrowed_accounts(values, place)
     yield from notices.url_problems(values.get(notices.NAME), place)
     yield from certificates.certificate_problems(values, place, inventory.root)
@@ -66,6 +69,22 @@ def all_value_problems(inventory: Inventory, host: str, host_vars: HostVars) -> 
         own = {name: values[name] for name, by in origins.items() if by and not by.ours}
         address = {"ansible_host": host_vars["ansible_host"]} if "ansible_host" in host_vars else {}
         yield from laws.placeholders(own | address, place)
+
+
+def not_needed(values: Mapping[str, Any], *, fetches: bool) -> set[str]:
+    """Return the files and folders of `app_source` that this run does without: not everybody's computer has them.
+
+    Args:
+        values: the decisions as a host sees them.
+        fetches: whether the run makes a release of the code.
+    """
+    source, live = values.get("app_source"), bool(values.get("app_live_path"))
+    checkout = isinstance(source, dict) and "live_checkout" in source
+    if live:
+        names = ["deploy_key"] if checkout else []
+    else:
+        names = ["live_checkout", *([] if fetches else ["path", "deploy_key"])]
+    return {f"app_source.{name}" for name in names}
 
 
 def value_advice(inventory: Inventory, host: str, host_vars: HostVars) -> Iterator[Problem]:

@@ -29,6 +29,10 @@ SIMILAR, NEARLY_EQUAL = 0.6, 0.88
 # Names that may be set anywhere: secrets, and Ansible's own (connection, group priority).
 FREE = ("vault_", "ansible_")
 HIDDEN = re.compile(r"password|secret|token|private_key|credentials|notices_urls|webhook_url", re.IGNORECASE)
+PEOPLE = "security_people"
+#: What has another name and shape now
+FORMERLY = {"security_admins": PEOPLE}
+SHAPES = {PEOPLE: "security_people: {ada: {keys: […]}}"}
 PLACEHOLDER = re.compile(r"(^|[.@/\s])example\.(com|net|org)\b")
 
 
@@ -48,6 +52,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
     """Return the sentence that offers the nearest known name, or else another way out (a clause in lower case)."""
+    if name in FORMERLY:
+        return f"It is called {FORMERLY[name]} now: write {SHAPES[FORMERLY[name]]}"
     near = nearest(name, known)
     return f"Write {near}, if that is what you meant; otherwise {otherwise}" if near else otherwise.capitalize()
 
@@ -162,18 +168,12 @@ def decisions_of_one_run(extra: list[Setting], decisions: set[str], home: Callab
 
 
 def borrowed_accounts(values: Mapping[str, Any], place: Place) -> Iterator[Problem]:
-    """Yield the administrators whose account would be one of the application's, which must not become root."""
-    app = values.get("app_name")
-    for index, admin in enumerate(values.get("security_admins") or []):
-        if isinstance(admin, dict) and admin.get("name") in (app, f"{app}-build"):
-            path: KeyPath = (index, "name")
-            name, what = (
-                dotted("security_admins", path),
-                "this is the application's account, which must not become root",
-            )
-            yield Problem(
-                name, place("security_admins", path), what, "Write a person's name", show(name, admin["name"])
-            )
+    """Yield the people whose account would be one of the application's, which must not become root."""
+    app, people = values.get("app_name"), values.get(PEOPLE)
+    for name in people if isinstance(people, dict) else ():
+        if name in (app, f"{app}-build", f"{app}-owner"):
+            what = "this is the application's account, which must not become root"
+            yield Problem(dotted(PEOPLE, (name,)), place(PEOPLE, (name,)), what, "Write a person's name")
 
 
 def placeholders(values: Mapping[str, Any], place: Place) -> Iterator[Problem]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import Problem
 from .formats import FORMATS, check_lines
 from .laws import did_you_mean, dotted, nearest, show
+from .public_keys import read_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
     Spec = Mapping[str, Any]
 
+#: How a problem ends that is one on this computer alone
+NOT_HERE = "on this computer"
+#: A format of texts that are keys, or files with one
+PUBLIC_KEY = "public_key"
 FILES: dict[str, Callable[[Path], bool]] = {"file": Path.is_file, "folder": Path.is_dir}
 #: A format of texts that a shell reads as a script
 SEVERAL_LINES = "lines"
@@ -162,9 +167,12 @@ class ValueCheck:
             found = (self.root / str(value)).expanduser() if str(value)[0] != "~" else Path(str(value)).expanduser()
             if FILES[form](found):
                 return None
-            return self.problem(path, f"there is no such {form} on this computer", FILE_ADVICE, value)
+            return self.problem(path, f"there is no such {form} {NOT_HERE}", FILE_ADVICE, value)
         try:
-            FORMATS[form].parse(value)
+            if form == PUBLIC_KEY:
+                read_key(str(value), self.root)
+            else:
+                FORMATS[form].parse(value)
         except ValueError as error:
             return self.problem(path, f"this {error}", FORMATS[form].advice, value)
         return None

@@ -6,11 +6,11 @@ Runs on the control node.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import environment as in_hand
 from .environment import MARK
-from .files import Setting, label, own_settings, read_mapping, read_settings
+from .files import FileError, Setting, label, own_settings, read_mapping, read_settings
 from .notices import RETIRED
 
 if TYPE_CHECKING:
@@ -31,11 +31,32 @@ RANKS = {
 THE_DEFAULT = "the default"
 
 
+class Purpose(NamedTuple):
+    """What a run is about, as far as the inventory has to fit it."""
+
+    #: Its hosts may be of several environments.
+    several: bool = False
+    #: It needs the application's code, and what lies on this computer for it.
+    fetches: bool = True
+
+
 class Inventory:
     """What one run sees of the inventory: the files, the specs, and the hosts in hand."""
 
-    def __init__(self, folder: Path, roles: Path, task_vars: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
-        """Read the files beside the decisions, those of any other inventory in hand, and the specs of all roles."""
+    def __init__(
+        self,
+        folder: Path,
+        roles: Path,
+        task_vars: Mapping[str, Any],
+        extra: Mapping[str, Any],
+        *,
+        fetches: bool = True,
+    ) -> None:
+        """Read the files beside the decisions, those of any other inventory in hand, and the specs of all roles.
+
+        `fetches`: the run needs the application's code, and what lies on this computer for it.
+        """
+        self.fetches = fetches
         self.folder, self.root = folder, folder.parent
         self.task_vars = task_vars
         self.hosts: list[str] = task_vars["ansible_play_hosts_all"]
@@ -73,6 +94,27 @@ class Inventory:
         """The declared differences, read from their own file: no other place can add to them."""
         values: object = next((s.value for s in self.settings if s.everywhere and s.name == "allowed_differences"), [])
         return set(values) if isinstance(values, list) else set()
+
+    @staticmethod
+    def groups_in(file: Path) -> dict[str, list[str]]:
+        """Return the hosts of each group of an inventory file, with those of the groups inside it."""
+        found: dict[str, list[str]] = {}
+
+        def walk(name: str, group: object) -> list[str]:
+            hosts = found.setdefault(name, [])
+            if isinstance(group, dict):
+                hosts += [str(host) for host in group.get("hosts") or {} if str(host) not in hosts]
+                for child, content in (group.get("children") or {}).items():
+                    hosts += [host for host in walk(str(child), content) if host not in hosts]
+            return hosts
+
+        try:
+            content = read_mapping(file, file.name)[0]
+        except FileError:
+            return {}
+        for name, group in content.items():
+            walk(str(name), group)
+        return found
 
     def environment(self, host: str) -> str:
         """Return the environment of a host, or nothing."""

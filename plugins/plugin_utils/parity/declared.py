@@ -43,7 +43,7 @@ FILES = (
     ("/etc/ssh/sshd_config.d/*", "security_ssh_port login"),
     ("/etc/fail2ban/jail.d/*", "security_ssh_port topology"),
     ("/etc/fail2ban/filter.d/*", "topology"),
-    ("/etc/sudoers.d/*", "security_admins"),
+    ("/etc/sudoers.d/*", "security_people"),
     ("/usr/local/share/ca-certificates/*", "machine_trusted_ca_files"),
     ("/etc/systemd/journald.conf.d/*", "machine_journal_limit"),
     ("/etc/systemd/system/*", "app_live_path topology"),

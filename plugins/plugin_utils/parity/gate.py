@@ -1,26 +1,37 @@
 """The gate of a promotion: staging and production must differ in nothing that the inventories do not say. Pure.
 
-What differs can be accepted for one promotion by naming the very keys, with a reason; never all of it at once.
+What differs can be accepted for one promotion by naming the very keys, or a section, with a reason; never all of it at
+once. What the promotion itself replaces on production (the processes of the release before, whatever they were doing)
+is not judged.
 """
 
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from .remedies import mends
+from .rules import replaced
+from .section import SECTIONS
 from .text import value_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from .compare import Comparison, Difference
 
 ACCEPT, REASON = "parity_accept", "parity_reason"
 WHERE = "(in the command line, -e)"
 WILDCARDS = "*?["
+#: Behind a section's name: all that differs in it
+WHOLE = "/*"
+#: Where it is replaced
+TARGET = "production"
+#: As many differences of one section are accepted by its name
+MANY = 3
 
 
 @dataclass(frozen=True)
@@ -60,9 +71,13 @@ def judge(comparison: Comparison, accept: Any, reason: str) -> Verdict:
         reason: `parity_reason`.
     """
     # Files of a release that are not what was built are a gate of their own, which nobody passes.
-    bad = {difference.name: difference for difference in comparison.bad if difference.name != "release/changed"}
+    bad = {
+        difference.name: difference
+        for difference in comparison.bad
+        if difference.name != "release/changed" and not is_replaced(difference)
+    }
     harmless = {one.name for one in comparison.differences} - set(bad)
-    names = names_of(accept, list(bad))
+    names = in_sections(names_of(accept, list(bad)), bad.values())
     wrong = [problem for name in names if name not in bad for problem in [mistake(name, bad, harmless)]]
     if names and not reason.strip():
         text = f"{REASON} {WHERE}: a difference is accepted with a reason; the ledger keeps it. Add `--reason '…'`"
@@ -71,11 +86,27 @@ def judge(comparison: Comparison, accept: Any, reason: str) -> Verdict:
     return Verdict(tuple(one for one in bad.values() if one not in accepted), accepted, tuple(wrong))
 
 
+def is_replaced(difference: Difference) -> bool:
+    """Return whether a promotion replaces what differs: only what it puts something else in the place of."""
+    return set(difference.marks) == {TARGET} and replaced(difference.section, difference.key)
+
+
+def in_sections(names: Iterable[str], bad: Iterable[Difference]) -> list[str]:
+    """Return the keys that were named, those of whole sections one by one."""
+    found: list[str] = []
+    for name in names:
+        inside = [one.name for one in bad if f"{one.section}{WHOLE}" == name]
+        found += inside or [name]
+    return found
+
+
 def mistake(name: str, bad: dict[str, Difference], harmless: set[str]) -> str:
     """Return what is wrong with a key that was named and is not among those that stop the promotion."""
     head = f"{ACCEPT} = {name} {WHERE}: "
+    if name.endswith(WHOLE) and name.removesuffix(WHOLE) in SECTIONS:
+        return f"{head}nothing in this section stands in the way. Leave it out"
     if any(letter in name for letter in WILDCARDS) or name in ("all", ""):
-        return f"{head}differences are accepted one by one. Write the keys as the list names them"
+        return f"{head}differences are accepted by key or by section. Write them as the list names them"
     if name in harmless:
         return f"{head}this difference is explained and needs no acceptance. Leave it out"
     near = get_close_matches(name, bad, n=1)
@@ -97,8 +128,12 @@ def ways_out(verdict: Verdict) -> str:
     """Return how to go on where nothing is to be mended now; "" where nothing stops the promotion."""
     if not verdict.stopping:
         return ""
-    keys = " ".join(f"--accept {shlex.quote(one.name)}" for one in verdict.stopping)
-    return f"To promote all the same, name the keys and say why: `{keys} --reason '…'`"
+    numbers = Counter(one.section for one in verdict.stopping)
+    words = [
+        f"--accept-section {one.section}" if numbers[one.section] >= MANY else f"--accept {shlex.quote(one.name)}"
+        for one in verdict.stopping
+    ]
+    return f"To promote all the same, name them and say why: `{' '.join(dict.fromkeys(words))} --reason '…'`"
 
 
 def notes(verdict: Verdict, reason: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from fnmatch import translate
+from fnmatch import fnmatchcase, translate
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -84,3 +84,10 @@ def rule_for(section: str, key: str) -> Rule | None:
     """Return the first rule that fits a key, or None."""
     name = f"{section}/{key}"
     return next((rule for pattern, rule in rules_of(section) if pattern.match(name)), None)
+
+
+@cache
+def replaced(section: str, key: str) -> bool:
+    """Return whether a promotion puts something else in the place of what a key is about."""
+    patterns = SECTIONS[section].replaced if section in SECTIONS else ()
+    return any(fnmatchcase(key, one) for pattern in patterns for one in expanded(pattern))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve()
 # `project_root.ENGINE`, without all of Ansible: what needs no run answers at once.
 FOLDERS = (HERE.parent / "sections", *sorted(HERE.parents[3].glob("roles/*/parity")))
-FIELDS = ("ORDER", "SHORT", "RULES", "WRONG", "SUMMARIES", "ENVIRONMENT", "FILES", "remedy")
+FIELDS = ("ORDER", "SHORT", "RULES", "REPLACED", "WRONG", "SUMMARIES", "ENVIRONMENT", "FILES", "remedy")
 
 
 def provision(case: Case) -> str:
@@ -40,6 +40,8 @@ class Section:
     short: str
     #: Lines of the table of rules (`rules.py`); those about another section count before that one's own
     rules: str = ""
+    #: Patterns of keys about what a promotion replaces: the processes of the release before
+    replaced: tuple[str, ...] = ()
     #: Keys that are wrong on whatever environment has something there, also where all agree; each with why
     wrong: Mapping[str, str] = field(default_factory=dict)
     #: Keys that are digests of the others: those say the same, and what it is

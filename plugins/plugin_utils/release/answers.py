@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...module_utils.release.place import LIVE_CODE
-from ..answers import AnswerError, Boolean, Each, Names, Number, OneOf, Record, Shape, ShapeError, Text, plain
+from ..answers import AnswerError, Boolean, Each, Names, Nothing, Number, OneOf, Record, Shape, ShapeError, Text, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +31,10 @@ STATE = Record(
         "dirty": Names(NAME, Each(Text(), 600_000), 10), "applied": Each(NAME), "env_missing": Each(NAME, 1000),
         "free": Number(), "failed": Names(RELEASE, WORDS, 100_000),
     },
-    {"accepted": Record({}, {"sha256": DIGEST, "release": RELEASE}), "kept": Each(RELEASE), "good": Each(RELEASE)},
+    {
+        "accepted": Record({}, {"sha256": DIGEST, "release": RELEASE}), "kept": Each(RELEASE), "good": Each(RELEASE),
+        "restarts": Names(NAME, Number(), 1000),
+    },
 )  # fmt: skip
 #: What a host has packed
 PACKED = Record({"sha256": DIGEST, "vid": VENV, "venv_sha256": DIGEST, "venv_packed": Boolean()})
@@ -41,17 +44,25 @@ LEDGER_LINE = Record({}, {
     "migrations": Each(NAME), "commits": COMMITS, "on": Boolean(), "files": OneOf((Number(), Each(Text(), 600_000))),
     "packages": Number(),
 })  # fmt: skip
+APP = Text(24, "[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+#: Whose a machine is, as role host has written it there
+OWNER = Record({"app": APP, "environment": Text(20, "[a-z]+"), "keys": Each(DIGEST, 20)}, {"former": Each(APP, 20)})
 #: What `machine_facts` finds: words go into names of sources, units and paths
 WORD = Text(80, r"[\w.+~:-]*")
 PACKAGE, VERSION = Text(200, r"[a-z0-9][a-z0-9+.-]*(?::[a-z0-9-]+)?"), Text(200, r"[\w.+~:-]*")
 MACHINE = Record({
     "os": WORD, "release": WORD, "codename": WORD, "python": WORD, "architecture": WORD, "memory_mb": Number(),
     "swap_mb": Number(), "processors": Number(), "systemd": Number(), "container": Boolean(), "ipv6": Boolean(),
-    "dpkg_interrupted": Boolean(), "uv": WORD, "owed": Each(WORD, 100), "ssh_kex": Each(Text(200, r"[\w.@+-]+"), 100),
+    "dpkg_interrupted": Boolean(), "uv": WORD, "sudo_rs": Boolean(), "owed": Each(WORD, 100),
+    "ssh_kex": Each(Text(200, r"[\w.@+-]+"), 100),
     "login": Record({"user": LINE, "groups": Each(LINE, 1000), "port": Number()}),
+    "owner": OneOf((Names(WORD, Nothing(), 0), OWNER)),
+    "people": Each(Text(32, "[a-z_][a-z0-9_-]*"), 1000),
     "homes": Names(LINE, LINE, 100_000), "packages": Names(PACKAGE, VERSION, 100_000),
     "candidates": Names(PACKAGE, VERSION, 1000), "stack": Record({}, {"listing": Text(32 << 20), "updated": WORD}),
 })  # fmt: skip
+#: What `check_obstacles` finds
+OBSTACLES = Each(Record({"what": LINE, "fix": LINE}), 100)
 STACK = Record({"versions": Names(PACKAGE, VERSION, 100_000), "architecture": WORD, "updated": WORD})
 SINCE = Number(0, 2.0**35)
 HOLDER = Record({}, {"since": SINCE, "who": LINE, "verb": NAME, "environment": NAME, "message": WORDS})

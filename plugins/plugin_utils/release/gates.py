@@ -103,6 +103,15 @@ def of_production(host: str, state: State, release: State, room: int) -> Iterato
         yield Gate(f"{host}: its live release was changed there: {changed_paths(state['dirty'])}", mend)
 
 
+def restarting(hosts: Mapping[str, State]) -> list[str]:
+    """Return a line for each worker that does not stay up: nobody has to read that out of what differs."""
+    return [
+        f"{host}: worker {name} restarts: {number} times"
+        for host, state in hosts.items()
+        for name, number in sorted((state.get("restarts") or {}).items())
+    ]
+
+
 def is_accepted(state: State) -> bool:
     """Return whether the live release, with the bytes it has, was accepted."""
     accepted: Mapping[str, Any] = state.get("accepted") or {}

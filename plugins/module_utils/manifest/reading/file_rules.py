@@ -25,7 +25,7 @@ ELSEWHERE = (
     "/etc/passwd", "/etc/passwd-", "/etc/group", "/etc/group-", "/etc/shadow", "/etc/shadow-", "/etc/gshadow",
     "/etc/gshadow-", "/etc/subuid-", "/etc/subgid-", "/etc/ssl/certs/*", "/etc/ld.so.cache", "/etc/mtab",
     "/etc/.pwd.lock", "/etc/.updated", "/etc/rc?.d/*", "/etc/{app}/env", "/etc/samestack/recorder.json",
-    "/etc/samestack/hardening.json",
+    "/etc/samestack/hardening.json", "/etc/samestack/machine.json",
     "/etc/systemd/system/*.wants/*", "/etc/systemd/system/*.requires/*", "/usr/local/lib/python3*/*",
     "/usr/local/lib/samestack/recorder/*", "/etc/alternatives/*.gz",
 )  # fmt: skip

@@ -6,8 +6,8 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from ...common.systemd import parse
 from ..reading.machine import MissingError
-from ..reading.processes import main_processes
 from ..section import Collector
 from .units import normal_name
 
@@ -33,7 +33,12 @@ SIZED = re.compile(
     r"net\.(core\.(optmem|[rw]mem|flow_limit)|netfilter\.nf_conntrack_(max|expect)|ipv6\.route\.max)|net\.nf_conntrack_max"
 )
 ROOM = re.compile(r"\s+")
-SIZED_LIMITS = ("processes", "pending signals", "locked memory")
+#: systemd's names of them
+LIMITS = (
+    "AS", "CORE", "CPU", "DATA", "FSIZE", "LOCKS", "MEMLOCK", "MSGQUEUE", "NICE", "NOFILE", "NPROC", "RSS", "RTPRIO",
+    "RTTIME", "SIGPENDING", "STACK",
+)  # fmt: skip
+SIZED_LIMITS = ("NPROC", "SIGPENDING", "MEMLOCK")
 DEFAULTS = "DefaultLimitNOFILE,DefaultLimitNPROC,DefaultLimitCORE,DefaultLimitMEMLOCK,DefaultLimitSTACK,DefaultTasksMax"
 PAGES = "/sys/kernel/mm/transparent_hugepage/enabled"
 
@@ -55,12 +60,6 @@ def values(top: str) -> Iterator[tuple[str, str]]:
                 continue
 
 
-def limits(text: str) -> dict[str, str]:
-    """Return {limit: soft and hard} of /proc/<pid>/limits."""
-    found = re.findall(r"^Max (.+?)\s{2,}(\S+)\s+(\S+)", text, re.MULTILINE)
-    return {name: f"{soft} {hard}" for name, soft, hard in found}
-
-
 def collect(host: Host, live: Live) -> Section:
     """Return the section."""
     section: Section = {}
@@ -79,16 +78,26 @@ def collect(host: Host, live: Live) -> Section:
             section[f"size:limit:{name}" if sized else f"limit:{name}"] = value
     except MissingError as missing:
         host.miss("kernel/limit", str(missing))
-    return section | processes(host, live)
+    return section | limits(host, live)
 
 
-def processes(host: Host, live: Live) -> Section:
-    """Return the limits of the application's processes; how many there may be follows from the machine's memory."""
+def limits(host: Host, live: Live) -> Section:
+    """Return the limits that the application's units have; how many processes there may be follows from the memory.
+
+    systemd is asked, not a process: one that ends again and again is there at one moment, and at another not.
+    """
+    app = host.config["app"]
     section: Section = {}
-    for unit, pid in main_processes(host).items():
-        name = normal_name(unit, host.config["app"], live.id)
-        for limit, value in limits(host.text(f"/proc/{pid}/limits")).items():
-            section[f"{'size:' if limit in SIZED_LIMITS else ''}limit:{name}:{limit}"] = value
+    names = ",".join(f"Limit{name},Limit{name}Soft" for name in LIMITS)
+    text = host.run("systemctl", "show", "--property", f"Id,{names}", "--", f"{app}-web@*", f"{app}-worker-*")
+    for unit in parse(text):
+        # One of the release before may still end what it has begun.
+        if "@another release." in normal_name(unit["Id"], app, live.id):
+            continue
+        for name in LIMITS:
+            if f"Limit{name}" in unit:
+                key = f"{'size:' if name in SIZED_LIMITS else ''}limit:{normal_name(unit['Id'], app, live.id)}:{name}"
+                section[key] = f"{unit.get(f'Limit{name}Soft', '')} {unit[f'Limit{name}']}".strip()
     return section
 
 

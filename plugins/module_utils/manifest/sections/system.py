@@ -48,7 +48,8 @@ def collect(host: Host) -> Section:
         "host name": platform.node(),
         "machine id": host.text("/etc/machine-id").strip(),
         "virtualization": host.ask("systemd-detect-virt")[1].strip(),
-        "processors": len(os.sched_getaffinity(0)),
+        # Of the first process: this one may have been given fewer, or pinned itself.
+        "processors": len(os.sched_getaffinity(1)),
         "memory MiB": memory_mb(host.text("/proc/meminfo")),
         "swap": sorted(line.split()[0] for line in host.text("/proc/swaps").splitlines()[1:]),
         "time zone": time_zone(host),

@@ -88,7 +88,9 @@ def collect(host: Host, live: Live) -> Section:
     own: dict[str, Mapping[str, str]] = {}
     for unit in shown:
         name = normal_name(unit["Id"], app, live.id)
-        if unit["LoadState"] in ("not-found", "masked") or PASSING.match(name):
+        # A worker of the release before may still end what it has begun.
+        ending = "@another release." in name and unit["ActiveState"] == "deactivating"
+        if unit["LoadState"] in ("not-found", "masked") or PASSING.match(name) or ending:
             continue
         if matters(name, app, stack, unit, files):
             section[f"active:{name}"] = activity(unit)

@@ -12,12 +12,15 @@ from ...common.files import read_json
 from ..application import environment_file_names
 from ..files import contents, retention
 from ..place import LIVE_CODE, Place
+from ..serving import units as release_units
 from ..serving.probe import Probe, is_well
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PROBE_SECONDS, PAUSE_SECONDS = 10, 1
+# A worker that has run for so long has got over what ended it.
+SETTLED_SECONDS = 120
 
 
 def state(params: Mapping[str, Any], run: ledger.Run) -> dict[str, Any]:
@@ -38,6 +41,7 @@ def state(params: Mapping[str, Any], run: ledger.Run) -> dict[str, Any]:
         "env_missing": missing_names(
             params["environment"] or (place.finished or {}).get("environment", {}), params["env_file"]
         ),
+        "restarts": restarts(params["app"]),
         "free": free(params["root"]),
         "kept": [name for name in retention.complete_releases(place) if name != LIVE_CODE],
         "good": ledger.good_releases(lines),
@@ -137,6 +141,18 @@ def unwell(params: Mapping[str, Any], seconds: int) -> str:
         if time.monotonic() > deadline:
             return f"{probe.address} does not answer as it should: {why}"
         time.sleep(PAUSE_SECONDS)
+
+
+def restarts(app: str) -> dict[str, int]:
+    """Return how often workers were started anew that do not stay up; {} where all do."""
+    found = release_units.properties(release_units.listed([f"{app}-worker-*@*"]))
+    begun = {unit: int(shown.get("ExecMainStartTimestampMonotonic") or 0) / 1e6 for unit, shown in found.items()}
+    return {
+        release_units.worker_name(unit): int(shown.get("NRestarts") or 0)
+        for unit, shown in found.items()
+        if int(shown.get("NRestarts") or 0)
+        and (shown["ActiveState"] != "active" or time.monotonic() - begun[unit] < SETTLED_SECONDS)
+    }
 
 
 def free(root: str) -> int:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 ORDER, SHORT = 210, "usr"
 RULES = """
-accounts/{user,group,sudo,key}:* | security_admins login | who may log in, and as whom Ansible works
+accounts/{user,group,sudo,key}:* | security_people login | who may log in, and as whom Ansible works
 accounts/sshd:kexalgorithms      | login               | Vagrant logs in by a library of its own
 accounts/password:*              | expected              | a password's hash is salted
 """

@@ -6,3 +6,4 @@ ORDER, SHORT = 90, "var"
 RULES = """
 environment/(not taken up yet) | never | what processes do not have yet
 """
+REPLACED = ("(not taken up yet)",)

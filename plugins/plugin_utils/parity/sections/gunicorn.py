@@ -8,3 +8,4 @@ gunicorn/not read yet | never                           | files that the server 
 gunicorn/workers      | web_processes processors        | one more than processors
 gunicorn/*            | app_live_path app_debug release | live code is read again
 """
+REPLACED = ("not read yet",)

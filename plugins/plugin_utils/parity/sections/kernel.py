@@ -16,6 +16,7 @@ kernel/size:*                  | changes               | worked out from memory 
 kernel/limit:*-{web@,worker-}* | deployed topology     | there is a release to run
 kernel/*                       | kernel virtualization | another kernel has other defaults
 """
+REPLACED = ("*limit:*-{web@,worker-}*",)
 
 
 def remedy(case: Case) -> str:

@@ -14,6 +14,7 @@ units/not read yet:*           | never                           | what systemd 
 units/*-{web@,worker-,timer-}* | deployed topology app_live_path | there is a release to run
 units/*certbot*                | web_tls                         | renews what comes from ACME
 """
+REPLACED = ("*-{web@,worker-}*",)
 
 
 def remedy(case: Case) -> str:
