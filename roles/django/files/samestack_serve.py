@@ -144,11 +144,10 @@ def served() -> Callable[..., Any]:
     application = getattr(importlib.import_module(module), name or "application")
     # Beside this file on the machine
     visitor = importlib.import_module("samestack_visitor")
+    seconds = float(os.environ["SAMESTACK_REQUEST_TIMEOUT"])
     if os.environ.get("SAMESTACK_INTERFACE") == "asgi":
-        wrap, told = Limited, visitor.told_asgi
-    else:
-        wrap, told = Watched, visitor.told_wsgi
-    return wrap(told(application), float(os.environ["SAMESTACK_REQUEST_TIMEOUT"]))
+        return Limited(visitor.told_asgi(application), seconds)
+    return Watched(visitor.told_wsgi(application), seconds)
 
 
 if "SAMESTACK_APPLICATION" in os.environ:
