@@ -127,9 +127,7 @@ def test_env_file_is_roots_and_gives_back_what_was_put_in(hosts: list[Expected])
         assert (entry["owner"], entry["mode"]) == ("root", "0640")
         found = environment(rendered.text(path))
         wanted = {**rendered.value("django_env"), **rendered.value("django_secret_env")}
-        assert found == {
-            name: str(item).lower() if isinstance(item, bool) else str(item) for name, item in wanted.items()
-        }
+        assert found == {name: str(item) for name, item in wanted.items()}
 
 
 def test_secret_files_are_shown_to_every_process_and_are_in_no_other_file(hosts: list[Expected]) -> None:
@@ -250,9 +248,10 @@ def test_the_application_reaches_its_services_and_what_is_named(render: Render) 
     (alone,) = render("debian-13", "release")
     path = "/etc/nftables.d/noticeboard.nft"
     accepted = re.compile(r"^ +(ip6? daddr \S+ (?:tcp dport \d+ )?)accept$", re.MULTILINE)
-    assert accepted.findall(alone.text(path)) == []
+    own = "ip daddr 127.0.0.1 tcp dport 6379 "
+    assert accepted.findall(alone.text(path)) == [own]
     (named,) = render("debian-13", "what the application reaches")
-    assert accepted.findall(named.text(path)) == ["ip daddr 127.0.0.1 tcp dport 25 ", "ip6 daddr 2001:db8::/64 "]
+    assert accepted.findall(named.text(path)) == ["ip daddr 127.0.0.1 tcp dport 25 ", "ip6 daddr 2001:db8::/64 ", own]
     web, _database = render("debian-13", "two machines")
     assert accepted.findall(web.text(path)) == [f"ip daddr 10.0.3.32 tcp dport {port} " for port in (5432, 6379)]
 
@@ -394,11 +393,18 @@ def server_blocks(rendered: Expected) -> list[str]:
     return re.split(r"^server \{", rendered.text("/etc/nginx/conf.d/samestack.conf"), flags=re.MULTILINE)
 
 
-def test_one_machine_uses_sockets_only(render: Render) -> None:
+def test_one_machine_is_reached_from_itself_only(render: Render) -> None:
     (rendered,) = render("debian-13", "release")
     variables = environment(rendered.text("/etc/noticeboard/env"))
     assert "@/" in variables["DATABASE_URL"]
-    assert re.match(r"unix://noticeboard:[^@]+@/run/redis/", variables["REDIS_URL"])
+    assert re.fullmatch(r"redis://noticeboard:[^@]+@127\.0\.0\.1:6379", variables["REDIS_URL"])
+    redis = rendered.text("/etc/redis/redis.conf")
+    assert re.search(r"^bind 127\.0\.0\.1$", redis, re.MULTILINE)
+    assert "tls-port" not in redis
+    # Whoever comes with the password alone is nobody else: the same rights, no more.
+    users = dict(re.findall(r"^user (\S+) (.*)$", rendered.text("/etc/redis/users.acl"), re.MULTILINE))
+    assert users["default"] == users["noticeboard"]
+    assert "nopass" not in str(users)
     assert "listen_addresses = ''" in rendered.text("/etc/postgresql/17/main/conf.d/samestack.conf")
 
 
@@ -436,7 +442,7 @@ def test_development_shows_live_code_and_releases_do_not(render: Render) -> None
     path = "/etc/noticeboard/gunicorn.conf.py"
     assert "reload = True" in live.text(path)
     assert "reload" not in release.text(path)
-    for rendered, debug in ((live, "true"), (release, "false")):
+    for rendered, debug in ((live, "True"), (release, "False")):
         assert f'DEBUG="{debug}"' in rendered.text("/etc/noticeboard/env")
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from plugins.filter import firewall, host_files, paths, postgresql, releases, sizes, stack, systemd
+from plugins.filter import firewall, host_files, paths, postgresql, releases, sizes, stack, systemd, urls
 
-SUBJECTS = (firewall, host_files, paths, postgresql, releases, sizes, stack, systemd)
+SUBJECTS = (firewall, host_files, paths, postgresql, releases, sizes, stack, systemd, urls)
 FILTERS = {name: function for subject in SUBJECTS for name, function in subject.FilterModule().filters().items()}
 AWKWARD = [
     "plain",
@@ -94,7 +94,7 @@ def test_environment_values_come_back_as_they_were(text: str) -> None:
 
 
 def test_environment_values_that_are_no_text() -> None:
-    assert apply("systemd_environment", {"A": True, "B": False, "C": 7}) == 'A="true"\nB="false"\nC="7"\n'
+    assert apply("systemd_environment", {"A": True, "B": False, "C": 7}) == 'A="True"\nB="False"\nC="7"\n'
 
 
 @pytest.mark.parametrize("text", AWKWARD[:6])

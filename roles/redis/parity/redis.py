@@ -16,7 +16,7 @@ redis/{bind,port,tls-*,users,requirepass} | topology machine_address       | oth
 sockets/tcp *:6379                        | topology machine_address       | other machines use Redis
 """
 #: The decisions behind its variable of the application, and behind its files
-ENVIRONMENT = {"REDIS_URL": "topology"}
+ENVIRONMENT = dict.fromkeys(("REDIS_URL", "CACHE_URL", "CELERY_BROKER_URL", "RQ_REDIS_URL"), "topology")
 FILES = {"/etc/redis/*": "topology machine_address"}
 
 
