@@ -167,7 +167,7 @@ def test_the_build_has_no_secret_and_stand_ins_for_what_the_settings_insist_on(t
     assert values["DATABASE_URL"] == "postgresql:///build"
     assert "*CACHE_URL" not in values
     assert "CACHE_URL" not in values
-    assert (values["NODE_ENV"], values["FLAG"]) == ("production", "true")
+    assert (values["NODE_ENV"], values["FLAG"]) == ("production", "True")
     folder = f"{tmp_path}/releases/0a1b2c3d4e5f"
     assert values["STATIC_ROOT"] == f"{folder}/static"
     assert values["PYTHONPATH"] == f"/overlay:{folder}/app:{folder}/source/src"

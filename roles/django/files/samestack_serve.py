@@ -1,4 +1,4 @@
-"""Entry point of every web server: the application's own, and a watch over how long it takes to begin an answer.
+"""Entry point of every web server: the application's own, which learns who asks (samestack_visitor), under a watch.
 
 Nginx cannot tell an answer that is long in coming from one that has begun and is silent, such as a stream of events. So
 it waits for both, and what takes too long to begin (web_request_timeout) is ended here, the same with every server.
@@ -142,8 +142,13 @@ def served() -> Callable[..., Any]:
     module, _, name = os.environ["SAMESTACK_APPLICATION"].partition(":")
     # By its name, as the server would
     application = getattr(importlib.import_module(module), name or "application")
-    wrap = Limited if os.environ.get("SAMESTACK_INTERFACE") == "asgi" else Watched
-    return wrap(application, float(os.environ["SAMESTACK_REQUEST_TIMEOUT"]))
+    # Beside this file on the machine
+    visitor = importlib.import_module("samestack_visitor")
+    if os.environ.get("SAMESTACK_INTERFACE") == "asgi":
+        wrap, told = Limited, visitor.told_asgi
+    else:
+        wrap, told = Watched, visitor.told_wsgi
+    return wrap(told(application), float(os.environ["SAMESTACK_REQUEST_TIMEOUT"]))
 
 
 if "SAMESTACK_APPLICATION" in os.environ:
