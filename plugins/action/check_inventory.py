@@ -8,6 +8,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
 from ..plugin_utils.errors import Problem
+from ..plugin_utils.inventory import app_environment
 from ..plugin_utils.inventory import environment as in_hand
 from ..plugin_utils.inventory.connections import connection_problems, word_problems
 from ..plugin_utils.inventory.database_connections import connection_count_problems
@@ -16,7 +17,7 @@ from ..plugin_utils.inventory.host_values import value_advice, value_problems
 from ..plugin_utils.inventory.names import name_problems
 from ..plugin_utils.inventory.own_files import project_file_problems
 from ..plugin_utils.inventory.topology import address_problems, topology_problems
-from ..plugin_utils.inventory.view import DECISIONS, THE_DEFAULT, Inventory, plain
+from ..plugin_utils.inventory.view import DECISIONS, THE_DEFAULT, HostValues, Inventory, plain
 from ..plugin_utils.project_root import ENGINE
 from ..plugin_utils.secrets.vault import secret_problems
 from ..plugin_utils.stack.lock import FILE as STACK_LOCK
@@ -54,15 +55,19 @@ def all_problems(
         return
     inventory = Inventory(folder, ROLES, task_vars, extra)
     yield from name_problems(inventory)
+    misread = list(app_environment.misread(inventory.settings))
+    yield from misread
+    said = {problem.variable for problem in misread}
     yield from read_lock(inventory.root / STACK_LOCK)[1]
     hosts = [host for host in inventory.hosts if inventory.environment(host)]
-    for host in hosts:
-        host_vars = task_vars["hostvars"][host]
+    seen = {host: HostValues(task_vars["hostvars"], host, loader) for host in hosts}
+    for host, host_vars in seen.items():
         words = list(word_problems(inventory, host, host_vars))
         yield from words
         for problem in value_problems(inventory, host, host_vars):
             # By default it is what is wrong already.
-            if not (words and problem.variable == "machine_address" and problem.place == THE_DEFAULT):
+            known = words and problem.variable == "machine_address" and problem.place == THE_DEFAULT
+            if not known and problem.variable not in said:
                 yield problem
         if advice is not None:
             advice += value_advice(inventory, host, host_vars)
@@ -70,10 +75,10 @@ def all_problems(
         yield from address_problems(inventory, host, host_vars)
     first = {inventory.environment(host): host for host in reversed(hosts)}
     for environment, host in sorted(first.items()):
-        yield from topology_problems(inventory, environment, task_vars["hostvars"][host])
+        yield from topology_problems(inventory, environment, seen[host])
         yield from connection_count_problems(inventory, host, task_vars["hostvars"])
     for host in list(first.values())[:1]:
-        processes = (plain(task_vars["hostvars"][host].get(name)) for name in ("app_workers", "app_timers"))
+        processes = (plain(seen[host].get(name)) for name in ("app_workers", "app_timers"))
         names = [list(found) if isinstance(found, dict) else [] for found in processes]
         yield from project_file_problems(inventory.root, *names)
     local = {inventory.environment(host): in_hand.is_local(host, inventory.groups) for host in hosts}

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 VAULT_HEADER = "$ANSIBLE_VAULT"
 #: Kinds of settings that do not stand in the user's files: defaults of decisions, and what roles make of decisions
 OURS = ("default", "wiring")
+STRING = "tag:yaml.org,2002:str"
 SUFFIXES = {".yml", ".yaml", ".json", ""}
 
 
@@ -44,6 +45,15 @@ class FileError(ValueError):
 
 
 @dataclass(frozen=True)
+class Scalar:
+    """A text without quotes, as it was written, and what YAML takes it for: a tag such as `tag:yaml.org,2002:int`."""
+
+    text: str
+    tag: str
+    is_key: bool
+
+
+@dataclass(frozen=True)
 class Setting:
     """One variable, where somebody set it."""
 
@@ -58,6 +68,8 @@ class Setting:
     inline: bool = False
     # Lines of what is inside the value, by path of keys and indexes; values are the last that was written
     lines: dict[KeyPath, int] = field(default_factory=dict, compare=False, repr=False)
+    # What is no text to YAML, by the same paths; a name that is none counts before its value
+    scalars: dict[KeyPath, Scalar] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def everywhere(self) -> bool:
@@ -88,23 +100,45 @@ def _lines(node: yaml.Node, prefix: KeyPath = ()) -> Iterator[tuple[KeyPath, int
             yield from _lines(value, (*prefix, index))
 
 
+def _scalars(node: yaml.Node, path: KeyPath = ()) -> dict[KeyPath, Scalar]:
+    """Return what stands without quotes and is no text to YAML."""
+    found: dict[KeyPath, Scalar] = {}
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                found |= _scalars(value, (*path, key.value))
+                if not key.style and key.tag != STRING:
+                    found[*path, key.value] = Scalar(key.value, key.tag, is_key=True)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            found |= _scalars(value, (*path, index))
+    elif isinstance(node, yaml.ScalarNode) and not node.style and node.tag != STRING:
+        found[path] = Scalar(node.value, node.tag, is_key=False)
+    return found
+
+
 def read_mapping(path: Path, label: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
     """Return the mapping in a YAML file, and the line of everything in it; a vault-encrypted file is empty.
 
     `label` names the file in errors. Raises FileError where it is no YAML, no mapping, or says a thing twice.
     """
+    return read_file(path, label)[:2]
+
+
+def read_file(path: Path, label: str) -> tuple[dict[str, Any], dict[KeyPath, int], dict[KeyPath, Scalar]]:
+    """Return what `read_mapping` does, and what stands without quotes in the file and is no text to YAML."""
     text = path.read_text(encoding="utf-8")
     if text.startswith(VAULT_HEADER):
-        return {}, {}
+        return {}, {}, {}
     loader = _Loader(text)
     try:
         node = loader.get_single_node()
         if node is None or node.tag == "tag:yaml.org,2002:null":
-            return {}, {}
+            return {}, {}, {}
         if not isinstance(node, yaml.MappingNode):
             raise FileError(f"{label}:1", "holds no variables (lines of `name: value`)")
         _refuse_doubles(node, label)
-        return loader.construct_document(node), dict(_lines(node))
+        return loader.construct_document(node), dict(_lines(node)), _scalars(node)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise FileError(f"{label}:{line}", f"is no YAML: {error.problem}") from error
@@ -134,6 +168,7 @@ class _Source:
 
     values: dict[str, Any]
     lines: dict[KeyPath, int]
+    scalars: dict[KeyPath, Scalar]
     label: str
 
     def settings(self, at: KeyPath, kind: str, owner: str, *, inline: bool) -> Iterator[Setting]:
@@ -144,7 +179,8 @@ class _Source:
         for name, value in values.items() if isinstance(values, dict) else ():
             start = (*at, name)
             inner = {path[len(start) :]: line for path, line in self.lines.items() if path[: len(start)] == start}
-            yield Setting(str(name), value, self.label, self.lines.get(start, 1), kind, owner, inline, inner)
+            plain = {path[len(start) :]: one for path, one in self.scalars.items() if path[: len(start)] == start}
+            yield Setting(str(name), value, self.label, self.lines.get(start, 1), kind, owner, inline, inner, plain)
 
     def groups(self, name: str, group: object, at: KeyPath) -> Iterator[Setting]:
         """Yield the variables of one group of an inventory file, of its hosts, and of the groups inside it."""
@@ -178,7 +214,7 @@ def read_settings(folder: Path, root: Path) -> tuple[list[Setting], list[FileErr
     errors: list[FileError] = []
     for path, kind, owner in variable_files(folder):
         try:
-            settings += _Source(*read_mapping(path, label(path, root)), label(path, root)).settings(
+            settings += _Source(*read_file(path, label(path, root)), label(path, root)).settings(
                 (), kind, owner, inline=False
             )
         except FileError as error:
@@ -187,7 +223,7 @@ def read_settings(folder: Path, root: Path) -> tuple[list[Setting], list[FileErr
         if any(re.search(pattern, path.name) for pattern in constants.INVENTORY_IGNORE_PATTERNS):
             continue
         try:
-            source = _Source(*read_mapping(path, label(path, root)), label(path, root))
+            source = _Source(*read_file(path, label(path, root)), label(path, root))
             for name, group in source.values.items():
                 settings += source.groups(str(name), group, (name,))
         except FileError as error:
@@ -201,7 +237,7 @@ def own_settings() -> list[Setting]:
     for kind, files in (("default", default_files()), ("wiring", wiring_files())):
         for path in files:
             name = label(path, ENGINE)
-            settings += _Source(*read_mapping(path, name), name).settings((), kind, "all", inline=False)
+            settings += _Source(*read_file(path, name), name).settings((), kind, "all", inline=False)
     return settings
 
 

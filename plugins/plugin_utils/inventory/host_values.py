@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ansible.errors import AnsibleError
 
 from ..errors import Problem
-from . import certificates, laws, notices
+from . import app_environment, certificates, laws, notices
 from . import environment as in_hand
 from .values import check_values
 from .view import plain
@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .files import KeyPath
-    from .view import HostVars, Inventory
+    from .view import HostValues, HostVars, Inventory
+
+# What only a later step of a run knows: secrets, and what a host says of itself
+LATER = re.compile(r"'(vault_\w+|ansible_facts)\b[^']*' is undefined")
 
 
-def value_problems(inventory: Inventory, host: str, host_vars: HostVars) -> Iterator[Problem]:
+def value_problems(inventory: Inventory, host: str, host_vars: HostValues) -> Iterator[Problem]:
     """Yield what is wrong with the values that one host sees, causes without their consequences."""
     problems = list(all_value_problems(inventory, host, host_vars))
     wrong = {re.split(r"[.\[]", problem.variable)[0] for problem in problems}
@@ -32,33 +35,52 @@ def value_problems(inventory: Inventory, host: str, host_vars: HostVars) -> Iter
             yield problem
 
 
-def all_value_problems(inventory: Inventory, host: str, host_vars: HostVars) -> Iterator[Problem]:
-    """Yield what is wrong with the values that one host sees."""
-    values: dict[str, Any] = {}
-    for name in inventory.decisions:
-        if name not in host_vars:
-            continue
+class Reader:
+    """Resolves one host's variables part by part, so that a part that cannot be resolved hides no other."""
+
+    def __init__(self, host_vars: HostValues, place: laws.Place) -> None:
+        """Take the variables, and who knows where they were written."""
+        self.host_vars, self.place = host_vars, place
+        self.problems: list[Problem] = []
+
+    def read(self, name: str) -> object:
+        """Return a variable's value; what only a later step knows stays a template."""
+        return self._part(name, self.host_vars.written(name), ())
+
+    def _part(self, name: str, value: object, path: KeyPath) -> object:
+        if isinstance(value, dict):
+            return {str(key): self._part(name, item, (*path, str(key))) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._part(name, item, (*path, index)) for index, item in enumerate(value)]
         try:
-            values[name] = plain(host_vars[name])
+            return plain(self.host_vars.resolved(value))
         except AnsibleError as error:
-            setting = inventory.written(name, host)
-            raw = setting.value if setting else None
-            if "vault_" in str(raw):
-                # Secrets are loaded after this check; what stands around them is checked now.
-                values[name] = raw
-                continue
+            if LATER.search(str(error)) or "ansible_facts" in str(value):
+                return value
+            variable = laws.dotted(name, path)
             what = f"its template cannot be resolved: {one_line(error)}"
-            yield Problem(name, inventory.place(name, (), host), what, "Correct the template", laws.show(name, raw))
-            values[name] = "{{ }}"
+            shown = laws.show(variable, value)
+            self.problems.append(Problem(variable, self.place(name, path), what, "Correct the template", shown))
+            return "{{ }}"
+
+
+def all_value_problems(inventory: Inventory, host: str, host_vars: HostValues) -> Iterator[Problem]:
+    """Yield what is wrong with the values that one host sees."""
 
     def place(name: str, path: KeyPath) -> str:
         return inventory.place(name, path, host)
+
+    reader = Reader(host_vars, place)
+    values: dict[str, Any] = {name: reader.read(name) for name in inventory.decisions if name in host_vars}
+    yield from reader.problems
 
     def home(name: str) -> str:
         return inventory.home(name, host)
 
     yield from check_values(values, inventory.decisions, place, home, inventory.root)
     yield from laws.borrowed_accounts(values, place)
+    yield from app_environment.name_problems(values, place)
+    yield from app_environment.database_problems(values, lambda: str(reader.read("database_url")), place)
     yield from notices.url_problems(values.get(notices.NAME), place)
     yield from certificates.certificate_problems(values, place, inventory.root)
     if not in_hand.is_local(host, inventory.groups):

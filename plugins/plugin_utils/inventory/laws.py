@@ -57,7 +57,7 @@ def unknown_names(
 ) -> Iterator[Problem]:
     """Yield the variables with one of our prefixes that nothing reads, and those that nearly have a known name."""
     readers = [*settings, *used_elsewhere]
-    used = {word for setting in readers for word in re.findall(r"\w+", json.dumps(setting.value, default=str))}
+    used = {word for setting in readers for word in re.findall(r"\w+", str(setting.value))}
     for setting in settings:
         name = setting.name
         if name in known or name.startswith(FREE):

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 FILES: dict[str, Callable[[Path], bool]] = {"file": Path.is_file, "folder": Path.is_dir}
 #: A format of texts that a shell reads as a script
 SEVERAL_LINES = "lines"
+#: A format of names whose values are texts in the environment of a process
+ENVIRONMENT = "env_name"
+TEXT_ADVICE = 'Write a text, in quotes; where there are several, join them: "{{ app_domains | join(",") }}"'
 LINE_ADVICE = "Write it in one line; where YAML folds it over several, begin with >- in place of > or |"
 LINES_ADVICE = "Write text without control characters"
 FILE_ADVICE = "Write an absolute path, or one that is relative to the project"
@@ -147,7 +150,7 @@ class ValueCheck:
         if not isinstance(value, str):
             return None
         # A variable of an environment may be a key or a certificate.
-        several = format_of(spec) == SEVERAL_LINES or format_of(spec, "Name format") == "env_name"
+        several = format_of(spec) == SEVERAL_LINES or format_of(spec, "Name format") == ENVIRONMENT
         try:
             check_lines(value, "\n\t" if several else "\t")
         except ValueError as error:
@@ -179,6 +182,10 @@ class ValueCheck:
                     self._format_problem(key, form, (*path, key)) if form else None
                 ):
                     yield wrong
+                elif form == ENVIRONMENT and not isinstance(item, str | int | float):
+                    what = "nothing" if item is None else "a list" if isinstance(item, list) else "no text"
+                    yield self.problem((*path, key), f"this is {what}", TEXT_ADVICE, item)
+                    continue
                 yield from self.check(item, any_name, (*path, key))
             return
         meant = set()

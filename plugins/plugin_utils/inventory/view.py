@@ -5,8 +5,11 @@ Runs on the control node.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from ansible.template import Templar
 
 from . import environment as in_hand
 from .environment import MARK
@@ -14,7 +17,10 @@ from .files import Setting, label, own_settings, read_mapping, read_settings
 from .notices import RETIRED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
+
+    from ansible.parsing.dataloader import DataLoader
+    from ansible.vars.hostvars import HostVars as AllHosts
 
     from .files import KeyPath
 
@@ -29,6 +35,42 @@ RANKS = {
     ("host", True): 7, ("host", False): 8,
 }  # fmt: skip
 THE_DEFAULT = "the default"
+
+
+class HostValues(Mapping[str, Any]):
+    """One host's variables as its tasks see them: a template may ask about other hosts, too.
+
+    Ansible's own view of a host (`hostvars[host]`) does not know the others.
+    """
+
+    def __init__(self, hosts: AllHosts, host: str, loader: DataLoader) -> None:
+        """Take the variables of all hosts, and the name of one."""
+        self._variables: dict[str, Any] = {**hosts.raw_get(host), "hostvars": hosts}
+        self._templar = Templar(loader, variables=self._variables)
+
+    def written(self, name: str) -> Any:
+        """Return a variable as it was written."""
+        return self._variables[name]
+
+    def resolved(self, value: Any) -> Any:
+        """Return a value with its templates resolved; raises AnsibleError."""
+        return self._templar.template(value)
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a variable, resolved; raises KeyError, AnsibleError."""
+        return self.resolved(self._variables[name])
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether there is such a variable, whatever its value is."""
+        return name in self._variables
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names of the variables."""
+        return iter(self._variables)
+
+    def __len__(self) -> int:
+        """Return how many variables there are."""
+        return len(self._variables)
 
 
 class Inventory:
