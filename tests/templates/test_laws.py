@@ -250,9 +250,10 @@ def test_the_application_reaches_its_services_and_what_is_named(render: Render) 
     (alone,) = render("debian-13", "release")
     path = "/etc/nftables.d/noticeboard.nft"
     accepted = re.compile(r"^ +(ip6? daddr \S+ (?:tcp dport \d+ )?)accept$", re.MULTILINE)
-    assert accepted.findall(alone.text(path)) == []
+    own = "ip daddr 127.0.0.1 tcp dport 6379 "
+    assert accepted.findall(alone.text(path)) == [own]
     (named,) = render("debian-13", "what the application reaches")
-    assert accepted.findall(named.text(path)) == ["ip daddr 127.0.0.1 tcp dport 25 ", "ip6 daddr 2001:db8::/64 "]
+    assert accepted.findall(named.text(path)) == ["ip daddr 127.0.0.1 tcp dport 25 ", "ip6 daddr 2001:db8::/64 ", own]
     web, _database = render("debian-13", "two machines")
     assert accepted.findall(web.text(path)) == [f"ip daddr 10.0.3.32 tcp dport {port} " for port in (5432, 6379)]
 

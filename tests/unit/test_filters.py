@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from plugins.filter import firewall, host_files, paths, postgresql, releases, sizes, stack, systemd
+from plugins.filter import firewall, host_files, paths, postgresql, releases, sizes, stack, systemd, urls
 
-SUBJECTS = (firewall, host_files, paths, postgresql, releases, sizes, stack, systemd)
+SUBJECTS = (firewall, host_files, paths, postgresql, releases, sizes, stack, systemd, urls)
 FILTERS = {name: function for subject in SUBJECTS for name, function in subject.FilterModule().filters().items()}
 AWKWARD = [
     "plain",
