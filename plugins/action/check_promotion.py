@@ -14,7 +14,7 @@ from ..plugin_utils.parity.store import read_of_host
 from ..plugin_utils.project.repository import commits_between, mirror_of
 from ..plugin_utils.project_root import project_root
 from ..plugin_utils.release.answers import STATE, checked
-from ..plugin_utils.release.gates import Gate, unmet
+from ..plugin_utils.release.gates import Gate, not_set, unmet
 from ..plugin_utils.release.run import current_run
 
 REFUSED = "Staging's release does not go to production"
@@ -71,6 +71,7 @@ class ActionModule(ActionBase):
             "commits": commits,
         }
         say = [*(f"Not met: {gate}" for gate in not_met), *(ways(verdict) if not_met else [])]
+        say += not_set(staging, production)
         say += [f"Accepted: {difference.name} ({difference.kind})" for difference in verdict.accepted]
         if verdict.accepted:
             # The ledger's line of this run keeps it.

@@ -25,9 +25,21 @@ def service_hosts(
     }
 
 
+def stand_ins(services: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Return what stands in, while a release is built, for what services tell the application; `*` begins an ending.
+
+    Settings may insist on a service that is not wanted: what stands in for that is known, and set only where they do.
+    """
+    found: dict[str, str] = {}
+    for service in services.values():
+        for name, value in service.get("stand_ins", {}).items():
+            found[name if service["wanted"] else f"*{name.removeprefix('*')}"] = value
+    return found
+
+
 class FilterModule:
     """The filters, by the names that templates use."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
-        return {"service_hosts": service_hosts}
+        return {"service_hosts": service_hosts, "stand_ins": stand_ins}

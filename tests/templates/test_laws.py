@@ -127,9 +127,7 @@ def test_env_file_is_roots_and_gives_back_what_was_put_in(hosts: list[Expected])
         assert (entry["owner"], entry["mode"]) == ("root", "0640")
         found = environment(rendered.text(path))
         wanted = {**rendered.value("django_env"), **rendered.value("django_secret_env")}
-        assert found == {
-            name: str(item).lower() if isinstance(item, bool) else str(item) for name, item in wanted.items()
-        }
+        assert found == {name: str(item) for name, item in wanted.items()}
 
 
 def test_secret_files_are_shown_to_every_process_and_are_in_no_other_file(hosts: list[Expected]) -> None:
@@ -440,7 +438,7 @@ def test_development_shows_live_code_and_releases_do_not(render: Render) -> None
     path = "/etc/noticeboard/gunicorn.conf.py"
     assert "reload = True" in live.text(path)
     assert "reload" not in release.text(path)
-    for rendered, debug in ((live, "true"), (release, "false")):
+    for rendered, debug in ((live, "True"), (release, "False")):
         assert f'DEBUG="{debug}"' in rendered.text("/etc/noticeboard/env")
 
 

@@ -94,7 +94,7 @@ def test_environment_values_come_back_as_they_were(text: str) -> None:
 
 
 def test_environment_values_that_are_no_text() -> None:
-    assert apply("systemd_environment", {"A": True, "B": False, "C": 7}) == 'A="true"\nB="false"\nC="7"\n'
+    assert apply("systemd_environment", {"A": True, "B": False, "C": 7}) == 'A="True"\nB="False"\nC="7"\n'
 
 
 @pytest.mark.parametrize("text", AWKWARD[:6])

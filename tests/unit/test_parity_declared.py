@@ -27,7 +27,7 @@ def test_no_secret_is_in_it() -> None:
 def test_the_environment_is_what_the_roles_write() -> None:
     found = {"environment": {"NAME": "hmac:2", "DEBUG": "true"}}
     wanted = intended_environment(ENVIRONMENT, found, KEY)
-    assert wanted["environment/DEBUG"] == {"value": "false", "variable": "app_debug"}
+    assert wanted["environment/DEBUG"] == {"value": "False", "variable": "app_debug"}
     assert wanted["environment/SECRET_KEY"]["value"] == keyed(KEY, "very secret")
     # What the host does not show is told apart by its digest, too.
     assert wanted["environment/NAME"]["value"] == keyed(KEY, "x")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from plugins.plugin_utils.errors import DecisionError
-from plugins.plugin_utils.project.code import environment_names
 from plugins.plugin_utils.project.detect import Given, detect
 from plugins.plugin_utils.project.packages import additions, python_problem
 
@@ -324,33 +323,6 @@ def test_python_specifiers() -> None:
     assert python_problem(">=3.10,<3.13", "3.13.5") == "the project wants Python >=3.10,<3.13, the host has 3.13.5"
     assert python_problem(">=3.10", "3.14.0rc1") == ""
     assert python_problem("whatever", "3.13.5") == ""
-
-
-def test_environment_names(tmp_path: Path) -> None:
-    file = tmp_path / "settings.py"
-    file.write_text(
-        """
-import os, environ, dj_database_url
-from decouple import config
-env = environ.Env(DEBUG=(bool, False), NEEDED=bool)
-A = os.environ["A_KEY"]
-B = os.environ.get("B_KEY")
-C = os.getenv("C_KEY", "x")
-D = env("D_KEY")
-E = env.bool("E_KEY", default=True)
-F = env.db()
-G = config("G_KEY", default=1)
-H = config("H_KEY")
-I = dj_database_url.config(env="I_URL")
-J = env("DEBUG")
-os.environ.setdefault("NOT_READ", "1")
-os.environ["NOT_READ_EITHER"] = "1"
-"""
-    )
-    assert environment_names([file]) == {
-        "A_KEY": True, "B_KEY": False, "C_KEY": False, "D_KEY": True, "E_KEY": False, "DATABASE_URL": True,
-        "G_KEY": False, "H_KEY": True, "I_URL": False, "DEBUG": False,
-    }  # fmt: skip
 
 
 def test_settings_imported_from_elsewhere_are_read_too(tmp_path: Path) -> None:

@@ -127,14 +127,25 @@ def test_a_journal_is_read_for_what_it_tells() -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "  File \"<frozen os>\", line 679, in __getitem__\nKeyError: 'DJANGO_KEY'",
+        '  File "/usr/lib/python3.10/os.py", line 680, in __getitem__\n    raise KeyError(key) from None\n'
         "KeyError: 'DJANGO_KEY'",
+        "  mysite/settings.py:3: KEY = os.environ['DJANGO_KEY']\nKeyError: 'DJANGO_KEY'",
         "django.core.exceptions.ImproperlyConfigured: Set the DJANGO_KEY environment variable",
         "decouple.UndefinedValueError: DJANGO_KEY not found. Declare it as envvar or define a default value.",
         'environs.exceptions.EnvError: Environment variable "DJANGO_KEY" not set',
+        'environs.exceptions.EnvNotSetError: Environment variable "DJANGO_KEY" not set',
+        "ValueError: Value 'KEY' is required to be set as the environment variable 'DJANGO_KEY'",
+        "KeyError: \"Config 'DJANGO_KEY' is missing, and has no default.\"",
+        "pydantic_core._pydantic_core.ValidationError: 1 validation error for Settings\ndjango_key\n  Field required [",
     ],
 )
 def test_missing_variables_are_recognised(text: str) -> None:
     assert missing_name(text) == "DJANGO_KEY"
+
+
+def test_another_dictionarys_key_is_no_variable() -> None:
+    assert missing_name("  mysite/views.py:3: x = CACHES['SLOW']\nKeyError: 'SLOW'") == ""
 
 
 #: As services say it
@@ -356,7 +367,7 @@ def test_advice_names_what_the_environment_lacks(tmp_path: Path) -> None:
     Path(place.path("release.json")).write_text(json.dumps(required))
     account = {**ACCOUNT, "env_file": str(env)}
     assert environment_file_names(str(env)) == {"SECRET_KEY", "API_KEY"}
-    advice = check.advice(place, account, "KeyError: 'PAY_KEY'")
+    advice = check.advice(place, account, "  settings.py:3: os.environ['PAY_KEY']\nKeyError: 'PAY_KEY'")
     assert advice.startswith("Set PAY_KEY, MAIL_KEY in app_env or app_secret_env (in ")
     assert "database" in check.advice(place, account, "OperationalError: no")
     assert "was not touched" in check.advice(place, account, "SyntaxError: invalid syntax")

@@ -28,6 +28,15 @@ ROUTINE = re.compile(
 # Frames that are not the application's: packages, Python itself, our own wrapper
 FOREIGN = ("/site-packages/", "/lib/python3", "/venv/bin/", "<frozen", "<stdin>", "<string>", "/samestack/python/")
 OWN_FRAMES = 3
+#: What is said of a variable that is not set, by os.environ (in its own frame, or in a line that asks it: other
+#: dictionaries lack keys in capitals, too), django-environ, decouple, environs and others of their kind
+MISSING = (
+    r"(?:, in __getitem__|environ\b.*)\n(?:.*\n){0,3}?KeyError: '([A-Za-z_]\w*)'",
+    r"Set the ([A-Za-z_]\w*) environment variable",
+    r"UndefinedValueError: ([A-Za-z_]\w*) not found",
+    r"(?:[Ee]nvironment variable|Configuration|Config) [\"']([A-Za-z_]\w*)[\"'] (?:is )?(?:not set|not found|missing)",
+    r"set as the environment variable '([A-Za-z_]\w*)'",
+)
 NOTHING_WRITTEN = "It wrote nothing about it to its journal."
 
 
@@ -137,16 +146,12 @@ def journal_excerpt(output: str, prefix: str = "") -> str:
 
 def missing_name(text: str) -> str:
     """Return the environment variable that an exception says is missing, "" when it names none."""
-    for pattern in (
-        r"KeyError: '([A-Z][A-Z0-9_]+)'",
-        r"Set the ([A-Z][A-Z0-9_]+) environment variable",
-        r"UndefinedValueError: ([A-Z][A-Z0-9_]+) not found",
-        r'EnvError: Environment variable "([A-Z][A-Z0-9_]+)" not set',
-    ):
+    for pattern in MISSING:
         found = re.search(pattern, text)
         if found:
             return found[1]
-    return ""
+    found = re.search(r"validation errors? for \w+\n(\w+)\n +Field required", text)
+    return found[1].upper() if found else ""
 
 
 def few(names: Sequence[str], most: int = 8) -> str:

@@ -43,6 +43,8 @@ class Builder:
         self.venv = self.place.path("venv") if self.live_path else os.path.join(self.place.venvs, vid)
         # What the application's own Python found: the migrations
         self.found: dict[str, Any] = {}
+        # Variables that a step turned out to insist on
+        self.demanded: list[str] = []
         self.steps = Steps()
         self.said: list[str] = []
         # A build begins with `min_free` at least.
@@ -190,6 +192,20 @@ class Builder:
         given = options.pop("given", None) or self.places()
         return self.sandbox.run(Step(command, cwd, values, given, more, **options))
 
+    def attempt_with_stand_ins(
+        self, command: Sequence[str], cwd: str, **options: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a step that may import the settings; whatever variable it says it lacks, something stands in for.
+
+        What a project's text says of its variables is a guess, what its own Python says is not.
+        """
+        while True:
+            done = self.attempt(command, cwd, **options)
+            name = text.missing_name(done.stdout + done.stderr) if done.returncode else ""
+            if not name or name in environment.of_build(self):
+                return done
+            self.demanded.append(name)
+
     def fetch(
         self, command: Sequence[str], cwd: str, env: Mapping[str, str], *, knowing: bool = False
     ) -> subprocess.CompletedProcess[str]:
@@ -214,13 +230,26 @@ class Builder:
         if DISK_FULL in output:
             return disk_error(OSError(errno.ENOSPC, what), self.params["root"])
         why = text.excerpt(output, os.path.realpath(self.place.path("source")))
-        name = text.missing_name(why)
         hint = "Nothing that serves was touched. Mend this in the project and deploy again."
-        if name:
+        if name := text.missing_name(output):
             hint = (
                 f"The settings need {name} while building: set a harmless value in app_build_env (in {DECISIONS_FILE})."
             )
+        elif unsuited := self.unsuited(output):
+            listed = ", ".join(f"{name}={value}" for name, value in unsuited.items())
+            hint = (
+                f"While building, something stands in for variables that only an environment has: {listed}. If that "
+                f"does not suit, set another harmless value in app_build_env (in {DECISIONS_FILE})."
+            )
         return HostError(f"Release {self.place.id} could not be built: `{what}` failed.\n{why}", hint)
+
+    def unsuited(self, output: str) -> dict[str, str]:
+        """Return what stands in for variables that a failure's output names, or all of it where settings failed."""
+        guessed = environment.standing_in(self)
+        named = {name: value for name, value in guessed.items() if re.search(rf"\b{name}\b", output)}
+        package = str(self.release["settings"]).rpartition(".")[0] or str(self.release["settings"])
+        of_settings = f"/{package.replace('.', '/')}" in output
+        return named or (guessed if of_settings else {})
 
     def run_build_commands(self) -> None:
         """Run app_build_commands in the application's folder; live code is its owner's to change."""
@@ -233,7 +262,7 @@ class Builder:
             home = self.sandbox.make("owner", status.st_uid)
             options |= {"account": ROOT, "given": {self.live_path: self.live_path, f"{INSIDE}/home": home}}
         for command in self.release["build_commands"]:
-            done = self.attempt([*become, "/bin/sh", "-ec", command], cwd=self.place.path("app"), **options)
+            done = self.attempt_with_stand_ins([*become, "/bin/sh", "-ec", command], self.place.path("app"), **options)
             if done.returncode:
                 error = self.failure(command, done.stdout + done.stderr)
                 if not self.params["build_network"] and NO_NETWORK.search(done.stdout + done.stderr):
@@ -248,9 +277,9 @@ class Builder:
         if self.live_path:
             return
         given = {"source": self.place.path("source"), "collect": self.release["collectstatic"]}
-        done = self.attempt(
+        done = self.attempt_with_stand_ins(
             [self.place.path("venv", "bin", "python"), "-"],
-            cwd=self.place.path("app"),
+            self.place.path("app"),
             text=inside_source("program.build", given),
         )
         answer = inside_answer(done.stdout)

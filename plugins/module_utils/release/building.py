@@ -32,6 +32,8 @@ class Building(Protocol):
     found: dict[str, Any]
     steps: Steps
     sandbox: Sandbox
+    #: Variables that a step of the build has turned out to insist on
+    demanded: list[str]
     #: What people want to know of how it was built
     said: list[str]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 from .sandbox import INSIDE
@@ -20,6 +21,27 @@ STAND_INS = {
     "CSRF_TRUSTED_ORIGINS": "https://localhost",
 }
 ANYTHING = "build"
+#: The same for names that nobody has told more about, by how they end
+BY_NAME = (
+    (r"DSN", "https://build@localhost/1"),
+    (r"(URLS?|URI|ENDPOINT|WEBHOOK|ORIGINS?)", "https://localhost"),
+    (r"(HOSTS?|HOSTNAME|DOMAINS?|SERVER)", "localhost"),
+    (r"(IP|ADDR)", "127.0.0.1"),
+    (r"(EMAIL|EMAIL_ADDRESS|MAIL_FROM|FROM_EMAIL)", "build@localhost"),
+    (
+        r"(PORT|ID|TIMEOUT|SECONDS|MINUTES|HOURS|DAYS|AGE|TTL|COUNT|SIZE|LIMIT|MAX|MIN|NUM|NUMBER|INTERVAL|RATE|WORKERS"
+        r"|THREADS|RETRIES|DB|VERSION)",
+        "1",
+    ),
+    (r"(ENABLED?|DISABLED?|USE_TLS|USE_SSL|USE_TZ|SECURE|DEBUG|VERIFY)", "False"),
+    (r"(PATH|DIR|DIRECTORY|FOLDER|ROOT)", "/srv"),
+    (r"(FILE|FILENAME|CERT|CA)", "/dev/null"),
+    (r"JSON", "{}"),
+    (r"LOG_?LEVEL", "INFO"),
+    (r"(TZ|TIME_?ZONE)", "UTC"),
+    (r"(LANGUAGE|LANGUAGE_CODE|LOCALE)", "en"),
+    (r"FERNET_KEYS?", "YnVpbGQtb25seS1idWlsZC1vbmx5LWJ1aWxkLW9ubHk="),
+)
 #: Begins what is no variable, but how names of variables end
 ANY = "*"
 
@@ -28,15 +50,29 @@ def of_build(builder: Building) -> dict[str, str]:
     """Return the environment of the build: no secret, no domain; placeholders for what the settings insist on."""
     services: dict[str, str] = builder.params["stand_ins"]
     values = STAND_INS | {name: value for name, value in services.items() if not name.startswith(ANY)}
-    for name, required in builder.release["environment"].items():
-        if required:
-            values.setdefault(name, stand_in(name, services))
+    suiting: dict[str, str] = builder.release.get("stand_ins") or {}
+    for name in insisted_on(builder):
+        values.setdefault(name, suiting.get(name) or stand_in(name, services))
     values.update(of_release(builder))
     values["MEDIA_ROOT"] = os.path.join(builder.params["root"], "shared", "media")
     values.update({name: str(value) for name, value in builder.params["build_env"].items()})
     # Byte-code is made once, at the end, and checked by the source's digest: a time says nothing on another host.
     values |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "LANG": "C.UTF-8"}
     return {**values, **own_folders()}
+
+
+def insisted_on(builder: Building) -> list[str]:
+    """Return the variables that the settings insist on: as their text says, and as a step of the build has said."""
+    said = [name for name, required in builder.release["environment"].items() if required]
+    return [*said, *builder.demanded]
+
+
+def standing_in(builder: Building) -> dict[str, str]:
+    """Return the variables that something stands in for which only an environment has, by guess."""
+    values, given = of_build(builder), builder.params["build_env"]
+    return {
+        name: values[name] for name in insisted_on(builder) if name not in {*STAND_INS, *given, *of_release(builder)}
+    }
 
 
 def own_folders() -> dict[str, str]:
@@ -79,4 +115,4 @@ def stand_in(name: str, services: Mapping[str, str]) -> str:
     for ending, value in {**STAND_INS, **services}.items():
         if name.endswith(ending.removeprefix(ANY)):
             return value
-    return "1" if name.endswith("PORT") else ANYTHING
+    return next((value for ending, value in BY_NAME if re.search(rf"(^|_){ending}$", name)), ANYTHING)

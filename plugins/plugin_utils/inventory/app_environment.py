@@ -87,7 +87,7 @@ def name_problems(values: Mapping[str, Any], place: Place) -> Iterator[Problem]:
             yield Problem(dotted("app_env", (name,)), place("app_env", (name,)), what, "Keep one of the two lines")
     if isinstance(plain.get("SECRET_KEY"), str):
         what = "a secret stands here in plain text"
-        fix = "Take the line out: ./samestack secrets makes a key; or set your own in app_secret_env, from the vault"
+        fix = "Take the line out: the secrets have a key. One of your own belongs to app_secret_env"
         yield Problem("app_env.SECRET_KEY", place("app_env", ("SECRET_KEY",)), what, fix)
     for name in given.get(FILES, {}):
         for where in ("app_env", "app_secret_env"):

@@ -11,19 +11,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MODULE_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
-VARIABLE_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 SETTINGS_VARIABLE = "DJANGO_SETTINGS_MODULE"
 
-# django-environ's and environs' readers whose variable has a name of its own when none is given
-DEFAULT_NAMES = {
-    "db": "DATABASE_URL", "db_url": "DATABASE_URL", "dj_db_url": "DATABASE_URL",
-    "cache": "CACHE_URL", "cache_url": "CACHE_URL", "email": "EMAIL_URL", "email_url": "EMAIL_URL",
-    "search_url": "SEARCH_URL",
-}  # fmt: skip
 SKIPPED_FOLDERS = {"node_modules", "__pycache__", "site-packages", "venv", "env", "build", "dist"}
 # Folders below this depth hold examples and templates, not the project.
 DEPTH = 4
-READERS = {"env", "ENV", "config", "environ", "Env"}
 
 
 def walk(folder: Path, name: str, depth: int = DEPTH) -> Iterator[Path]:
@@ -137,55 +129,3 @@ def _imports(path: Path, folders: list[Path]) -> list[Path]:
         elif isinstance(node, ast.Import):
             files += [module_file(folders, alias.name) for alias in node.names]
     return [file for file in files if file]
-
-
-def environment_names(files: list[Path]) -> dict[str, bool]:
-    """Return the environment variables that the files read: name → whether it must be set.
-
-    Understood: os.environ and os.getenv, django-environ and environs (`env("X")`, `env.bool("X")`, `env.db()`),
-    decouple (`config("X")`) and dj_database_url.
-    """
-    names: dict[str, bool] = {}
-    for file in files:
-        tree = parse(file)
-        if tree is None:
-            continue
-        defaults = _declared_defaults(tree)
-        for node in ast.walk(tree):
-            for name, required in _reads(node):
-                names[name] = names.get(name, False) or (required and name not in defaults)
-    return dict(sorted(names.items()))
-
-
-def _declared_defaults(tree: ast.Module) -> set[str]:
-    """Return the names with a default in `environ.Env(DEBUG=(bool, False))`."""
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and dotted(node.func).endswith("Env")]
-    keywords = [keyword for call in calls for keyword in call.keywords]
-    return {word.arg for word in keywords if word.arg and isinstance(word.value, ast.Tuple) and word.value.elts[1:]}
-
-
-def _reads(node: ast.AST) -> Iterator[tuple[str, bool]]:
-    if isinstance(node, ast.Subscript) and dotted(node.value).endswith("environ") and isinstance(node.ctx, ast.Load):
-        name = text_of(node.slice)
-        if name and VARIABLE_NAME.fullmatch(name):
-            yield name, True
-    if isinstance(node, ast.Call):
-        yield from _call_reads(node)
-
-
-def _call_reads(call: ast.Call) -> Iterator[tuple[str, bool]]:
-    function = dotted(call.func)
-    base, _, last = function.rpartition(".")
-    first = text_of(call.args[0]) if call.args else None
-    if function.endswith("dj_database_url.config"):
-        given = [text_of(word.value) for word in call.keywords if word.arg == "env"]
-        yield (given[0] if given and given[0] else first or "DATABASE_URL"), False
-        return
-    plain = function.endswith(("environ.get", "getenv"))
-    reader = function in READERS or base in READERS
-    if not plain and not reader:
-        return
-    if not call.args and last in DEFAULT_NAMES:
-        first = DEFAULT_NAMES[last]
-    if first and VARIABLE_NAME.fullmatch(first) and last not in ("setdefault", "pop"):
-        yield first, reader and not plain and not any(word.arg == "default" for word in call.keywords)

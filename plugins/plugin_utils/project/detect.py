@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import APP_FILE, DecisionError
 from ..text import listing
-from .code import environment_names, imported_files, module_file, walk
+from .code import imported_files, module_file, walk
 from .entry_points import find_application, find_settings
 from .packages import Packages, additions, find_file, kind_of, python_problem, read_packages
+from .variables import variables_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +44,8 @@ class Project:
     added: list[str]
     python_path: list[str]
     environment: dict[str, bool]
+    # Harmless values for variables, by what the settings make of them
+    stand_ins: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
@@ -71,6 +74,7 @@ def detect(root: Path, given: Given, pins: Mapping[str, str], python: str = "") 
             "Widen it in the project, or use a machine whose release has that Python", file=packages.file,
         )  # fmt: skip
     file = module_file(folders, settings)
+    variables = variables_of(imported_files(file, folders)) if file else {}
     return Project(
         directory=directory,
         settings=settings,
@@ -79,7 +83,8 @@ def detect(root: Path, given: Given, pins: Mapping[str, str], python: str = "") 
         packages=packages,
         added=additions(packages.versions, interface, given.server, pins),
         python_path=[folder.relative_to(root).as_posix() for folder in folders[1:]],
-        environment=environment_names(imported_files(file, folders)) if file else {},
+        environment={name: variable.required for name, variable in variables.items()},
+        stand_ins={name: variable.value for name, variable in variables.items() if variable.value},
         notes=notes,
     )
 

@@ -91,16 +91,22 @@ def of_production(host: str, state: State, release: State, room: int) -> Iterato
     if state["free"] < room:
         what = f"{host}: only {state['free'] >> 20}m are free, and release_min_free = {room >> 20}m"
         yield Gate(what, "Make room there: see docs/when-it-goes-wrong.md")
-    missing = [name for name in state["env_missing"] if name]
-    if missing:
-        mend = (
-            "Set them in app_env or app_secret_env (in inventories/group_vars/all/app.yml), then "
-            "`./samestack provision production`"
-        )
-        yield Gate(f"{host}: the release needs {', '.join(missing)}, which nothing sets there", mend)
     if state["dirty"]:
         mend = "Put that back: `./samestack repair production`. The promotion would leave it behind"
         yield Gate(f"{host}: its live release was changed there: {changed_paths(state['dirty'])}", mend)
+
+
+def not_set(staging: Mapping[str, State], production: Mapping[str, State]) -> list[str]:
+    """Return a line for each host of production that lacks variables which the settings read and staging sets.
+
+    That they insist on them is a guess from their text: `manage.py check` says it there, before anything serves.
+    """
+    lacking = {name for state in staging.values() for name in state["env_missing"]}
+    lines = []
+    for host, state in production.items():
+        if names := [name for name in state["env_missing"] if name not in lacking]:
+            lines.append(f"{host}: nothing sets {', '.join(names)} there, which staging has and the settings read")
+    return lines
 
 
 def is_accepted(state: State) -> bool:

@@ -166,7 +166,7 @@ def fail(place: Place, account: Mapping[str, Any], command: str, output: str) ->
     source = os.path.realpath(place.path("source"))
     why = excerpt(output, source, 12)
     message = f"Release {place.id} does not run in this environment: `{command}` failed.\n{why}"
-    raise HostError(message, advice(place, account, why))
+    raise HostError(message, advice(place, account, f"{output}\n{why}"))
 
 
 def missing_names(place: Place, env_file: str, required: Mapping[str, bool]) -> list[str]:

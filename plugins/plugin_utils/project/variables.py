@@ -1,0 +1,235 @@
+"""Which environment variables a project's settings read, whether they insist on them, and what for.
+
+Read from syntax trees, so it is a guess: it decides what stands in for a variable while a release is built, and what
+people are told. It refuses nothing; `manage.py check` in the real environment does.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .code import dotted, parse, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+VARIABLE_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
+#: What readers are called where a file does not say it: django-environ's and environs' `env`, decouple's `config`
+READERS = frozenset({"env", "ENV", "config", "environ", "Env"})
+#: Classes and functions that make one
+MAKERS = ("Env", "FileAwareEnv", "AutoConfig", "Config")
+# Methods whose variable has a name of its own when none is given
+DEFAULT_NAMES = {
+    "db": "DATABASE_URL", "db_url": "DATABASE_URL", "dj_db_url": "DATABASE_URL",
+    "cache": "CACHE_URL", "cache_url": "CACHE_URL", "dj_cache_url": "CACHE_URL",
+    "email": "EMAIL_URL", "email_url": "EMAIL_URL", "dj_email_url": "EMAIL_URL",
+    "search_url": "SEARCH_URL", "channels": "CHANNELS_URL", "channels_url": "CHANNELS_URL",
+}  # fmt: skip
+#: Methods of readers that read nothing
+NOT_READING = frozenset({"setdefault", "pop", "read_env", "read_envfile", "prefixed", "seal", "update", "copy"})
+#: What a second argument of a reader is where it is no default
+CASTS = frozenset(
+    {"bool", "int", "float", "str", "list", "tuple", "dict", "bytes", "set", "Csv", "Path", "Decimal", "UUID"}
+)
+#: Handlers of exceptions apart, what stands in such a part may never run.
+PARTS_THAT_MAY_NOT_RUN: tuple[tuple[type[ast.AST], frozenset[str]], ...] = (
+    (ast.If, frozenset({"body", "orelse"})),
+    (ast.IfExp, frozenset({"body", "orelse"})),
+    (ast.While, frozenset({"body", "orelse"})),
+    (ast.For, frozenset({"body", "orelse"})),
+    (ast.Try, frozenset({"body", "handlers", "orelse"})),
+    (ast.With, frozenset({"body"})),
+    (ast.Match, frozenset({"cases"})),
+    (ast.Lambda, frozenset({"body"})),
+    (ast.FunctionDef, frozenset({"body"})),
+    (ast.AsyncFunctionDef, frozenset({"body"})),
+    (ast.ListComp, frozenset({"elt"})),
+    (ast.SetComp, frozenset({"elt"})),
+    (ast.GeneratorExp, frozenset({"elt"})),
+    (ast.DictComp, frozenset({"key", "value"})),
+)
+#: Harmless values, by what is made of a variable: methods of readers, and functions
+VALUES = {
+    **dict.fromkeys(("int", "float", "Decimal", "timedelta", "strtoint", "log_level"), "1"),
+    **dict.fromkeys(("bool", "strtobool"), "False"),
+    **dict.fromkeys(("json", "loads", "literal_eval", "parse_json"), "{}"),
+    **dict.fromkeys(("url", "urlparse", "urlsplit", "parse_url"), "https://localhost"),
+    **dict.fromkeys(("Path", "path", "PurePath", "PosixPath"), "/srv"),
+    **dict.fromkeys(("open", "read_text", "read_bytes"), "/dev/null"),
+    **dict.fromkeys(("b64decode", "urlsafe_b64decode", "standard_b64decode"), "YnVpbGQ="),
+    **dict.fromkeys(("uuid", "UUID"), "00000000-0000-0000-0000-000000000000"),
+    **dict.fromkeys(("ip_address", "IPv4Address"), "127.0.0.1"),
+    **dict.fromkeys(("ip_network", "IPv4Network"), "127.0.0.0/8"),
+    **dict.fromkeys(("email", "email_url", "dj_email_url"), "consolemail://"),
+    **dict.fromkeys(("channels", "channels_url"), "inmemory://"),
+    "search_url": "simple:///",
+    "date": "2000-01-01",
+    "datetime": "2000-01-01T00:00:00",
+    "fromisoformat": "2000-01-01T00:00:00",
+    "time": "00:00:00",
+    "fromhex": "00",
+    "unhexlify": "00",
+    "Fernet": "YnVpbGQtb25seS1idWlsZC1vbmx5LWJ1aWxkLW9ubHk=",
+    "ZoneInfo": "UTC",
+    "getLevelName": "INFO",
+    "import_string": "builtins.str",
+    "import_module": "builtins",
+}
+#: Functions and methods after which a text is one still, of the same kind
+SAME = frozenset({"str", "strip", "lstrip", "rstrip", "lower", "upper", "encode", "decode", "open"})
+#: Keywords that say what a text is
+KEYWORDS = {"dsn": "https://build@localhost/1"}
+
+
+@dataclass
+class Variable:
+    """One environment variable: whether some line insists on it, and a value that suits what is made of it, or ""."""
+
+    required: bool = False
+    value: str = ""
+
+
+@dataclass
+class File:
+    """A file while it is being read."""
+
+    readers: frozenset[str]
+    defaults: frozenset[str]
+    found: dict[str, Variable]
+    # Names that were given a variable's text: a later line may say what is made of it.
+    aliases: dict[str, str] = field(default_factory=dict)
+
+    def read(self, node: ast.AST, around: tuple[ast.AST, ...], sure: bool) -> None:
+        """Look at a node and everything inside it; `around` are the nodes that it is in, `sure`: it runs."""
+        for name, insists, value in self._reads(node):
+            variable = self.found.setdefault(name, Variable())
+            suiting = value or made_of(node, around)
+            variable.value = variable.value or suiting
+            variable.required |= insists and sure and name not in self.defaults
+            if around and sure and not has_default(node):
+                # `int(os.getenv("X"))` insists as well, and so does `os.getenv("X").split()`.
+                variable.required |= bool(made_of(node, around)) or isinstance(around[-1], ast.Attribute)
+            if around and isinstance(around[-1], ast.Assign | ast.AnnAssign):
+                for target in around[-1].targets if isinstance(around[-1], ast.Assign) else [around[-1].target]:
+                    self.aliases[dotted(target)] = name
+        if isinstance(node, ast.Name) and node.id in self.aliases and isinstance(node.ctx, ast.Load):
+            variable = self.found[self.aliases[node.id]]
+            variable.value = variable.value or made_of(node, around)
+        for child, runs in parts(node):
+            self.read(child, (*around, node), sure and runs)
+
+    def _reads(self, node: ast.AST) -> Iterator[tuple[str, bool, str]]:
+        """Yield (name, whether the line insists, a suitable value or "") of what one node reads."""
+        if isinstance(node, ast.Subscript) and dotted(node.value).endswith("environ"):
+            name = text_of(node.slice)
+            if name and VARIABLE_NAME.fullmatch(name) and isinstance(node.ctx, ast.Load):
+                yield name, True, ""
+        if isinstance(node, ast.Call):
+            yield from self._call_reads(node)
+
+    def _call_reads(self, call: ast.Call) -> Iterator[tuple[str, bool, str]]:
+        function = dotted(call.func)
+        base, _, last = function.rpartition(".")
+        first = text_of(call.args[0]) if call.args else None
+        words = {word.arg: word.value for word in call.keywords}
+        if function.endswith("dj_database_url.config"):
+            yield text_of(words.get("env")) or first or "DATABASE_URL", False, ""
+            return
+        plain = function.endswith(("environ.get", "getenv"))
+        if not plain and function not in self.readers and base not in self.readers:
+            return
+        if last in NOT_READING and not plain:
+            return
+        first = first or text_of(words.get("var")) or text_of(words.get("name"))
+        if not call.args and not first:
+            first = DEFAULT_NAMES.get(last)
+        if not first or not VARIABLE_NAME.fullmatch(first):
+            return
+        casts = [dotted(one).rpartition(".")[2] for one in (*call.args[1:2], words.get("cast")) if one is not None]
+        # django-environ: a type may be the second argument, and the default the third.
+        default = "default" in words or bool(call.args[2:]) or any(not is_cast(one) for one in call.args[1:])
+        kind = next((cast for cast in casts if cast in VALUES), "" if plain or function in self.readers else last)
+        yield first, not plain and not default, VALUES.get(kind, "")
+
+
+def has_default(node: ast.AST) -> bool:
+    """Return whether a read of os.environ or a reader has a value for what is not set."""
+    return isinstance(node, ast.Call) and (
+        bool(node.args[1:]) or bool(node.keywords) or not dotted(node.func).endswith(("environ.get", "getenv"))
+    )
+
+
+def is_cast(node: ast.AST) -> bool:
+    """Return whether a reader's second argument says what to make of the text, and is no default."""
+    return dotted(node.func if isinstance(node, ast.Call) else node).rpartition(".")[2] in CASTS
+
+
+def parts(node: ast.AST) -> Iterator[tuple[ast.AST, bool]]:
+    """Yield what is right inside a node, and whether it runs whenever the node does."""
+    unsure = next((fields for kind, fields in PARTS_THAT_MAY_NOT_RUN if isinstance(node, kind)), frozenset())
+    for name, value in ast.iter_fields(node):
+        for index, child in enumerate(value if isinstance(value, list) else [value]):
+            if isinstance(child, ast.AST):
+                # `a and b`: the second may not be asked.
+                yield child, name not in unsure and not (isinstance(node, ast.BoolOp) and index > 0)
+
+
+def made_of(node: ast.AST, around: tuple[ast.AST, ...]) -> str:
+    """Return a value that suits what is made of a text (`int(…)`, `Path(…).read_text()`, `init(dsn=…)`), or ""."""
+    found = ""
+    for outer in reversed(around):
+        if isinstance(outer, ast.keyword) and outer.arg in KEYWORDS:
+            return KEYWORDS[outer.arg]
+        if isinstance(outer, ast.Attribute):
+            if outer.attr in ("read_text", "read_bytes"):
+                return VALUES[outer.attr]
+            if outer.attr not in SAME:
+                return found
+        elif isinstance(outer, ast.Call) and outer.func is not node:
+            function = dotted(outer.func).rpartition(".")[2]
+            found = VALUES.get(function, found)
+            if function not in SAME and found != VALUES["Path"]:
+                return found
+        elif not isinstance(outer, ast.keyword | ast.Call | ast.BoolOp):
+            return found
+        node = outer
+    return found
+
+
+def readers_of(tree: ast.Module) -> frozenset[str]:
+    """Return what readers are called in a file: `env = environ.Env()`, `from decouple import config as conf`."""
+    names = set(READERS)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            if dotted(node.value.func).rpartition(".")[2] in MAKERS:
+                names |= {dotted(target) for target in node.targets}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {alias.asname for alias in node.names if alias.asname and alias.name in READERS}
+    return frozenset(names - {""})
+
+
+def declared_defaults(tree: ast.Module) -> frozenset[str]:
+    """Return the names with a default in `environ.Env(DEBUG=(bool, False))`."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and dotted(node.func).endswith("Env")]
+    keywords = [keyword for call in calls for keyword in call.keywords]
+    return frozenset(
+        word.arg for word in keywords if word.arg and isinstance(word.value, ast.Tuple) and word.value.elts[1:]
+    )
+
+
+def variables_of(files: list[Path]) -> dict[str, Variable]:
+    """Return the environment variables that the files read, by name.
+
+    Understood: os.environ and os.getenv, django-environ and environs (`env("X")`, `env.bool("X")`, `env.db()`),
+    decouple (`config("X")`) and dj_database_url.
+    """
+    found: dict[str, Variable] = {}
+    for path in files:
+        tree = parse(path)
+        if tree is not None:
+            File(readers_of(tree), declared_defaults(tree), found).read(tree, (), sure=True)
+    return dict(sorted(found.items()))
