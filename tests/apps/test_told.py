@@ -1,0 +1,157 @@
+"""What the machine tells the app: addresses of services in every dialect, who asks, texts that arrive as they were."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from plugins.filter.urls import service_url
+
+if TYPE_CHECKING:
+    from tests.support.apps import App
+
+SPOOFED = {
+    "X_Forwarded_For": "6.6.6.6", "X_Real_IP": "6.6.6.6", "Forwarded": "for=6.6.6.6", "Client_IP": "6.6.6.6",
+    "True_Client_IP": "6.6.6.6", "X_Forwarded_Host": "evil.example", "Remote_Addr": "6.6.6.6",
+}  # fmt: skip
+TEXTS = {
+    "PIN": "007",
+    "LIMITS": '{"most": 3}',
+    "SIZE_OF_IT": 4,
+    "SHOP_URL": "https://Shop.example.com",
+    "TOLD_LATE": "yes",
+}
+#: Every well-known reader does something with an address and takes it back.
+READERS = """
+import asyncio, json, os, sys
+url = sys.argv[1]
+os.environ.update(REDIS_URL=url, CACHE_URL=url, CELERY_BROKER_URL=url)
+import django
+django.setup()
+import django_rq, redis
+from channels.layers import get_channel_layer
+from django.core.cache import caches
+from huey import RedisHuey
+from mysite.celery import add, app
+found = {}
+found["redis-py"] = redis.Redis.from_url(url).ping()
+for name in caches:
+    caches[name].set("reader", name)
+    found[f"cache {name}"] = caches[name].get("reader") == name
+with app.connection_for_write() as connection:
+    queue = connection.SimpleQueue("readers")
+    queue.put({"a": 1})
+    found["kombu"] = queue.get(timeout=5).payload == {"a": 1}
+app.backend.set("reader", "result")
+found["Celery's results"] = app.backend.get("reader") == b"result"
+async def channels():
+    layer = get_channel_layer()
+    await layer.send("reader", {"type": "x"})
+    return (await layer.receive("reader"))["type"] == "x"
+found["channels-redis"] = asyncio.run(channels())
+found["RQ"] = django_rq.get_queue("default").enqueue(print).id is not None
+huey = RedisHuey("reader", url=url)
+huey.storage.enqueue(b"x")
+found["huey"] = huey.storage.dequeue() == b"x"
+print(json.dumps(found))
+"""
+LOGIN = {"user": "site", "password": "a/b@c%d#e:f?g"}
+#: Another Redis with TLS alone, with an authority and a user of its own; it ends with the connection
+OVER_TLS = """
+cd $(mktemp -d) && chmod 755 .
+exec 2>log
+openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -days 2 -subj /CN=authority
+openssl req -newkey rsa:2048 -nodes -keyout key.pem -out csr.pem -subj /CN=127.0.0.1
+printf 'subjectAltName=IP:127.0.0.1' > ext
+openssl x509 -req -in csr.pem -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile ext -out cert.pem
+redis-server --port 0 --tls-port 6390 --bind 127.0.0.1 --tls-cert-file cert.pem --tls-key-file key.pem \\
+    --tls-ca-cert-file ca.crt --tls-auth-clients no --save '' --user 'default off' \\
+    --user '{user} on >{password} ~* &* +@all' --daemonize yes --pidfile $PWD/pid > log
+chmod 644 ca.crt
+echo $PWD
+"""
+
+
+@pytest.fixture(scope="module")
+def release(app: App) -> str:
+    return app.start(
+        "told",
+        app_redis=True,
+        app_workers={"queue": {"command": "celery -A mysite worker --concurrency 1"}},
+        app_env=TEXTS,
+    )
+
+
+def own_address(app: App) -> str:
+    """Return the address from which this computer reaches the machine."""
+    with socket.create_connection((app.machine.address, 443)) as connection:
+        return str(connection.getsockname()[0])
+
+
+@pytest.mark.usefixtures("release")
+def test_texts_arrive_as_they_were_written(app: App) -> None:
+    answer = app.browser().get("/told/").json()
+    wanted = {"PIN": "007", "LIMITS": {"most": 3}, "SIZE": 4, "SHOP": "shop.example.com", "LATE": "yes", "DEBUG": False}
+    assert answer == wanted
+    # At once, not when the process ends
+    assert "somebody asked what it was told" in app.logs()
+
+
+@pytest.mark.usefixtures("release")
+def test_a_task_and_three_caches_go_through_redis(app: App) -> None:
+    answer = app.browser().get("/work/")
+    assert answer.status == 200, app.logs()[-3000:]
+    assert answer.json() == {"sum": 5, "caches": ["by default", "by django-redis", "by environ"]}
+
+
+@pytest.mark.usefixtures("release")
+def test_mail_is_caught_for_every_mailer(app: App) -> None:
+    assert app.browser().get("/send/").text == "sent"
+    mail = app.machine.run("cat /srv/mysite/shared/mail/*")
+    assert "default@example.com" in mail
+    assert "news@example.com" in mail
+
+
+@pytest.mark.usefixtures("release")
+@pytest.mark.parametrize("tls", [False, True])
+def test_every_reader_of_an_address(app: App, tls: bool) -> None:
+    python = "cd /srv/mysite/current/app && /srv/mysite/current/venv/bin/python"
+    variables = app.machine.run("cat /etc/mysite/env /srv/mysite/current/release.env")
+    app.machine.give("/run/readers.env", variables)
+    app.machine.give("/run/readers.py", READERS)
+    url, folder = "$REDIS_URL", ""
+    if tls:
+        folder = app.machine.run(OVER_TLS.format(**LOGIN)).strip()
+        options = {"ssl_cert_reqs": "required", "ssl_ca_certs": f"{folder}/ca.crt"}
+        parts = {"host": "127.0.0.1", "port": 6390, **LOGIN, "path": "/0", "query": options}
+        url = f"'{service_url(parts, 'rediss')}'"
+    try:
+        found = app.machine.run(f"set -a; . /run/readers.env; set +a; {python} /run/readers.py {url}")
+    finally:
+        app.machine.run(f"rm -f /run/readers.*; [ -z '{folder}' ] || kill $(cat {folder}/pid)")
+    answers = json.loads(found.splitlines()[-1])
+    assert len(answers) >= 9
+    assert {name for name, well in answers.items() if not well} == set()
+
+
+@pytest.mark.parametrize(
+    ("kind", "decisions"),
+    [
+        ("WSGIRequest", {}),
+        ("ASGIRequest", {"app_asgi": "mysite.asgi:application"}),
+        ("WSGIRequest", {"app_server": "granian"}),
+    ],
+    ids=["gunicorn", "uvicorn", "granian"],
+)
+@pytest.mark.usefixtures("release")
+def test_the_visitors_address(app: App, kind: str, decisions: dict[str, str]) -> None:
+    if decisions:
+        app.decide(app_asgi="", app_server="gunicorn")
+        app.decide(**decisions)
+        app.deploy()
+    plain = app.browser().get("/visit/").json()
+    assert plain == {"address": own_address(app), "kind": kind}
+    assert app.browser().get("/visit/", **SPOOFED).json() == plain
