@@ -114,12 +114,30 @@ def plan(on: Run, ref: str, **options: Any) -> None:
     default=None,
     help="Reverse the migrations (default), keep the newer database, or restore the copy from before.",
 )
-@click.option("--confirm", is_flag=True, help="With --database restore: accept losing what was written since.")
-def rollback(on: Run, to: str | None, database: str | None, confirm: bool) -> None:
+@click.option(
+    "--confirm",
+    multiple=True,
+    metavar="[TABLE]",
+    is_flag=False,
+    flag_value="",
+    help="Accept what is lost: a table with its rows, by its name; with --database restore, all written since.",
+)
+@click.option("--no-restore-point", is_flag=True, help="Do not copy the database before tables with rows are dropped.")
+def rollback(on: Run, to: str | None, database: str | None, confirm: tuple[str, ...], no_restore_point: bool) -> None:
     """Go back to the previous release, database included."""
-    if confirm and database != "restore":
-        raise click.UsageError("--confirm goes with --database restore; nothing else asks for it.")
-    on.play("rollback", rollback_to=to, rollback_database=database, rollback_confirm=True if confirm else None)
+    tables = [table for table in confirm if table]
+    if tables and database not in (None, "reverse"):
+        raise click.UsageError(f"--confirm {tables[0]}: only migrations that are reversed drop a table.")
+    if len(tables) < len(confirm) and database != "restore":
+        raise click.UsageError("--confirm goes with --database restore, or with the name of a table (--confirm TABLE).")
+    on.play(
+        "rollback",
+        rollback_to=to,
+        rollback_database=database,
+        rollback_confirm=True if confirm and not tables else None,
+        rollback_confirm_tables=tables,
+        release_restore_points="never" if no_restore_point else None,
+    )
 
 
 @played("repair", group=GROUP, example="samestack repair staging", page="repair", waits=True)

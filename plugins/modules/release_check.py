@@ -9,8 +9,9 @@ short_description: A release fits the environment it is to run in
 description:
   - Runs C(manage.py check --deploy) (errors count, warnings do not) and reads the migration plan, in one process,
     as the application's user with its own environment.
-  - Where migrations are due and another release serves, their SQL is looked at by django-migration-linter, with the
+  - Where migrations are due and another release serves, their SQL is read by PostgreSQL's own parser and judged by the
     tables and columns that the serving release uses. What that could not live with is refused.
+  - So is a release that goes back and cannot live with what the database has become meanwhile.
 extends_documentation_fragment: [samestack.core.release]
 options:
   user: {description: User that runs the application., type: str, required: true}
@@ -37,11 +38,12 @@ EXAMPLES = r"""
     fetch_user: noticeboard-fetch
     uv: /opt/samestack/uv/bin/uv
     uv_cache: /var/cache/samestack/noticeboard/uv
-    pins: {django-migration-linter: 6.0.0, appdirs: 1.4.4}
+    pins: {pglast: "8.8"}
 """
 
 RETURN = r"""
 pending: {description: Migrations that the database has not had., type: list, elements: str, returned: success}
+migrates: {description: Whether there is anything to run or to record., type: bool, returned: success}
 breaking:
   description: "Those that what serves cannot live with: migration and why."
   type: list
@@ -87,13 +89,14 @@ def main() -> None:
                 check.run()
             if not module.check_mode and check.place.current != check.place.id:
                 run.note(steps=steps.seconds)
-            check.refuse_breaking()
+            check.refuse()
         else:
             # An earlier step would have built it.
             check.foresee()
     module.exit_json(
         changed=False,
         pending=check.found["pending"],
+        migrates=bool(check.found["pending"] or check.found["unrecorded"]),
         breaking=check.breaking,
         orphans=check.found["orphans"],
         sql={one["migration"]: one["sql"] for one in check.found["looked"]},

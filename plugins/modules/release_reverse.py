@@ -18,6 +18,11 @@ options:
   release_id: {description: Release to go back to; empty is the last good one before., type: str, default: ""}
   database: {description: What to do with the database., type: str, choices: [reverse, keep, restore], default: reverse}
   confirmed: {description: Writing over the database with an older copy is meant., type: bool, default: false}
+  tables:
+    description: Tables that may be dropped with the rows that are in them.
+    type: list
+    elements: str
+    default: []
   points: {description: "What M(restore_point) has listed.", type: list, elements: dict, default: []}
   live_path: {description: Folder with live code; there is no way back from that., type: str, default: ""}
   plan: {description: "What C(planned) returned.", type: dict, default: {}}
@@ -37,7 +42,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 plan:
-  description: "target, live, action (nothing, reverse, keep, restore), closing, point, steps, names, breaking."
+  description: "target, live, action (nothing, reverse, keep, restore), closing, pointed, point, steps, names, drops."
   type: dict
   returned: planned
 trouble: {description: Why it failed while the site was closed; empty otherwise., type: str, returned: reversed}
@@ -66,6 +71,7 @@ def main() -> None:
             release_id={"type": "str", "default": ""},
             database={"type": "str", "choices": ["reverse", "keep", "restore"], "default": "reverse"},
             confirmed={"type": "bool", "default": False},
+            tables={"type": "list", "elements": "str", "default": []},
             points={"type": "list", "elements": "dict", "default": []},
             live_path={"type": "str", "default": ""},
             plan={"type": "dict", "default": {}},
@@ -74,7 +80,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     guard(module)
-    params = module.params
+    params = {**module.params, "dry": module.check_mode}
     try:
         if params["state"] == "planned":
             reversal = Reversal(params, read_ledger())

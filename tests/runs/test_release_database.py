@@ -20,7 +20,9 @@ from plugins.module_utils.release.inside import inside_answer, inside_source
 from tests.support import versions
 
 QUICK: dict[str, Any] = {"lock_timeout": 1, "patience": 1, "name": "test"}
-TARGET: dict[str, Any] = {"names": None, "accepted": [], "left": [], "linter": ""}
+TARGET: dict[str, Any] = {"names": None, "accepted": [], "left": [], "squashed": {}}
+#: Nothing that a reversal may not touch
+FREE: dict[str, Any] = {**QUICK, "uses": {}, "confirmed": [], "forget": []}
 
 
 class Shop:
@@ -83,7 +85,7 @@ def migrated(made_and_migrated: Path, tmp_path: Path) -> Shop:
 
 
 def test_a_check_tells_what_is_due_and_what_the_models_use(shop: Shop) -> None:
-    answer, done = shop.ask("check.check", tables=None, many=1, linter="")
+    answer, done = shop.ask("check.check", look=False)
     assert done.returncode == 0, done.stderr
     assert answer["pending"].index("stock.0002_number") < answer["pending"].index("sales.0001_initial")
     assert answer["applied"] == answer["orphans"] == answer["looked"] == []
@@ -94,7 +96,7 @@ def test_a_check_tells_what_is_due_and_what_the_models_use(shop: Shop) -> None:
 def test_two_newest_migrations_are_refused_before_they_run(shop: Shop) -> None:
     source = (shop.folder / "stock/migrations/0002_number.py").read_text()
     (shop.folder / "stock/migrations/0002_other.py").write_text(source.replace('"number"', '"other"'))
-    answer, done = shop.ask("check.check", tables=None, many=1, linter="")
+    answer, done = shop.ask("check.check", look=False)
     assert not answer
     assert "0002_number, 0002_other in stock" in done.stderr
     assert "makemigrations --merge" in done.stderr
@@ -102,7 +104,7 @@ def test_two_newest_migrations_are_refused_before_they_run(shop: Shop) -> None:
 
 def test_settings_that_do_not_import_give_their_own_traceback(shop: Shop) -> None:
     (shop.folder / "shop/settings.py").write_text("import nosuchmodule\n")
-    _answer, done = shop.ask("check.check", tables=None, many=1, linter="")
+    _answer, done = shop.ask("check.check", look=False)
     assert done.returncode
     assert short_traceback(done.stderr, str(shop.folder)).endswith(
         "shop/settings.py:1: import nosuchmodule\nModuleNotFoundError: No module named 'nosuchmodule'"
@@ -123,19 +125,19 @@ def test_migrations_are_reversed_across_apps_in_the_right_order(migrated: Shop) 
     known = [
         name for name in migrated.ask("check.describe")[0]["known"] if name not in (migrated.newest, migrated.sales)
     ]
-    plan, done = migrated.ask("reverse.plan", **TARGET, known=known, tables={})
+    plan, done = migrated.ask("reverse.plan", **TARGET, known=known)
     assert plan["order"] == [migrated.sales, migrated.newest], done.stderr
-    assert plan["further"] == []
+    assert plan["rests"] == {migrated.sales: [], migrated.newest: [migrated.sales]}
     assert [one["obstacles"] for one in plan["details"]] == [[], []]
-    answer, done = migrated.ask("migrate.reverse", **QUICK, names=plan["order"])
+    answer, done = migrated.ask("migrate.reverse", **FREE, names=plan["order"])
     assert done.returncode == 0, done.stderr
     assert set(answer["reversed"]) == {migrated.newest, migrated.sales}
     assert migrated.newest not in migrated.ask("check.describe")[0]["applied"]
 
 
 def test_what_rests_on_a_migration_is_named(migrated: Shop) -> None:
-    plan, _done = migrated.ask("reverse.plan", **{**TARGET, "names": [migrated.newest]}, known=[], tables={})
-    assert plan["further"] == [migrated.sales]
+    plan, _done = migrated.ask("reverse.plan", **{**TARGET, "names": [migrated.newest]}, known=[])
+    assert plan["rests"] == {migrated.newest: [migrated.sales]}
 
 
 def test_what_was_reversed_is_told_also_when_another_failed(migrated: Shop) -> None:
@@ -146,7 +148,7 @@ def test_what_was_reversed_is_told_also_when_another_failed(migrated: Shop) -> N
         migrated.folder, "more", 'migrations.AddField("item", "more", models.IntegerField(null=True))', app="stock"
     )
     migrated.ask("migrate.migrate", **QUICK)
-    answer, done = migrated.ask("migrate.reverse", **QUICK, names=[second, first])
+    answer, done = migrated.ask("migrate.reverse", **FREE, names=[second, first])
     assert done.returncode
     assert answer["reversed"] == [second]
 
@@ -164,7 +166,7 @@ def test_what_cannot_be_reversed_is_known_before(migrated: Shop) -> None:
     dropped = versions.migration(migrated.folder, "drop", 'migrations.RemoveField("item", "code")', app="stock")
     migrated.ask("migrate.migrate", **QUICK)
     names = [python, sql, column, bare, dropped]
-    plan, done = migrated.ask("reverse.plan", **{**TARGET, "names": names}, known=[], tables={})
+    plan, done = migrated.ask("reverse.plan", **{**TARGET, "names": names}, known=[])
     told = {one["migration"]: one for one in plan["details"]}
     assert plan["order"] == names[::-1], done.stderr
     assert told[python]["obstacles"] == ["its RunPython has no way back"]
@@ -185,9 +187,14 @@ GIVEN: dict[str, Any] = {"known": ["a.1", "a.2"], "accepted": [], "left": []}
         ({"accepted": ["old.1"]}, {}, ["a.3"]),
         # … but for what a failed deployment had left then.
         ({"accepted": ["old.1", "a.3"], "left": ["a.3"]}, {}, ["a.3"]),
-        # A squashed migration is only another name for what the target knows.
+        # A squashed migration is only another name for what the target knows, and so is one of squashed ones …
         ({}, {"a.3": ["a.1", "a.2"]}, ["old.1"]),
+        ({}, {"a.3": ["a.s", "a.2"], "a.s": ["a.1"]}, ["old.1"]),
+        # … unless something in it is new and has no record of its own.
         ({}, {"a.3": ["a.2", "a.9"]}, ["a.3", "old.1"]),
+        ({}, {"a.3": ["a.2", "old.1"]}, ["old.1"]),
+        # A part of what the target has squashed is not newer either.
+        ({}, {"a.2": ["a.3"]}, ["old.1"]),
     ],
 )
 def test_what_a_rollback_takes_back(given: dict[str, Any], squashed: dict[str, list[str]], wanted: list[str]) -> None:
@@ -286,6 +293,7 @@ def test_what_failed_deployments_left() -> None:
 
 PLAN: dict[str, Any] = {
     "target": "old", "live": "new", "names": ["a.3"], "surplus": ["a.3"], "blocked": [], "lost": [], "breaking": [],
+    "stays": [], "drops": [], "confirmed": [],
 }  # fmt: skip
 POINTS = [
     {"name": "p3", "age": 60, "migrations": ["a.1", "a.3"]},
@@ -322,6 +330,25 @@ def test_what_cannot_be_reversed_offers_both_ways() -> None:
     assert "There is no restore point from before" in raised.value.hint
 
 
+def test_tables_with_rows_go_only_when_they_are_named() -> None:
+    drops = [{"table": "shop_note", "rows": 1_234, "migration": "a.3"}, {"table": "tag", "rows": 1, "migration": "a.3"}]
+    plan = {**PLAN, "drops": drops, "confirmed": ["tag"]}
+    with pytest.raises(Error, match=r"\n  shop_note: 1,234 rows \(a\.3\)\nNothing was touched") as raised:
+        rollback_choice.decide(plan, "reverse", True, POINTS)
+    assert "`--confirm shop_note --confirm tag`; a restore point is taken first" in raised.value.hint
+    decided = rollback_choice.decide({**plan, "confirmed": ["shop_note", "tag"]}, "reverse", False, POINTS)
+    assert decided["pointed"]
+    assert "  shop_note goes, with 1,234 rows" in decided["say"]
+    assert "  tag goes, with 1 row" in decided["say"]
+    assert not rollback_choice.decide(PLAN, "reverse", False, POINTS)["pointed"]
+
+
+def test_what_is_applied_under_another_name_stays_and_is_said() -> None:
+    decided = rollback_choice.decide({**PLAN, "names": [], "surplus": [], "stays": ["a.3"]}, "reverse", False, POINTS)
+    assert decided["action"] == "nothing"
+    assert decided["say"] == ["Applied under another name, release old uses what they made: a.3"]
+
+
 def test_a_restore_says_what_is_lost_and_has_to_be_meant() -> None:
     with pytest.raises(Error, match=r"p2 is 2 h 5 min old\. Everything written in the last 2 h 5 min") as raised:
         rollback_choice.decide(PLAN, "restore", False, POINTS)
@@ -331,7 +358,8 @@ def test_a_restore_says_what_is_lost_and_has_to_be_meant() -> None:
 
 
 def checked(looked: list[dict[str, Any]], **more: object) -> release_check_steps.Check:
-    params = {"root": "/nowhere", "release_id": "new", "env_file": "/nowhere", "environment": {}, "migrations": []}
+    params = {"root": "/nowhere", "release_id": "new", "env_file": "/nowhere", "environment": {}, "migrations": [],
+              "run": {"environment": "staging"}}  # fmt: skip
     check = release_check_steps.Check({**params, "allow_breaking": False, "dry": True, **more})
     check.found["looked"] = looked
     return check
@@ -346,14 +374,14 @@ def test_breaking_migrations_are_refused_with_the_ways_out() -> None:
     }
     check = checked([one])
     with pytest.raises(Error, match=r"cannot live with.*\n  a\.3: drops the column x\.y\n  a\.3: builds") as raised:
-        check.refuse_breaking()
+        check.refuse()
     assert "--allow-breaking" in raised.value.hint
     check = checked([{**one, "breaking": []}])
     with pytest.raises(Error, match="would wait long for") as raised:
-        check.refuse_breaking()
+        check.refuse()
     assert "AddIndexConcurrently" in raised.value.hint
-    checked([one], allow_breaking=True).refuse_breaking()
-    checked([{**one, "breaking": [], "slow": []}]).refuse_breaking()
+    checked([one], allow_breaking=True).refuse()
+    checked([{**one, "breaking": [], "slow": []}]).refuse()
 
 
 def test_ages_and_rows_of_names_are_short() -> None:

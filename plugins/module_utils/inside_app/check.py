@@ -6,32 +6,26 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from .database import Database, inner, name_of
-from .lint import Facts, disturbing, linter
 from .program import answer, manage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
-# What is shown of a migration's SQL
-SHOWN_STATEMENTS, SHOWN_LENGTH = 8, 160
-UNKNOWN = "what it does cannot be told before it runs"
 # The planner's estimate of the rows, brought up to the table's present size (PostgreSQL manual, "pg_class").
 ROWS = """
 SELECT relname, CASE WHEN relpages > 0 AND reltuples >= 0
   THEN reltuples / relpages * (pg_relation_size(oid) / current_setting('block_size')::int)
   ELSE pg_relation_size(oid) / 100.0 END
 FROM pg_class WHERE relkind IN ('r', 'p') AND pg_table_is_visible(oid)"""
-TYPES = """
-SELECT table_name || '.' || column_name, replace(data_type, 'character varying', 'varchar')
-  || COALESCE('(' || character_maximum_length || ')', '')
-FROM information_schema.columns WHERE table_schema = ANY (current_schemas(false))"""
-FILLED = """
-SELECT table_name || '.' || column_name, true FROM information_schema.columns
-WHERE table_schema = ANY (current_schemas(false)) AND is_nullable = 'NO'"""
+COLUMNS = """
+SELECT c.relname || '.' || a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+  a.atthasdef OR a.attidentity <> ''
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+WHERE c.relkind IN ('r', 'p', 'f') AND pg_table_is_visible(c.oid) AND a.attnum > 0 AND NOT a.attisdropped"""
 
 
 def check(given: Mapping[str, Any]) -> None:
-    """Run Django's checks; tell what is due and, where another release serves (given["tables"]), what it would mean."""
+    """Run Django's checks; tell what is due and, where another release serves (given["look"]), by which statements."""
     manage("check", "--deploy", "--fail-level", "ERROR")
     database = Database()
     conflicts = database.conflicts()
@@ -41,14 +35,18 @@ def check(given: Mapping[str, Any]) -> None:
             "Run `manage.py makemigrations --merge` in the project."
         )
     pending, applied, known = database.pending(), database.applied(), database.known()
-    looked = pending and given["linter"] and given["tables"] is not None and database.is_postgresql
+    looked = pending and given["look"] and database.is_postgresql
     answer(
         pending=[name_of(migration) for migration in pending],
+        unrecorded=database.unrecorded(),
         applied=applied,
         known=known,
         orphans=sorted(set(applied) - set(known)),
-        tables=database.tables(),
-        looked=look(database, pending, given) if looked else [],
+        looked=look(database, pending) if looked else [],
+        facts=facts(database) if looked else {},
+        catalogue=database.catalogue() if given["look"] else {},
+        strangers=database.strangers() if pending else {},
+        **kept(database),
     )
 
 
@@ -56,23 +54,34 @@ def describe(_given: Mapping[str, Any]) -> None:
     """Tell what the release knows, and what the database has had."""
     manage("version")
     database = Database()
-    answer(known=database.known(), tables=database.tables(), applied=database.applied())
+    answer(known=database.known(), applied=database.applied(), **kept(database))
 
 
-def look(database: Database, migrations: Iterable[Any], given: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return of each migration that is due its SQL, and why code that uses given["tables"] would suffer."""
-    rows = {table: float(number) for table, number in database.pairs(ROWS).items()}
-    facts = Facts(given["tables"], database.pairs(TYPES), rows, given["many"], database.pairs(FILLED))
-    analyse = linter(given["linter"])
+def kept(database: Database) -> dict[str, Any]:
+    """Return what is kept beside a release of what it knows of the database."""
+    return {"tables": database.tables(), "made": database.made(), "squashed": database.squashed}
+
+
+def facts(database: Database) -> dict[str, Any]:
+    """Return what statements are judged by, of the database."""
+    columns = database.rows(COLUMNS)
+    return {
+        "types": {name: kind for name, kind, _must, _given in columns},
+        "rows": {table: float(number) for table, number in database.pairs(ROWS).items()},
+        "filled": [name for name, _kind, must, _given in columns if must],
+        "defaults": [name for name, _kind, _must, given in columns if given],
+        "path": database.rows("SELECT current_schemas(false)")[0][0],
+    }
+
+
+def look(database: Database, migrations: Iterable[Any]) -> list[dict[str, Any]]:
+    """Return of each migration that is due its SQL, None where only running it tells, and whether it takes away."""
     state = database.executor._create_project_state(with_applied_migrations=True)
     found = []
     for migration in migrations:
         texts = database.statements(migration, state)
         state = migration.mutate_state(state, preserve=False)
-        breaking, slow = disturbing(analyse, texts or [], facts)
-        if texts is None and removes(migration):
-            breaking = [UNKNOWN]
-        found.append({"migration": name_of(migration), "sql": shown(texts), "breaking": breaking, "slow": slow})
+        found.append({"migration": name_of(migration), "texts": texts, "removes": removes(migration)})
     return found
 
 
@@ -81,13 +90,3 @@ def removes(migration: Any) -> bool:
     words = ("Remove", "Delete", "Rename", "Alter", "RunSQL")
     every = [one for operation in migration.operations for one in inner(operation)]
     return any(type(operation).__name__.startswith(words) for operation in every)
-
-
-def shown(texts: Sequence[str] | None) -> list[str]:
-    """Return a migration's SQL, short enough to read."""
-    if texts is None:
-        return ["-- its SQL cannot be told before it runs"]
-    lines = [" ".join(text.split()) for text in texts if not text.startswith("--") or "CANNOT BE" in text]
-    short = [line if len(line) <= SHOWN_LENGTH else line[: SHOWN_LENGTH - 2] + " …" for line in lines]
-    rest = len(short) - SHOWN_STATEMENTS
-    return short[:SHOWN_STATEMENTS] + ([f"-- and {rest} more"] if rest > 0 else [])

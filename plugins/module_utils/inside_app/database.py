@@ -6,14 +6,29 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from . import schema
+
+OWNERS = """
+SELECT c.relname, pg_get_userbyid(c.relowner) FROM pg_class c
+WHERE c.relkind IN ('r', 'p') AND pg_table_is_visible(c.oid) AND pg_get_userbyid(c.relowner) <>
+  (SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database())"""
+
 
 class Database:
     """The application's migrations and its database."""
 
-    def __init__(self) -> None:
-        """Read both."""
+    def __init__(self, *, unsquashed: bool = False) -> None:
+        """Read both, and of each squashed migration what it stands for.
+
+        `unsquashed` leaves out those whose parts have their code yet: Django has either in its graph and goes back over
+        a squashed migration as a whole, over all that it stands for.
+        """
         self.connection = import_module("django.db").connection
         self.executor = import_module("django.db.migrations.executor").MigrationExecutor(self.connection)
+        disk = self.executor.loader.disk_migrations.values()
+        self.squashed = {name_of(one): [f"{app}.{name}" for app, name in one.replaces] for one in disk if one.replaces}
+        if unsquashed:
+            self.executor.loader = unsquashed_loader()(self.connection)
         self.loader = self.executor.loader
 
     @property
@@ -35,10 +50,12 @@ class Database:
             names.update(migration.replaces)
         return sorted(f"{app}.{name}" for app, name in names)
 
-    def squashed(self) -> dict[str, list[str]]:
-        """Return for each squashed migration those that it stands for."""
-        disk = self.loader.disk_migrations.values()
-        return {name_of(one): [f"{app}.{name}" for app, name in one.replaces] for one in disk if one.replaces}
+    def unrecorded(self) -> list[str]:
+        """Return the squashed migrations of which all parts have run, and which are not recorded yet themselves."""
+        applied = set(self.applied())
+        return [
+            name for name, parts in sorted(self.squashed.items()) if name not in applied and applied.issuperset(parts)
+        ]
 
     def has(self, name: str) -> bool:
         """Return whether the release has a migration's code, and it is not one that a squashed one has replaced."""
@@ -64,14 +81,40 @@ class Database:
         used: dict[str, set[str]] = {}
         for model in import_module("django.apps").apps.get_models(include_auto_created=True):
             columns = {field.column for field in model._meta.local_concrete_fields if field.column}
-            used.setdefault(model._meta.db_table.strip('"'), set()).update(columns)
+            used.setdefault(table_of(model), set()).update(columns)
         return {table: sorted(columns) for table, columns in sorted(used.items())}
+
+    def made(self) -> list[str]:
+        """Return those of the tables that the release's migrations make in this database."""
+        router, alias = import_module("django.db").router, self.connection.alias
+        return sorted(
+            table_of(model)
+            for model in import_module("django.apps").apps.get_models(include_auto_created=True)
+            if model._meta.managed
+            and not model._meta.proxy
+            and model._meta.app_label in self.loader.migrated_apps
+            and router.allow_migrate_model(alias, model)
+        )
+
+    def catalogue(self) -> schema.Catalogue:
+        """Return what the database has (`schema.py`)."""
+        if not self.is_postgresql:
+            return {}
+        return schema.catalogue(self.rows(schema.CATALOGUE))
+
+    def strangers(self) -> dict[str, str]:
+        """Return the tables that do not belong to the database's owner, each with whom they belong to."""
+        return self.pairs(OWNERS) if self.is_postgresql else {}
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql)
+            return list(cursor.fetchall())
 
     def pairs(self, sql: str) -> dict[str, Any]:
         """Return the rows of a query with two columns."""
-        with self.connection.cursor() as cursor:
-            cursor.execute(sql)
-            return dict(cursor.fetchall())
+        return dict(self.rows(sql))
 
     def statements(self, migration: Any, state: Any, backwards: bool = False) -> list[str] | None:
         """Return the SQL of a migration, None where only running it tells.
@@ -86,6 +129,41 @@ class Database:
         except Exception:
             return None
         return [str(text) for text in editor.collected_sql]
+
+
+def table_of(model: Any) -> str:
+    """Return a model's table, with its schema where people put it into the name (`"crm"."customer"`)."""
+    return str(model._meta.db_table).strip('"').replace('"."', ".")
+
+
+def unsquashed_loader() -> Any:
+    """Return Django's loader of migrations, made to leave out squashed ones whose parts are all on the disk."""
+    loader: Any = import_module("django.db.migrations.loader").MigrationLoader
+
+    class Unsquashed(loader):
+        """Knows the parts, and who depends on a squashed one depends on these."""
+
+        def load_disk(self) -> None:
+            """Load what is on the disk."""
+            super().load_disk()
+            disk = self.disk_migrations
+            whole = {key: one.replaces for key, one in disk.items()
+                     if one.replaces and all(tuple(part) in disk for part in one.replaces)}  # fmt: skip
+            for key in whole:
+                del disk[key]
+            for one in disk.values():
+                one.dependencies = expanded(one.dependencies, whole)
+                one.run_before = expanded(one.run_before, whole)
+
+    return Unsquashed
+
+
+def expanded(keys: Any, whole: Any) -> list[Any]:
+    """Return (app, name) pairs with the parts in the place of a squashed migration."""
+    found: list[Any] = []
+    for key in map(tuple, keys):
+        found += expanded(whole[key], whole) if key in whole else [key]
+    return found
 
 
 def name_of(migration: Any) -> str:

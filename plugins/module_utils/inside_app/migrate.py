@@ -1,15 +1,16 @@
 """Runs inside the application's own Python: migrates, or reverses migrations, one run at a time and never waiting long.
 
 A change of a table waits for everyone who uses the table, and everyone after it waits behind the change. So it gives up
-after a few seconds (lock_timeout), and says whom it waited for.
+after a few seconds (lock_timeout), and says whom it waited for. What is CONCURRENTLY waits: nobody waits behind that.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 import time
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 
 # Django is the application's: only its Python has it.
 from importlib import import_module
@@ -17,13 +18,30 @@ from typing import TYPE_CHECKING, Any
 
 from .database import Database, name_of
 from .program import answer, manage
+from .schema import dropped, lost
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from .schema import Catalogue
 
 # PostgreSQL's advisory locks are numbers, here "same" and "stac" in ASCII, and of one database.
 LOCK = (0x73616D65, 0x73746163)
 LOOK_SECONDS = 0.4
+#: How long a statement waits that is CONCURRENTLY: for the longest transaction of somebody else
+CONCURRENT_SECONDS = 3600
+CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)
+#: What PostgreSQL does in no transaction
+ALONE = re.compile(r"\bCONCURRENTLY\b|^\s*(VACUUM|REINDEX|CREATE DATABASE|ALTER SYSTEM)\b", re.IGNORECASE)
+#: Statements that can take no table away
+ROWS = re.compile(r"^\s*(INSERT|UPDATE|SET|COMMENT|CREATE (UNIQUE )?INDEX)\b", re.IGNORECASE)
+WITH_ROWS = "SELECT {} WHERE EXISTS (SELECT FROM {})"
+# What is being built just now is no remains.
+UNFINISHED = """
+SELECT c.relname, n.nspname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE NOT i.indisvalid AND c.relkind = 'i' AND pg_table_is_visible(c.oid)
+  AND c.oid NOT IN (SELECT index_relid FROM pg_stat_progress_create_index WHERE index_relid IS NOT NULL)"""
 HOLDER = """
 SELECT a.pid, a.application_name, a.client_addr, round(extract(epoch FROM now() - a.backend_start))
 FROM pg_locks l JOIN pg_stat_activity a USING (pid)
@@ -136,6 +154,46 @@ def impatient(database: Database, seconds: float) -> Iterator[Watcher]:
         signal.disconnect(prepare)
 
 
+@contextmanager
+def concurrent_waits(database: Database, seconds: float) -> Iterator[list[str]]:
+    """Let statements that are CONCURRENTLY wait for their locks; yields the indexes whose remains were taken away.
+
+    An index of which the building was cut off is left invalid, under its name: it goes before it is built again.
+    """
+    gone: list[str] = []
+    if not database.is_postgresql:
+        yield gone
+        return
+
+    def patient(execute: Callable[..., Any], sql: Any, values: Any, many: bool, context: Mapping[str, Any]) -> Any:
+        text = str(sql)
+        if not CONCURRENTLY.search(text) or database.connection.in_atomic_block:
+            return execute(sql, values, many, context)
+        cursor = context["cursor"].cursor
+        cursor.execute("SELECT set_config('lock_timeout', %s, false)", [f"{CONCURRENT_SECONDS}s"])
+        try:
+            if not re.search(r"\bDROP\b", text, re.IGNORECASE):
+                for name in unfinished(database):
+                    # REINDEX builds under a name of its own.
+                    meant = re.sub(r"_cc(new|old)\d*$", "", name)
+                    if re.search(rf"(?<!\w){re.escape(meant)}(?!\w)", text):
+                        quoted = database.connection.ops.quote_name(name)
+                        cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {quoted}")
+                        gone.append(name)
+            return execute(sql, values, many, context)
+        finally:
+            with suppress(Exception):
+                cursor.execute("SELECT set_config('lock_timeout', %s, false)", [f"{int(seconds * 1000)}"])
+
+    with database.connection.execute_wrapper(patient):
+        yield gone
+
+
+def unfinished(database: Database) -> list[str]:
+    """Return the indexes that nobody finished building, which serve no query."""
+    return [name for name, _schema in database.rows(UNFINISHED)]
+
+
 def migrate(given: Mapping[str, Any]) -> None:
     """Run `manage.py migrate`; tells which migrations ran, also when a later one failed."""
     manage("version")
@@ -157,13 +215,16 @@ def keep_the_record(database: Database) -> None:
 def reverse(given: Mapping[str, Any]) -> None:
     """Reverse given["names"], which are in the order of reversing: in PostgreSQL all of them or none.
 
-    What a reversal drops is gone, so one that fails later must not have cost anything.
+    What a reversal drops is gone, so one that fails later must not have cost anything; and it may drop nothing that
+    given["uses"], the code that is gone back to, has in use. given["forget"] are squashed migrations of which parts are
+    reversed: only the record says that they have run.
     """
     manage("version")
-    with changing(given) as (database, before):
+    with changing(given, unsquashed=True) as (database, before):
         steps = {name_of(one): one for one, _backwards in database.everything()}
         plan = [(steps[name], True) for name in given["names"] if name in before]
         whole = database.is_postgresql and all(one.atomic for one, _backwards in plan)
+        guard = Guard(database, given)
 
         def settle(action: str, *_step: Any) -> None:
             # PostgreSQL alters no table with rows whose foreign keys are still to be checked.
@@ -173,15 +234,86 @@ def reverse(given: Mapping[str, Any]) -> None:
                     cursor.execute("SET CONSTRAINTS ALL DEFERRED")
 
         database.executor.progress_callback = settle
-        with import_module("django.db.transaction").atomic() if whole else nullcontext():
-            database.executor.migrate([], plan=plan)
+        parts = [plan] if whole else [[one] for one in plan]
+        for part in parts:
+            with guard.around([one for one, _backwards in part]):
+                database.executor.migrate([], plan=part)
+                for name in given["forget"] if part is parts[-1] else []:
+                    database.executor.recorder.record_unapplied(*name.split(".", 1))
+                guard.look()
+
+
+class Guard:
+    """Lets no reversal be committed that takes from the code that is gone back to what this uses, or unasked rows."""
+
+    def __init__(self, database: Database, given: Mapping[str, Any]) -> None:
+        """Look at what the database has."""
+        self.database, self.uses, self.confirmed = database, given["uses"], set(given["confirmed"])
+        self.before: Catalogue = database.catalogue()
+        self.filled = self.with_rows(self.before)
+
+    def with_rows(self, tables: Iterable[str]) -> set[str]:
+        """Return the tables that have rows; all are looked at in one query, and no lock outlives it."""
+        quoted = {name: ".".join(map(self.database.connection.ops.quote_name, name.split("."))) for name in tables}
+        asked = [WITH_ROWS.format(number, name) for number, name in enumerate(quoted.values())]
+        found = self.database.rows(" UNION ALL ".join(asked)) if asked else []
+        return {list(quoted)[number] for (number,) in found}
+
+    def look(self) -> None:
+        """Leave the program, so that nothing is committed, where the reversal took away what it may not."""
+        if not self.database.is_postgresql:
+            return
+        after = self.database.catalogue()
+        taken = [".".join(filter(None, pair)) for pair in lost(self.uses, self.before, after)]
+        if taken:
+            sys.exit(f"This would drop what the earlier release uses: {', '.join(taken)}.")
+        unasked = sorted(set(dropped(self.before, after)) & self.filled - self.confirmed)
+        if unasked:
+            sys.exit(f"This would drop tables with rows in them, which nobody has confirmed: {', '.join(unasked)}.")
+
+    @contextmanager
+    def around(self, migrations: Iterable[Any]) -> Iterator[None]:
+        """Do the block in one transaction, or, where a migration allows none, each statement in one of its own."""
+        if not self.database.is_postgresql:
+            yield
+        elif all(one.atomic for one in migrations):
+            with import_module("django.db.transaction").atomic():
+                yield
+        else:
+            with self.statement_by_statement():
+                yield
+
+    @contextmanager
+    def statement_by_statement(self) -> Iterator[None]:
+        """Look after each statement, before it is committed."""
+        connection = self.database.connection
+        atomic = import_module("django.db.transaction").atomic
+        looking = False
+
+        def guarded(execute: Callable[..., Any], sql: Any, values: Any, many: bool, context: Any) -> Any:
+            nonlocal looking
+            if looking or ALONE.search(str(sql)) or ROWS.match(str(sql)):
+                return execute(sql, values, many, context)
+            with atomic():
+                result = execute(sql, values, many, context)
+                looking = True
+                try:
+                    self.look()
+                finally:
+                    looking = False
+            return result
+
+        with connection.execute_wrapper(guarded):
+            yield
 
 
 @contextmanager
-def changing(given: Mapping[str, Any]) -> Iterator[tuple[Database, list[str]]]:
+def changing(given: Mapping[str, Any], *, unsquashed: bool = False) -> Iterator[tuple[Database, list[str]]]:
     """Do the block alone and impatiently; yields (the database, what was applied), answers with what changed."""
-    database = Database()
-    with alone(database, given["patience"], given["name"]), impatient(database, given["lock_timeout"]) as watcher:
+    database = Database(unsquashed=unsquashed)
+    waiting = concurrent_waits(database, given["lock_timeout"])
+    alone_here = alone(database, given["patience"], given["name"])
+    with alone_here, impatient(database, given["lock_timeout"]) as watcher, waiting as rebuilt:
         before = database.applied()
         try:
             yield database, before
@@ -194,4 +326,6 @@ def changing(given: Mapping[str, Any]) -> Iterator[tuple[Database, list[str]]]:
                 ran=[name for name in after if name not in set(before)],
                 reversed=[name for name in before if name not in set(after)],
                 blockers=watcher.blockers,
+                rebuilt=rebuilt,
+                unfinished=unfinished(database) if database.is_postgresql else [],
             )

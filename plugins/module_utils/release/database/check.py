@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ...common.errors import DECISIONS_FILE, HostError
 from ...common.files import read_json, write_atomic
+from ...common.ledger import good_releases, read_ledger
 from ...common.text import excerpt, few, missing_name
+from ...inside_app.schema import misfits
 from ..application import environment_file_names, run_as_app
 from ..inside import run_inside
 from ..place import LIVE_CODE, Place
-from . import linter
+from . import sql_parser
+from .simulation import Simulation
+from .statements import Facts, Verdict, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 # Below this a whole table is read or written in well under a second: PostgreSQL reads some 100 000 short rows a second
 # at the very least.
@@ -30,6 +34,23 @@ WAYS_OUT = (
     "In this release, leave in the database what the running one uses; take it away in the next (docs/migrations.md). "
     "Or accept that the site is closed meanwhile: `--allow-breaking`"
 )
+# What is shown of a migration's SQL
+SHOWN_STATEMENTS, SHOWN_LENGTH = 8, 160
+CANNOT_TELL = "Nobody can tell what this means for the release that serves"
+UNKNOWN = "what it does cannot be told before it runs"
+KEPT = ("applied", "known", "tables", "made", "squashed")
+REASONS = {
+    "missing": "is not there",
+    "unfilled": "must not be empty, has no default in the database, and the release does not know it",
+}
+ALREADY = (
+    "Where that was made under another name (a squashed migration whose `replaces` is gone), deploy first the release "
+    "that still has `replaces`; or record it as applied: {}"
+)
+OWNERS = (
+    "Tables of a dump do that somebody else has loaded. `./samestack provision` gives them to the database's owner; "
+    "then deploy again."
+)
 WAYS_OUT_SLOW = (
     "Build indexes with AddIndexConcurrently, add constraints as NOT VALID first (docs/migrations.md). Or accept that "
     "the site is closed meanwhile: `--allow-breaking`"
@@ -43,7 +64,14 @@ class Check:
         """Take the module's parameters."""
         self.params = params
         self.place = Place(params["root"], params["release_id"])
-        self.found: dict[str, Any] = {"pending": [], "applied": [], "known": [], "orphans": [], "looked": []}
+        self.found: dict[str, Any] = {
+            "pending": [], "unrecorded": [], "applied": [], "known": [], "orphans": [], "looked": [], "tables": {},
+            "made": [], "catalogue": {}, "strangers": {}, "facts": {}, "squashed": {},
+        }  # fmt: skip
+        #: Of a release that goes back: what it needs and has not, and what it does not know and would have to fill
+        self.misfits: list[str] = []
+        #: What migrations would make and is there, by migration
+        self.already: dict[str, list[str]] = {}
 
     @property
     def before(self) -> str:
@@ -53,18 +81,51 @@ class Check:
 
     def run(self) -> None:
         """Ask the release itself; raises HostError for what is wrong with it."""
-        tables, no_linter = None, None
+        served, no_parser = None, None
         if self.before:
-            tables = self.tables_of(self.before)
+            served = self.tables_of(self.before)
             try:
-                linter.install(self.params)
+                sql_parser.install(self.params)
             except HostError as error:
-                no_linter = error
-        given = {"tables": tables, "many": MANY_ROWS, "linter": linter.present(self.params)}
-        self.found = ask(self.place, self.params, "check.check", given)
-        if no_linter and self.found["pending"] and not self.params["allow_breaking"]:
-            raise no_linter
+                no_parser = error
+        look = served is not None and bool(sql_parser.present(self.params))
+        self.found = ask(self.place, self.params, "check.check", {"look": look})
+        if no_parser and self.found["pending"] and not self.params["allow_breaking"]:
+            raise no_parser
+        simulation = self.look(served or {})
+        if look and self.stranger_migrations() and not simulation.unsure:
+            self.misfits = self.misfits_of(served or {}, simulation)
         self.remember()
+
+    def look(self, served: Mapping[str, Sequence[str]]) -> Simulation:
+        """Judge the statements of what is due by what serves; returns what the database has afterwards."""
+        facts = Facts(served, many=MANY_ROWS, **self.found["facts"]) if self.found["facts"] else None
+        looked, simulation = self.found["looked"], Simulation(self.found["catalogue"])
+        read = iter(sql_parser.read(self.place, self.params, [text for one in looked for text in one["texts"] or []]))
+        for one in looked:
+            texts = one["texts"]
+            actions = [action for _text in texts or [] for action in next(read)]
+            verdict = judge(actions, facts) if facts else Verdict()
+            if texts is None and one["removes"]:
+                verdict.breaking = [UNKNOWN]
+            simulation.unsure = simulation.unsure or texts is None or any("CANNOT BE" in text for text in texts)
+            conflicts = simulation.run(actions)
+            if conflicts and not simulation.unsure:
+                self.already[one["migration"]] = conflicts
+            one |= {"sql": shown(texts), "breaking": verdict.breaking, "slow": verdict.slow}
+            one["unknown"] = verdict.unknown
+        return simulation
+
+    def misfits_of(self, served: Mapping[str, Sequence[str]], simulation: Simulation) -> list[str]:
+        """Return why a release that knows less than the database cannot live with it, and what serves can."""
+        uses = {table: self.found["tables"][table] for table in self.found["made"]}
+        found = []
+        for table, column, why in misfits(uses, simulation.after):
+            known = column in served.get(table, []) if column else table in served
+            # What serves does without it, too, or fills it: only what is different for this release is new.
+            if known == (why == "unfilled"):
+                found.append(f"{table}{'.' if column else ''}{column} {REASONS[why]}")
+        return found
 
     def foresee(self) -> None:
         """Say what is due for a release that is not here yet, from the list of its migrations."""
@@ -94,7 +155,12 @@ class Check:
         path = self.place.path("database.json")
         if self.params["dry"] or (self.place.current == self.place.id and os.path.exists(path)):
             return
-        kept = {name: self.found[name] for name in ("applied", "known", "tables")}
+        kept = {name: self.found[name] for name in KEPT}
+        # Where an earlier release is deployed again, what the later one has brought is no more its own than before.
+        kept["newer"] = self.stranger_migrations()
+        # What a squashed migration stands for is known yet when its `replaces` is gone, and the release that had it.
+        served = read_json(Place(self.params["root"], self.before).path("database.json")) if self.before else None
+        kept["squashed"] = {**(served or {}).get("squashed", {}), **kept["squashed"]}
         write_atomic(path, json.dumps(kept) + "\n")
 
     @property
@@ -103,9 +169,13 @@ class Check:
         rows = [(one["migration"], why) for one in self.found["looked"] for why in [*one["breaking"], *one["slow"]]]
         return [{"migration": name, "why": why} for name, why in rows]
 
-    def refuse_breaking(self) -> None:
-        """Raise a HostError for them, unless the run allows it."""
-        if not self.breaking or self.params["allow_breaking"]:
+    def refuse(self) -> None:
+        """Raise a HostError for what would fail or disturb what serves, unless the run allows it."""
+        if self.params["allow_breaking"]:
+            return
+        self.refuse_what_fails()
+        self.refuse_misfits()
+        if not self.breaking:
             return
         lines = [f"  {one['migration']}: {one['why']}" for one in self.breaking]
         closing = any(one["breaking"] for one in self.found["looked"])
@@ -116,6 +186,40 @@ class Check:
             WAYS_OUT if closing else WAYS_OUT_SLOW,
         )
 
+    def refuse_what_fails(self) -> None:
+        """Raise a HostError for migrations that cannot run."""
+        owners = {table: role for table, role in self.found["strangers"].items() if table in self.found["tables"]}
+        if owners:
+            lines = [f"{table} to {role}" for table, role in sorted(owners.items())]
+            raise HostError(
+                f"Migrations are due, and tables belong to another role than the database: {few(lines)}.", OWNERS
+            )
+        if self.already:
+            lines = [f"  {name}: {text}" for name, texts in self.already.items() for text in texts]
+            app, name = next(iter(self.already)).split(".", 1)
+            by_hand = self.command("manage", f"-- migrate --fake {app} {name}")
+            raise HostError(
+                "Migrations would make what the database has already:\n" + "\n".join(lines), ALREADY.format(by_hand)
+            )
+
+    def refuse_misfits(self) -> None:
+        """Raise a HostError where an earlier release cannot live with the newer database."""
+        if not self.misfits:
+            return
+        kept = self.place.id in good_releases(read_ledger())
+        back = self.command("rollback", f"--to {self.place.id}")
+        way = f"{back} goes back with the database" if kept else "It has not served here, so no rollback leads to it"
+        raise HostError(
+            f"Release {self.place.id} is older than the database, which has had {few(self.stranger_migrations())}, and "
+            "cannot live with it:\n" + "\n".join(f"  {text}" for text in self.misfits),
+            f"{way}. To deploy it all the same: `--allow-breaking`",
+        )
+
+    def command(self, verb: str, more: str) -> str:
+        """Return a command of ours for the environment of this run."""
+        environment = self.params["run"].get("environment", "")
+        return f"`./samestack {' '.join(filter(None, (verb, environment, more)))}`"
+
     def say(self) -> list[str]:
         """Return what people want to know."""
         lines = []
@@ -125,20 +229,33 @@ class Check:
             lines.append(f"Migrations due: {few(self.found['pending'])}")
         for one in self.found["looked"]:
             lines += [f"  {one['migration']}", *(f"    {text}" for text in one["sql"])]
-        strange = self.strangers()
+            lines += [f"    {CANNOT_TELL}: {text}" for text in one["unknown"]]
+        if self.found["unrecorded"]:
+            lines.append(f"To be recorded, since all that they stand for has run: {few(self.found['unrecorded'])}")
+        strange = self.stranger_migrations()
         if strange:
             lines.append(
                 f"The database has had migrations that this release does not know, and they stay: {few(strange)}"
             )
         return lines
 
-    def strangers(self) -> list[str]:
+    def stranger_migrations(self) -> list[str]:
         """Return applied migrations that this release does not know and that are no relics from before the last one."""
         place = Place(self.params["root"], self.before)
         relics = (read_json(place.path("database.json")) or {}) if self.before else {}
         known = set(relics.get("known", []))
         old = {name for name in relics.get("applied", self.found["orphans"]) if name not in known}
         return [name for name in self.found["orphans"] if name not in old]
+
+
+def shown(texts: Iterable[str] | None) -> list[str]:
+    """Return a migration's SQL, short enough to read."""
+    if texts is None:
+        return ["-- its SQL cannot be told before it runs"]
+    lines = [" ".join(text.split()) for text in texts if not text.startswith("--") or "CANNOT BE" in text]
+    short = [line if len(line) <= SHOWN_LENGTH else line[: SHOWN_LENGTH - 2] + " …" for line in lines]
+    rest = len(short) - SHOWN_STATEMENTS
+    return short[:SHOWN_STATEMENTS] + ([f"-- and {rest} more"] if rest > 0 else [])
 
 
 def ask(place: Place, account: Mapping[str, Any], call: str, given: Mapping[str, Any]) -> dict[str, Any]:

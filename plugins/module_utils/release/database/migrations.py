@@ -23,6 +23,13 @@ MEND = (
     "what is left: `./samestack rollback --to <the release that serves>`."
 )
 KEEP = "What is left: `--database keep` changes the code only, `--database restore` brings back the copy from before."
+ANEW = "The next run takes an index that it builds away first."
+OWNERS = (
+    "It belongs to another role, as tables of a dump do that somebody else has loaded: `./samestack provision` gives "
+    "it to the database's owner. Then deploy again."
+)
+# PostgreSQL's words for SQLSTATE 42501, which is all that a driver passes on
+NOT_THE_OWNER = "must be owner of"
 # SQLSTATE 55P03 as the drivers say it
 GAVE_UP = "lock timeout"
 WAIT = (
@@ -51,9 +58,14 @@ def remember(place: Place, ran: Sequence[str]) -> None:
         write_atomic(path, json.dumps({**known, "applied": applied}) + "\n")
 
 
-def reverse(place: Place, params: Mapping[str, Any], run: Run, names: Sequence[str]) -> None:
-    """Reverse migrations, in the order given, with a release's code; raises HostError."""
-    code, answer, output = inside(place, params, "migrate.reverse", {"names": list(names)})
+def reverse(place: Place, params: Mapping[str, Any], run: Run, step: Mapping[str, Any]) -> None:
+    """Reverse step["names"], in that order, with a release's code; raises HostError.
+
+    params["plan"] says what the release that is gone back to uses, and which tables with rows may go.
+    """
+    guarded = {name: params["plan"][name] for name in ("uses", "confirmed")}
+    given = {"names": step["names"], "forget": step["forget"], **guarded}
+    code, answer, output = inside(place, params, "migrate.reverse", given)
     run.note(reversed=answer["reversed"])
     if code:
         done = f"Reversed before that: {', '.join(answer['reversed'])}." if answer["reversed"] else "None is reversed."
@@ -71,11 +83,13 @@ def inside(
         "name": f"samestack {call.rsplit('.', maxsplit=1)[-1]} {place.id}",
     }
     code, answer, output = run_inside(place, params, call, given)
-    return code, answer or {"ran": [], "reversed": [], "blockers": []}, output
+    return code, answer or {"ran": [], "reversed": [], "blockers": [], "rebuilt": [], "unfinished": []}, output
 
 
 def explain(place: Place, what: str, answer: Mapping[str, Any], output: str, done: str) -> NoReturn:
     """Raise the HostError for a migration that failed; `done` says what of it stays."""
+    if answer["unfinished"]:
+        done += f"\nLeft unfinished, and of no use to any query: {', '.join(answer['unfinished'])}. {ANEW}"
     if GAVE_UP in output:
         who = "".join(f"\n  {line}" for line in answer["blockers"]) or " somebody who let go meanwhile"
         text = f"gave up: a table was in use for longer than release_lock_timeout by{who}"
@@ -84,4 +98,6 @@ def explain(place: Place, what: str, answer: Mapping[str, Any], output: str, don
     text = f"`manage.py {what}` of release {place.id} failed.\n{why}\n{done}".strip()
     if "OperationalError" in why:
         raise HostError(text, check.NO_ANSWER)
+    if NOT_THE_OWNER in why:
+        raise HostError(text, OWNERS)
     raise HostError(text, MEND if what == "migrate" else KEEP)

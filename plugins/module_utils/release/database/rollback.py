@@ -31,7 +31,7 @@ def run_plan(params: Mapping[str, Any]) -> tuple[list[str], str]:
     try:
         for step in plan["steps"]:
             place = Place(params["root"], step["release"])
-            migrations.reverse(place, params, run, step["names"])
+            migrations.reverse(place, params, run, step)
     except HostError as error:
         what = {"from": plan["live"], "to": plan["target"]}
         if not plan["closing"]:
@@ -48,14 +48,20 @@ def run_plan(params: Mapping[str, Any]) -> tuple[list[str], str]:
 
 
 def put_back(params: Mapping[str, Any], run: Run) -> str:
-    """Migrate forwards again with the code of the release that was live; returns what came of it, in words."""
-    live = Place(params["root"], params["plan"]["live"])
+    """Migrate forwards again what was reversed; returns what came of it, in words.
+
+    With the code that reversed it, then with that of the release that was live: the second may not have the first's.
+    """
+    plan = params["plan"]
+    gone, again = set(run.noted.get("reversed", [])), []
+    releases = [step["release"] for step in reversed(plan["steps"]) if gone.intersection(step["names"])]
     try:
-        again = migrations.migrate(live, params, run)
+        for release in dict.fromkeys([*releases, plan["live"]]):
+            again += migrations.migrate(Place(params["root"], release), params, run)
     except HostError as error:
         return (
-            f"Release {live.id} starts again, and the database is not as it knows it: {error} "
+            f"Release {plan['live']} starts again, and the database is not as it knows it: {error} "
             "The restore point helps: `--database restore`"
         )
     done = f"Put back: {', '.join(again)}. " if again else ""
-    return f"{done}The database is as release {live.id} knows it."
+    return f"{done}The database is as release {plan['live']} knows it."

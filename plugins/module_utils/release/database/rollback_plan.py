@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from typing import TYPE_CHECKING, Any
 
 from ...common import ledger
 from ...common.errors import HostError
 from ...common.files import read_json
+from ...inside_app.schema import dropped, lost, misfits
 from ..place import LIVE_CODE, Place
-from . import check, linter
+from . import check, sql_parser
+from .simulation import Simulation
+from .statements import Facts, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 # How alike two ids are for one to be meant: a beginning of six of its twelve letters is
 NEAR = 0.6
 DEPLOY = "`./samestack deploy --ref …` brings any ref there."
+NO_SQL = "what it does cannot be told before it runs"
+NO_PARSER = "nothing on this host can tell what it does to running code"
+NO_CODE = "no release on this host has its code"
+WOULD_MISS = {
+    "missing": "would not be there, and release {} uses it",
+    "unfilled": "would have to be filled, and release {} does not know it",
+}
 
 
 def history(lines: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -120,18 +131,26 @@ class Reversal:
     def knowledge(self) -> dict[str, Any]:
         """Return what the target knows: migrations, tables, and what was applied when it was deployed."""
         known = read_json(self.target.path("database.json")) or {}
-        if "tables" not in known:
-            # It was deployed before this was kept: what was applied then is not known.
+        if "made" not in known:
+            # It was deployed before this was kept: what was applied then is known only if that was kept.
             told = check.ask(self.target, self.params, "check.describe", {})
-            known = {"known": told["known"], "tables": told["tables"], "applied": []}
+            known = {**told, "applied": known.get("applied", [])}
         return known
 
+    def squashed(self) -> dict[str, list[str]]:
+        """Return of each squashed migration what it stands for, as any release on this host has said it."""
+        found: dict[str, list[str]] = {}
+        for release in self.kept:
+            found.update((read_json(self.place(release).path("database.json")) or {}).get("squashed", {}))
+        return found
+
     def plan(self) -> dict[str, Any]:
-        """Return what is to be reversed, with whose code, and what stands against it."""
+        """Return what is to be reversed, with whose code, what goes with it, and what stands against it."""
         target = self.knowledge()
+        left = [*left_behind(self.lines), *target.get("newer", ())]
         given = {
-            "names": None, "known": target["known"], "accepted": target["applied"], "left": left_behind(self.lines),
-            "tables": target["tables"], "linter": linter.present(self.params),
+            "names": None, "known": target["known"], "accepted": target["applied"], "left": left,
+            "squashed": {**self.squashed(), **target["squashed"]},
         }  # fmt: skip
         try:
             answer = check.ask(self.live, self.params, "reverse.plan", given)
@@ -139,27 +158,66 @@ class Reversal:
             # Code only: it must work where the live release cannot even be asked.
             if self.params["database"] != "keep":
                 raise
-            answer = {"names": [], "applied": [], "order": [], "further": [], "details": []}
+            answer = {"names": [], "applied": [], "squashed": {}, "order": [], "rests": {}, "details": [],
+                      "catalogue": {}}  # fmt: skip
         names = answer["names"]
         steps = self.steps(names, answer, given)
-        covered = {name for step in steps for name in step["names"]}
+        self.read(steps)
+        prospect = Prospect(steps, answer, target)
+        stays = prospect.stays()
+        steps = [kept for one in steps for kept in [without(one, stays)] if kept["names"]]
+        names = [name for name in names if name not in stays]
+        covered = [name for step in steps for name in step["names"]]
         details = [one for step in steps for one in step["details"]]
         blocked = [{"migration": one["migration"], "why": why} for one in details for why in one["obstacles"]]
-        blocked += [
-            {"migration": name, "why": "no release on this host has its code"} for name in names if name not in covered
-        ]
-        blocked += [{"migration": name, "why": why} for step in steps for name, why in step["further"].items()]
+        blocked += [{"migration": name, "why": NO_CODE} for name in names if name not in covered]
+        blocked += [{"migration": name, "why": why} for step in steps for name, why in further(step, covered)]
+        if not blocked and (steps or stays):
+            blocked = [{"migration": one, "why": why} for one, why in prospect.against(self.target.id)]
         return {
             "target": self.target.id,
             "live": self.live.id,
             "release": self.release(),
-            "names": [name for step in steps for name in step["names"]],
-            "steps": [{"release": step["release"], "names": step["names"]} for step in steps],
+            "names": covered,
+            "steps": [
+                {"release": step["release"], "names": step["names"], "forget": step["forget"]} for step in steps
+            ],
             "blocked": blocked,
+            "stays": sorted(stays),
             "lost": [one for detail in details for one in detail["lost"]],
-            "breaking": [{"migration": one["migration"], "why": why} for one in details for why in one["breaking"]],
+            "breaking": [{"migration": one["migration"], "why": why} for one in details
+                         for why in breaking(one, target["tables"])],
+            "drops": [] if blocked else self.counted(prospect.drops()),
+            "uses": target["tables"],
+            "confirmed": list(self.params["tables"]),
             "surplus": names,
-        }
+        }  # fmt: skip
+
+    def read(self, steps: Sequence[Mapping[str, Any]]) -> None:
+        """Put beside each migration's SQL what that does, both ways; None where nobody can tell."""
+        details = [one for step in steps for one in step["details"]]
+        if any(one["backwards"] is not None for one in details):
+            with contextlib.suppress(HostError):
+                # The reversal itself looks once more before anything is committed.
+                sql_parser.install(self.params)
+        there = bool(sql_parser.present(self.params))
+        texts = [text for one in details for way in ("forwards", "backwards") for text in one[way] or []]
+        found = iter(sql_parser.read(self.live, self.params, texts) if there else [])
+        for one in details:
+            one["parsed"] = there
+            for way in ("forwards", "backwards"):
+                known = one[way]
+                one[f"does_{way}"] = None if known is None or not there else [
+                    action for text in known for action in told(text, next(found))
+                ]  # fmt: skip
+
+    def counted(self, tables: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+        """Return the tables that would be dropped and have rows: how many, and by which migration."""
+        if not tables:
+            return []
+        given = {"tables": [table for table, _migration in tables]}
+        rows = check.ask(self.live, self.params, "reverse.count", given)["rows"]
+        return [{"table": table, "rows": rows[table], "migration": name} for table, name in tables if rows[table]]
 
     def release(self) -> dict[str, Any]:
         """Return what the other steps need of the target, as a build or a promotion has it."""
@@ -203,6 +261,138 @@ class Reversal:
 
 def step(release: str, answer: Mapping[str, Any]) -> dict[str, Any]:
     """Return one step of a reversal from what the release's code said."""
-    resting = ", ".join(answer["order"])
-    further = dict.fromkeys(answer["further"], f"it rests on {resting} and would have to be reversed too")
-    return {"release": release, "names": answer["order"], "details": answer["details"], "further": further}
+    return {"release": release, "names": answer["order"], "details": answer["details"], "rests": answer["rests"],
+            "applied": answer["applied"], "squashed": answer["squashed"], "forget": []}  # fmt: skip
+
+
+def without(found: Mapping[str, Any], stays: Collection[str]) -> dict[str, Any]:
+    """Return a step without what stays, and with the records of squashed migrations that do not hold any more."""
+    names = [name for name in found["names"] if name not in stays]
+    forget = [name for name in found["applied"] if name not in names and name not in stays
+              and set(parts_of(name, found["squashed"])).intersection(names)]  # fmt: skip
+    details = [one for one in found["details"] if one["migration"] not in stays]
+    return {**found, "names": names, "details": details, "forget": forget}
+
+
+def parts_of(name: str, squashed: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return what a squashed migration stands for, and what squashed ones among that stand for."""
+    found: list[str] = []
+    waiting = list(squashed.get(name, ()))
+    while waiting:
+        one = waiting.pop()
+        if one not in found:
+            found.append(one)
+            waiting += squashed.get(one, ())
+    return found
+
+
+def further(found: Mapping[str, Any], covered: Collection[str]) -> list[tuple[str, str]]:
+    """Return the applied migrations that would have to be reversed, too, each with the reason."""
+    resting = [one for name in found["names"] for one in found["rests"].get(name, ()) if one not in covered]
+    why = f"it rests on {', '.join(found['names'])} and would have to be reversed too"
+    return [(one, why) for one in dict.fromkeys(resting)]
+
+
+def told(text: str, actions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what a text does; Django writes a comment where only running it tells."""
+    return [*actions, {"do": "unknown", "what": "RunPython"}] if "CANNOT BE" in text else actions
+
+
+def breaking(detail: Mapping[str, Any], tables: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return why code that uses tables cannot live with a migration, or does not survive its reversal."""
+    if not detail["parsed"]:
+        return [NO_PARSER]
+    both = [detail["does_forwards"], detail["does_backwards"]]
+    found = judge([one for actions in both for one in actions or []], Facts(tables)).breaking
+    return found + ([NO_SQL] if None in both else [])
+
+
+class Prospect:
+    """What the database would be after a reversal: found out from the statements, without running one."""
+
+    def __init__(
+        self, steps: Sequence[Mapping[str, Any]], answer: Mapping[str, Any], target: Mapping[str, Any]
+    ) -> None:
+        """Take the steps, what the live release said, and what the target knows."""
+        self.order = [one for step in steps for one in step["details"]]
+        self.rests: dict[str, set[str]] = {}
+        for step in steps:
+            for name, resting in step["rests"].items():
+                self.rests.setdefault(name, set()).update(resting)
+        self.catalogue: dict[str, Any] = answer["catalogue"]
+        self.uses = target["tables"]
+        made = set(target["made"])
+        self.made = {table: columns for table, columns in self.uses.items() if table in made}
+        self.kept: set[str] = set()
+        self.simulation = Simulation(self.catalogue)
+        #: By which migration a table goes
+        self.by: dict[str, str] = {}
+
+    def stays(self) -> set[str]:
+        """Return the migrations that are not reversed, since that would take from the target what it uses.
+
+        Such a one is not newer: it has been applied under another name. What it rests on stays, too, and so does what
+        could not be done beside it.
+        """
+        while True:
+            culprits = self.simulate()
+            culprits |= {name for name, resting in self.rests.items() if resting & (self.kept | culprits)} - self.kept
+            if not culprits or not (culprits - self.kept):
+                return self.kept
+            self.kept |= culprits
+
+    def simulate(self) -> set[str]:
+        """Reverse in the mind all that does not stay; returns what must not be."""
+        self.simulation, self.by = Simulation(self.catalogue), {}
+        gone: dict[tuple[Any, ...], str] = {}
+        hindered = set()
+        for one in self.order:
+            name = one["migration"]
+            if name in self.kept:
+                continue
+            before = spots(self.simulation.after)
+            if self.simulation.run(actions_of(one)) and self.kept:
+                hindered.add(name)
+            for spot in before - spots(self.simulation.after):
+                gone[spot] = name
+        for table, about in self.catalogue.items():
+            if (about["id"],) in gone:
+                self.by[table] = gone[(about["id"],)]
+        taken = lost(self.uses, self.catalogue, self.simulation.after)
+        return hindered | {name for one in taken for name in [self.taker(one, gone)] if name}
+
+    def taker(self, taken: tuple[str, str], gone: Mapping[tuple[Any, ...], str]) -> str:
+        """Return the migration whose reversal takes a (table, column) away."""
+        table, column = taken
+        about = self.catalogue[table]
+        whole = gone.get((about["id"],), "")
+        return whole or (gone.get((about["id"], about["columns"][column][0]), "") if column else "")
+
+    def against(self, target: str) -> list[tuple[str, str]]:
+        """Return (what of the database, why) the target could not live with afterwards; nothing where nobody knows."""
+        if self.simulation.unsure or not self.catalogue:
+            return []
+        found = [(f"{conflict}, which is there", "it cannot be reversed") for conflict in self.simulation.conflicts]
+        for table, column, why in misfits(self.made, self.simulation.after):
+            found.append((f"{table}{'.' if column else ''}{column}", WOULD_MISS[why].format(target)))
+        return found
+
+    def drops(self) -> list[tuple[str, str]]:
+        """Return the tables that would be dropped, each with the migration by which it goes."""
+        return [(table, self.by.get(table, "")) for table in dropped(self.catalogue, self.simulation.after)]
+
+
+def actions_of(detail: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what reversing a migration does; by its operations where its SQL is not known."""
+    if detail["does_backwards"] is not None:
+        return list(detail["does_backwards"])
+    return [{"do": "unknown"}] + [
+        {"do": "drop column" if column else "drop table", "table": table, "column": column}
+        for table, column in detail["made"]
+    ]
+
+
+def spots(catalogue: Mapping[str, Any]) -> set[tuple[Any, ...]]:
+    """Return what tells the tables and columns of a catalogue apart, whatever their names: (id,) and (id, number)."""
+    tables = {(about["id"],) for about in catalogue.values()}
+    return tables | {(about["id"], place) for about in catalogue.values() for place, _must in about["columns"].values()}
