@@ -401,13 +401,10 @@ def test_one_machine_is_reached_from_itself_only(render: Render) -> None:
     redis = rendered.text("/etc/redis/redis.conf")
     assert re.search(r"^bind 127\.0\.0\.1$", redis, re.MULTILINE)
     assert "tls-port" not in redis
-<<<<<<< HEAD
-=======
     # Whoever comes with the password alone is nobody else: the same rights, no more.
     users = dict(re.findall(r"^user (\S+) (.*)$", rendered.text("/etc/redis/users.acl"), re.MULTILINE))
     assert users["default"] == users["noticeboard"]
     assert "nopass" not in str(users)
->>>>>>> b01fb44676f7d28f155b589f079d6aad874f32e5
     assert "listen_addresses = ''" in rendered.text("/etc/postgresql/17/main/conf.d/samestack.conf")
 
 

@@ -144,18 +144,10 @@ def served() -> Callable[..., Any]:
     application = getattr(importlib.import_module(module), name or "application")
     # Beside this file on the machine
     visitor = importlib.import_module("samestack_visitor")
-<<<<<<< HEAD
-    if os.environ.get("SAMESTACK_INTERFACE") == "asgi":
-        wrap, told = Limited, visitor.told_asgi
-    else:
-        wrap, told = Watched, visitor.told_wsgi
-    return wrap(told(application), float(os.environ["SAMESTACK_REQUEST_TIMEOUT"]))
-=======
     seconds = float(os.environ["SAMESTACK_REQUEST_TIMEOUT"])
     if os.environ.get("SAMESTACK_INTERFACE") == "asgi":
         return Limited(visitor.told_asgi(application), seconds)
     return Watched(visitor.told_wsgi(application), seconds)
->>>>>>> b01fb44676f7d28f155b589f079d6aad874f32e5
 
 
 if "SAMESTACK_APPLICATION" in os.environ:
