@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +44,8 @@ def tick():
     store.rpush("ticks", time.time())
 """
 URLS = """
+import time
+
 from django.http import HttpResponse, JsonResponse
 from django.urls import path
 
@@ -58,6 +62,11 @@ def state(request):
     return JsonResponse({name: store.lrange(name, 0, -1) for name in ("begun", "done", "ticks", "billed")})
 
 
+def wait(request):
+    time.sleep(2)
+    return HttpResponse("waited")
+
+
 def wide(request):
     cookies = [len(text) for text in request.COOKIES.values()]
     answer = JsonResponse({"cookies": cookies, "path": len(request.get_full_path())})
@@ -70,6 +79,7 @@ urlpatterns = [
     path("", lambda request: HttpResponse("plain")),
     path("begin/<int:count>", begin),
     path("state", state),
+    path("wait", wait),
     path("wide", wide),
 ]
 """
@@ -135,6 +145,8 @@ WORKERS = {
 }
 #: As many as two processes of a worker need longer for than a deployment takes
 TASKS = 14
+#: Visitors who wait for a slow page at once
+WAITING = 8
 #: How many schedulers run at once, looked at again and again; in how many looks in a row there may be none
 MOMENT = 60
 COUNT = r"""while sleep 0.1; do pgrep -fc '[c]elery -A mysite beat'; done >/run/schedulers"""
@@ -187,6 +199,22 @@ def test_no_task_is_lost_and_one_scheduler_runs(shop: App) -> None:
     assert max(len(list(same)) for number, same in groupby(counted) if number == "0") < MOMENT, counted
     ticks = len(state(shop)["ticks"])
     wait_for("the scheduler of the new release", lambda: len(state(shop)["ticks"]) > ticks + 1)
+
+
+def test_pages_that_wait_do_not_stop_the_others(shop: App) -> None:
+    def seconds(path: str) -> float:
+        began = time.monotonic()
+        assert shop.browser().get(path).status == 200
+        return time.monotonic() - began
+
+    with ThreadPoolExecutor(WAITING) as pool:
+        waiting = [pool.submit(seconds, "/wait") for _ in range(WAITING)]
+        time.sleep(0.3)
+        others = [seconds("/") for _ in range(10)]
+        # They waited at once: each has a thread of its own.
+        assert max(one.result() for one in waiting) < 2 * 1.9
+    # Behind 8 pages in turns it would be 2 s and more.
+    assert max(others) < 1, others
 
 
 def test_wide_headers_in_both_directions(shop: App) -> None:
