@@ -21,9 +21,9 @@ def told(request):
 
 
 def work(request):
-    for cache in caches:
-        caches[cache].set("key", f"by {cache}")
-    return JsonResponse({"sum": add.delay(2, 3).get(timeout=15), "caches": [caches[one].get("key") for one in caches]})
+    for name in caches:
+        caches[name].set(name, f"by {name}")
+    return JsonResponse({"sum": add.delay(2, 3).get(timeout=15), "caches": [caches[name].get(name) for name in caches]})
 
 
 def send(request):
