@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 PYTEST = [tool("pytest"), "-q"]
 #: Computers that the first command is typed on, beside the one in `make test`
 LAPTOPS = ("bookworm", "forky")
-SOAKS = ("soak", "soak-releases", "soak-parity", "soak-parity-bookworm")
+SOAKS = ("soak", "soak-releases", "soak-parity", "soak-parity-bookworm", "soak-apps")
 SCENARIOS = (
     "releases",
     "parity",

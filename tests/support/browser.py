@@ -1,4 +1,4 @@
-"""A small browser: https to a given address, with cookies, forms and uploads. Standard library only."""
+"""A small browser: https to a given address, with cookies, forms, uploads and WebSockets."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
+from websockets.sync.client import connect
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from websockets.sync.client import ClientConnection
 
 TIMEOUT = 20
 
@@ -45,13 +49,13 @@ class Answer:
 
 
 class _Connection(http.client.HTTPSConnection):
-    def __init__(self, name: str, address: str, context: ssl.SSLContext) -> None:
-        super().__init__(name, 443, timeout=TIMEOUT, context=context)
+    def __init__(self, name: str, address: str, context: ssl.SSLContext, patience: float) -> None:
+        super().__init__(name, 443, timeout=patience, context=context)
         self._address = address
         self._tls = context
 
     def connect(self) -> None:
-        plain = socket.create_connection((self._address, 443), TIMEOUT)
+        plain = socket.create_connection((self._address, 443), self.timeout)
         self.sock = self._tls.wrap_socket(plain, server_hostname=self.host)
 
 
@@ -63,6 +67,13 @@ class Browser:
         self.address = address
         self.context = ssl.create_default_context(cafile=str(authority) if authority else None)
         self.cookies: dict[str, str] = {}
+        # Seconds that a connection may be silent
+        self.patience: float = TIMEOUT
+
+    def websocket(self, path: str) -> ClientConnection:
+        """Return an open WebSocket, on which this side says nothing by itself."""
+        plain = socket.create_connection((self.address, 443), TIMEOUT)
+        return connect(f"wss://{self.name}{path}", sock=plain, ssl=self.context, ping_interval=None)
 
     def get(self, path: str, follow: bool = True, **headers: str) -> Answer:
         """Return the answer to a GET; header names are written with underscores."""
@@ -84,7 +95,7 @@ class Browser:
     def _send(self, method: str, path: str, body: bytes | None, headers: dict[str, str], follow: bool) -> Answer:
         url = urljoin(f"https://{self.name}", path)
         parts = urlsplit(url)
-        connection = _Connection(parts.hostname or self.name, self.address, self.context)
+        connection = _Connection(parts.hostname or self.name, self.address, self.context, self.patience)
         if self.cookies:
             headers["Cookie"] = "; ".join(f"{name}={text}" for name, text in self.cookies.items())
         try:

@@ -34,6 +34,10 @@ SECRETS = (
 )  # fmt: skip
 
 
+#: Seconds for which WebSockets and streams may say nothing, and KiB of headers that an answer may have
+LONGEST_SILENCE, WIDEST_HEADERS = 3600, 32
+
+
 def version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split("."))
 
@@ -288,6 +292,31 @@ def test_what_serves_comes_back_after_a_crash(hosts: list[Expected]) -> None:
             assert unit_values(text, "StartLimitIntervalSec") == ["0"], path
             stop = int(unit_values(text, "TimeoutStopSec")[0])
             assert stop > rendered.value("django_stop_timeout"), "systemd would kill what still finishes its requests"
+
+
+def test_workers_have_the_time_that_they_are_given(hosts: list[Expected]) -> None:
+    for rendered in hosts:
+        app = rendered.value("app_name")
+        for name, worker in rendered.value("django_workers").items():
+            text = rendered.text(f"/etc/systemd/system/{app}-worker-{name}@.service")
+            assert unit_values(text, "KillMode") == ["mixed"], "its first process alone is asked to end"
+            assert unit_values(text, "KillSignal") == [f"SIG{worker['stop_signal']}"]
+            assert int(unit_values(text, "TimeoutStopSec")[0]) > worker["stop_timeout"]
+            # A shell in front would end at once, and leave the rest to be killed.
+            (command,) = unit_values(text, "ExecStart")
+            assert '"exec ' in command or "samestack_stop.py" in "".join(unit_values(text, "ExecStop")), command
+
+
+def test_an_answer_that_has_begun_may_be_silent(hosts: list[Expected]) -> None:
+    for rendered in hosts:
+        for path in rendered.matching(NGINX_SITE):
+            text = rendered.text(path)
+            found = {name: int(number) for name, number in re.findall(r"(proxy_\w+) +(?:8 )?(\d+)k?;", text)}
+            assert found["proxy_read_timeout"] >= LONGEST_SILENCE <= found["proxy_send_timeout"]
+            # Headers have to fit into one buffer, and busy ones below all of them (ngx_http_proxy_module).
+            assert found["proxy_buffer_size"] >= WIDEST_HEADERS
+            busy = found["proxy_busy_buffers_size"]
+            assert max(found["proxy_buffer_size"], found["proxy_buffers"]) <= busy < 8 * found["proxy_buffers"]
 
 
 def test_every_process_has_its_units(hosts: list[Expected]) -> None:
