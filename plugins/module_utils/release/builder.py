@@ -15,7 +15,7 @@ from ..common.stopwatch import Steps
 from . import environment
 from . import install as release_install
 from .files import archive as release_archive
-from .files import finalize
+from .files import contents, finalize
 from .inside import inside_answer, inside_source
 from .place import Place
 from .sandbox import INSIDE, ROOT, Sandbox, Step, no_python, online
@@ -158,11 +158,18 @@ class Builder:
         point(self.place.path("app"), os.path.join("source", self.release["directory"]).rstrip("/"))
 
     def unpack(self) -> None:
-        """Unpack the source, by the build's account."""
+        """Unpack the source, by the build's account, and compare every byte with what was read of the commit."""
         with open(self.params["archive"], "rb") as archive:
             done = self.attempt(["tar", "-x", "-z", "--no-same-owner"], cwd=self.place.path("source"), stdin=archive)
-        if done.returncode:
-            raise self.failure("tar", done.stderr)
+        if DISK_FULL in done.stderr:
+            raise disk_error(OSError(errno.ENOSPC, "tar"), self.params["root"])
+        found = contents.Contents(contents.read_tree(self.sandbox.path("source"))).sha256
+        if done.returncode or found != self.release["source_sha256"]:
+            why = f"\n{text.last_lines(done.stderr)}" if done.stderr else ""
+            raise HostError(
+                f"The source of release {self.place.id} did not arrive as it was sent: nothing was built.{why}",
+                "Run the same command again.",
+            )
         self.link_app()
 
     def places(self) -> dict[str, str]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..project.repository import Source
 
 # A change of what a release contains, by our own doing, changes every id.
-LAYOUT = 2
+LAYOUT = 3
 ID_LENGTH = 12
 # Lines of a requirements file that install from the source itself
 LOCAL_LINE = re.compile(
@@ -56,7 +56,8 @@ def inputs_of(args: Mapping[str, Any], source: Source, project: Project, tree: P
     build_env = args.get("build_env") or {}
     return {
         "layout": LAYOUT,
-        "source": source.identity,
+        # Not the commit alone: what was fetched for it, byte for byte
+        "source": {**source.identity, "tree": source.listed.sha256},
         "packages": {name: file_digest(tree / name) for name in project.packages.inputs},
         "requirements": [*project.added, *(args.get("extra_requirements") or [])],
         "extras": [*project.packages.extras, *project.packages.groups],
