@@ -20,11 +20,13 @@ from ..module_utils.release.place import LIVE_CODE
 from ..plugin_utils.errors import DecisionError, SamestackError, failing
 from ..plugin_utils.project.archive import check_links, intact, keep_newest, pack
 from ..plugin_utils.project.detect import Given, detect
+from ..plugin_utils.project.pinning import of_lines
 from ..plugin_utils.project.programs import FULL, full_disk
 from ..plugin_utils.project.repository import FIXED_TIME, Request
 from ..plugin_utils.project.source import fetch
 from ..plugin_utils.project_root import project_root
 from ..plugin_utils.release.identity import ID_LENGTH, digest, inputs_of, platform_problem, venv_id
+from ..plugin_utils.text import listing
 
 ARCHIVES_KEPT = 10
 KINDS = ("git", "hg", "path")
@@ -64,7 +66,7 @@ def prepare(args: dict[str, Any], base: Path) -> dict[str, Any]:
         if not live:
             check_platforms(args, inputs)
         identity = LIVE_CODE if live else digest(inputs)[:ID_LENGTH]
-        vid = "" if live else venv_id(inputs, project, tree)
+        vid = "" if live else venv_id(inputs, project)
         archive = cache / f"{args['app']}-{identity}.tar.gz"
         if not live:
             # Whatever has happened to it since it was made
@@ -145,6 +147,10 @@ def describe(release: dict[str, Any]) -> list[str]:
         f"Packages: {len(packages['versions'])} from {packages['file']}"
         + (f"; added {', '.join(release['requirements'])}" if release["requirements"] else ""),
     ]
+    unpinned = {**packages["unpinned"], **of_lines(release["requirements"]).why}
+    if unpinned:
+        names = listing(f"{name} ({why})" for name, why in unpinned.items())
+        lines.append(f"Packages of this release alone, because not everything is pinned by content: {names}")
     return [*lines, *release["notes"]]
 
 

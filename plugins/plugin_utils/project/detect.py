@@ -121,7 +121,7 @@ def find_packages(root: Path, directory: str, given: str) -> Packages:
         raise DecisionError("app_requirements", given, "the source has no such file", "Leave it empty to have it found")
     found = (kind_of(given), given) if given else _found_packages(root, directory)
     try:
-        return read_packages(root, *found)
+        return read_packages(root, *found, directory)
     except ValueError as error:
         raise DecisionError("app_requirements", given, str(error), "Mend the file, or name another one") from error
 
