@@ -183,7 +183,7 @@ def test_a_submodule_that_nobody_can_fetch_is_named(tmp_path: Path, repository: 
     (repository / "vendor/library/code.py").write_text("X = 2\n")
     git(repository / "vendor/library", "commit", "-q", "-am", "not pushed")
     commit(repository)
-    with pytest.raises(DecisionError, match="the submodule vendor/library is to be at commit .* does not have"):
+    with pytest.raises(DecisionError, match=r"the submodule vendor/library is to be at commit .* does not have"):
         get(tmp_path, kind="git", location=str(repository))
     git(repository / "vendor/library", "push", "-q", "origin", "HEAD:refs/heads/later")
     _source, target = get(tmp_path, kind="git", location=str(repository))

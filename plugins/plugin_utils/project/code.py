@@ -23,6 +23,8 @@ DEFAULT_NAMES = {
 SKIPPED_FOLDERS = {"node_modules", "__pycache__", "site-packages", "venv", "env", "build", "dist"}
 # Folders below this depth hold examples and templates, not the project.
 DEPTH = 4
+# What readers take as the type of a value, in the place where others take its default
+TYPES = {"bool", "bytes", "dict", "float", "int", "json", "list", "str", "tuple", "set", "Path", "Decimal", "Csv"}
 READERS = {"env", "ENV", "config", "environ", "Env"}
 
 
@@ -188,4 +190,14 @@ def _call_reads(call: ast.Call) -> Iterator[tuple[str, bool]]:
     if not call.args and last in DEFAULT_NAMES:
         first = DEFAULT_NAMES[last]
     if first and VARIABLE_NAME.fullmatch(first) and last not in ("setdefault", "pop"):
-        yield first, reader and not plain and not any(word.arg == "default" for word in call.keywords)
+        yield first, reader and not plain and not _has_default(call)
+
+
+def _has_default(call: ast.Call) -> bool:
+    """Return whether a reader is given a default, by name or by place: the second or third, after a type."""
+    if any(word.arg == "default" for word in call.keywords):
+        return True
+    after = call.args[1:]
+    if after and dotted(after[0]) in TYPES:
+        after = after[1:]
+    return bool(after)

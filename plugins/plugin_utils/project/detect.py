@@ -62,7 +62,7 @@ def detect(root: Path, given: Given, pins: Mapping[str, str], python: str = "") 
     directory = find_directory(root, given.directory)
     folders = [root / directory, *([root / "src"] if (root / "src").is_dir() and directory != "src" else [])]
     settings, notes = find_settings(folders, given.settings)
-    interface, application = find_application(folders, settings, given.wsgi, given.asgi)
+    interface, application, more = find_application(folders, settings, given.wsgi, given.asgi)
     packages = find_packages(root, directory, given.requirements)
     problem = python_problem(packages.python, python) if python and packages.python else ""
     if problem:
@@ -80,7 +80,7 @@ def detect(root: Path, given: Given, pins: Mapping[str, str], python: str = "") 
         added=additions(packages.versions, interface, given.server, pins),
         python_path=[folder.relative_to(root).as_posix() for folder in folders[1:]],
         environment=environment_names(imported_files(file, folders)) if file else {},
-        notes=notes,
+        notes=[*notes, *more],
     )
 
 

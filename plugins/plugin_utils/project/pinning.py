@@ -142,7 +142,7 @@ def of_locked(packages: Iterable[Mapping[str, Any]], project: str = "") -> Unpin
 
 
 def local_path(package: Mapping[str, Any]) -> str:
-    """Return the folder or file of the source that a lock's package is, "" for one with another content, or a digest."""
+    """Return the folder or file of the source that a package of a lock is, "" for any other, and with a digest."""
     source = package.get("source", {})
     if source.get("type") in ("directory", "file"):
         return "" if source["type"] == "file" and has_digest(package) else str(source["url"])
