@@ -12,7 +12,7 @@ from ..common import text
 from ..common.errors import DECISIONS_FILE, DISK_FULL, HostError, disk_error
 from ..common.files import point
 from ..common.stopwatch import Steps
-from . import environment
+from . import causes, environment
 from . import install as release_install
 from .files import archive as release_archive
 from .files import contents, finalize
@@ -222,7 +222,7 @@ class Builder:
             return disk_error(OSError(errno.ENOSPC, what), self.params["root"])
         why = text.excerpt(output, os.path.realpath(self.place.path("source")))
         name = text.missing_name(why)
-        hint = "Nothing that serves was touched. Mend this in the project and deploy again."
+        hint = causes.advice(output) or causes.of_import(why) or causes.PROJECT
         if name:
             hint = (
                 f"The settings need {name} while building: set a harmless value in app_build_env (in {DECISIONS_FILE})."

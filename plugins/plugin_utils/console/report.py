@@ -11,6 +11,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ...module_utils.release.causes import advice
 from ..connection.target import Target
 from ..text import said
 
@@ -28,7 +29,9 @@ ITEMS_NAMED = 5
 
 TRACEBACK = "Traceback (most recent call last)"
 HIDDEN = "The output of this step holds secrets and is hidden."
-SAFE_AGAIN = "Run the same command again with -v to see all of Ansible's output; running it again is safe."
+SAFE_AGAIN = (
+    "Run the same command again with -v (with make: ARGS=-v) to see all of Ansible's output; running it again is safe."
+)
 
 # The fixed shape of our own errors: `<variable> = <value> (in <file>): <what is wrong>. <What to write instead>.`, with
 # the value left out where there is none, and `<host>, ` before it where one host is meant.
@@ -201,7 +204,7 @@ def failure(reasons: list[Reason], where: str) -> list[Section]:
 
 
 def to_do(reason: Reason, where: str) -> list[str]:
-    """Return the lines that say what to do: the result's own `hint`, or the general advice.
+    """Return the lines that say what to do: the result's own `hint`, the remedy of a known cause, or general advice.
 
     Args:
         reason: why the result failed.
@@ -213,7 +216,10 @@ def to_do(reason: Reason, where: str) -> list[str]:
             "`no_log: false` there for one run to see its output; running it again is safe."
         ]
     hint = as_lines(reason.result.get("hint"))
-    return hint if hint or reason.own else [SAFE_AGAIN]
+    if hint or reason.own:
+        return hint
+    # Of a step that is not ours
+    return [advice("\n".join(reason.lines)) or SAFE_AGAIN]
 
 
 def unreachable(result: Mapping[str, Any], command: str, where: str) -> list[Section]:

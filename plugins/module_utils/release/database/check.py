@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from ...common.errors import DECISIONS_FILE, HostError
 from ...common.files import read_json, write_atomic
 from ...common.text import excerpt, few, missing_name
+from .. import causes
 from ..application import environment_file_names, run_as_app
 from ..inside import run_inside
 from ..place import LIVE_CODE, Place
@@ -166,7 +167,7 @@ def fail(place: Place, account: Mapping[str, Any], command: str, output: str) ->
     source = os.path.realpath(place.path("source"))
     why = excerpt(output, source, 12)
     message = f"Release {place.id} does not run in this environment: `{command}` failed.\n{why}"
-    raise HostError(message, advice(place, account, why))
+    raise HostError(message, advice(place, account, why, output))
 
 
 def missing_names(place: Place, env_file: str, required: Mapping[str, bool]) -> list[str]:
@@ -176,7 +177,7 @@ def missing_names(place: Place, env_file: str, required: Mapping[str, bool]) -> 
     return [name for name, needed in required.items() if needed and name not in given]
 
 
-def advice(place: Place, account: Mapping[str, Any], why: str) -> str:
+def advice(place: Place, account: Mapping[str, Any], why: str, output: str = "") -> str:
     """Return what to do about it: name the environment variables that the settings need and have not."""
     named = missing_name(why)
     missing = missing_names(place, account["env_file"], {named: True}) if named else []
@@ -187,4 +188,4 @@ def advice(place: Place, account: Mapping[str, Any], why: str) -> str:
         return f"Set {names} in app_env or app_secret_env (in {DECISIONS_FILE}): `./samestack provision`, deploy again."
     if "OperationalError" in why:
         return NO_ANSWER
-    return "The release that serves was not touched. Mend this in the project and deploy again."
+    return causes.advice(output or why) or causes.of_import(why) or causes.PROJECT

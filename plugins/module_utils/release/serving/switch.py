@@ -17,6 +17,7 @@ from ...common import ledger, maintenance_page, pending, priority
 from ...common.errors import DECISIONS_FILE, HostError
 from ...common.files import point, read_json
 from ...common.stopwatch import Steps
+from .. import causes
 from ..files import retention, static_history
 from ..place import LIVE_CODE, Place
 from . import server, units
@@ -195,7 +196,7 @@ class Switch:
             serving = self.instance == self.old
             if not serving:
                 self.server.stop()
-            raise HostError(trouble, self.advice(serving) + " Mend this and run it again.")
+            raise HostError(trouble, f"{self.advice(serving)} {mend(trouble)}")
 
     def advice(self, serving: bool) -> str:
         """Return what the failure means for those who use the site."""
@@ -232,15 +233,16 @@ class Switch:
             maintenance_page.on(message, maintenance_page.RELEASE)
         back = self.server.give_back(self.old)
         advice = "The one before serves again." if back else "`./samestack logs` shows more."
-        raise HostError(trouble, advice + " Mend this and run it again.")
+        raise HostError(trouble, f"{advice} {mend(trouble)}")
 
     def check_workers(self) -> None:
         """Raise a HostError for a worker that does not stay up."""
         for name, unit in self.units.failing_workers(self.release):
+            journal = self.server.journal_of(unit)
             raise HostError(
                 f"app_workers.{name} (in {DECISIONS_FILE}): the site serves, but this worker does not stay up.\n"
-                + self.server.journal_of(unit),
-                "Mend its command and deploy again.",
+                + journal,
+                causes.advice(journal) or causes.of_import(journal) or "Mend its command and deploy again.",
             )
 
     def prune(self) -> None:
@@ -250,3 +252,8 @@ class Switch:
                 os.unlink(entry.path)
         if self.params["keep"]:
             retention.prune(self.place, self.params["app"], self.params["keep"], self.record)
+
+
+def mend(trouble: str) -> str:
+    """Return what to do about a server that does not answer well."""
+    return causes.advice(trouble) or causes.of_import(trouble) or "Mend this and run it again."
