@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from ..common.errors import DECISIONS_FILE, HostError
-from .environment import own_folders, text
+from .environment import own_folders
 from .fetching import CERTIFICATES, PYTHON, fetch_account
 from .files import finalize
 from .inside import inside_source
@@ -58,7 +58,7 @@ def environment(builder: Building) -> dict[str, str]:
         "UV_PYTHON": PYTHON,
         "UV_PYTHON_DOWNLOADS": "never",
         "SSL_CERT_FILE": CERTIFICATES,
-        **{name: text(value) for name, value in builder.params["build_env"].items()},
+        **{name: str(value) for name, value in builder.params["build_env"].items()},
     }
 
 
