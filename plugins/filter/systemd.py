@@ -15,14 +15,13 @@ def systemd_environment(values: Mapping[str, Any]) -> str:
     """Return an environment file for systemd's `EnvironmentFile=`, one quoted assignment a line.
 
     Inside double quotes systemd.exec(5) takes a backslash before `"`, `\\`, `` ` `` and `$`; everything else, line
-    breaks included, stands for itself. Booleans are written true and false.
+    breaks included, stands for itself. Booleans are True and False: every reader takes these, and some no others.
     """
     lines = []
     for name, value in values.items():
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
             raise AnsibleFilterError(f"{name!r} is not the name of an environment variable")
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        quoted = re.sub(r'(["\\`$])', r"\\\1", text)
+        quoted = re.sub(r'(["\\`$])', r"\\\1", str(value))
         lines.append(f'{name}="{quoted}"\n')
     return "".join(lines)
 

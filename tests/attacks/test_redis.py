@@ -41,7 +41,7 @@ for command in {commands!r}.strip().replace("\\n", "|").split("|"):
 print(json.dumps(answers))
 """
 OWN = "os.environ['REDIS_URL']"
-NAMELESS = "'unix://' + urlsplit(os.environ['REDIS_URL']).path"
+NAMELESS = "'redis://' + urlsplit(os.environ['REDIS_URL']).netloc.rpartition('@')[2]"
 
 
 def asked(process: Process, commands: str, url: str = OWN) -> dict[str, str]:

@@ -394,11 +394,14 @@ def server_blocks(rendered: Expected) -> list[str]:
     return re.split(r"^server \{", rendered.text("/etc/nginx/conf.d/samestack.conf"), flags=re.MULTILINE)
 
 
-def test_one_machine_uses_sockets_only(render: Render) -> None:
+def test_one_machine_is_reached_from_itself_only(render: Render) -> None:
     (rendered,) = render("debian-13", "release")
     variables = environment(rendered.text("/etc/noticeboard/env"))
     assert "@/" in variables["DATABASE_URL"]
-    assert re.match(r"unix://noticeboard:[^@]+@/run/redis/", variables["REDIS_URL"])
+    assert re.fullmatch(r"redis://noticeboard:[^@]+@127\.0\.0\.1:6379", variables["REDIS_URL"])
+    redis = rendered.text("/etc/redis/redis.conf")
+    assert re.search(r"^bind 127\.0\.0\.1$", redis, re.MULTILINE)
+    assert "tls-port" not in redis
     assert "listen_addresses = ''" in rendered.text("/etc/postgresql/17/main/conf.d/samestack.conf")
 
 

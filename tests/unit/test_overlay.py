@@ -33,6 +33,9 @@ POSTGIS = {
 SOCKET = {"DATABASE_URL": "postgresql://site@/site"}
 
 
+MAIL = "/srv/site/shared/mail"
+
+
 def overlay(own: dict[str, Any], **environment: str) -> dict[str, Any]:
     found: dict[str, Any] = samestack_overlay.overlay(own, environment)
     return found
@@ -118,10 +121,33 @@ def test_debug(text: str, debug: bool) -> None:
 
 
 def test_mail_is_caught_where_there_is_a_folder_for_it() -> None:
-    found = overlay({}, SAMESTACK_MAIL_FOLDER="/srv/site/shared/mail")
+    found = overlay({}, SAMESTACK_MAIL_FOLDER=MAIL)
     assert found["EMAIL_BACKEND"].endswith("filebased.EmailBackend")
-    assert found["EMAIL_FILE_PATH"] == "/srv/site/shared/mail"
-    assert "EMAIL_BACKEND" not in overlay({})
+    assert found["EMAIL_FILE_PATH"] == MAIL
+    assert not {"EMAIL_BACKEND", "MAILERS"}.intersection(overlay({}))
+
+
+@pytest.mark.parametrize(
+    ("own", "mailers"), [({"MAILERS": {"news": {"BACKEND": "x", "OPTIONS": {"a": 1}}}}, False), ({}, True)]
+)
+def test_mail_is_caught_in_the_dialect_of_the_project_and_its_django(own: dict[str, Any], mailers: bool) -> None:
+    """Django 6.1 refuses the older names beside MAILERS, and its check for production refuses mail in files."""
+    found = samestack_overlay.overlay(own, {"SAMESTACK_MAIL_FOLDER": MAIL}, mailers=mailers)
+    assert set(found["MAILERS"]) == {"default", *own.get("MAILERS", {})}
+    for one in found["MAILERS"].values():
+        assert one["BACKEND"].endswith("filebased.EmailBackend")
+        assert one["OPTIONS"] == {"file_path": MAIL}
+    assert not {name for name in found if name.startswith("EMAIL_")}
+    assert "mail.E001" in found["SILENCED_SYSTEM_CHECKS"]
+
+
+def test_whoever_debugs_from_the_next_computer_is_internal() -> None:
+    own = {"INTERNAL_IPS": ["127.0.0.1", "2001:db8::1"]}
+    found = overlay(own, DEBUG="True")["INTERNAL_IPS"]
+    assert all(address in found for address in ("127.0.0.1", "2001:db8::1", "10.0.3.1", "192.168.56.1", "fd00::1"))
+    assert not any(address in found for address in ("8.8.8.8", "2a00::1", "", None, "x"))
+    assert "INTERNAL_IPS" not in overlay(own, DEBUG="False")
+    assert "INTERNAL_IPS" not in overlay({}, DEBUG="True")
 
 
 def test_the_proxy_is_believed_and_cookies_are_secure() -> None:
@@ -145,7 +171,11 @@ def test_folders_and_key_come_from_the_machine() -> None:
 
 def django_prints(tmp_path: Path, expression: str, settings: str, given: dict[str, str]) -> str:
     (tmp_path / "mysettings.py").write_text(settings)
-    program = f"from django.conf import settings; print({expression})"
+    return run_python(tmp_path, f"from django.conf import settings; print({expression})", given)
+
+
+def run_python(tmp_path: Path, program: str, given: dict[str, str]) -> str:
+    """Return what a program prints that runs with the overlay's settings; `tmp_path` has the project."""
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": f"{FILES}:{tmp_path}",
@@ -163,6 +193,34 @@ def test_django_reads_the_settings_through_the_overlay(tmp_path: Path) -> None:
     shown = "settings.DEBUG, settings.ALLOWED_HOSTS, settings.SECRET_KEY, settings.LANGUAGE_CODE"
     given = {"DEBUG": "false", "ALLOWED_HOSTS": "site.test", "SECRET_KEY": "real"}
     assert django_prints(tmp_path, shown, settings, given) == "False ['site.test'] real de"
+
+
+def test_the_folder_of_a_socket() -> None:
+    entry = overlay({}, DATABASE_URL="postgresql://site@%2Frun%2Fpostgresql:5433/site")["DATABASES"]["default"]
+    assert (entry["HOST"], entry["PORT"]) == ("/run/postgresql", "5433")
+
+
+CELERY = """from django.conf import settings
+
+class App:
+    options = dict(ssl=settings.REDIS_SSL, debug=settings.DEBUG, key=settings.SECRET_KEY)
+    late = getattr(settings, "NO_SUCH_THING", "none")
+"""
+
+
+@pytest.mark.parametrize("first", ["django.setup()", "import shop", "import shop.celery", "import shop.settings"])
+def test_a_package_that_reads_settings_while_it_is_imported(tmp_path: Path, first: str) -> None:
+    """Many a Celery app does; which of them is imported first is the command's choice."""
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop/__init__.py").write_text("from .celery import App\n")
+    (tmp_path / "shop/celery.py").write_text(CELERY)
+    (tmp_path / "shop/settings.py").write_text(
+        "REDIS_SSL = 'own'\nDEBUG = True\nSECRET_KEY = 'fixed'\nINSTALLED_APPS = []\n"
+    )
+    given = {"SAMESTACK_BASE_SETTINGS": "shop.settings", "DEBUG": "False", "SECRET_KEY": "real"}
+    shown = "App.options, App.late, settings.SECRET_KEY, settings.REDIS_SSL"
+    program = f"import django; {first}; from shop import App; from django.conf import settings; print({shown})"
+    assert run_python(tmp_path, program, given) == "{'ssl': 'own', 'debug': False, 'key': 'real'} none real own"
 
 
 def test_importing_needs_no_database(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # What stands in for values that only an environment has
 STAND_INS = {
     "SECRET_KEY": "build-only-not-a-secret",
-    "DEBUG": "false",
+    "DEBUG": "False",
     "ALLOWED_HOSTS": "localhost",
     "CSRF_TRUSTED_ORIGINS": "https://localhost",
 }
@@ -33,7 +33,7 @@ def of_build(builder: Building) -> dict[str, str]:
             values.setdefault(name, stand_in(name, services))
     values.update(of_release(builder))
     values["MEDIA_ROOT"] = os.path.join(builder.params["root"], "shared", "media")
-    values.update({name: text(value) for name, value in builder.params["build_env"].items()})
+    values.update({name: str(value) for name, value in builder.params["build_env"].items()})
     # Byte-code is made once, at the end, and checked by the source's digest: a time says nothing on another host.
     values |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "LANG": "C.UTF-8"}
     return {**values, **own_folders()}
@@ -52,7 +52,6 @@ def of_release(builder: Building) -> dict[str, str]:
     values = {
         "DJANGO_SETTINGS_MODULE": "samestack_settings" if builder.params["overlay"] else release["settings"],
         "SAMESTACK_BASE_SETTINGS": release["settings"],
-        "SAMESTACK_APPLICATION": "samestack_live:application" if builder.live_path else release["application"],
         "SAMESTACK_BASE_APPLICATION": release["application"],
         "SAMESTACK_INTERFACE": release["interface"],
         # Django speaks no lifespan protocol: granian's `nl`.
@@ -72,11 +71,6 @@ def of_release(builder: Building) -> dict[str, str]:
 def file_text(builder: Building) -> str:
     """Return the text of release.env."""
     return "".join(f'{name}="{value}"\n' for name, value in of_release(builder).items())
-
-
-def text(value: object) -> str:
-    """Return a value as an environment variable."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def stand_in(name: str, services: Mapping[str, str]) -> str:

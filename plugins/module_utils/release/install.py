@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from ..common.errors import DECISIONS_FILE, HostError
 from ..common.text import last_lines
 from . import causes
-from .environment import own_folders, text
+from .environment import own_folders
 from .fetching import CERTIFICATES, PYTHON, fetch_account
 from .files import finalize
 from .inside import inside_source
@@ -62,7 +62,7 @@ def environment(builder: Building) -> dict[str, str]:
         "UV_PYTHON": PYTHON,
         "UV_PYTHON_DOWNLOADS": "never",
         "SSL_CERT_FILE": CERTIFICATES,
-        **{name: text(value) for name, value in builder.params["build_env"].items()},
+        **{name: str(value) for name, value in builder.params["build_env"].items()},
     }
 
 

@@ -100,7 +100,7 @@ def intended_environment(values: Mapping[str, Any], sections: Sections, key: str
         key: the environment's key of digests, in hex.
     """
     found, secret = sections.get("environment") or {}, values.get("django_secret_env") or {}
-    wanted = {name: written(value) for name, value in {**(values.get("django_env") or {}), **secret}.items()}
+    wanted = {name: str(value) for name, value in {**(values.get("django_env") or {}), **secret}.items()}
     if not found:
         return {}
     return {
@@ -110,11 +110,6 @@ def intended_environment(values: Mapping[str, Any], sections: Sections, key: str
         }
         for name, text in wanted.items()
     }
-
-
-def written(value: Any) -> str:
-    """Return a value of an environment file as the filter `systemd_environment` writes it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def intended_files(

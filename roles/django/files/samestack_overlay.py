@@ -4,6 +4,7 @@ Pure functions of the application's settings and the process's environment; Djan
 """
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -13,6 +14,7 @@ NEUTRAL = ("ATOMIC_REQUESTS", "AUTOCOMMIT", "TEST", "TIME_ZONE")
 # Django's documentation ("Persistent connections") leaves the number open; a minute spares nearly every request a new
 # connection, and the health check spares it a dead one.
 CONNECTION_AGE = 60
+FILES = "django.core.mail.backends.filebased.EmailBackend"
 # Without this, Django logs a failed request nowhere but in a mail to ADMINS once DEBUG is off.
 LOGGING = {
     "version": 1,
@@ -44,7 +46,8 @@ def database(url: str, own: Mapping[str, Any]) -> dict[str, Any]:
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
-        "HOST": parts.hostname or "",
+        # The folder of a socket is percent-encoded.
+        "HOST": unquote(parts.hostname or ""),
         "PORT": str(parts.port or ""),
         "OPTIONS": options,
     }
@@ -61,12 +64,35 @@ def persistent(entry: dict[str, Any], interface: str) -> dict[str, Any]:
     return {**entry, "CONN_MAX_AGE": CONNECTION_AGE, "CONN_HEALTH_CHECKS": True}
 
 
-def overlay(own: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+class OwnNetwork(list[str]):
+    """INTERNAL_IPS of a machine that is debugged from another: a private network is as near as localhost."""
+
+    def __contains__(self, address: object) -> bool:
+        """Return whether an address is one of the list, or in a private network."""
+        try:
+            return super().__contains__(address) or ip_address(str(address)).is_private
+        except ValueError:
+            return False
+
+
+def caught_mail(own: Mapping[str, Any], folder: str, *, mailers: bool) -> dict[str, Any]:
+    """Return the settings that write all mail to files, in the dialect of the application's settings and its Django.
+
+    Settings with MAILERS (Django 6.1) may have none of the older ones; a Django that has it by default knows no others.
+    """
+    if not mailers and "MAILERS" not in own:
+        return {"EMAIL_BACKEND": FILES, "EMAIL_FILE_PATH": folder}
+    names = dict.fromkeys(["default", *own.get("MAILERS", {})])
+    return {"MAILERS": {name: {"BACKEND": FILES, "OPTIONS": {"file_path": folder}} for name in names}}
+
+
+def overlay(own: Mapping[str, Any], environment: Mapping[str, str], *, mailers: bool = False) -> dict[str, Any]:
     """Return the settings to set over the application's own.
 
     Args:
         own: the application's settings, by name.
         environment: the process's environment; only what it holds is set.
+        mailers: its Django has MAILERS by default.
     """
     settings: dict[str, Any] = {
         "SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https"),
@@ -76,6 +102,8 @@ def overlay(own: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str,
     # Nginx does both for every request, and tests/infra/test_web.py holds it to that: it leads http to https, and says
     # for how long browsers may only come by https, where they are to be told (web_hsts).
     silenced = ["security.W008", *(["security.W004"] if environment.get("SAMESTACK_HSTS", "0") != "0" else [])]
+    # Where mail is caught, that is meant.
+    silenced += ["mail.E001"] if environment.get("SAMESTACK_MAIL_FOLDER") else []
     settings["SILENCED_SYSTEM_CHECKS"] = list(dict.fromkeys([*own.get("SILENCED_SYSTEM_CHECKS", []), *silenced]))
     for name in ("SECRET_KEY", "STATIC_ROOT", "MEDIA_ROOT"):
         if environment.get(name):
@@ -85,6 +113,8 @@ def overlay(own: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str,
         settings["SECRET_KEY_FALLBACKS"] = list(dict.fromkeys(fallbacks))
     if "DEBUG" in environment:
         settings["DEBUG"] = environment["DEBUG"].lower() in ("1", "true", "yes", "on")
+    if settings.get("DEBUG") and own.get("INTERNAL_IPS"):
+        settings["INTERNAL_IPS"] = OwnNetwork(own["INTERNAL_IPS"])
     if environment.get("ALLOWED_HOSTS"):
         settings["ALLOWED_HOSTS"] = words(environment["ALLOWED_HOSTS"])
     if environment.get("CSRF_TRUSTED_ORIGINS"):
@@ -99,8 +129,7 @@ def overlay(own: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str,
         if "django.contrib.postgres" not in own.get("INSTALLED_APPS", []):
             settings["INSTALLED_APPS"] = [*own.get("INSTALLED_APPS", []), "django.contrib.postgres"]
     if environment.get("SAMESTACK_MAIL_FOLDER"):
-        settings["EMAIL_BACKEND"] = "django.core.mail.backends.filebased.EmailBackend"
-        settings["EMAIL_FILE_PATH"] = environment["SAMESTACK_MAIL_FOLDER"]
+        settings |= caught_mail(own, environment["SAMESTACK_MAIL_FOLDER"], mailers=mailers)
     if not own.get("LOGGING"):
         settings["LOGGING"] = LOGGING
     return settings

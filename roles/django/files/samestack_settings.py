@@ -2,11 +2,34 @@
 
 import importlib  # which module it is, is known on the machine only
 import os
+from typing import Any
 
+from django.conf import global_settings
 from samestack_overlay import overlay
 
-# By its name, as Django would
-_base = importlib.import_module(os.environ["SAMESTACK_BASE_SETTINGS"])
-_own = {name: getattr(_base, name) for name in dir(_base) if name.isupper()}
-globals().update(_own)
-globals().update(overlay(_own, os.environ))
+
+def _settings() -> dict[str, Any]:
+    """Return all settings, by name."""
+    # By its name, as Django would
+    base = importlib.import_module(os.environ["SAMESTACK_BASE_SETTINGS"])
+    own = {name: getattr(base, name) for name in dir(base) if name.isupper()}
+    return {**own, **overlay(own, os.environ, mailers=hasattr(global_settings, "MAILERS"))}
+
+
+# The project's package may ask for settings while it is imported, as many a Celery app does, and that is while this
+# module is imported: Django then looks at what is here so far (PEP 562).
+def __dir__() -> list[str]:
+    return list(_settings())
+
+
+def __getattr__(name: str) -> Any:
+    if not name.isupper():
+        raise AttributeError(name)
+    try:
+        return _settings()[name]
+    except KeyError:
+        raise AttributeError(name) from None
+
+
+globals().update(_settings())
+del __dir__, __getattr__

@@ -70,7 +70,7 @@ def described(host: Host, live: Live) -> dict[str, Any]:
 def follows_from(host: Host, live: Live) -> str:
     """Return a digest of everything that decides the settings: code, packages, environment, and these programs."""
     digest = hashlib.sha256(inside_source("settings.describe").encode())
-    overlay = [f"{OVERLAY}/{name}.py" for name in ("samestack_overlay", "samestack_settings", "samestack_live")]
+    overlay = [f"{OVERLAY}/{name}.py" for name in ("samestack_overlay", "samestack_settings")]
     own = [f"/etc/{host.config['app']}/env", config_file(host), *overlay]
     for path in own:
         digest.update(host.text(path).encode("utf-8", "surrogateescape") + b"\0")
