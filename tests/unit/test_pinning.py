@@ -43,7 +43,7 @@ SHA, DIGEST = "a" * 40, "b" * 64
         ("x @ git+https://example.org/x.git", "x"),
         ("x @ git+ssh://git@example.org/x.git@v1.0#subdirectory=a", "x"),
         ("-e git+https://example.org/x.git@main#egg=X", "x"),
-        ("git+https://example.org/x.git@abc1234", "git+https://example.org/x.git"),
+        ("git+https://example.org/x.git@abc1234", "git+https://example.org/x.git@abc1234"),
         ("hg+https://example.org/x@default#egg=x", "x"),
         ("https://example.org/x-1.0.tar.gz", "https://example.org/x-1.0.tar.gz"),
         ("x @ https://example.org/x-1.0-py3-none-any.whl", "x"),

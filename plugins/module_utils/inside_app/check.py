@@ -48,6 +48,7 @@ def check(given: Mapping[str, Any]) -> None:
         known=known,
         orphans=sorted(set(applied) - set(known)),
         tables=database.tables(),
+        others=database.others(),
         looked=look(database, pending, given) if looked else [],
     )
 

@@ -34,6 +34,7 @@ def plan(given: Mapping[str, Any]) -> None:
         applied=applied,
         order=[name_of(one) for one in order],
         further=further,
+        others=database.others(),
         details=details(database, order, given) if order else [],
     )
 

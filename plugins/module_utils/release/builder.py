@@ -264,20 +264,32 @@ class Builder:
         if done.returncode or answer is None:
             raise self.failure("manage.py collectstatic", done.stdout + done.stderr)
         self.check_answer(answer)
+        self.said += self.say_of_static_files(answer)
         self.found = {name: [str(one) for one in answer[name]] for name in ("migrations", "replaces")}
+
+    def say_of_static_files(self, answer: Mapping[str, Any]) -> list[str]:
+        """Return what people want to know where nothing is collected."""
+        if self.release["collectstatic"] or not answer["staticfiles"] or "//" in answer["static_url"]:
+            return []
+        if answer["committed"]:
+            return [f"app_collectstatic is false: {answer['static_url']} has the files of {answer['committed']}"]
+        return [
+            f"app_collectstatic is false, and the source has no folder of static files that is ready (STATIC_ROOT): "
+            f"{answer['static_url']} is empty. Commit it, or have app_build_commands fill $STATIC_ROOT"
+        ]
 
     def check_answer(self, answer: Mapping[str, Any]) -> None:
         """Refuse a release whose static files or media nginx would not find."""
         for name in ("static_url", "media_url"):
             said, served = answer[name], self.params[name]
-            path = "/" + said.split("://", 1)[-1].split("/", 1)[-1].lstrip("/") if "://" in said else said
             used = name == "media_url" or (answer["staticfiles"] and self.release["collectstatic"])
-            # Django's own default for media is the empty string: no media.
-            if used and path not in ("", "/", served):
+            # What another host has (S3, a CDN) is none of Nginx's business. Django's own default for media is the empty
+            # string: no media.
+            if used and not re.match(r"([a-z][a-z0-9+.-]*:)?//", said, re.IGNORECASE) and said not in ("", "/", served):
                 raise HostError(
                     f"web_{name} = {served} (in {DECISIONS_FILE}): the settings say {name.upper()} = {said!r}, so "
                     "these files would not be found.",
-                    f"Set web_{name}: {path}",
+                    f"Set web_{name}: {said}",
                 )
         elsewhere = answer["static_root"] and answer["static_root"] != self.place.path("static")
         empty = not os.listdir(self.sandbox.path("static"))

@@ -40,7 +40,7 @@ class Entry:
 
 def objects_of(repository: Path, commit: str, environment: Mapping[str, str]) -> list[Entry]:
     """Return what a commit consists of; raises DamagedError."""
-    git = ["git", *HARMLESS, "--git-dir", repository, "ls-tree", "-r", "-z", "--full-tree", commit]
+    git: list[str | Path] = ["git", *HARMLESS, "--git-dir", repository, "ls-tree", "-r", "-z", "--full-tree", commit]
     listed = run(git, environment)
     if listed.returncode or listed.stdout[-1:] not in ("", "\0"):
         raise DamagedError(f"the list of {commit[:12]} cannot be read")

@@ -56,7 +56,7 @@ def with_attribute(folder: Path, names: list[str]) -> set[str]:
     with tempfile.TemporaryDirectory() as empty:
         # Of a repository of its own: the folder is an export, and has none.
         run(["git", "init", "--quiet", "--bare", empty])
-        git = ["git", *HARMLESS, "--git-dir", empty, "--work-tree", folder, "-C", folder]
+        git: list[str | Path] = ["git", *HARMLESS, "--git-dir", empty, "--work-tree", folder, "-C", folder]
         asked = "".join(f"{name}\0" for name in names).encode(errors="surrogateescape")
         words = run([*git, "check-attr", "-z", "--stdin", "filter"], given=asked).stdout.split("\0")
     return {name for name, value in zip(words[::3], words[2::3], strict=False) if value == "lfs"}

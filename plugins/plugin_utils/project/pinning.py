@@ -80,9 +80,10 @@ def of_requirement(line: str, found: Unpinned) -> None:
     named = NAMED.fullmatch(text)
     address = named[2].strip() if named else text
     egg = EGG.search(text)
-    name = canonicalize_name(named[1] if named else egg[1]) if named or egg else ""
+    known = named[1] if named else egg[1] if egg else ""
+    name = canonicalize_name(known) if known else ""
     if re.match(r"(git|hg|svn|bzr)\+", address):
-        of_repository(name or address.split("@")[0], address, found)
+        of_repository(name or address, address, found)
     elif re.match(r"file:", address):
         if not hashed:
             path = unquote(urlsplit(address).path)

@@ -126,6 +126,8 @@ class Check:
             lines.append(f"Migrations due: {few(self.found['pending'])}")
         for one in self.found["looked"]:
             lines += [f"  {one['migration']}", *(f"    {text}" for text in one["sql"])]
+        if self.found.get("others"):
+            lines.append(left_alone(self.found["others"], "migrated, kept in restore points and taken back"))
         strange = self.strangers()
         if strange:
             lines.append(
@@ -140,6 +142,11 @@ class Check:
         known = set(relics.get("known", []))
         old = {name for name in relics.get("applied", self.found["orphans"]) if name not in known}
         return [name for name in self.found["orphans"] if name not in old]
+
+
+def left_alone(names: Sequence[str], what: str) -> str:
+    """Return the line about further databases of the settings."""
+    return f"DATABASES has {few(names)} beside default: only default is {what} (docs/migrations.md)"
 
 
 def ask(place: Place, account: Mapping[str, Any], call: str, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -159,6 +159,7 @@ class Reversal:
             "lost": [one for detail in details for one in detail["lost"]],
             "breaking": [{"migration": one["migration"], "why": why} for one in details for why in one["breaking"]],
             "surplus": names,
+            "others": answer.get("others", []),
         }
 
     def release(self) -> dict[str, Any]:
