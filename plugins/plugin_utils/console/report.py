@@ -29,7 +29,7 @@ ITEMS_NAMED = 5
 
 TRACEBACK = "Traceback (most recent call last)"
 HIDDEN = "The output of this step holds secrets and is hidden."
-SAFE_AGAIN = "Run it again as ./samestack with -v to see all of Ansible's output; running it again is safe."
+SAFE_AGAIN = "Run the same command again with -v to see all of Ansible's output; running it again is safe."
 
 # The fixed shape of our own errors: `<variable> = <value> (in <file>): <what is wrong>. <What to write instead>.`, with
 # the value left out where there is none, and `<host>, ` before it where one host is meant.
