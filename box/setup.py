@@ -55,7 +55,9 @@ def install_packages(names: list[str]) -> None:
 
 
 def install_browser() -> None:
-    """Install a browser that the tests look at pages with, where there is none and apt has one (Ubuntu's is a snap)."""
+    """Install what only tests need: git-lfs, and a browser where there is none and apt has one (Ubuntu's is a snap)."""
+    if not shutil.which("git-lfs"):
+        install_packages(["git-lfs"])
     if not any(shutil.which(name) for name in BROWSERS) and has_candidate(BROWSERS[0]):
         install_packages([BROWSERS[0], "fonts-dejavu-core"])
 

@@ -14,14 +14,19 @@ from ansible.plugins.action import ActionBase
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..plugin_utils.project.repository import Source
+
 from ..module_utils.release.place import LIVE_CODE
-from ..plugin_utils.errors import DecisionError, failing
-from ..plugin_utils.project.archive import check_links, keep_newest, pack
+from ..plugin_utils.errors import DecisionError, SamestackError, failing
+from ..plugin_utils.project.archive import check_links, intact, keep_newest, pack
 from ..plugin_utils.project.detect import Given, detect
+from ..plugin_utils.project.pinning import of_lines
+from ..plugin_utils.project.programs import FULL, full_disk
 from ..plugin_utils.project.repository import FIXED_TIME, Request
 from ..plugin_utils.project.source import fetch
 from ..plugin_utils.project_root import project_root
 from ..plugin_utils.release.identity import ID_LENGTH, digest, inputs_of, platform_problem, venv_id
+from ..plugin_utils.text import listing
 
 ARCHIVES_KEPT = 10
 KINDS = ("git", "hg", "path")
@@ -53,17 +58,20 @@ def prepare(args: dict[str, Any], base: Path) -> dict[str, Any]:
         tree.mkdir()
         source = fetch(request, tree, cache)
         if not live:
+            if source.problem:
+                raise source.problem
             check_links(tree)
         project = detect(tree, given, args["pins"], machine["python"])
         inputs = inputs_of(args, source, project, tree)
         if not live:
             check_platforms(args, inputs)
         identity = LIVE_CODE if live else digest(inputs)[:ID_LENGTH]
-        vid = "" if live else venv_id(inputs, project, tree)
+        vid = "" if live else venv_id(inputs, project)
         archive = cache / f"{args['app']}-{identity}.tar.gz"
         if not live:
-            if not archive.is_file():
-                pack(tree, archive, source.time)
+            # Whatever has happened to it since it was made
+            if not intact(archive, source.listed.sha256):
+                pack_archive(tree, source, archive)
             archive.touch()
             keep_newest(cache, f"{args['app']}-*.tar.gz", ARCHIVES_KEPT)
     return {
@@ -71,6 +79,7 @@ def prepare(args: dict[str, Any], base: Path) -> dict[str, Any]:
         "id": identity,
         "vid": vid,
         "archive": "" if live else str(archive),
+        "source_sha256": "" if live else source.listed.sha256,
         "live_path": live,
         "label": source.label,
         "commit": source.identity.get("commit", ""),
@@ -83,6 +92,16 @@ def prepare(args: dict[str, Any], base: Path) -> dict[str, Any]:
         "requirements": [*project.added, *(args.get("extra_requirements") or [])],
         **project.as_dict(),
     }
+
+
+def pack_archive(tree: Path, source: Source, archive: Path) -> None:
+    """Pack a source; raises SamestackError."""
+    try:
+        pack(tree, source.listed, archive, source.time)
+    except OSError as error:
+        if error.errno in FULL:
+            raise full_disk(archive.parent) from error
+        raise SamestackError(f"The source could not be packed on this computer: {error}.") from error
 
 
 def request_of(args: dict[str, Any], base: Path) -> Request:
@@ -128,6 +147,10 @@ def describe(release: dict[str, Any]) -> list[str]:
         f"Packages: {len(packages['versions'])} from {packages['file']}"
         + (f"; added {', '.join(release['requirements'])}" if release["requirements"] else ""),
     ]
+    unpinned = {**packages["unpinned"], **of_lines(release["requirements"]).why}
+    if unpinned:
+        names = listing(f"{name} ({why})" for name, why in unpinned.items())
+        lines.append(f"Packages of this release alone, because not everything is pinned by content: {names}")
     return [*lines, *release["notes"]]
 
 

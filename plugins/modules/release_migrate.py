@@ -7,7 +7,8 @@ DOCUMENTATION = r"""
 module: release_migrate
 short_description: The database is what a release expects
 description:
-  - Runs shell commands in the folder of manage.py, then C(manage.py migrate), as the application's user.
+  - Runs shell commands in the folder of manage.py, then C(manage.py migrate), as the given user; then others, as
+    O(after_account).
   - One run migrates a database at a time (PostgreSQL's advisory lock). A statement that does not get its lock on a
     table within O(lock_timeout) is given up, and whoever held that is named.
   - Which migrations ran is kept in the ledger, also when a later one failed.
@@ -17,6 +18,8 @@ options:
   env_file: {description: Environment file of the application., type: path, required: true}
   release_id: {description: Id of the release., type: str, required: true}
   commands: {description: Commands before the migrations., type: list, elements: str, default: []}
+  after: {description: Commands after the migrations., type: list, elements: str, default: []}
+  after_account: {description: "Who runs those: user, groups, env_file.", type: dict, default: {}}
   migrate: {description: Whether to migrate., type: bool, default: true}
   patience: {description: Seconds to wait for another run that migrates., type: int, default: 10}
 author: Samestack
@@ -60,6 +63,8 @@ def main() -> None:
             "env_file",
             release_id={"type": "str", "required": True},
             commands={"type": "list", "elements": "str", "default": []},
+            after={"type": "list", "elements": "str", "default": []},
+            after_account={"type": "dict", "default": {}},
             migrate={"type": "bool", "default": True},
             patience={"type": "int", "default": 10},
         ),
@@ -70,7 +75,9 @@ def main() -> None:
     place = Place(params["root"], params["release_id"])
     lines, ran, steps = [], [], Steps()
     if module.check_mode:
-        module.exit_json(changed=bool(params["commands"] or params["migrate"]), migrations=[], lines=[], say=[])
+        commands = [*params["commands"], *params["after"]]
+        say = [f"Would run: {command}" for command in commands]
+        module.exit_json(changed=bool(commands or params["migrate"]), migrations=[], lines=[], say=say)
     with ending(module, place) as run:
         try:
             if params["commands"]:
@@ -79,10 +86,16 @@ def main() -> None:
             if params["migrate"]:
                 with steps.step("migrate"):
                     ran = migrate(place, params, run)
+            if params["after"]:
+                with steps.step("commands after it"):
+                    lines += run_commands(place, {**params, **params["after_account"]}, params["after"])
         finally:
             run.note(steps=steps.seconds)
     say = [f"Migrated: {few(ran)}"] if ran else []
-    module.exit_json(changed=bool(lines or ran or params["commands"]), migrations=ran, lines=lines, say=say)
+    say += [f"Ran after it: {command}" for command in params["after"]]
+    module.exit_json(
+        changed=bool(lines or ran or params["commands"] or params["after"]), migrations=ran, lines=lines, say=say
+    )
 
 
 if __name__ == "__main__":

@@ -57,6 +57,7 @@ from ..module_utils.common.errors import HostError
 from ..module_utils.common.files import usual_umask
 from ..module_utils.common.ledger import read_ledger
 from ..module_utils.common.secrets import guard
+from ..module_utils.release.database.check import left_alone
 from ..module_utils.release.database.rollback import run_plan
 from ..module_utils.release.database.rollback_choice import decide
 from ..module_utils.release.database.rollback_plan import Reversal
@@ -99,7 +100,8 @@ def main() -> None:
                 if plan["live"] == plan["target"]
                 else f"Back from {reversal.label(plan['live'])} to {reversal.label(plan['target'])}"
             )
-            module.exit_json(changed=False, plan=plan, say=[head, *plan["say"]])
+            others = [left_alone(plan["others"], "taken back")] if plan["others"] else []
+            module.exit_json(changed=False, plan=plan, say=[head, *plan["say"], *others])
         if module.check_mode:
             module.exit_json(changed=True, trouble="", say=[])
         say, trouble = run_plan(params)

@@ -18,7 +18,7 @@ from plugins.module_utils.release.files.contents import Archive, Contents, Damag
 from plugins.module_utils.release.files.tree_copy import TreeCopy
 from plugins.module_utils.release.place import Place
 from plugins.module_utils.release.state import status
-from plugins.plugin_utils.release.identity import has_local_packages, platform_of, platform_problem
+from plugins.plugin_utils.release.identity import platform_of, platform_problem
 from plugins.plugin_utils.release.store import Store
 from plugins.plugin_utils.release.transfer import Look
 
@@ -338,39 +338,6 @@ def test_platforms_that_cannot_run_a_release(more: dict[str, str], problem: str)
 def test_a_release_without_number_is_known_by_its_name() -> None:
     testing = {"os": "debian", "release": "", "codename": "forky", "architecture": "x86_64"}
     assert platform_of(testing) == "debian-forky-x86_64"
-
-
-class Packages:
-    """As much of a project as the question needs."""
-
-    def __init__(self, kind: str, file: str) -> None:
-        self.packages, self.kind, self.file, self.inputs = self, kind, file, [file]
-
-
-@pytest.mark.parametrize(
-    ("kind", "file", "text", "local"),
-    [
-        ("requirements", "requirements.txt", "django==5.2\nwagtail[x]>=6 # ./not\n--hash=sha256:00\n", False),
-        ("requirements", "requirements.txt", "-e .\n", True),
-        ("requirements", "requirements.txt", "django\n./libs/ours\n", True),
-        ("requirements", "requirements.txt", "ours @ file:libs/ours\n", True),
-        ("uv", "uv.lock", '[[package]]\nname = "a"\nsource = { virtual = "." }\n', False),
-        ("uv", "uv.lock", '[[package]]\nname = "a"\nsource = { editable = "." }\n', False),
-        ("uv", "uv.lock", '[[package]]\nname = "a"\nsource = { editable = "libs/a" }\n', True),
-        ("uv", "uv.lock", '[[package]]\nname = "a"\nsource = { registry = "https://pypi.org/simple" }\n', False),
-        ("poetry", "poetry.lock", '[[package]]\nname = "a"\n[package.source]\ntype = "directory"\nurl = "x"\n', True),
-        ("poetry", "poetry.lock", '[[package]]\nname = "a"\nfiles = []\n', False),
-        ("pylock", "pylock.toml", '[[packages]]\nname = "a"\ndirectory = { path = "libs/a" }\n', True),
-        ("pipenv", "Pipfile.lock", '{"default": {"a": {"path": "./libs/a"}}}', True),
-        ("pyproject", "pyproject.toml", '[tool.uv.sources]\na = { path = "libs/a" }\n', True),
-    ],
-)
-def test_packages_that_come_from_the_source_are_noticed(
-    tmp_path: Path, kind: str, file: str, text: str, local: bool
-) -> None:
-    write(tmp_path / file, text)
-    project: Any = Packages(kind, file)
-    assert has_local_packages(project, tmp_path) is local
 
 
 def test_a_look_at_a_host_is_read() -> None:

@@ -185,9 +185,8 @@ def test_the_build_has_no_secret_and_stand_ins_for_what_the_settings_insist_on(t
     assert values["PATH"].startswith(f"{folder}/venv/bin:")
 
 
-def test_live_code_runs_by_the_machines_entry_point(tmp_path: Path) -> None:
+def test_live_code_keeps_no_byte_code(tmp_path: Path) -> None:
     values = environment.of_release(Builder(params(tmp_path, live_path="/srv/live")))
-    assert values["SAMESTACK_APPLICATION"] == "samestack_live:application"
     assert values["SAMESTACK_BASE_APPLICATION"] == "shop.wsgi:application"
     assert values["PYTHONDONTWRITEBYTECODE"] == "1"
 
@@ -227,12 +226,19 @@ def test_a_disk_without_room_for_files_is_refused(tmp_path: Path, monkeypatch: p
     check_space(str(tmp_path), 0)
 
 
-ANSWER = {"static_url": "/static/", "media_url": "", "static_root": "", "staticfiles": True, "compressed": 0}
+ANSWER = {
+    "static_url": "/static/", "media_url": "", "static_root": "", "staticfiles": True, "compressed": 0, "committed": "",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    "answer", [{}, {"static_url": "https://cdn.example.org/static/"}, {"static_url": "/x/", "staticfiles": False}]
-)
+    "answer",
+    [
+        {}, {"static_url": "https://cdn.example.org/static/"}, {"static_url": "/x/", "staticfiles": False},
+        {"static_url": "https://bucket.s3.example.org/assets/v2/"}, {"static_url": "//cdn.example.org/x/"},
+        {"media_url": "https://bucket.s3.example.org/"}, {"media_url": "s3://bucket/uploads/"}, {"media_url": "/"},
+    ],
+)  # fmt: skip
 def test_addresses_of_files_that_nginx_serves_are_accepted(tmp_path: Path, answer: dict[str, Any]) -> None:
     builder = Builder(params(tmp_path))
     Path(builder.sandbox.path("static")).mkdir(parents=True)
@@ -471,3 +477,43 @@ def test_build_collects_compresses_and_compiles(project: Path) -> None:
     assert answer["compressed"] > 10
     assert (project / "static/admin/css/base.css.gz").is_file()
     assert list(project.glob("shop/__pycache__/urls.*.pyc"))
+
+
+@pytest.mark.parametrize(("own", "committed"), [("BASE_DIR / 'public'", "public"), ("'/elsewhere'", ""), ("None", ""),
+                                                 ("'public'", "public")])  # fmt: skip
+def test_what_the_project_committed_is_served_where_nothing_is_collected(
+    project: Path, own: str, committed: str
+) -> None:
+    settings = project / "shop/settings.py"
+    settings.write_text(settings.read_text() + f"\nSTATIC_ROOT = {own}\n")
+    (project / "public").mkdir()
+    (project / "public/site.css").write_text("x" * 5000)
+    (project / "static").mkdir()
+    done = build(project, False)
+    answer = inside_answer(done.stdout)
+    assert answer is not None, done.stderr
+    # A relative one is the folder of manage.py's, where this runs.
+    committed = committed or ("public" if own == "'public'" else "")
+    assert answer["committed"] == committed
+    assert (project / "static/site.css").is_file() == bool(committed)
+    assert (project / "static/site.css.gz").is_file() == bool(committed)
+
+
+def test_what_a_command_of_the_build_has_made_stays(project: Path) -> None:
+    settings = project / "shop/settings.py"
+    settings.write_text(settings.read_text() + "\nSTATIC_ROOT = BASE_DIR / 'public'\n")
+    for name in ("public/old.css", "static/new.css"):
+        (project / name).parent.mkdir()
+        (project / name).write_text("x")
+    assert build(project, False).returncode == 0
+    assert [path.name for path in (project / "static").iterdir()] == ["new.css"]
+
+
+@pytest.mark.parametrize(("answer", "said"), [({"committed": "public"}, "has the files of public"), ({}, "is empty"),
+                                              ({"static_url": "https://cdn.example.org/"}, "")])  # fmt: skip
+def test_it_is_said_what_is_served_where_nothing_is_collected(
+    tmp_path: Path, answer: dict[str, Any], said: str
+) -> None:
+    builder = Builder(params(tmp_path, collectstatic=False))
+    lines = builder.say_of_static_files({**ANSWER, **answer})
+    assert said in "".join(lines) and bool(lines) == bool(said)

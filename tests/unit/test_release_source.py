@@ -173,10 +173,11 @@ def test_archive_depends_on_files_alone(tmp_path: Path) -> None:
         (folder / "a/run.sh").chmod(mode)
         os.utime(folder / "b.txt", (mode, mode))
     (one / "b.txt").chmod(0o600)
-    pack(one, tmp_path / "1.tar.gz", 1_000_000_000)
-    pack(two, tmp_path / "2.tar.gz", 1_000_000_000)
-    assert (tmp_path / "1.tar.gz").read_bytes() == (tmp_path / "2.tar.gz").read_bytes()
-    with tarfile.open(tmp_path / "1.tar.gz") as archive:
+    for name in ("one", "two"):
+        source, target = get(tmp_path, kind="path", location=name)
+        pack(target, source.listed, tmp_path / f"{name}.tar.gz", 1_000_000_000)
+    assert (tmp_path / "one.tar.gz").read_bytes() == (tmp_path / "two.tar.gz").read_bytes()
+    with tarfile.open(tmp_path / "one.tar.gz") as archive:
         modes = {entry.name: (oct(entry.mode), entry.uid, entry.mtime) for entry in archive}
     assert modes == {
         "a": ("0o755", 0, 1_000_000_000), "a/run.sh": ("0o755", 0, 1_000_000_000), "b.txt": ("0o644", 0, 1_000_000_000),

@@ -25,6 +25,7 @@ SHARED = {
     "module_utils/common/text",
     "module_utils/manifest/reading/key",
     "module_utils/packages/compare",
+    "module_utils/release/causes",
     "module_utils/release/files/contents",
     "module_utils/release/place",
     "module_utils/standalone/audit",

@@ -23,7 +23,7 @@ from plugins.plugin_utils.answers import Each, Names, Number, Record, ShapeError
 from plugins.plugin_utils.console.screen import words
 from plugins.plugin_utils.errors import DecisionError
 from plugins.plugin_utils.parity.answers import FOUND
-from plugins.plugin_utils.project.archive import check_links, is_inside, unpack
+from plugins.plugin_utils.project.archive import Tree, check_links, is_inside
 from plugins.plugin_utils.project.repository import check_submodule
 from plugins.plugin_utils.release.answers import STATE, has_shape
 from plugins.plugin_utils.release.notifications import addressed_to_nobody
@@ -196,26 +196,19 @@ def test_an_archive_is_no_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         Contents.parse("040000 - a\n040000 - b\n")
 
 
-def git_archive(folder: Path, *members: tarfile.TarInfo) -> Path:
-    with tarfile.open(folder / "x.tar", "w") as tar:
-        for one in members:
-            tar.addfile(one)
-    return folder / "x.tar"
-
-
-@pytest.mark.parametrize(
-    "one",
-    [
-        member("../a"), member("a", tarfile.SYMTYPE, "/etc/passwd"), member("a", tarfile.SYMTYPE, "../x"),
-        member("a", tarfile.CHRTYPE), member("a", tarfile.LNKTYPE, "../x"),
-    ],
-)  # fmt: skip
-def test_a_repository_is_unpacked_inside(tmp_path: Path, one: tarfile.TarInfo) -> None:
-    target = tmp_path / "target"
-    target.mkdir()
+@pytest.mark.parametrize("name", ["../a", "/etc/a", "link/a", ".git/config", "a/.GIT/hooks/x", "a\nb", "here", ""])
+def test_a_repository_is_written_inside(tmp_path: Path, name: str) -> None:
+    target, outside = tmp_path / "target", tmp_path / "outside"
+    for folder in (target, outside):
+        folder.mkdir()
+    tree = Tree(target)
+    tree.link("link", "../outside")
+    tree.file("here", [b"x"], program=False)
     with pytest.raises(DecisionError):
-        unpack(git_archive(tmp_path, one), target)
-    assert not list(target.iterdir())
+        tree.file(name, [b"x"], program=False)
+    with pytest.raises(DecisionError):
+        tree.link(name, "x")
+    assert not list(outside.iterdir()) and sorted(tree.entries) == ["here", "link"]
 
 
 def test_a_sources_links_stay_inside(tmp_path: Path) -> None:
@@ -223,9 +216,13 @@ def test_a_sources_links_stay_inside(tmp_path: Path) -> None:
     (tmp_path / "a" / "link").symlink_to("../b")
     check_links(tmp_path)
     assert is_inside(tmp_path, "a/b") and not is_inside(tmp_path, "a/link/x") and not is_inside(tmp_path, "../x")
-    (tmp_path / "a" / "out").symlink_to("/etc/passwd")
-    with pytest.raises(DecisionError, match="leads out of it"):
-        check_links(tmp_path)
+    # By its text it stays inside; the link on its way leads up.
+    (tmp_path / "a" / "up").symlink_to("..")
+    for target in ("/etc/passwd", "../../x", "up/../x"):
+        (tmp_path / "a" / "out").symlink_to(target)
+        with pytest.raises(DecisionError, match="a/out is a link that leads out of it"):
+            check_links(tmp_path)
+        (tmp_path / "a" / "out").unlink()
 
 
 def test_a_submodule_is_not_read_from_this_computer() -> None:

@@ -42,6 +42,7 @@ def check(given: Mapping[str, Any]) -> None:
         applied=applied,
         known=known,
         orphans=sorted(set(applied) - set(known)),
+        others=database.others(),
         looked=look(database, pending) if looked else [],
         facts=facts(database) if looked else {},
         catalogue=database.catalogue() if given["look"] else {},

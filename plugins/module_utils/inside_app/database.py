@@ -112,6 +112,25 @@ class Database:
             cursor.execute(sql)
             return list(cursor.fetchall())
 
+    @staticmethod
+    def others() -> list[str]:
+        """Return the names of further databases that the settings have, beside the one that is looked after.
+
+        A second name for the same one, for reading for example, is none.
+        """
+        connections = import_module("django.db").connections
+        known = connections.settings
+        about = ("HOST", "PORT", "NAME")
+        first = [str(known["default"].get(part) or "") for part in about]
+        return [
+            name
+            for name, entry in sorted(known.items())
+            if name != "default"
+            and not (entry.get("TEST") or {}).get("MIRROR")
+            and entry.get("ENGINE", "") not in ("", "django.db.backends.dummy")
+            and [str(entry.get(part) or "") for part in about] != first
+        ]
+
     def pairs(self, sql: str) -> dict[str, Any]:
         """Return the rows of a query with two columns."""
         return dict(self.rows(sql))

@@ -11,6 +11,7 @@ import json
 import os
 import py_compile
 import runpy
+import shutil
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -156,19 +157,38 @@ def migrations() -> dict[str, object]:
     return {"migrations": sorted(map(".".join, loader.disk_migrations)), "replaces": sorted(replaced)}
 
 
+def take_committed(source: str, target: str) -> str:
+    """Copy the project's own STATIC_ROOT to where static files are served, unless a command has filled that.
+
+    Returns the folder's name in the source, "" where there is none.
+    """
+    base = os.environ.get("SAMESTACK_BASE_SETTINGS") or os.environ["DJANGO_SETTINGS_MODULE"]
+    own = getattr(import_module(base), "STATIC_ROOT", None)
+    folder = os.path.realpath(str(own)) if own else ""
+    inside = os.path.realpath(source) + os.sep
+    if not folder.startswith(inside) or not os.path.isdir(folder) or os.listdir(target):
+        return ""
+    shutil.copytree(folder, target, symlinks=True, dirs_exist_ok=True)
+    return folder[len(inside) :] if os.listdir(target) else ""
+
+
 def build(given: Mapping[str, Any]) -> None:
     """Compile given["source"], and collect and compress static files where given["collect"].
 
-    Answers with the settings that nginx must agree with.
+    Where they are not collected, what the project has in its own STATIC_ROOT takes their place. Answers with the
+    settings that nginx must agree with.
     """
     source, collect = given["source"], given["collect"]
     manage("version")
     settings = import_module("django.conf").settings
     installed = "django.contrib.staticfiles" in settings.INSTALLED_APPS
-    compressed = 0
+    compressed, committed = 0, ""
     if collect and installed:
         manage("collectstatic", "--noinput", "--verbosity", "0")
         sort_manifest(os.environ["STATIC_ROOT"])
+    elif installed:
+        committed = take_committed(source, os.environ["STATIC_ROOT"])
+    if installed:
         compressed = compress_all(os.environ["STATIC_ROOT"])
     for name in python_files(source):
         compile_file(source, name)
@@ -178,5 +198,6 @@ def build(given: Mapping[str, Any]) -> None:
         static_root=str(settings.STATIC_ROOT or ""),
         staticfiles=installed,
         compressed=compressed,
+        committed=committed,
         **migrations(),
     )

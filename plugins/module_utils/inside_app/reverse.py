@@ -37,6 +37,7 @@ def plan(given: Mapping[str, Any]) -> None:
         squashed=squashed,
         order=[name_of(one) for one in order],
         rests=rests,
+        others=database.others(),
         details=details(database, order) if order else [],
         catalogue=database.catalogue() if names else {},
     )

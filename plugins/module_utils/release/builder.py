@@ -12,10 +12,10 @@ from ..common import text
 from ..common.errors import DECISIONS_FILE, DISK_FULL, HostError, disk_error
 from ..common.files import point
 from ..common.stopwatch import Steps
-from . import environment
+from . import causes, environment
 from . import install as release_install
 from .files import archive as release_archive
-from .files import finalize
+from .files import contents, finalize
 from .inside import inside_answer, inside_source
 from .place import Place
 from .sandbox import INSIDE, ROOT, Sandbox, Step, no_python, online
@@ -160,11 +160,18 @@ class Builder:
         point(self.place.path("app"), os.path.join("source", self.release["directory"]).rstrip("/"))
 
     def unpack(self) -> None:
-        """Unpack the source, by the build's account."""
+        """Unpack the source, by the build's account, and compare every byte with what was read of the commit."""
         with open(self.params["archive"], "rb") as archive:
             done = self.attempt(["tar", "-x", "-z", "--no-same-owner"], cwd=self.place.path("source"), stdin=archive)
-        if done.returncode:
-            raise self.failure("tar", done.stderr)
+        if DISK_FULL in done.stderr:
+            raise disk_error(OSError(errno.ENOSPC, "tar"), self.params["root"])
+        found = contents.Contents(contents.read_tree(self.sandbox.path("source"))).sha256
+        if done.returncode or found != self.release["source_sha256"]:
+            why = f"\n{text.last_lines(done.stderr)}" if done.stderr else ""
+            raise HostError(
+                f"The source of release {self.place.id} did not arrive as it was sent: nothing was built.{why}",
+                "Run the same command again.",
+            )
         self.link_app()
 
     def places(self) -> dict[str, str]:
@@ -230,8 +237,9 @@ class Builder:
         if DISK_FULL in output:
             return disk_error(OSError(errno.ENOSPC, what), self.params["root"])
         why = text.excerpt(output, os.path.realpath(self.place.path("source")))
-        hint = "Nothing that serves was touched. Mend this in the project and deploy again."
-        if name := text.missing_name(output):
+        name = text.missing_name(output)
+        hint = causes.advice(output) or causes.of_import(why) or causes.PROJECT
+        if name:
             hint = (
                 f"The settings need {name} while building: set a harmless value in app_build_env (in {DECISIONS_FILE})."
             )
@@ -286,20 +294,32 @@ class Builder:
         if done.returncode or answer is None:
             raise self.failure("manage.py collectstatic", done.stdout + done.stderr)
         self.check_answer(answer)
+        self.said += self.say_of_static_files(answer)
         self.found = {name: [str(one) for one in answer[name]] for name in ("migrations", "replaces")}
+
+    def say_of_static_files(self, answer: Mapping[str, Any]) -> list[str]:
+        """Return what people want to know where nothing is collected."""
+        if self.release["collectstatic"] or not answer["staticfiles"] or "//" in answer["static_url"]:
+            return []
+        if answer["committed"]:
+            return [f"app_collectstatic is false: {answer['static_url']} has the files of {answer['committed']}"]
+        return [
+            f"app_collectstatic is false, and the source has no folder of static files that is ready (STATIC_ROOT): "
+            f"{answer['static_url']} is empty. Commit it, or have app_build_commands fill $STATIC_ROOT"
+        ]
 
     def check_answer(self, answer: Mapping[str, Any]) -> None:
         """Refuse a release whose static files or media nginx would not find."""
         for name in ("static_url", "media_url"):
             said, served = answer[name], self.params[name]
-            path = "/" + said.split("://", 1)[-1].split("/", 1)[-1].lstrip("/") if "://" in said else said
             used = name == "media_url" or (answer["staticfiles"] and self.release["collectstatic"])
-            # Django's own default for media is the empty string: no media.
-            if used and path not in ("", "/", served):
+            # What another host has (S3, a CDN) is none of Nginx's business. Django's own default for media is the empty
+            # string: no media.
+            if used and not re.match(r"([a-z][a-z0-9+.-]*:)?//", said, re.IGNORECASE) and said not in ("", "/", served):
                 raise HostError(
                     f"web_{name} = {served} (in {DECISIONS_FILE}): the settings say {name.upper()} = {said!r}, so "
                     "these files would not be found.",
-                    f"Set web_{name}: {path}",
+                    f"Set web_{name}: {said}",
                 )
         elsewhere = answer["static_root"] and answer["static_root"] != self.place.path("static")
         empty = not os.listdir(self.sandbox.path("static"))

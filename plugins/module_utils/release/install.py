@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from ..common.errors import DECISIONS_FILE, HostError
+from ..common.text import last_lines
+from . import causes
 from .environment import own_folders
 from .fetching import CERTIFICATES, PYTHON, fetch_account
 from .files import finalize
@@ -28,6 +30,8 @@ CACHE = f"{INSIDE}/cache"
 DENIED, UNKNOWN_PYTHON = "Permission denied (os error 13)", "Failed to inspect Python interpreter"
 UNBUILT = re.compile(r"Failed to (?:download and )?build `([\w.-]+)")
 MOST_UNBUILT = 50
+DRIVERS = {"psycopg2", "psycopg-c"}
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 # Folders of uv's cache: what is of one moment, and where sources are built
 BUCKET = re.compile(r"[a-z]+-v\d+")
 NOT_GIVEN = ("builds-", "interpreter-", "environments-")
@@ -100,20 +104,28 @@ def install(builder: Building) -> Made:
     """
     packages = builder.release["packages"]
     source = builder.place.path("source")
-    folder = os.path.dirname(os.path.join(source, packages["file"]))
+    folder = os.path.join(source, packages["folder"]).rstrip(os.sep)
     uv = Uv(builder, folder)
-    listed, optional = os.path.basename(packages["file"]), []
+    listed, optional = os.path.join(source, packages["file"]), []
     added, kind = list(builder.release["requirements"]), packages["kind"]
     if kind in ("poetry", "pipenv"):
         listed = export(uv, kind)
     if kind in ("uv", "pyproject", "requirements"):
         optional = [part for extra in packages["extras"] for part in ("--extra", extra)]
+    if builder.live_path:
+        # The environment stays, and what is in it has the same version as before.
+        open_ones = packages["unpinned"]
+        named = [part for name in open_ones for part in ("--reinstall-package", name)]
+        optional += named if all(map(NAME.fullmatch, open_ones)) else ["--reinstall"]
     if kind == "uv":
         optional += [part for group in packages["groups"] for part in ("--group", group)]
         whole = ["sync", "--locked", "--no-default-groups", "--no-install-project", *optional]
+        if not builder.live_path:
+            # Other projects of the source: their code as it is now, not a way to it
+            whole.append("--no-editable")
         steps = [whole, *([["pip", "install", *added]] if added else [])]
     elif kind == "pylock":
-        steps = [["pip", "install", "-r", listed], *([["pip", "install", *added]] if added else [])]
+        steps = [["pip", "install", "-r", listed, *optional], *([["pip", "install", *added]] if added else [])]
     else:
         steps = [["pip", "install", "-r", listed, *optional, *added]]
     uv.begin()
@@ -306,10 +318,16 @@ class Uv:
             error = builder.failure("uv " + " ".join(arguments[:2]), output)
             error.hint = f"Check user and password in release_package_indexes (in {DECISIONS_FILE}) and the vault."
             raise error
-        if re.search(r"pg_config|libpq-fe\.h", output):
+        built = {name for name in (*self.unbuilt, *UNBUILT.findall(output)) if name != "*"}
+        if not built and "pg_config" in output:
+            built = {"psycopg2"}
+        if built and causes.NO_COMPILER.search(output):
+            hint = causes.system_packages(causes.to_build(built, output))
+            if DRIVERS & built:
+                hint += " Or let the project ask for psycopg[binary] (or psycopg2-binary)."
             raise HostError(
-                "psycopg2 has to be compiled here and cannot be: PostgreSQL's headers are missing.",
-                "Let the project ask for psycopg2-binary or psycopg[binary], or set app_system_packages: "
-                "[build-essential, libpq-dev, python3-dev].",
+                f"{', '.join(sorted(built))} has to be compiled here and cannot be: this host lacks compilers or "
+                f"headers.\n{last_lines(output, 4)}",
+                hint,
             )
         raise builder.failure("uv " + " ".join(arguments[:2]), output)

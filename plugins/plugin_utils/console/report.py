@@ -12,6 +12,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ...module_utils.release.causes import advice
 from ..connection.target import Target
 from ..text import said
 
@@ -204,7 +205,7 @@ def failure(reasons: list[Reason], where: str) -> list[Section]:
 
 
 def to_do(reason: Reason, where: str) -> list[str]:
-    """Return the lines that say what to do: the result's own `hint`, or the general advice.
+    """Return the lines that say what to do: the result's own `hint`, the remedy of a known cause, or general advice.
 
     Args:
         reason: why the result failed.
@@ -216,7 +217,10 @@ def to_do(reason: Reason, where: str) -> list[str]:
             "`no_log: false` there for one run to see its output; running it again is safe."
         ]
     hint = as_lines(reason.result.get("hint"))
-    return hint if hint or reason.own else [SAFE_AGAIN]
+    if hint or reason.own:
+        return hint
+    # Of a step that is not ours
+    return [advice("\n".join(reason.lines)) or SAFE_AGAIN]
 
 
 def unreachable(result: Mapping[str, Any], command: str, where: str) -> list[Section]:

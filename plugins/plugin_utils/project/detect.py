@@ -65,7 +65,7 @@ def detect(root: Path, given: Given, pins: Mapping[str, str], python: str = "") 
     directory = find_directory(root, given.directory)
     folders = [root / directory, *([root / "src"] if (root / "src").is_dir() and directory != "src" else [])]
     settings, notes = find_settings(folders, given.settings)
-    interface, application = find_application(folders, settings, given.wsgi, given.asgi)
+    interface, application, more = find_application(folders, settings, given.wsgi, given.asgi)
     packages = find_packages(root, directory, given.requirements)
     problem = python_problem(packages.python, python) if python and packages.python else ""
     if problem:
@@ -85,7 +85,7 @@ def detect(root: Path, given: Given, pins: Mapping[str, str], python: str = "") 
         python_path=[folder.relative_to(root).as_posix() for folder in folders[1:]],
         environment={name: variable.required for name, variable in variables.items()},
         stand_ins={name: variable.value for name, variable in variables.items() if variable.value},
-        notes=notes,
+        notes=[*notes, *more],
     )
 
 
@@ -126,7 +126,7 @@ def find_packages(root: Path, directory: str, given: str) -> Packages:
         raise DecisionError("app_requirements", given, "the source has no such file", "Leave it empty to have it found")
     found = (kind_of(given), given) if given else _found_packages(root, directory)
     try:
-        return read_packages(root, *found)
+        return read_packages(root, *found, directory)
     except ValueError as error:
         raise DecisionError("app_requirements", given, str(error), "Mend the file, or name another one") from error
 

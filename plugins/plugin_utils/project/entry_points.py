@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from typing import TYPE_CHECKING
 
 from ..errors import DecisionError
 from ..text import listing, nearest
 from .code import assigned_text, imported_files, module_file, parse, settings_names, text_of, walk
+from .variables import variables_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 PRODUCTION = ("production", "prod", "live")
 DEVELOPMENT = ("dev", "develop", "development", "local", "localhost", "base", "common", "test", "testing", "debug")
+# What an asgi.py has that answers more than Django's own does
+MORE_THAN_HTTP = re.compile(r"ProtocolTypeRouter|URLRouter|websocket|FastAPI|Starlette|socketio|scope\s*\[")
 
 
 def find_settings(folders: list[Path], given: str) -> tuple[str, list[str]]:
@@ -47,7 +52,7 @@ def _candidates(folders: list[Path]) -> str:
 
 def _named_settings(folders: list[Path]) -> list[str]:
     """Return what the entry points name: what serves before what manages."""
-    files = [path for name in ("wsgi.py", "asgi.py") for path in walk(folders[0], name, 3)]
+    files = [path for name in ("wsgi", "asgi") for path in _entry_files(folders[0], name)]
     names = [name for file in [*files, folders[0] / "manage.py"] if file.is_file() for name in settings_names(file)]
     return list(dict.fromkeys(names))
 
@@ -61,18 +66,40 @@ def _choose_settings(names: list[str], folders: list[Path]) -> tuple[str, list[s
     package, _, last = first.rpartition(".")
     parents = [package] if last in DEVELOPMENT else []
     file = module_file(folders, first)
-    if file and file.name == "__init__.py" and not _has_code(file):
+    chooses = bool(file and file.name == "__init__.py" and _has_code(file))
+    if file and file.name == "__init__.py" and not (chooses and _chooses(file)):
         parents.append(first)
-    for parent in filter(None, parents):
-        for production in PRODUCTION:
-            candidate = f"{parent}.{production}"
-            if module_file(folders, candidate):
-                return candidate, [f"manage.py names {first}; {candidate} is there too and is used"]
+    for candidate in [f"{parent}.{name}" for parent in filter(None, parents) for name in PRODUCTION]:
+        if module_file(folders, candidate):
+            return candidate, [f"manage.py names {first}; {candidate} is there too and is used"]
     if len({name.rpartition(".")[0] for name in names}) > 1 or (len(names) > 1 and last in DEVELOPMENT):
         raise DecisionError(
             "app_settings_module", "", f"the project names several settings modules, {listing(names)}", "Choose one"
         )
-    return first, []
+    beside = [f"{first}.{name}" for name in PRODUCTION if module_file(folders, f"{first}.{name}")]
+    return first, [_choice(first, beside[0], file)] if chooses and beside and file else []
+
+
+def _choice(package: str, production: str, file: Path) -> str:
+    """Return what people should know of a settings package that chooses by itself."""
+    read = listing(variables_of([file]))
+    by = f", by {read}" if read else ""
+    ways = f"set {read} for production in app_env and app_build_env, or " if read else ""
+    return (
+        f"{package} chooses by itself{by}, and {production} is beside it. If it chooses another one here: {ways}set "
+        f"app_settings_module: {production}"
+    )
+
+
+def _chooses(path: Path) -> bool:
+    """Return whether a settings package does more than to import one module for development."""
+    tree = parse(path)
+    for node in tree.body if tree else []:
+        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module in DEVELOPMENT:
+            continue
+        if not isinstance(node, ast.Expr) or text_of(node.value) is None:
+            return True
+    return tree is None
 
 
 def _has_code(path: Path) -> bool:
@@ -92,31 +119,63 @@ def _settings_modules(folders: list[Path]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def find_application(folders: list[Path], settings: str, wsgi: str, asgi: str) -> tuple[str, str]:
-    """Return (wsgi or asgi, `module:name`). ASGI is used when it is set by hand, or when there is no WSGI module."""
+def find_application(folders: list[Path], settings: str, wsgi: str, asgi: str) -> tuple[str, str, list[str]]:
+    """Return (wsgi or asgi, `module:name`, what people should know about the choice).
+
+    ASGI is used when it is set by hand, when there is no WSGI module, and when only it answers all that the project
+    does: the wsgi.py that `startproject` made often stays behind.
+    """
     for interface, variable, value in (("asgi", "app_asgi", asgi), ("wsgi", "app_wsgi", wsgi)):
         if value:
-            return interface, _checked_entry(folders, variable, value)
+            return interface, _checked_entry(folders, variable, value), []
     declared = _declared_applications(folders, settings)
-    for interface in ("wsgi", "asgi"):
-        module, _, name = declared.get(interface, "").rpartition(".")
-        if module and module_file(folders, module):
-            return interface, f"{module}:{name}"
-        found = _entry_modules(folders, interface)
-        package = settings.split(".", maxsplit=1)[0]
-        beside = [entry for entry in found if entry.split(".", maxsplit=1)[0] == package]
-        choice = found if len(found) == 1 else beside
-        if len(choice) == 1:
-            return interface, f"{choice[0]}:application"
+    if "wsgi" not in declared and "asgi" in declared:
+        found = _found_entry(folders, settings, "asgi", declared)
         if found:
-            raise DecisionError(
-                f"app_{interface}", "", f"the source has several {interface} modules, {listing(found)}",
-                f'Choose one, like app_{interface}: "{found[0]}:application"',
-            )  # fmt: skip
+            return "asgi", found, []
+    for interface in ("wsgi", "asgi"):
+        found = _found_entry(folders, settings, interface, declared)
+        if found and interface == "wsgi":
+            return _more_than_http(folders, settings, declared) or ("wsgi", found, [])
+        if found:
+            return interface, found, []
     raise DecisionError(
         "app_wsgi", "", "the source has neither a wsgi.py nor an asgi.py",
         'Add the wsgi.py that `django-admin startproject` makes, or set app_wsgi: "module:application"',
     )  # fmt: skip
+
+
+def _found_entry(folders: list[Path], settings: str, interface: str, declared: dict[str, str]) -> str:
+    """Return the entry point of one kind, "" without any; raises DecisionError where there are several."""
+    module, _, name = declared.get(interface, "").rpartition(".")
+    if module and module_file(folders, module):
+        return f"{module}:{name}"
+    found = _entry_modules(folders, interface)
+    package = settings.split(".", maxsplit=1)[0]
+    beside = [entry for entry in found if entry.split(".", maxsplit=1)[0] == package]
+    choice = found if len(found) == 1 else beside
+    if len(choice) == 1:
+        return f"{choice[0]}:application"
+    if found:
+        raise DecisionError(
+            f"app_{interface}", "", f"the source has several {interface} modules, {listing(found)}",
+            f'Choose one, like app_{interface}: "{found[0]}:application"',
+        )  # fmt: skip
+    return ""
+
+
+def _more_than_http(folders: list[Path], settings: str, declared: dict[str, str]) -> tuple[str, str, list[str]] | None:
+    """Return the ASGI application where that answers what no WSGI application can, WebSockets for example."""
+    try:
+        found = _found_entry(folders, settings, "asgi", declared)
+    except DecisionError:
+        return None
+    file = module_file(folders, found.partition(":")[0]) if found else None
+    mark = MORE_THAN_HTTP.search(file.read_text(errors="replace")) if file else None
+    if not mark:
+        return None
+    wsgi = _found_entry(folders, settings, "wsgi", declared)
+    return "asgi", found, [f'Served by ASGI, because {found} has {mark[0]}. By WSGI: set app_wsgi: "{wsgi}"']
 
 
 def _checked_entry(folders: list[Path], variable: str, value: str) -> str:
@@ -144,11 +203,18 @@ def _declared_applications(folders: list[Path], settings: str) -> dict[str, str]
     return found
 
 
+def _entry_files(folder: Path, name: str) -> list[Path]:
+    """Return the modules and packages of that name, nearest first."""
+    packages = [path for path in walk(folder, "__init__.py", 4) if path.parent.name == name]
+    return [*walk(folder, f"{name}.py", 3), *packages]
+
+
 def _entry_modules(folders: list[Path], interface: str) -> list[str]:
     marks = (f"get_{interface}_application", "application")
     found = []
     for folder in folders:
-        for path in walk(folder, f"{interface}.py", 3):
+        for path in _entry_files(folder, interface):
             if any(mark in path.read_text(errors="replace") for mark in marks):
-                found.append(".".join(path.relative_to(folder).with_suffix("").parts))
+                module = path.parent if path.name == "__init__.py" else path.with_suffix("")
+                found.append(".".join(module.relative_to(folder).parts))
     return list(dict.fromkeys(found))

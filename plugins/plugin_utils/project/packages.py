@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import os
 import re
 import tomllib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -13,9 +16,10 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from .pinning import EGG, INCLUDED, Unpinned, logical_lines, of_lines, of_locked, of_pipfile, of_sources, split_option
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
 
 # In the order of preference: what pins every package, hash-checked, comes first.
 LOCKS = {"uv.lock": "uv", "pylock.toml": "pylock", "poetry.lock": "poetry", "Pipfile.lock": "pipenv"}
@@ -25,6 +29,10 @@ REQUIREMENTS = [
     "requirements.txt",
     *(f"requirements/{name}.txt" for name in ("requirements", "base", "common", "main", "default")),
 ]
+BYTE_ORDER_MARKS = [
+    (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"),
+]  # fmt: skip
 # Optional groups of pyproject.toml that are meant for servers
 GROUPS = ("production", "prod", "deploy")
 # Servers and drivers that come in one of these forms
@@ -40,7 +48,9 @@ class Packages:
     `kind` is uv, pylock, poetry, pipenv, requirements or pyproject; `file` is relative to the source; `versions` maps
     the packages that a server gets to their versions, None where the file leaves the version open; `python` is the
     version specifier that the project gives, or ""; `extras` and `groups` are the optional ones for servers; `indexes`
-    are the names of the package indexes that the project declares itself.
+    are the names of the package indexes that the project declares itself; `inputs` are the files that decide, `folder`
+    is the project's, of which a workspace may have many; `unpinned` says what may be other code the next time, and
+    `local` which folders and files of the source are among that.
     """
 
     kind: str
@@ -51,17 +61,58 @@ class Packages:
     groups: list[str] = field(default_factory=list)
     indexes: list[str] = field(default_factory=list)
     inputs: list[str] = field(default_factory=list)
+    folder: str = ""
+    unpinned: dict[str, str] = field(default_factory=dict)
+    local: list[str] = field(default_factory=list)
 
 
 def find_file(root: Path, directory: str) -> tuple[str, str] | None:
     """Return (kind, path relative to the source) of the file that lists the packages: nearest to manage.py first."""
-    start = root / directory
-    for folder in [start, *(parent for parent in start.parents if parent == root or root in parent.parents)]:
+    for folder in upwards(root, root / directory):
         for name in [*LOCKS, *REQUIREMENTS, "pyproject.toml"]:
             path = folder / name
+            if name == "pyproject.toml" and path.is_file():
+                lock = workspace_lock(root, folder)
+                if lock:
+                    return "uv", lock
             if path.is_file() and (name != "pyproject.toml" or "dependencies" in read_toml(path).get("project", {})):
                 return kind_of(name), path.relative_to(root).as_posix()
     return None
+
+
+def upwards(root: Path, start: Path) -> list[Path]:
+    """Return a folder and those above it, up to the source."""
+    return [start, *(parent for parent in start.parents if parent == root or root in parent.parents)]
+
+
+def workspace_lock(root: Path, member: Path) -> str:
+    """Return the lock of the uv workspace that a project belongs to, relative to the source; "" for one without."""
+    for folder in upwards(root, member)[1:]:
+        content = read_toml(folder / "uv.lock")
+        if content and member_of(content, member.relative_to(folder).as_posix()):
+            return (folder / "uv.lock").relative_to(root).as_posix()
+    return ""
+
+
+def member_of(lock: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """Return the package of a uv.lock that is the project in the folder `path`, {} for none."""
+    for package in lock.get("package", []):
+        source = package.get("source", {})
+        if path in (source.get("virtual"), source.get("editable")):
+            found: dict[str, Any] = package
+            return found
+    return {}
+
+
+def project_folder(root: Path, kind: str, file: str, directory: str) -> str:
+    """Return the folder of the project whose packages a file lists: in a workspace, that of manage.py's member."""
+    top = (root / file).parent
+    if kind == "uv":
+        lock = read_toml(root / file)
+        for folder in upwards(root, root / directory):
+            if top in (folder, *folder.parents) and member_of(lock, folder.relative_to(top).as_posix()):
+                return folder.relative_to(root).as_posix()
+    return top.relative_to(root).as_posix()
 
 
 def kind_of(name: str) -> str:
@@ -72,24 +123,36 @@ def kind_of(name: str) -> str:
     return LOCKS.get(base, "pyproject" if base == "pyproject.toml" else "requirements")
 
 
-def read_packages(root: Path, kind: str, file: str) -> Packages:
+def read_packages(root: Path, kind: str, file: str, directory: str = "") -> Packages:
     """Read the file; raises ValueError (its text says where and what) when it does not parse."""
     path = root / file
-    project = read_toml(path.parent / "pyproject.toml")
+    folder = project_folder(root, kind, file, directory)
+    project = read_toml(root / folder / "pyproject.toml")
     readers: dict[str, Callable[[Path, Any, list[str]], dict[str, str | None]]] = {
-        "uv": _uv, "pylock": _pylock, "poetry": _poetry, "pipenv": _pipenv, "requirements": _requirements,
+        "pylock": _pylock, "poetry": _poetry, "pipenv": _pipenv, "requirements": _requirements,
         "pyproject": lambda _path, content, _groups: _listed(content["project"].get("dependencies", [])),
     }  # fmt: skip
     if kind == "pyproject" and "project" not in project:
         raise ValueError(f"{file} has no [project] table")
     extras = [name for name in GROUPS if name in project.get("project", {}).get("optional-dependencies", {})]
     groups = [name for name in GROUPS if name in project.get("dependency-groups", {})] if kind == "uv" else []
+    inside = Path(os.path.relpath(root / folder, path.parent)).as_posix()
     try:
-        versions = readers[kind](path, project, extras + groups)
+        if kind == "uv":
+            reached = reachable(read_toml(path), inside, extras + groups)
+            versions, open_ones = _versions(reached), of_locked(reached, inside)
+        else:
+            versions, open_ones = readers[kind](path, project, extras), _unpinned(path, kind, project, extras)
     except (KeyError, TypeError, tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
         raise ValueError(f"{file} cannot be read: {error}") from error
+    base = path.parent
+    if kind == "requirements":
+        # pip and uv take paths from the folder in which they are called, which the file does not say.
+        there = [one for one in upwards(root, base) if all(_in_source(root, one, name) for name in open_ones.paths)]
+        base = (there or [base])[0]
+        folder = base.relative_to(root).as_posix()
     declared = project.get("tool", {}).get("uv", {}).get("index", [])
-    inputs = [file] + [name for name in _companions(root, kind, file) if name != file]
+    inputs = list(dict.fromkeys([file, *_companions(root, kind, file, folder)]))
     return Packages(
         kind=kind,
         file=file,
@@ -99,17 +162,26 @@ def read_packages(root: Path, kind: str, file: str) -> Packages:
         groups=groups,
         indexes=[index["name"] for index in declared if "name" in index],
         inputs=inputs,
+        folder="" if folder == "." else folder,
+        unpinned=dict(sorted(open_ones.why.items())),
+        local=sorted({_in_source(root, base, name) for name in open_ones.paths} - {""}),
     )
 
 
-def _companions(root: Path, kind: str, file: str) -> list[str]:
+def _in_source(root: Path, folder: Path, name: str) -> str:
+    """Return a path relative to the source, "" for one that is not in it, or not there."""
+    found = Path(os.path.normpath(folder / name))
+    return found.relative_to(root).as_posix() if found.is_relative_to(root) and found.exists() else ""
+
+
+def _companions(root: Path, kind: str, file: str, project: str) -> list[str]:
     """Return the other files that decide what gets installed, relative to the source."""
     folder = (root / file).parent
-    paths = [folder / name for name in ("pyproject.toml", "Pipfile")]
+    paths = [folder / name for name in ("pyproject.toml", "Pipfile")] + [root / project / "pyproject.toml"]
     if kind == "requirements":
         paths = [path for path in _included(root / file) if root in path.parents]
     # Where packages come from may be said in a folder above, too.
-    for above in [folder, *(parent for parent in folder.parents if parent == root or root in parent.parents)]:
+    for above in upwards(root, folder):
         paths.append(above / "uv.toml")
         if "uv" in read_toml(above / "pyproject.toml").get("tool", {}):
             paths.append(above / "pyproject.toml")
@@ -124,43 +196,88 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path.name} cannot be read: {error}") from error
 
 
-def _uv(path: Path, _project: Any, wanted: list[str]) -> dict[str, str | None]:
-    """Follow uv.lock from the project itself to what a server gets: no development groups."""
+def reachable(lock: Mapping[str, Any], project: str, wanted: list[str]) -> list[dict[str, Any]]:
+    """Return the packages of a uv.lock that a server gets, from the project's folder on: no development groups.
+
+    A lock that does not know the folder is followed from all of its projects.
+    """
     by_name: dict[str, list[dict[str, Any]]] = {}
-    roots = []
-    for package in read_toml(path)["package"]:
+    for package in lock["package"]:
         by_name.setdefault(package["name"], []).append(package)
-        if package.get("source", {}).keys() & {"virtual", "editable"}:
-            roots.append(package)
+    own = member_of(lock, project)
+    roots = [own] if own else [one for one in lock["package"] if one.get("source", {}).keys() & {"virtual", "editable"}]
     waiting: list[tuple[str, str]] = [(root["name"], mark) for root in roots for mark in ["", *wanted]]
     seen: set[tuple[str, str]] = set()
-    found: dict[str, str | None] = {}
     while waiting:
         name, extra = waiting.pop()
         if (name, extra) in seen:
             continue
         seen.add((name, extra))
         for package in by_name.get(name, []):
-            found[name] = package.get("version")
             groups = {**package.get("optional-dependencies", {}), **package.get("dev-dependencies", {})}
             for needed in groups.get(extra, []) if extra else package.get("dependencies", []):
                 waiting += [(needed["name"], mark) for mark in ["", *needed.get("extra", [])]]
-    return {name: version for name, version in found.items() if name not in {root["name"] for root in roots}}
+    names = {name for name, _extra in seen} - {root["name"] for root in roots}
+    return [package for name in sorted(names) for package in by_name.get(name, [])]
 
 
-def _pylock(path: Path, _project: Any, _wanted: list[str]) -> dict[str, str | None]:
-    return {canonicalize_name(one["name"]): one.get("version") for one in read_toml(path)["packages"]}
-
-
-def _poetry(path: Path, _project: Any, _wanted: list[str]) -> dict[str, str | None]:
-    packages = [one for one in read_toml(path)["package"] if "main" in one.get("groups", [one.get("category", "main")])]
+def _versions(packages: Iterable[Mapping[str, Any]]) -> dict[str, str | None]:
     return {canonicalize_name(one["name"]): one.get("version") for one in packages}
 
 
+def _unpinned(path: Path, kind: str, project: Mapping[str, Any], extras: list[str]) -> Unpinned:
+    """Return what a file that lists packages leaves open."""
+    if kind in ("pylock", "poetry"):
+        return of_locked(_of_servers(path, kind))
+    if kind == "pipenv":
+        return of_pipfile(json.loads(read_text(path))["default"])
+    if kind == "requirements":
+        found = of_lines(())
+        for file in _included(path):
+            more = of_lines(read_text(file).splitlines())
+            found.why |= more.why
+            found.paths += more.paths
+        return found
+    table = project.get("project", {})
+    lines = [*table.get("dependencies", []), *(one for name in extras for one in table["optional-dependencies"][name])]
+    found, uv = of_lines(lines), project.get("tool", {}).get("uv", {})
+    more = of_sources(uv.get("sources", {}), _listed(lines))
+    links = of_lines(f"--find-links {one}" for one in uv.get("find-links", []))
+    for other in (more, links):
+        found.why |= other.why
+        found.paths += other.paths
+    return found
+
+
+def _of_servers(path: Path, kind: str) -> list[dict[str, Any]]:
+    """Return the packages of a pylock.toml or poetry.lock that a server gets."""
+    content = read_toml(path)
+    if kind == "pylock":
+        return list(content["packages"])
+    return [one for one in content["package"] if "main" in one.get("groups", [one.get("category", "main")])]
+
+
+def _pylock(path: Path, _project: Any, _wanted: list[str]) -> dict[str, str | None]:
+    return _versions(_of_servers(path, "pylock"))
+
+
+def _poetry(path: Path, _project: Any, _wanted: list[str]) -> dict[str, str | None]:
+    return _versions(_of_servers(path, "poetry"))
+
+
 def _pipenv(path: Path, _project: Any, _wanted: list[str]) -> dict[str, str | None]:
-    default = json.loads(path.read_text(encoding="utf-8"))["default"]
+    default = json.loads(read_text(path))["default"]
     return {canonicalize_name(name): str(one.get("version", "")).removeprefix("==") or None
             for name, one in default.items()}  # fmt: skip
+
+
+def read_text(path: Path) -> str:
+    """Return a text as pip and uv read it: by its byte order mark, which Windows PowerShell writes, else as UTF-8."""
+    content = path.read_bytes()
+    for mark, encoding in BYTE_ORDER_MARKS:
+        if content.startswith(mark):
+            return content[len(mark) :].decode(encoding, errors="replace")
+    return content.decode("utf-8", errors="replace")
 
 
 def _included(path: Path) -> list[Path]:
@@ -172,24 +289,19 @@ def _included(path: Path) -> list[Path]:
         if current in found or not current.is_file():
             continue
         found.append(current)
-        text = current.read_text(encoding="utf-8", errors="replace")
-        names = re.findall(r"^\s*(?:-r|--requirement|-c|--constraint)[ =]\s*(\S+)", text, re.MULTILINE)
-        waiting += [current.parent / name for name in names]
+        options = [split_option(line) for line in logical_lines(read_text(current).splitlines())]
+        waiting += [current.parent / name for option, name in options if option in INCLUDED and "://" not in name]
     return found
 
 
 def _requirements(path: Path, _project: Any, _wanted: list[str]) -> dict[str, str | None]:
-    lines = [
-        line for file in _included(path) for line in file.read_text(encoding="utf-8", errors="replace").splitlines()
-    ]
     found: dict[str, str | None] = {}
-    for line in lines:
-        egg = re.search(r"#egg=([\w.-]+)", line)
-        text = re.sub(r"(^|\s)#.*$", "", line).split(" --hash", 1)[0].rstrip("\\ ").strip()
+    for line in (line for file in _included(path) for line in logical_lines(read_text(file).splitlines())):
+        egg = EGG.search(line)
         if egg:
             found[canonicalize_name(egg[1])] = None
-        elif text and not text.startswith("-"):
-            found.update(_listed([text]))
+        elif not line.startswith("-"):
+            found.update(_listed([line.split(" --hash", 1)[0].rstrip()]))
     return found
 
 
@@ -214,7 +326,7 @@ def _listed(requirements: Iterable[str]) -> dict[str, str | None]:
 def _python(path: Path, kind: str, project: Mapping[str, Any]) -> str:
     """Return the Python version specifier of the project, "" when it gives none."""
     if kind == "pipenv":
-        meta = json.loads(path.read_text(encoding="utf-8")).get("_meta", {}).get("requires", {})
+        meta = json.loads(read_text(path)).get("_meta", {}).get("requires", {})
         wanted = meta.get("python_full_version") or meta.get("python_version", "")
         return f"=={wanted}" if meta.get("python_full_version") else f"=={wanted}.*" if wanted else ""
     lock = read_toml(path).get("requires-python", "") if kind in ("uv", "pylock") else ""

@@ -10,45 +10,51 @@ import hashlib
 import os
 import re
 import shlex
-import shutil
-import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import DecisionError
+from ...module_utils.release.files.contents import CHUNK, Contents
+from ..errors import DecisionError, SamestackError
 from ..text import last_lines, listing, nearest, one_line
-from .archive import is_inside, unpack
+from .archive import remove
+from .git_objects import SUBMODULE, DamagedError, objects_of, write_objects
+from .large_files import large_files, without_large_files
+from .programs import HARMLESS, disk_is_full, full_disk, run
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Mapping, Sequence
+
+    from .archive import Tree
 
 SHA = re.compile(r"[0-9a-f]{7,64}")
 SAFE_REVISION = re.compile(r"[\w][\w./+@-]*")
 # 1980: the earliest time that zip files and Python's byte-code can both hold
 FIXED_TIME = 315532800
-TIMEOUT = 900
 COMMITS_SHOWN = "200"
 COMMIT_LETTERS = 400
-# Of a repository's own settings none runs a program of its choice (a hook, a file system's watcher), and it is not led
-# into a repository inside of another.
-HARMLESS = (
-    "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "safe.bareRepository=explicit",
-)  # fmt: skip
+# What git says of a copy that a full disk or a killed run left half, or that lost some of it
+DAMAGED = re.compile(
+    r"not a git repository|\.lock'|corrupt|(loose|bad|missing) object|did not send all necessary|bad tree"
+)
 
 
 @dataclass(frozen=True)
 class Source:
     """A source: what identifies it (goes into the release's id), how to call it, its time (seconds since 1970).
 
-    `mirror` is the repository's copy on the control node, "" for a folder.
+    `mirror` is the repository's copy on the control node, "" for a folder; `listed` is every file with its digest;
+    `problem` is why it makes no release, where it can be looked into all the same.
     """
 
     identity: dict[str, str]
     label: str
     time: int = FIXED_TIME
     mirror: str = ""
+    listed: Contents = field(default_factory=lambda: Contents({}))
+    problem: DecisionError | None = None
 
 
 @dataclass(frozen=True)
@@ -98,25 +104,6 @@ def ssh_environment(request: Request, scratch: Path) -> dict[str, str]:
     }  # fmt: skip
 
 
-def run(
-    arguments: Sequence[str | Path], environment: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run a program that is not asked anything; raises DecisionError when there is no such program."""
-    command = [str(part) for part in arguments]
-    try:
-        return subprocess.run(
-            command, env=environment, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL,
-            timeout=TIMEOUT, check=False,
-        )  # fmt: skip
-    except FileNotFoundError as error:
-        problem = f"the program `{command[0]}` is not installed on this computer"
-        raise DecisionError("app_source.type", command[0], problem, f"Install {command[0]}") from error
-    except subprocess.TimeoutExpired as error:
-        raise DecisionError(
-            "app_source.url", command[-1], f"no answer within {TIMEOUT} s", "Try again later"
-        ) from error
-
-
 def mirror_of(cache: Path, kind: str, url: str) -> Path:
     """Return where the cache keeps its copy of a git or hg repository."""
     name = re.sub(r"\W+", "-", url.rsplit("/", 1)[-1]).strip("-")[:40]
@@ -124,17 +111,21 @@ def mirror_of(cache: Path, kind: str, url: str) -> Path:
 
 
 class Git:
-    """A bare mirror of a repository in the cache, and exports from it."""
+    """A bare mirror of a repository in the cache, and exports from it.
+
+    What is exported is what the commit's own list of objects says, each compared with its id. `git archive` would leave
+    out what attributes of the repository tell it to (`export-ignore`), and change what others name (`export-subst`).
+    """
 
     def __init__(self, request: Request, cache: Path, environment: Mapping[str, str]) -> None:
         self.request, self.cache, self.environment = request, cache, environment
 
-    def export(self, target: Path) -> Source:
+    def export(self, tree: Tree) -> Source:
         """Put the files of the ref into the folder; raises DecisionError."""
         url = self.request.location
         mirror = self._mirror(url)
         commit = self._resolve(mirror, url, self.request.ref)
-        self._export_commit(mirror, url, commit, target)
+        self._export_commit(mirror, url, commit, tree)
         time = int(self._git(mirror, "log", "-1", "--format=%ct", commit).stdout)
         where = f"{self.request.ref} is " if self.request.ref else ""
         return Source({"commit": commit}, f"git {url}, {where}{commit[:12]}", time, str(mirror))
@@ -143,17 +134,26 @@ class Git:
         return run(["git", *HARMLESS, "--git-dir", mirror, *arguments], self.environment)
 
     def _mirror(self, url: str) -> Path:
-        """Bring the mirror of the repository up to date."""
+        """Bring the mirror of the repository up to date; one that is damaged is made anew."""
         mirror = mirror_of(self.cache, "git", url)
-        if not (mirror / "HEAD").is_file():
-            run(["git", "init", "--quiet", "--bare", mirror], self.environment)
-        specs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
-        done = self._git(mirror, "fetch", "--quiet", "--prune", "--force", "--no-write-fetch-head", "--", url, *specs)
+        done = self._fetch(mirror, url)
+        if done.returncode and (DAMAGED.search(done.stderr) or str(mirror) in done.stderr):
+            remove(mirror)
+            done = self._fetch(mirror, url)
         if done.returncode:
             raise self._unreachable(url, done.stderr)
         return mirror
 
-    def _unreachable(self, url: str, output: str) -> DecisionError:
+    def _fetch(self, mirror: Path, url: str) -> subprocess.CompletedProcess[str]:
+        if not (mirror / "HEAD").is_file():
+            remove(mirror)
+            run(["git", "init", "--quiet", "--bare", mirror], self.environment)
+        specs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
+        return self._git(mirror, "fetch", "--quiet", "--prune", "--force", "--no-write-fetch-head", "--", url, *specs)
+
+    def _unreachable(self, url: str, output: str) -> SamestackError:
+        if disk_is_full(output):
+            return full_disk(self.cache)
         advice = "Check the address, and that this computer's ssh agent or app_source.deploy_key may read it"
         if "Host key verification failed" in output:
             advice = (
@@ -186,43 +186,80 @@ class Git:
             "app_source.ref", "", "the repository has no default branch", "Set ref to a branch, like main"
         )
 
-    def _export_commit(self, mirror: Path, url: str, commit: str, target: Path) -> None:
+    def _export_commit(self, mirror: Path, url: str, commit: str, tree: Tree, prefix: str = "") -> None:
         """Write a commit's files into the folder, its submodules' too."""
-        target.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=self.cache, suffix=".tar") as archive:
-            made = self._git(mirror, "archive", "--format=tar", "-o", Path(archive.name), commit)
-            if made.returncode:
-                raise DecisionError("app_source.url", url, f"git archive failed:\n{last_lines(made.stderr, 6)}\n", "")
-            unpack(Path(archive.name), target)
-        modules = target / ".gitmodules"
-        if modules.is_file() and not modules.is_symlink():
-            self._export_submodules(mirror, url, commit, target)
+        try:
+            found = objects_of(mirror, commit, self.environment)
+            write_objects(mirror, found, tree, prefix, self.environment)
+        except DamagedError as damage:
+            # It comes whole from where it was fetched, the next time.
+            remove(mirror)
+            raise SamestackError(
+                f"The copy of {url} in {self.cache} is damaged ({damage}), and was removed. Nothing was deployed.",
+                "Run the same command again.",
+            ) from damage
+        modules = {one.path: one.id for one in found if one.mode == SUBMODULE}
+        addresses = self._addresses(mirror, commit) if modules else {}
+        for path, pinned in modules.items():
+            if path not in addresses:
+                raise without_address(url, prefix + path)
+            address = resolve_url(url, addresses[path])
+            check_submodule(url, address)
+            self._export_submodule(address, pinned, tree, f"{prefix}{path}/")
+        self._fetch_large(mirror, url, commit, tree, prefix)
 
-    def _export_submodules(self, mirror: Path, url: str, commit: str, target: Path) -> None:
-        listed = run(
-            ["git", "config", "--file", target / ".gitmodules", "--get-regexp", r"^submodule\..*\.(path|url)$"]
-        )
+    def _addresses(self, mirror: Path, commit: str) -> dict[str, str]:
+        """Return the submodules' addresses by their paths, as the commit's .gitmodules has them."""
+        wanted = r"^submodule\..*\.(path|url)$"
+        listed = self._git(mirror, "config", "-z", "--blob", f"{commit}:.gitmodules", "--get-regexp", wanted)
         entries: dict[str, dict[str, str]] = {}
-        for line in listed.stdout.splitlines():
-            key, _, value = line.partition(" ")
+        for line in filter(None, listed.stdout.split("\0")):
+            key, _, value = line.partition("\n")
             name, _, what = key.removeprefix("submodule.").rpartition(".")
             entries.setdefault(name, {})[what] = value
-        for entry in entries.values():
-            if not entry.get("url") or not is_inside(target, entry.get("path", "")):
-                continue
-            recorded = self._git(mirror, "ls-tree", commit, "--", entry.get("path", "")).stdout.split()
-            match recorded:
-                case [_mode, "commit", pinned, *_path]:
-                    found = resolve_url(url, entry["url"])
-                    check_submodule(url, found)
-                    self._export_submodule(found, pinned, target / entry["path"])
+        return {entry["path"].rstrip("/"): entry["url"] for entry in entries.values() if {"path", "url"} <= set(entry)}
 
-    def _export_submodule(self, url: str, commit: str, target: Path) -> None:
+    def _export_submodule(self, url: str, commit: str, tree: Tree, prefix: str) -> None:
         mirror = self._mirror(url)
         if self._git(mirror, "cat-file", "-e", commit).returncode:
             # Not on any branch: some servers hand out single commits.
-            self._git(mirror, "fetch", "--quiet", "--", url, commit)
-        self._export_commit(mirror, url, commit, target)
+            fetched = self._git(mirror, "fetch", "--quiet", "--", url, commit)
+            if self._git(mirror, "cat-file", "-e", commit).returncode:
+                raise DecisionError(
+                    "app_source.url", self.request.location,
+                    f"the submodule {prefix.rstrip('/')} is to be at commit {commit[:12]}, which {one_line(url, 80)} "
+                    f"does not have:\n{last_lines(fetched.stderr, 3)}\n",
+                    "Push that commit there, or commit another one of the submodule",
+                )  # fmt: skip
+        self._export_commit(mirror, url, commit, tree, prefix)
+
+    def _fetch_large(self, mirror: Path, url: str, commit: str, tree: Tree, prefix: str) -> None:
+        """Put the files in the place of Git LFS's pointers to them; raises DecisionError where they cannot be had."""
+        pointers = large_files(tree, prefix)
+        if not pointers:
+            return
+        first = listing(sorted(pointers), 3)
+        if run(["git", "lfs", "version"], self.environment).returncode:
+            raise without_large_files(
+                first, "and this computer has no git-lfs", "Install git-lfs (apt install git-lfs)"
+            )
+        fetched = run(
+            ["git", *HARMLESS, "--git-dir", mirror, "-c", f"remote.origin.url={url}", "lfs", "fetch", "origin", commit],
+            self.environment,
+        )
+        for path, pointer in pointers.items():
+            stored = mirror / "lfs" / "objects" / pointer.id[:2] / pointer.id[2:4] / pointer.id
+            if stored.is_file():
+                tree.replace(path, stored)
+            if tree.entries[path][1] != pointer.id:
+                why = last_lines(fetched.stderr or fetched.stdout, 4)
+                stored.unlink(missing_ok=True)
+                if disk_is_full(why):
+                    raise full_disk(self.cache)
+                raise without_large_files(
+                    one_line(path, 80), f"and git-lfs did not bring it:\n{why}\n",
+                    "Push it (`git lfs push --all origin`), and see that this computer may read it",
+                )  # fmt: skip
 
 
 class Mercurial:
@@ -233,24 +270,57 @@ class Mercurial:
         self.environment = environment
         self.options = ["--config", "ui.interactive=no", "--config", f"ui.ssh={environment['GIT_SSH_COMMAND']}"]
 
-    def export(self, target: Path) -> Source:
+    def export(self, tree: Tree) -> Source:
         """Put the files of the ref into the folder; raises DecisionError."""
         url, ref = self.request.location, self.request.ref or "default"
         clone = mirror_of(self.cache, "hg", url)
         if (clone / ".hg" / "hgrc").is_file():
             done = self._hg(clone, "pull", "--quiet", url)
         else:
-            shutil.rmtree(clone, ignore_errors=True)
+            remove(clone)
             done = run(["hg", *self.options, "clone", "--quiet", "--noupdate", "--", url, clone], self.environment)
+        if done.returncode and disk_is_full(done.stderr):
+            raise full_disk(self.cache)
         if done.returncode:
             problem = f"hg cannot read the repository:\n{last_lines(done.stderr, 6)}\n"
             raise DecisionError("app_source.url", url, problem, "Check the address and that this computer may read it")
         node, time = self._resolve(clone, ref)
-        made = self._hg(clone, "archive", "--rev", node, "--type", "files", "--subrepos", str(target))
-        if made.returncode:
-            raise DecisionError("app_source.url", url, f"hg archive failed:\n{last_lines(made.stderr, 6)}\n", "")
-        (target / ".hg_archival.txt").unlink(missing_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.cache) as scratch:
+            folder = Path(scratch) / "files"
+            options = ["--config", "ui.archivemeta=false", "--no-decode", "--type", "files", "--subrepos"]
+            made = self._hg(clone, "archive", "--rev", node, *options, str(folder))
+            if made.returncode and disk_is_full(made.stderr):
+                raise full_disk(self.cache)
+            if made.returncode:
+                raise DecisionError("app_source.url", url, f"hg archive failed:\n{last_lines(made.stderr, 6)}\n", "")
+            self._take(clone, node, folder, tree)
         return Source({"commit": node}, f"hg {url}, {ref} is {node[:12]}", time, str(clone))
+
+    def _take(self, clone: Path, node: str, folder: Path, tree: Tree) -> None:
+        """Copy what was exported, and compare it with what the commit has: names, kinds and sizes."""
+        form = "{path}\\0{size}\\0{flags}\\0"
+        listed = self._hg(clone, "files", "--rev", node, "--subrepos", "--template", form)
+        words = listed.stdout.split("\0")[:-1]
+        wanted = dict(zip(words[::3], zip(words[1::3], words[2::3], strict=True), strict=True))
+        standing = sorted(name for name in wanted if name.startswith(".hglf/"))
+        if standing:
+            what = "which Mercurial's extension largefiles keeps elsewhere"
+            raise DecisionError("app_source.url", str(clone), f"{standing[0][6:]} is a file {what}", "Commit the file")
+        # Those of a subrepository of another kind are not among them.
+        for path in sorted(path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()):
+            name = path.relative_to(folder).as_posix()
+            copy_file(path, name, tree)
+            size, flags = wanted.pop(name, ("", ""))
+            kind = "l" if path.is_symlink() else "x" if path.stat().st_mode & 0o100 else ""
+            if size and (kind != flags or path.lstat().st_size != int(size)):
+                wanted[name] = (size, flags)
+                break
+        if wanted or listed.returncode not in (0, 1):
+            what = one_line(min(wanted), 80) if wanted else "What was exported"
+            raise SamestackError(
+                f"{what} is not what the repository has, where it was written to {self.cache}. Nothing was deployed.",
+                "Look at this computer's disk (its system log), and run the same command again.",
+            )
 
     def _hg(self, clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         return run(["hg", *self.options, "--repository", clone, *arguments], self.environment)
@@ -285,6 +355,24 @@ def commits_between(mirror: str, old: str, new: str) -> list[dict[str, str]]:
     lines = listed.stdout.split("\n") if listed.returncode == 0 else []
     rows = [[one_line(part, COMMIT_LETTERS) for part in line.split("\x1f", 2)] for line in lines if line]
     return [dict(zip(("commit", "author", "subject"), row, strict=False)) for row in rows]
+
+
+def copy_file(path: Path, name: str, tree: Tree) -> None:
+    """Copy a file or a link into a source, as it is; raises OSError."""
+    if path.is_symlink():
+        tree.link(name, str(path.readlink()))
+        return
+    with path.open("rb") as file:
+        program = bool(os.fstat(file.fileno()).st_mode & 0o100)
+        tree.file(name, iter(lambda: file.read(CHUNK), b""), program=program)
+
+
+def without_address(url: str, path: str) -> DecisionError:
+    """Return the error about a submodule that nobody can fetch."""
+    return DecisionError(
+        "app_source.url", url, f"{one_line(path, 80)} is a submodule, and .gitmodules gives it no address",
+        f"Add it there (`git submodule add`), or take it out (`git rm --cached {one_line(path, 80)}`)",
+    )  # fmt: skip
 
 
 def check_submodule(parent: str, url: str) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import DecisionError
-from .repository import HARMLESS, Git, Mercurial, Request, Source, run, ssh_environment
+from ..errors import DecisionError, SamestackError
+from ..text import one_line
+from .archive import Tree, is_inside
+from .git_objects import SUBMODULE
+from .large_files import large_files, without_large_files
+from .programs import FULL, HARMLESS, full_disk, run
+from .repository import Git, Mercurial, Request, Source, copy_file, ssh_environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,9 +30,18 @@ JUNK_FILES = re.compile(r".*\.(pyc|pyo|sqlite3?|sqlite3-journal|log|swp)|\.env(\
 
 
 def fetch(request: Request, target: Path, cache: Path) -> Source:
-    """Put the source into `target`, an empty folder; `cache` keeps mirrors. Raises DecisionError."""
-    if request.kind == "path":
-        return _copy_path(request, target)
+    """Put the source into `target`, an empty folder; `cache` keeps mirrors. Raises SamestackError."""
+    tree = Tree(target)
+    try:
+        source = _copy_path(request, tree) if request.kind == "path" else _fetch_repository(request, tree, cache)
+    except OSError as error:
+        if error.errno in FULL:
+            raise full_disk(cache) from error
+        raise SamestackError(f"The source could not be read or written on this computer: {error}.") from error
+    return replace(source, listed=tree.listed)
+
+
+def _fetch_repository(request: Request, tree: Tree, cache: Path) -> Source:
     variable = "app_source.url"
     if re.match(r"https?://[^/@]+@", request.location):
         raise DecisionError(variable, "(hidden)", "the address contains a user or a password, which logs would show",
@@ -38,11 +52,11 @@ def fetch(request: Request, target: Path, cache: Path) -> Source:
     with tempfile.TemporaryDirectory(dir=cache) as scratch:
         environment = ssh_environment(request, Path(scratch))
         if request.kind == "hg":
-            return Mercurial(request, cache, environment).export(target)
-        return Git(request, cache, environment).export(target)
+            return Mercurial(request, cache, environment).export(tree)
+        return Git(request, cache, environment).export(tree)
 
 
-def _copy_path(request: Request, target: Path) -> Source:
+def _copy_path(request: Request, tree: Tree) -> Source:
     """Copy a folder's files; the digest over names, modes and contents identifies them."""
     folder = request.path
     if not folder.is_dir():
@@ -52,44 +66,71 @@ def _copy_path(request: Request, target: Path) -> Source:
         advice = "Leave the ref out, or give app_source a repository"
         raise request.ref_problem("a source of type path has no refs", advice)
     files = path_files(folder)
-    digest = hashlib.sha256()
     for name in files:
-        source, copy = folder / name, target / name
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(source, copy, follow_symlinks=False)
-        content = os.readlink(source).encode() if source.is_symlink() else source.read_bytes()
-        mode = "l" if source.is_symlink() else "x" if source.stat().st_mode & 0o100 else "-"
-        digest.update(f"{mode} {len(content)} {name}\0".encode())
-        digest.update(content)
-    return Source({"tree": digest.hexdigest()}, f"path {request.location}, {len(files)} files")
+        copy_file(folder / name, name, tree)
+    pointers = sorted(large_files(tree))
+    problem = without_large_files(
+        pointers[0], "in this folder", f"Run `git lfs pull` in {folder.resolve()} (git-lfs is a package of its own)"
+    ) if pointers else _empty_submodule(folder)  # fmt: skip
+    label = f"path {request.location}, {len(files)} files"
+    return Source({"tree": tree.listed.sha256}, label, problem=problem)
+
+
+def _empty_submodule(folder: Path) -> DecisionError | None:
+    """Return the error about a submodule that is not there, None without one."""
+    listed = _ask_git(folder, "ls-files", "-z", "--stage")
+    for line in listed.split("\0"):
+        about, _, name = line.partition("\t")
+        if not about.startswith(SUBMODULE):
+            continue
+        if not (folder / name / ".git").exists():
+            shown = one_line(name, 80)
+            return DecisionError(
+                "app_source.path", str(folder), f"{shown} is a submodule whose files are not there",
+                f"Run `git submodule update --init --recursive` in {folder.resolve()}, or `git rm --cached {shown}`",
+            )  # fmt: skip
+        deeper = _empty_submodule(folder / name)
+        if deeper:
+            return deeper
+    return None
 
 
 def path_files(folder: Path) -> list[str]:
-    """Return the files of a folder that belong to the project: git's own opinion where it has one."""
+    """Return the files of a folder that belong to the project: git's own opinion where it has one.
+
+    What a link to a folder leads to is not the folder's.
+    """
     names = _git_files(folder)
     if names is None:
         names = _plain_files(folder)
-    return sorted(name for name in names if (folder / name).is_file() or (folder / name).is_symlink())
+    there = [name for name in names if is_inside(folder, name) or (folder / name).is_symlink()]
+    return sorted(name for name in there if (folder / name).is_file() or (folder / name).is_symlink())
+
+
+def _ask_git(folder: Path, *arguments: str) -> str:
+    """Return what git says of a work tree, "" outside of one, and where git ignores the whole folder."""
+    # The folder may belong to another user than the one who deploys; only names are read.
+    git: Sequence[str | Path] = ["git", *HARMLESS, "-c", "safe.directory=*", "-C", folder]
+    if shutil.which("git") is None or run([*git, "rev-parse", "--is-inside-work-tree"]).stdout.strip() != "true":
+        return ""
+    if run([*git, "check-ignore", "--quiet", "."]).returncode == 0:
+        return ""
+    return run([*git, *arguments]).stdout
 
 
 def _git_files(folder: Path) -> list[str] | None:
     """Return what git tracks or would track; None outside of a work tree, and where git ignores the whole folder."""
-    # The folder may belong to another user than the one who deploys; only names are read.
-    git: Sequence[str | Path] = ["git", *HARMLESS, "-c", "safe.directory=*", "-C", folder]
-    if shutil.which("git") is None or run([*git, "rev-parse", "--is-inside-work-tree"]).stdout.strip() != "true":
-        return None
-    if run([*git, "check-ignore", "--quiet", "."]).returncode == 0:
-        return None
-    listed = run([*git, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]).stdout.split("\0")
+    listed = _ask_git(folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
     names = []
     for name in dict.fromkeys(filter(None, listed)):
         inner = folder / name
         if inner.is_dir() and not inner.is_symlink():
-            # A submodule, or a repository inside of this one
-            names += [f"{name.rstrip('/')}/{one}" for one in path_files(inner)]
+            # A submodule whose files are there, or a repository inside of this one
+            if (inner / ".git").exists():
+                names += [f"{name.rstrip('/')}/{one}" for one in path_files(inner)]
         else:
             names.append(name)
-    return names
+    return names or None
 
 
 def _plain_files(folder: Path) -> list[str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
-from ..project.packages import read_toml
+from ...module_utils.release.files.contents import read_tree
+from ..project.pinning import of_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,13 +17,8 @@ if TYPE_CHECKING:
     from ..project.repository import Source
 
 # A change of what a release contains, by our own doing, changes every id.
-LAYOUT = 2
+LAYOUT = 3
 ID_LENGTH = 12
-# Lines of a requirements file that install from the source itself
-LOCAL_LINE = re.compile(
-    r"^\s*(-e\b|--editable\b|\.{0,2}/|\.($|\[)|file:|[\w.-]+(\[[^\]]*\])?\s*@\s*file:)", re.MULTILINE
-)
-LOCAL_SOURCES = {"directory", "editable", "path", "file"}
 
 
 def digest(value: Any) -> str:
@@ -56,8 +51,10 @@ def inputs_of(args: Mapping[str, Any], source: Source, project: Project, tree: P
     build_env = args.get("build_env") or {}
     return {
         "layout": LAYOUT,
-        "source": source.identity,
-        "packages": {name: file_digest(tree / name) for name in project.packages.inputs},
+        # Not the commit alone: what was fetched for it, byte for byte
+        "source": {**source.identity, "tree": source.listed.sha256},
+        "packages": {name: file_digest(tree / name) for name in project.packages.inputs}
+        | {f"{name}/": folder_digest(tree / name) for name in project.packages.local},
         "requirements": [*project.added, *(args.get("extra_requirements") or [])],
         "extras": [*project.packages.extras, *project.packages.groups],
         "build_commands": args.get("build_commands") or [],
@@ -75,42 +72,22 @@ def inputs_of(args: Mapping[str, Any], source: Source, project: Project, tree: P
     }
 
 
-def venv_id(inputs: Mapping[str, Any], project: Project, tree: Path) -> str:
+def venv_id(inputs: Mapping[str, Any], project: Project) -> str:
     """Return the environment's id: releases with the same packages share it.
 
-    Packages that come from the source itself belong to that one release.
+    One with packages that are not pinned by content belongs to its release alone.
     """
     names = ("layout", "packages", "requirements", "extras", "build_env", "python", "platform")
     decisive = {name: inputs[name] for name in names} | {"file": project.packages.file}
-    return digest(inputs if has_local_packages(project, tree) else decisive)[:ID_LENGTH]
+    is_open = project.packages.unpinned or of_lines(inputs["requirements"]).why
+    return digest(inputs if is_open else decisive)[:ID_LENGTH]
 
 
-def has_local_packages(project: Project, tree: Path) -> bool:
-    """Return whether a file that lists packages leads to folders or files of the source itself."""
-    packages = project.packages
-    texts = [(tree / name).read_text(encoding="utf-8", errors="replace") for name in packages.inputs]
-    if packages.kind == "requirements":
-        return any(LOCAL_LINE.search(text) for text in texts)
-    if packages.kind == "pipenv":
-        return any(re.search(r'"(path|file)":', text) for text in texts)
-    if packages.kind == "pyproject":
-        declared = read_toml(tree / packages.file).get("tool", {}).get("uv", {}).get("sources", {})
-        return any(LOCAL_SOURCES & set(one) for one in declared.values() if isinstance(one, dict))
-    return any(map(is_local, listed_packages(tree / packages.file)))
-
-
-def listed_packages(file: Path) -> list[dict[str, Any]]:
-    """Return the packages of a lock in TOML."""
-    content = read_toml(file)
-    return [*content.get("package", []), *content.get("packages", [])]
-
-
-def is_local(package: Mapping[str, Any]) -> bool:
-    """Return whether a lock's package is a folder or file of the source; the project itself is never installed."""
-    source = package.get("source", {})
-    if source.get("type") in LOCAL_SOURCES or LOCAL_SOURCES & {*package, *package.get("archive", {})}:
-        return True
-    return any(source.get(kind) not in (None, ".") for kind in LOCAL_SOURCES)
+def folder_digest(path: Path) -> str:
+    """Return a digest of a file, or of a folder's files, with their names."""
+    if path.is_file():
+        return file_digest(path)
+    return digest(read_tree(str(path)))
 
 
 def file_digest(path: Path) -> str:

@@ -11,6 +11,7 @@ from ...common.files import read_json, write_atomic
 from ...common.ledger import good_releases, read_ledger
 from ...common.text import excerpt, few, missing_name
 from ...inside_app.schema import misfits
+from .. import causes
 from ..application import environment_file_names, run_as_app
 from ..inside import run_inside
 from ..place import LIVE_CODE, Place
@@ -232,6 +233,8 @@ class Check:
             lines += [f"    {CANNOT_TELL}: {text}" for text in one["unknown"]]
         if self.found["unrecorded"]:
             lines.append(f"To be recorded, since all that they stand for has run: {few(self.found['unrecorded'])}")
+        if self.found.get("others"):
+            lines.append(left_alone(self.found["others"], "migrated, kept in restore points and taken back"))
         strange = self.stranger_migrations()
         if strange:
             lines.append(
@@ -256,6 +259,11 @@ def shown(texts: Iterable[str] | None) -> list[str]:
     short = [line if len(line) <= SHOWN_LENGTH else line[: SHOWN_LENGTH - 2] + " …" for line in lines]
     rest = len(short) - SHOWN_STATEMENTS
     return short[:SHOWN_STATEMENTS] + ([f"-- and {rest} more"] if rest > 0 else [])
+
+
+def left_alone(names: Sequence[str], what: str) -> str:
+    """Return the line about further databases of the settings."""
+    return f"DATABASES has {few(names)} beside default: only default is {what} (docs/migrations.md)"
 
 
 def ask(place: Place, account: Mapping[str, Any], call: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -304,4 +312,4 @@ def advice(place: Place, account: Mapping[str, Any], why: str) -> str:
         return f"Set {names} in app_env or app_secret_env (in {DECISIONS_FILE}): `./samestack provision`, deploy again."
     if "OperationalError" in why:
         return NO_ANSWER
-    return "The release that serves was not touched. Mend this in the project and deploy again."
+    return causes.advice(why) or causes.of_import(why) or causes.PROJECT

@@ -191,6 +191,7 @@ class Reversal:
             "uses": target["tables"],
             "confirmed": list(self.params["tables"]),
             "surplus": names,
+            "others": answer.get("others", []),
         }  # fmt: skip
 
     def read(self, steps: Sequence[Mapping[str, Any]]) -> None:

@@ -104,14 +104,20 @@ def seal_release(builder: Building) -> None:
 
 
 def refuse_ways_out(place: Place, venv: str, links: Iterable[str]) -> None:
-    """Raise HostError for a link among the static files, which anybody may ask for, that leads out of the release.
+    """Raise HostError for a link that leads out of the release, by what it says.
 
-    `collectstatic --link` makes links to files of the source and of packages; a folder there may have other links.
+    Among the static files, which anybody may ask for, by where it ends, too: `collectstatic --link` makes links to
+    files of the source and of packages; a folder there may have other links.
     """
     static = os.path.realpath(place.path("static")) + os.sep
     inside = (os.path.realpath(place.folder) + os.sep, os.path.realpath(venv) + os.sep)
     for link in links:
-        leads = os.path.realpath(place.path(link))
+        leads, target = os.path.realpath(place.path(link)), os.readlink(place.path(link))
+        if not link.startswith("static/") and not contents.stays_inside(link, target):
+            raise HostError(
+                f"{link} is a link that leads out of it, to {target[:200]}: other hosts do not have that.",
+                "Put the file itself there, or a relative link to a file of the release (`ln -sr`).",
+            )
         if not link.startswith("static/") or leads.startswith(static):
             continue
         if not (leads.startswith(inside) and os.path.isfile(leads)):

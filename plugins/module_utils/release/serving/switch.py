@@ -17,6 +17,7 @@ from ...common import ledger, maintenance_page, pending, priority
 from ...common.errors import DECISIONS_FILE, HostError
 from ...common.files import point, read_json
 from ...common.stopwatch import Steps
+from .. import causes
 from ..files import retention, static_history
 from ..place import LIVE_CODE, Place
 from . import server, units, workers
@@ -220,7 +221,7 @@ class Switch:
             serving = self.instance == self.old
             if not serving:
                 self.server.stop()
-            raise HostError(trouble, self.advice(serving) + " Mend this and run it again.")
+            raise HostError(trouble, f"{self.advice(serving)} {mend(trouble)}")
 
     def advice(self, serving: bool) -> str:
         """Return what the failure means for those who use the site."""
@@ -257,7 +258,7 @@ class Switch:
             maintenance_page.on(message, maintenance_page.RELEASE)
         back = self.server.give_back(self.old)
         advice = "The one before serves again." if back else "`./samestack logs` shows more."
-        raise HostError(trouble, advice + " Mend this and run it again.")
+        raise HostError(trouble, f"{advice} {mend(trouble)}")
 
     def check_workers(self, unit: str) -> None:
         """Raise a HostError for a worker that does not stay up; "" is none."""
@@ -275,3 +276,8 @@ class Switch:
                 os.unlink(entry.path)
         if self.params["keep"]:
             retention.prune(self.place, self.params["app"], self.params["keep"], self.record)
+
+
+def mend(trouble: str) -> str:
+    """Return what to do about a server that does not answer well."""
+    return causes.advice(trouble) or causes.of_import(trouble) or "Mend this and run it again."

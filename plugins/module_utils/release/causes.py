@@ -1,0 +1,215 @@
+"""What commonly goes wrong with an application on a host, by what programs say of it, and what to do about it.
+
+One table for builds, checks, starts and whatever else fails. A remedy names the decision and what to write there; a
+test types each one. What is not in the table is the project's own, or is not known.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+from ..common.errors import DECISIONS_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+THEN = "then `./samestack provision`, and deploy again"
+PROJECT = "The release that serves was not touched. Mend this in the project and deploy again."
+COMPILER = ("build-essential", "python3-dev")
+#: What has to be there to build a package, beside a compiler, by its name: Debian's and Ubuntu's packages. Where both
+#: have another name for it, the newer one's, which the older has too.
+TO_BUILD = {
+    "cairocffi": ("libffi-dev", "libcairo2-dev"),
+    "cffi": ("libffi-dev", "pkg-config"),
+    "cryptography": ("libssl-dev", "libffi-dev", "pkg-config", "cargo"),
+    "bcrypt": ("cargo",),
+    "dbus-python": ("libdbus-1-dev", "libglib2.0-dev", "pkg-config"),
+    "fiona": ("libgdal-dev",),
+    "gdal": ("libgdal-dev",),
+    "h5py": ("libhdf5-dev", "pkg-config"),
+    "jq": ("autoconf", "automake", "libtool"),
+    "lxml": ("libxml2-dev", "libxslt1-dev", "zlib1g-dev"),
+    "m2crypto": ("libssl-dev", "swig"),
+    "maxminddb": ("libmaxminddb-dev",),
+    "mysqlclient": ("default-libmysqlclient-dev", "pkg-config"),
+    "netifaces": (),
+    "numpy": ("gfortran", "libopenblas-dev", "pkg-config"),
+    "orjson": ("cargo",),
+    "pandas": (),
+    "pillow": ("libjpeg-dev", "zlib1g-dev", "libfreetype-dev", "libopenjp2-7-dev", "libwebp-dev", "pkg-config"),
+    "psycopg-c": ("libpq-dev",),
+    "psycopg2": ("libpq-dev",),
+    "pycairo": ("libcairo2-dev", "pkg-config"),
+    "pycurl": ("libcurl4-openssl-dev", "libssl-dev"),
+    "pydantic-core": ("cargo",),
+    "pygraphviz": ("libgraphviz-dev", "pkg-config"),
+    "pyicu": ("libicu-dev", "pkg-config"),
+    "pylibmc": ("libmemcached-dev", "zlib1g-dev", "libsasl2-dev"),
+    "pymssql": ("freetds-dev",),
+    "pynacl": ("libsodium-dev", "libffi-dev"),
+    "pyodbc": ("unixodbc-dev",),
+    "pyproj": ("libproj-dev", "proj-bin"),
+    "pysqlite3": ("libsqlite3-dev",),
+    "python-ldap": ("libldap-dev", "libsasl2-dev"),
+    "python-snappy": ("libsnappy-dev",),
+    "rcssmin": (),
+    "rtree": ("libspatialindex-dev",),
+    "rjsmin": (),
+    "rpds-py": ("cargo",),
+    "scipy": ("gfortran", "libopenblas-dev", "pkg-config"),
+    "shapely": ("libgeos-dev",),
+    "uwsgi": ("libpcre2-dev",),
+    "xmlsec": ("libxml2-dev", "libxmlsec1-dev", "xmlsec1", "pkg-config"),
+    "zstandard": (),
+}
+#: Of a package that is not listed, by what its build says is missing
+HEADERS = {
+    r"libpq-fe\.h|pg_config": ("libpq-dev",),
+    r"mysql(_config|\.h)|mariadb": ("default-libmysqlclient-dev", "pkg-config"),
+    r"libxml/|xml2-config|xslt-config": ("libxml2-dev", "libxslt1-dev"),
+    r"jpeglib\.h|headers or library files could not be found for jpeg": ("libjpeg-dev",),
+    r"zlib\.h": ("zlib1g-dev",),
+    r"ffi\.h|libffi": ("libffi-dev",),
+    r"openssl/|libssl": ("libssl-dev", "pkg-config"),
+    r"curl-config|curl/curl\.h": ("libcurl4-openssl-dev", "libssl-dev"),
+    r"lber\.h|ldap\.h": ("libldap-dev",),
+    r"sasl/sasl\.h": ("libsasl2-dev",),
+    r"gdal-config|gdal\.h": ("libgdal-dev",),
+    r"geos_c\.h|geos-config": ("libgeos-dev",),
+    r"xmlsec": ("libxmlsec1-dev", "pkg-config"),
+    r"cairo\.h|(?i:dependency) [\"']cairo": ("libcairo2-dev", "pkg-config"),
+    r"ft2build\.h": ("libfreetype-dev",),
+    r"sqlite3\.h": ("libsqlite3-dev",),
+    r"sql\.h": ("unixodbc-dev",),
+    r"libmemcached/": ("libmemcached-dev",),
+    r"pkg-config|pkgconf": ("pkg-config",),
+    r"\bcmake\b": ("cmake",),
+    r"\bswig\b": ("swig",),
+    r"\bcargo\b|rustc|Rust toolchain|rust compiler": ("cargo",),
+    r"gfortran|Fortran": ("gfortran",),
+}
+#: What a build says that has no compiler, or no header
+NO_COMPILER = re.compile(
+    r"command '[^']*(gcc|cc|g\+\+|cc1plus|clang)' failed: No such file|unable to execute '"
+    r"|fatal error: \S+\.h(pp)?: No such file"
+    r"|Python\.h|(gcc|g\+\+|cc|make|cargo|cmake|swig|pkg-config)(: |')?(: )?(command )?not found"
+    r"|Unknown compiler|linker `cc` not found|Rust toolchain|rust compiler|_config[^\n]*not found"
+    r"|pkg-config[^\n]*(not found|No such)|valid pkg-config name"
+    r"|headers or library files could not be found|cannot find -l|C compiler cannot create"
+    r"|No such file or directory: '[^']*(gcc|cc|_config|-config|cmake|swig|cargo)'|(?i:dependency) [^\n]* not found"
+)
+#: What a program says that lacks a library or a program at run time → packages
+AT_RUN_TIME = {
+    r"failed to find libmagic|libmagic\.so": ("file",),
+    r"Could not find the GDAL library|libgdal": ("gdal-bin",),
+    r"libgeos_c|Could not find the GEOS library": ("gdal-bin",),
+    r"libproj\.so": ("proj-bin",),
+    r"Can't find (msgfmt|msgmerge|xgettext|msguniq|msgcat|msgattrib)|GNU gettext tools": ("gettext",),
+    r"unsupported locale setting": ("locales-all",),
+    r"no library called \"?cairo|libcairo[\w.-]*so": ("libcairo2",),
+    r"libgobject-2|libpango|cannot load library '(gobject|pango)": ("libpango-1.0-0", "libpangoft2-1.0-0"),
+    r"libGL\.so": ("libgl1",),
+    r"libglib-2|libgthread-2": ("libglib2.0-bin",),
+    r"Cannot find \['xmlsec1'\]|xmlsec1[^\n]*(not found|No such file)": ("xmlsec1",),
+    r"libxmlsec1[\w-]*\.so": ("xmlsec1",),
+    r"libmariadb\.so|libmysqlclient\.so": ("libmariadb3",),
+    r"libodbc\.so": ("unixodbc",),
+    r"libpq\.so|no pq wrapper available|libpq library not found": ("libpq5",),
+    r"libmemcached\.so": ("libmemcached-tools",),
+    r"ffmpeg[^\n]*(not found|No such file)": ("ffmpeg",),
+}
+#: Commands of a build that a bare machine has not → packages
+COMMANDS = {
+    "npm": ("npm",), "npx": ("npm",), "node": ("nodejs",), "yarn": ("yarnpkg",), "git": ("git",), "make": ("make",),
+    "gcc": ("build-essential",), "msgfmt": ("gettext",), "curl": ("curl",), "wget": ("wget",), "unzip": ("unzip",),
+    "ruby": ("ruby",), "sass": ("sassc",), "sassc": ("sassc",), "pandoc": ("pandoc",), "psql": ("postgresql-client",),
+    "rsync": ("rsync",), "jq": ("jq",), "xz": ("xz-utils",), "zip": ("zip",), "convert": ("imagemagick",),
+}  # fmt: skip
+NOT_FOUND = re.compile(r"(?:^|\n)(?:/bin/)?(?:sh|bash): (?:line )?(?:\d+: )?([\w.+-]+): (?:command )?not found")
+#: Simple causes: what is said → what to do
+REMEDIES = (
+    (
+        r"UnknownIssuer|self[- ]signed certificate in certificate chain|SELF_SIGNED_CERT_IN_CHAIN"
+        r"|unable to get (local )?issuer certificate|UNABLE_TO_GET_ISSUER_CERT|certificate verify failed: unable to get"
+        r"|certificate signed by unknown authority|invalid peer certificate",
+        "The network there has an authority of its own (an office that looks into TLS): name its certificate in "
+        f"machine_trusted_ca_files (in {DECISIONS_FILE}), {THEN}.",
+    ),
+    (
+        r"No module named '?(pkg_resources|distutils|setuptools)\b",
+        'Set app_extra_requirements: ["setuptools<81"] '
+        f"(in {DECISIONS_FILE}) and deploy again: Python has it no more, and newer ones of setuptools have less.",
+    ),
+    (
+        r"error sending request for url|Failed to fetch: `|client error \(Connect\)|Could not fetch URL",
+        "This host does not reach the packages: look at its network, or name a mirror in release_package_indexes "
+        f"(in {DECISIONS_FILE}). Running the same command again is safe.",
+    ),
+    (
+        r"was not found in the package registry|not found in the package registry|No matching distribution found",
+        "Check the package's name; if it is a private one, name its index in release_package_indexes "
+        f"(in {DECISIONS_FILE}).",
+    ),
+    (
+        r"[Hh]ash mismatch|THESE PACKAGES DO NOT MATCH THE HASHES",
+        "A package is another one than the lock was made from. Make the lock anew in the project, look at what "
+        "changed, and deploy again.",
+    ),
+)  # fmt: skip
+#: An import that failed
+NO_MODULE = re.compile(r"No module named '?([A-Za-z_][\w.]*)'?")
+
+
+def advice(output: str) -> str:
+    """Return what to do about a known cause, "" for an unknown one."""
+    for pattern, remedy in REMEDIES:
+        if re.search(pattern, output):
+            return remedy
+    needed = [name for pattern, names in AT_RUN_TIME.items() if re.search(pattern, output) for name in names]
+    missing = NOT_FOUND.search(output)
+    if missing and missing[1] in COMMANDS:
+        needed += COMMANDS[missing[1]]
+    if needed:
+        return system_packages(needed)
+    if missing:
+        what = f"add the package that has it to app_system_packages (in {DECISIONS_FILE})"
+        return f"This host has no {missing[1]}: {what}, {THEN}."
+    return ""
+
+
+def of_import(output: str) -> str:
+    """Return what to do about a module that is not there, "" where none is missing."""
+    module = NO_MODULE.search(output)
+    if not module:
+        return ""
+    return (
+        f"The project does not list the package that has {module[1]}: add it to the project's packages, or to "
+        f"app_extra_requirements (in {DECISIONS_FILE}), and deploy again."
+    )
+
+
+def system_packages(names: Iterable[str]) -> str:
+    """Return the remedy for missing packages of the system."""
+    listed = ", ".join(dict.fromkeys(names))
+    return f"Set app_system_packages: [{listed}] (in {DECISIONS_FILE}; beside what is there), {THEN}."
+
+
+def to_build(packages: Iterable[str], output: str) -> list[str]:
+    """Return the system's packages that building these needs: all at once, of those that are well known by their names.
+
+    `output` is what the first of them said.
+    """
+    named = {re.sub(r"[-_.]+", "-", name).lower() for name in packages}
+    needed = [*COMPILER, *(one for name in sorted(named) for one in TO_BUILD.get(name, ()))]
+    if not named & TO_BUILD.keys() or not set(needed) - set(installed(needed)):
+        needed += [one for pattern, names in HEADERS.items() if re.search(pattern, output) for one in names]
+    return list(dict.fromkeys(needed))
+
+
+def installed(names: Iterable[str]) -> list[str]:
+    """Return which of these packages this host has."""
+    query = ["dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package}\n", "--", *names]
+    shown = subprocess.run(query, capture_output=True, text=True, check=False).stdout
+    return [line.split()[1] for line in shown.splitlines() if line.startswith("installed ")]

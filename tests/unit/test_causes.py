@@ -1,0 +1,107 @@
+"""What commonly goes wrong is known by its words, and each remedy names what to write."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+
+from plugins.module_utils.release import causes
+
+GCC = "error: command 'x86_64-linux-gnu-gcc' failed: No such file or directory"
+
+
+def decision(remedy: str) -> tuple[str, object]:
+    """Return the decision that a remedy says to set, as app.yml would read it."""
+    found = re.search(r"Set (\w+): (\[[^\]]*\])", remedy)
+    assert found, remedy
+    return found[1], yaml.safe_load(found[2])
+
+
+@pytest.mark.parametrize(
+    ("package", "needed"),
+    [
+        ("psycopg2", "libpq-dev"), ("mysqlclient", "default-libmysqlclient-dev"), ("lxml", "libxslt1-dev"),
+        ("uWSGI", "build-essential"), ("Pillow", "libjpeg-dev"), ("xmlsec", "libxmlsec1-dev"), ("GDAL", "libgdal-dev"),
+        ("python_ldap", "libldap-dev"), ("pycairo", "libcairo2-dev"), ("pycurl", "libcurl4-openssl-dev"),
+        ("cffi", "libffi-dev"), ("cryptography", "cargo"), ("pyodbc", "unixodbc-dev"), ("nobody-knows", "python3-dev"),
+    ],
+)  # fmt: skip
+def test_well_known_packages_need_what_they_need(package: str, needed: str) -> None:
+    assert needed in causes.to_build([package], GCC)
+
+
+def test_all_that_is_missing_is_named_at_once() -> None:
+    name, value = decision(causes.system_packages(causes.to_build(["psycopg2", "mysqlclient", "lxml"], GCC)))
+    assert name == "app_system_packages"
+    assert value == [
+        "build-essential", "python3-dev", "libxml2-dev", "libxslt1-dev", "zlib1g-dev", "default-libmysqlclient-dev",
+        "pkg-config", "libpq-dev",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("output", "needed"),
+    [
+        ("own.c:1:10: fatal error: libpq-fe.h: No such file or directory", "libpq-dev"),
+        ("fatal error: ffi.h: No such file or directory", "libffi-dev"),
+        ("fatal error: lber.h: No such file or directory", "libldap-dev"),
+        ("FileNotFoundError: [Errno 2] No such file or directory: 'gdal-config'", "libgdal-dev"),
+        ("../meson.build:31:12: ERROR: Dependency 'cairo' not found, tried pkgconfig", "libcairo2-dev"),
+        ("error: linker `cc` not found", "build-essential"),
+        ("Exception: Can not find valid pkg-config name.", "pkg-config"),
+        ("cargo: command not found", "cargo"),
+        ("fatal error: Python.h: No such file or directory", "python3-dev"),
+        ("Could not run curl-config: [Errno 2] No such file or directory: 'curl-config'", "libcurl4-openssl-dev"),
+    ],
+)
+def test_packages_that_nobody_knows_are_helped_by_what_their_build_says(output: str, needed: str) -> None:
+    assert causes.NO_COMPILER.search(output)
+    assert needed in causes.to_build(["of-ours"], output)
+
+
+@pytest.mark.parametrize(
+    ("output", "package"),
+    [
+        ("ImportError: failed to find libmagic.  Check your installation", "file"),
+        ("ImproperlyConfigured: Could not find the GDAL library (tried \"gdal\"). Is GDAL installed?", "gdal-bin"),
+        ("CommandError: Can't find msgfmt. Make sure you have GNU gettext tools 0.15 or newer installed.", "gettext"),
+        ("locale.Error: unsupported locale setting", "locales-all"),
+        ("OSError: no library called \"cairo-2\" was found", "libcairo2"),
+        ("OSError: cannot load library 'gobject-2.0-0': gobject-2.0-0: cannot open", "libpango-1.0-0"),
+        ("ImportError: libGL.so.1: cannot open shared object file: No such file or directory", "libgl1"),
+        ("saml2.sigver.SigverError: Cannot find ['xmlsec1']", "xmlsec1"),
+        ("sh: 1: npm: not found", "npm"), ("/bin/sh: 3: git: not found", "git"),
+        ("sh: yarn: command not found", "yarnpkg"),
+    ],
+)  # fmt: skip
+def test_what_a_program_lacks_at_run_time(output: str, package: str) -> None:
+    name, value = decision(causes.advice(output))
+    assert (name, package in value) == ("app_system_packages", True)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("error: invalid peer certificate: UnknownIssuer", "machine_trusted_ca_files"),
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer certificate",
+         "machine_trusted_ca_files"),
+        ("npm error code SELF_SIGNED_CERT_IN_CHAIN", "machine_trusted_ca_files"),
+        ("ModuleNotFoundError: No module named 'pkg_resources'", '["setuptools<81"]'),
+        ("ModuleNotFoundError: No module named 'distutils'", '["setuptools<81"]'),
+        ("error: error sending request for url (https://pypi.org/simple/x/)", "release_package_indexes"),
+        ("x No solution found\n because x was not found in the package registry", "release_package_indexes"),
+        ("error: Hash mismatch for x", "Make the lock anew"),
+        ("sh: 1: frobnicate: not found", "the package that has it to app_system_packages"),
+    ],
+)  # fmt: skip
+def test_other_causes_have_their_remedy(output: str, words: str) -> None:
+    assert words in causes.advice(output)
+    assert "Mend this in the project" not in causes.advice(output)
+
+
+def test_what_is_the_projects_own_is_no_known_cause() -> None:
+    for output in ("SyntaxError: invalid syntax", "KeyError: 'X'", "NameError: name 'x' is not defined", ""):
+        assert causes.advice(output) == causes.of_import(output) == ""
+    assert "has requests: add it" in causes.of_import("ModuleNotFoundError: No module named 'requests'")
