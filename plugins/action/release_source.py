@@ -14,14 +14,18 @@ from ansible.plugins.action import ActionBase
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..plugin_utils.project.python import Asked, Build
+
 from ..module_utils.release.place import LIVE_CODE
 from ..plugin_utils.errors import DecisionError, failing
 from ..plugin_utils.project.archive import check_links, keep_newest, pack
 from ..plugin_utils.project.detect import Given, detect
+from ..plugin_utils.project.python import choose
 from ..plugin_utils.project.repository import FIXED_TIME, Request
 from ..plugin_utils.project.source import fetch
 from ..plugin_utils.project_root import project_root
 from ..plugin_utils.release.identity import ID_LENGTH, digest, inputs_of, platform_problem, venv_id
+from ..plugin_utils.release.pythons import Pythons
 
 ARCHIVES_KEPT = 10
 KINDS = ("git", "hg", "path")
@@ -54,8 +58,12 @@ def prepare(args: dict[str, Any], base: Path) -> dict[str, Any]:
         source = fetch(request, tree, cache)
         if not live:
             check_links(tree)
-        project = detect(tree, given, args["pins"], machine["python"])
-        inputs = inputs_of(args, source, project, tree)
+        project = detect(tree, given, args["pins"])
+        pythons = Pythons(base, str(args.get("python_mirror") or ""), str(args.get("python_downloads") or ""))
+        build = choose(
+            str(args.get("python") or ""), project.asked, machine["python"], machine["architecture"], pythons.builds
+        )
+        inputs = inputs_of(args, source, project, tree, build.interpreter if build else None)
         if not live:
             check_platforms(args, inputs)
         identity = LIVE_CODE if live else digest(inputs)[:ID_LENGTH]
@@ -78,6 +86,8 @@ def prepare(args: dict[str, Any], base: Path) -> dict[str, Any]:
         "time": source.time if source.time != FIXED_TIME else None,
         "inputs": inputs,
         "server": given.server,
+        "python": build.interpreter.name if build else "",
+        "python_label": label_of(build, project.asked),
         "build_commands": args.get("build_commands") or [],
         "collectstatic": bool(args.get("collectstatic", True)) and not live,
         "requirements": [*project.added, *(args.get("extra_requirements") or [])],
@@ -117,6 +127,13 @@ def check_platforms(args: dict[str, Any], inputs: dict[str, Any]) -> None:
             )  # fmt: skip
 
 
+def label_of(build: Build | None, asked: Asked) -> str:
+    """Return which Python the release brings, in words; "" for the hosts' own."""
+    if not build:
+        return ""
+    return f"Python: {build.version}, one copy a host" + (f"; asked for: {asked.words}" if asked.words else "")
+
+
 def describe(release: dict[str, Any]) -> list[str]:
     """Return what was found, in words."""
     packages = release["packages"]
@@ -127,6 +144,7 @@ def describe(release: dict[str, Any]) -> list[str]:
         f"manage.py in {release['directory'] or 'the top folder'}",
         f"Packages: {len(packages['versions'])} from {packages['file']}"
         + (f"; added {', '.join(release['requirements'])}" if release["requirements"] else ""),
+        *filter(None, [release["python_label"]]),
     ]
     return [*lines, *release["notes"]]
 

@@ -17,6 +17,7 @@ from . import install as release_install
 from .files import archive as release_archive
 from .files import finalize
 from .inside import inside_answer, inside_source
+from .interpreter import program_of
 from .place import Place
 from .sandbox import INSIDE, ROOT, Sandbox, Step, no_python, online
 
@@ -41,6 +42,7 @@ class Builder:
         self.live_path = self.release.get("live_path") or ""
         vid = self.release.get("vid") or "none"
         self.venv = self.place.path("venv") if self.live_path else os.path.join(self.place.venvs, vid)
+        self.python = program_of(str(self.release["inputs"]["python"]))
         # What the application's own Python found: the migrations
         self.found: dict[str, Any] = {}
         self.steps = Steps()

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from ..common.errors import DECISIONS_FILE, HostError
 from .environment import own_folders, text
-from .fetching import CERTIFICATES, PYTHON, fetch_account
+from .fetching import CERTIFICATES, fetch_account
 from .files import finalize
 from .inside import inside_source
 from .place import LIVE_CODE
@@ -55,7 +55,7 @@ def environment(builder: Building) -> dict[str, str]:
         "UV_LINK_MODE": "copy",
         "UV_NO_PROGRESS": "1",
         "UV_PROJECT_ENVIRONMENT": builder.venv,
-        "UV_PYTHON": PYTHON,
+        "UV_PYTHON": builder.python,
         "UV_PYTHON_DOWNLOADS": "never",
         "SSL_CERT_FILE": CERTIFICATES,
         **{name: text(value) for name, value in builder.params["build_env"].items()},
@@ -126,7 +126,7 @@ def install(builder: Building) -> Made:
         # Live code runs from its environment while a copy of it is brought up to date.
         finalize.give_copy(builder.venv, made.folder, made.owner)
     uv.hand_over()
-    uv.run("venv", "--quiet", "--allow-existing", "--python", PYTHON, builder.venv)
+    uv.run("venv", "--quiet", "--allow-existing", "--python", builder.python, builder.venv)
     for step in steps:
         uv.install(*step)
     return made
@@ -141,7 +141,7 @@ def fetched_environment(builder: Building) -> str:
 def compile_packages(builder: Building, made: Made, donor: str) -> None:
     """Make byte-code of the packages; what the donor, another environment, has already is copied from there."""
     # Without `site`, and not by the environment's own Python: nothing of the packages runs.
-    python = [PYTHON, "-I", "-S", "-B", "-"]
+    python = [builder.python, "-I", "-S", "-B", "-"]
     program = inside_source("program.compile_packages", {"venv": builder.venv, "donor": donor})
     account = "" if made.owner == builder.sandbox.uid else builder.params["fetch_user"]
     given = {builder.venv: made.folder}
@@ -195,7 +195,9 @@ class Uv:
             self.give(name, content, account.pw_uid)
         uv, venv = self.builder.params["uv"], self.environment_path
         make = '"$0" --no-config venv --quiet --python "$1" "$2" && "$0" --no-config pip list --python "$2/bin/python"'
-        done = self.builder.fetch(["/bin/sh", "-ec", make, uv, PYTHON, venv], "/", self.fetching, knowing=True)
+        done = self.builder.fetch(
+            ["/bin/sh", "-ec", make, uv, self.builder.python, venv], "/", self.fetching, knowing=True
+        )
         if done.returncode:
             raise self.builder.failure("uv venv", done.stdout + done.stderr)
 

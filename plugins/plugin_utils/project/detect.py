@@ -12,7 +12,8 @@ from ..errors import APP_FILE, DecisionError
 from ..text import listing
 from .code import environment_names, imported_files, module_file, walk
 from .entry_points import find_application, find_settings
-from .packages import Packages, additions, find_file, kind_of, python_problem, read_packages
+from .packages import Packages, additions, find_file, kind_of, read_packages
+from .python import Asked, asked_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +44,7 @@ class Project:
     added: list[str]
     python_path: list[str]
     environment: dict[str, bool]
+    asked: Asked = field(default_factory=Asked)
     notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
@@ -50,26 +52,20 @@ class Project:
         return asdict(self)
 
 
-def detect(root: Path, given: Given, pins: Mapping[str, str], python: str = "") -> Project:
+def detect(root: Path, given: Given, pins: Mapping[str, str]) -> Project:
     """Find everything about the project below `root`; raises DecisionError.
 
     Args:
         root: folder with the source.
         given: values set by hand.
         pins: versions of the packages that may be added (see `additions`).
-        python: version of the host's Python, checked against the project's; "" leaves that out.
     """
     directory = find_directory(root, given.directory)
     folders = [root / directory, *([root / "src"] if (root / "src").is_dir() and directory != "src" else [])]
     settings, notes = find_settings(folders, given.settings)
     interface, application = find_application(folders, settings, given.wsgi, given.asgi)
     packages = find_packages(root, directory, given.requirements)
-    problem = python_problem(packages.python, python) if python and packages.python else ""
-    if problem:
-        raise DecisionError(
-            "requires-python", packages.python, problem,
-            "Widen it in the project, or use a machine whose release has that Python", file=packages.file,
-        )  # fmt: skip
+    asked = asked_by(root, directory, packages)
     file = module_file(folders, settings)
     return Project(
         directory=directory,
@@ -80,7 +76,8 @@ def detect(root: Path, given: Given, pins: Mapping[str, str], python: str = "") 
         added=additions(packages.versions, interface, given.server, pins),
         python_path=[folder.relative_to(root).as_posix() for folder in folders[1:]],
         environment=environment_names(imported_files(file, folders)) if file else {},
-        notes=notes,
+        asked=asked,
+        notes=[*notes, *filter(None, [asked.note])],
     )
 
 

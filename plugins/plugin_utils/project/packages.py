@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -233,15 +232,6 @@ def _caret(text: str) -> str:
         else:
             parts.append(part)
     return ",".join(parts) if "||" not in text else ""
-
-
-def python_problem(specifier: str, version: str) -> str:
-    """Return why the host's Python does not fit the specifier, "" when it does or the specifier is not understood."""
-    try:
-        fits = SpecifierSet(specifier).contains(Version(version), prereleases=True)
-    except (InvalidSpecifier, InvalidVersion):
-        return ""
-    return "" if fits else f"the project wants Python {specifier}, the host has {version}"
 
 
 def additions(versions: Mapping[str, str | None], interface: str, server: str, pins: Mapping[str, str]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...common import ledger
 from ...common.errors import HostError
 from ...common.files import read_json
+from ..interpreter import brought_by
 from ..place import LIVE_CODE, Place
 from . import check, linter
 
@@ -171,6 +172,7 @@ class Reversal:
             "commits": [],
             "migrations": [],
             "environment": (self.target.finished or {}).get("environment", {}),
+            "python": brought_by(self.target.finished),
         }
 
     def steps(self, names: Sequence[str], answer: Mapping[str, Any], given: Mapping[str, Any]) -> list[dict[str, Any]]:
