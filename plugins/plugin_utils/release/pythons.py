@@ -59,7 +59,7 @@ class Pythons:
             return list(in_table(TABLE.read_text(encoding="utf-8")))
         try:
             return list(in_list(json.loads(self.text_of_list())))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DecisionError(
                 "app_python_downloads", self.downloads, f"this is no list of Pythons as uv takes it: {reason(error)}",
                 "Name uv's download-metadata.json, or a file of that form, by its path or URL",
