@@ -15,6 +15,7 @@ SOAKS = ("soak", "soak-releases", "soak-parity", "soak-parity-bookworm")
 SCENARIOS = (
     "releases",
     "parity",
+    "apps",
     "attacks",
     "acme",
     "stack-lock",
