@@ -53,6 +53,8 @@ GOOD: dict[str, list[object]] = {
     "email": ["you@noticeboard.net"],
     "module": ["settings", "mysite.settings.production"],
     "entry_point": ["wsgi:application", "mysite.asgi:app"],
+    "python": ["host", "3.9", "3.13", "3.13.2"],
+    "download_url": ["https://mirror.example/a", "file:///srv/pythons"],
     "env_name": ["EMAIL_HOST", "_x1"],
     "unit_word": ["queue", "mail-out", "q2", "a_b"],
     "identifier": ["noticeboard", "_x", "a1"],
@@ -92,6 +94,8 @@ BAD: dict[str, list[object]] = {
     "email": ["you", "you@host", "a b@c.de"],
     "module": ["a/b.py", "a-b", "", ".a", "a."],
     "entry_point": ["mysite.wsgi", "a:b:c", "a.py:b!"],
+    "python": ["", "3", "2.7", ">=3.12", "3.13.x", "3.13.2rc1", "pypy3.10", "Host"],
+    "download_url": ["", "mirror.example/a", "/srv/pythons", "ssh://a/b", "https://a b"],
     "env_name": ["A-B", "1A", "", "A B"],
     "unit_word": ["Queue", "a b", "", "a@b", "-a"],
     "identifier": [

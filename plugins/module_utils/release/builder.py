@@ -42,7 +42,7 @@ class Builder:
         self.live_path = self.release.get("live_path") or ""
         vid = self.release.get("vid") or "none"
         self.venv = self.place.path("venv") if self.live_path else os.path.join(self.place.venvs, vid)
-        self.python = program_of(str(self.release["inputs"]["python"]))
+        self.python = program_of(str(self.release["inputs"].get("python", "")))
         # What the application's own Python found: the migrations
         self.found: dict[str, Any] = {}
         self.steps = Steps()
