@@ -282,7 +282,7 @@ def test_lines_of_nested_values(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "line", "what"),
-    [("a: [1\n", 2, "no YAML"), ("- a\n", 1, "no variables"), ("a: 1\nb: 2\na: 3\n", 3, "line 1")],
+    [("a: [1\n", 1, "no YAML"), ("- a\n", 1, "no variables"), ("a: 1\nb: 2\na: 3\n", 3, "line 1")],
 )
 def test_broken_files(tmp_path: Path, text: str, line: int, what: str) -> None:
     path = tmp_path / "x.yml"

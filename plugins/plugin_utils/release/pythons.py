@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,7 +48,10 @@ class Pythons:
     def __init__(self, base: Path, mirror: str, downloads: str) -> None:
         """Take the project's folder and the two decisions."""
         self.folder = base / ".samestack" / "pythons"
-        self.uv = base / ".samestack" / "uv" / "bin" / "uv"
+        # Where box/setup puts it: in the project, or beside the tools that run this
+        homes = (base, Path(sys.prefix).resolve().parent)
+        places = [home / ".samestack" / "uv" / "bin" / "uv" for home in homes]
+        self.uv = next((str(place) for place in places if place.is_file()), None) or shutil.which("uv")
         self.mirror = mirror or os.environ.get(MIRROR, "")
         self.downloads = downloads or os.environ.get(DOWNLOADS, "")
         # What an error names
@@ -104,15 +108,14 @@ class Pythons:
 
     def fetch(self, build: Build) -> str:
         """Have uv fetch an archive, which compares its digest; returns what went wrong."""
-        uv = str(self.uv) if self.uv.is_file() else shutil.which("uv")
-        if not uv:
-            return f"{self.uv} is missing: run `box/setup tools`"
+        if not self.uv:
+            return "this computer has no uv; run `box/setup tools`"
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (self.folder / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             for left in self.folder.glob("unpacked-*"):
                 shutil.rmtree(left, ignore_errors=True)
-            return self.run_uv(uv, build)
+            return self.run_uv(self.uv, build)
 
     def run_uv(self, uv: str, build: Build) -> str:
         """Have uv fetch an archive and unpack it, for the comparison, into a folder that goes again."""
