@@ -67,7 +67,9 @@ def prepare(args: dict[str, Any], base: Path) -> dict[str, Any]:
         if not live:
             check_platforms(args, inputs)
         identity = LIVE_CODE if live else digest(inputs)[:ID_LENGTH]
-        vid = "" if live else venv_id(inputs, project, tree)
+        # Live code changes all the time: its packages are those of its lock.
+        of_packages = {name: value for name, value in inputs.items() if not live or name != "source"}
+        vid = venv_id(of_packages, project, tree)
         archive = cache / f"{args['app']}-{identity}.tar.gz"
         if not live:
             if not archive.is_file():

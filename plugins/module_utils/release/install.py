@@ -13,9 +13,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from ..common.errors import DECISIONS_FILE, HostError
 from .environment import own_folders, text
 from .fetching import CERTIFICATES, fetch_account
-from .files import finalize
 from .inside import inside_source
-from .place import LIVE_CODE
 from .sandbox import INSIDE, online
 
 if TYPE_CHECKING:
@@ -49,8 +47,8 @@ def environment(builder: Building) -> dict[str, str]:
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "LANG": "C.UTF-8",
         "UV_CACHE_DIR": CACHE,
-        # Of a release, `compile_packages` sees to it.
-        "UV_COMPILE_BYTECODE": "1" if builder.live_path else "0",
+        # `compile_packages` sees to it.
+        "UV_COMPILE_BYTECODE": "0",
         # What is fetched is of another account.
         "UV_LINK_MODE": "copy",
         "UV_NO_PROGRESS": "1",
@@ -119,12 +117,9 @@ def install(builder: Building) -> Made:
     uv.begin()
     for step in steps:
         uv.fetch(*step)
-    if not uv.unbuilt and not builder.live_path:
+    if not uv.unbuilt:
         return Made(uv.fetched, fetch_account(builder.params).pw_uid)
     made = Made(builder.sandbox.make("venv"), builder.sandbox.uid)
-    if os.path.isfile(os.path.join(builder.venv, "bin", "python")):
-        # Live code runs from its environment while a copy of it is brought up to date.
-        finalize.give_copy(builder.venv, made.folder, made.owner)
     uv.hand_over()
     uv.run("venv", "--quiet", "--allow-existing", "--python", builder.python, builder.venv)
     for step in steps:
@@ -134,8 +129,7 @@ def install(builder: Building) -> Made:
 
 def fetched_environment(builder: Building) -> str:
     """Return the folder of the environment that is fetched for; it goes with the build."""
-    name = LIVE_CODE if builder.live_path else os.path.basename(builder.venv)
-    return os.path.join(builder.params["uv_cache"], name)
+    return os.path.join(builder.params["uv_cache"], os.path.basename(builder.venv))
 
 
 def compile_packages(builder: Building, made: Made, donor: str) -> None:

@@ -17,7 +17,7 @@ from ...common import ledger, maintenance_page, pending, priority
 from ...common.errors import DECISIONS_FILE, HostError
 from ...common.files import point, read_json
 from ...common.stopwatch import Steps
-from ..files import retention, static_history
+from ..files import live_code, retention, static_history
 from ..place import LIVE_CODE, Place
 from . import server, units
 
@@ -95,6 +95,8 @@ class Switch:
         try:
             self.switch()
         except (HostError, OSError) as error:
+            if self.old not in ("", self.instance):
+                live_code.put_back(self.place)
             if not self.is_renewal:
                 self.record.fail(str(error), **self.line())
             if isinstance(error, OSError):
@@ -169,6 +171,7 @@ class Switch:
                 courtesy.end()
             units.retire_former(self.params["app"])
         self.check_workers()
+        live_code.settle(self.place)
         self.owed.done()
         with self.steps.step("prune"):
             self.prune()
