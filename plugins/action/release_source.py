@@ -6,6 +6,7 @@ import fcntl
 import shutil
 import tempfile
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +21,12 @@ from ..module_utils.release.place import LIVE_CODE
 from ..plugin_utils.errors import DecisionError, failing
 from ..plugin_utils.project.archive import check_links, keep_newest, pack
 from ..plugin_utils.project.detect import Given, detect
+from ..plugin_utils.project.packages import Development
 from ..plugin_utils.project.python import choose
 from ..plugin_utils.project.repository import FIXED_TIME, Request
 from ..plugin_utils.project.source import fetch
 from ..plugin_utils.project_root import project_root
-from ..plugin_utils.release.identity import ID_LENGTH, digest, inputs_of, platform_problem, venv_id
+from ..plugin_utils.release.identity import ID_LENGTH, digest, file_digest, inputs_of, platform_problem, venv_id
 from ..plugin_utils.release.pythons import Pythons
 
 ARCHIVES_KEPT = 10
@@ -64,6 +66,9 @@ def prepare(args: dict[str, Any], base: Path) -> dict[str, Any]:
             str(args.get("python") or ""), project.asked, machine["python"], machine["architecture"], pythons.builds
         )
         inputs = inputs_of(args, source, project, tree, build.interpreter if build else None)
+        development = project.packages.development if live and args.get("dev_packages", True) else Development()
+        if development != Development():
+            inputs |= {"development": development_inputs(development, tree)}
         if not live:
             check_platforms(args, inputs)
         identity = LIVE_CODE if live else digest(inputs)[:ID_LENGTH]
@@ -82,6 +87,7 @@ def prepare(args: dict[str, Any], base: Path) -> dict[str, Any]:
         "vid": vid,
         "archive": "" if live else str(archive),
         "live_path": live,
+        "development": asdict(development),
         "label": source.label,
         "commit": source.identity.get("commit", ""),
         "mirror": source.mirror,
@@ -127,6 +133,11 @@ def check_platforms(args: dict[str, Any], inputs: dict[str, Any]) -> None:
                 "web, worker", host, f"{problem} (the machine that builds)",
                 "Use machines of one operating system release in an environment", file="the inventory",
             )  # fmt: skip
+
+
+def development_inputs(development: Development, tree: Path) -> dict[str, Any]:
+    """Return what decides which packages live code has beside those of releases."""
+    return {**asdict(development), "files": {name: file_digest(tree / name) for name in development.files}}
 
 
 def label_of(build: Build | None, asked: Asked) -> str:

@@ -34,6 +34,7 @@ options:
   build_commands: {description: Commands run while building., type: list, elements: str, default: []}
   build_env: {description: Environment of the build., type: dict, default: {}}
   collectstatic: {description: Whether static files are collected., type: bool, default: true}
+  dev_packages: {description: Whether live code has what the project is developed with., type: bool, default: true}
   live_path: {description: Folder on the host with live code; "" for a real release., type: str, default: ""}
 author: Samestack
 """

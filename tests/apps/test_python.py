@@ -62,7 +62,7 @@ def test_brought_along_and_taken_away(app: App, tmp_path: Path) -> None:
     decided = {"app_python_downloads": str(tmp_path / "list.json"), "app_build_commands": commands, "release_keep": 1}
     app.start(files=files, **decided)
     home = f"/opt/samestack/python/{digest[:12]}"
-    shown = app.browser().get("/").json
+    shown = app.browser().get("/").json()
     assert shown == {
         "base": f"{home}/cpython-{version}-linux-{app.machine.facts['architecture']}-gnu",
         "writable": False,
@@ -90,12 +90,12 @@ def test_brought_along_and_taken_away(app: App, tmp_path: Path) -> None:
         assert "cannot be had from https://nowhere.invalid/pythons/" in said
         assert "app_python: host" in said
     assert app.team.live("staging") == live
-    assert app.browser().get("/").json == shown
+    assert app.browser().get("/").json() == shown
 
     # Back to the machine's own: the copy goes with the last release that runs on it.
     app.decide(app_python="host", app_python_mirror="")
     app.deploy({"note": "3"})
-    assert app.browser().get("/").json["base"] == "/usr"
+    assert app.browser().get("/").json()["base"] == "/usr"
     app.machine.run(f"touch -d '2 hours ago' {home}.contents")
     app.deploy({"note": "4"})
     assert app.machine.run("ls /opt/samestack/python").split() == []

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from ..common.errors import DECISIONS_FILE, HostError
@@ -17,7 +17,7 @@ from .inside import inside_source
 from .sandbox import INSIDE, online
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from .building import Building
 
@@ -98,22 +98,11 @@ def install(builder: Building) -> Made:
     """
     packages = builder.release["packages"]
     source = builder.place.path("source")
-    folder = os.path.dirname(os.path.join(source, packages["file"]))
-    uv = Uv(builder, folder)
-    listed, optional = os.path.basename(packages["file"]), []
-    added, kind = list(builder.release["requirements"]), packages["kind"]
-    if kind in ("poetry", "pipenv"):
-        listed = export(uv, kind)
-    if kind in ("uv", "pyproject", "requirements"):
-        optional = [part for extra in packages["extras"] for part in ("--extra", extra)]
-    if kind == "uv":
-        optional += [part for group in packages["groups"] for part in ("--group", group)]
-        whole = ["sync", "--locked", "--no-default-groups", "--no-install-project", *optional]
-        steps = [whole, *([["pip", "install", *added]] if added else [])]
-    elif kind == "pylock":
-        steps = [["pip", "install", "-r", listed], *([["pip", "install", *added]] if added else [])]
-    else:
-        steps = [["pip", "install", "-r", listed, *optional, *added]]
+    uv = Uv(builder, os.path.dirname(os.path.join(source, packages["file"])))
+    listed = os.path.basename(packages["file"])
+    if packages["kind"] in ("poetry", "pipenv"):
+        listed = export(uv, packages["kind"], *chosen(builder.release))
+    steps = commands(builder.release, source, listed)
     uv.begin()
     for step in steps:
         uv.fetch(*step)
@@ -125,6 +114,38 @@ def install(builder: Building) -> Made:
     for step in steps:
         uv.install(*step)
     return made
+
+
+def chosen(release: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Return the extras and groups that are installed beside the main one: for servers, and what live code has."""
+    parts = (release["packages"], release.get("development") or {})
+    extras, groups = ([one for part in parts for one in part.get(name, [])] for name in ("extras", "groups"))
+    return list(dict.fromkeys(extras)), list(dict.fromkeys(groups))
+
+
+def commands(release: Mapping[str, Any], source: str, listed: str) -> list[list[str]]:
+    """Return the commands of uv that install a project's packages, and those that are added.
+
+    Args:
+        release: what `release_source` found.
+        source: the source's folder.
+        listed: the file that lists the packages, as the commands find it.
+    """
+    kind, added = release["packages"]["kind"], list(release["requirements"])
+    development = release.get("development") or {}
+    files = [part for name in development.get("files", []) for part in ("-r", os.path.join(source, name))]
+    optional: list[str] = []
+    if kind in ("uv", "pyproject"):
+        for option, names in zip(("--extra", "--group"), chosen(release), strict=True):
+            optional += [part for name in names for part in (option, name)]
+    if kind == "uv":
+        whole = ["sync", "--locked", "--no-default-groups", "--no-install-project", *optional]
+        return [whole, *([["pip", "install", *added]] if added else [])]
+    if kind == "pylock":
+        # Such a lock stands alone in a command.
+        alone = [["-r", listed], *([files] if files else []), *([added] if added else [])]
+        return [["pip", "install", *one] for one in alone]
+    return [["pip", "install", "-r", listed, *files, *optional, *added]]
 
 
 def fetched_environment(builder: Building) -> str:
@@ -144,8 +165,11 @@ def compile_packages(builder: Building, made: Made, donor: str) -> None:
         raise builder.failure("compileall", done.stdout + done.stderr)
 
 
-def export(uv: Uv, kind: str) -> str:
-    """Have the lock's own tool write it as a requirements file; returns that file's path, as a step sees it."""
+def export(uv: Uv, kind: str, extras: Sequence[str], groups: Sequence[str]) -> str:
+    """Have the lock's own tool write it as a requirements file; returns that file's path, as a step sees it.
+
+    `groups` and `extras` are those beside the main one.
+    """
     tools = uv.builder.params["pins"]
     uv.builder.sandbox.make("exported")
     target = os.path.join(INSIDE, "exported", "requirements.txt")
@@ -157,13 +181,13 @@ def export(uv: Uv, kind: str) -> str:
     uv.hand_over()
     tool = ["tool", "run", "--offline", "--from", wanted[0], *[part for one in wanted[1:] for part in ("--with", one)]]
     if kind == "poetry":
-        uv.run(
-            *tool, "poetry", "export", "--only", "main", "--format", "requirements.txt", "--output", target, kind=kind
-        )
+        chosen = ["--with", ",".join(groups)] if groups else ["--only", "main"]
+        chosen += ["--extras", " ".join(extras)] if extras else []
+        uv.run(*tool, "poetry", "export", *chosen, "--format", "requirements.txt", "--output", target, kind=kind)
         return target
     if any(os.path.basename(name) == "Pipfile" for name in uv.builder.release["packages"]["inputs"]):
         uv.run(*tool, "pipenv", "verify", kind=kind)
-    listed = uv.run(*tool, "pipenv", "requirements", "--hash", kind=kind)
+    listed = uv.run(*tool, "pipenv", "requirements", "--hash", *(["--dev"] if groups else []), kind=kind)
     uv.builder.attempt(["tee", target], cwd="/", env=uv.environment, text=listed)
     return target
 
@@ -308,4 +332,7 @@ class Uv:
                 "Let the project ask for psycopg2-binary or psycopg[binary], or set app_system_packages: "
                 "[build-essential, libpq-dev, python3-dev].",
             )
-        raise builder.failure("uv " + " ".join(arguments[:2]), output)
+        error = builder.failure("uv " + " ".join(arguments[:2]), output)
+        if any((builder.release.get("development") or {}).values()):
+            error.hint += f" Without what the project is developed with: app_dev_packages: false ({DECISIONS_FILE})."
+        raise error

@@ -26,8 +26,23 @@ REQUIREMENTS = [
 ]
 # Optional groups of pyproject.toml that are meant for servers
 GROUPS = ("production", "prod", "deploy")
+# What people call the packages that they develop with: groups, extras, and files of requirements
+DEVELOPMENT = ("dev", "develop", "development", "local", "debug")
+DEVELOPMENT_FILES = [
+    *(f"requirements{mark}{name}.txt" for name in DEVELOPMENT for mark in "/-_."),
+    *(f"{name}{mark}requirements.txt" for name in DEVELOPMENT for mark in "-_."),
+]
 # Servers and drivers that come in one of these forms
 PSYCOPG_FORMS = {"psycopg-binary", "psycopg-c", "psycopg2", "psycopg2-binary"}
+
+
+@dataclass(frozen=True)
+class Development:
+    """What a project is developed with: extras and groups of its list of packages, files relative to the source."""
+
+    extras: list[str] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -48,6 +63,7 @@ class Packages:
     groups: list[str] = field(default_factory=list)
     indexes: list[str] = field(default_factory=list)
     inputs: list[str] = field(default_factory=list)
+    development: Development = field(default_factory=Development)
 
 
 def find_file(root: Path, directory: str) -> tuple[str, str] | None:
@@ -96,7 +112,35 @@ def read_packages(root: Path, kind: str, file: str) -> Packages:
         groups=groups,
         indexes=[index["name"] for index in declared if "name" in index],
         inputs=inputs,
+        development=_development(root, kind, file, project),
     )
+
+
+def _development(root: Path, kind: str, file: str, project: Mapping[str, Any]) -> Development:
+    """Return what a project is developed with, as far as the file that lists its packages knows it."""
+    folder = (root / file).parent
+    declared = list(project.get("dependency-groups", {}))
+    settings = project.get("tool", {})
+    if kind == "requirements":
+        top = folder.parent if folder.name == "requirements" and folder != root else folder
+        found = [top / name for name in DEVELOPMENT_FILES if (top / name).is_file() and top / name != root / file]
+        return Development(files=[path.relative_to(root).as_posix() for path in found[:1]])
+    if kind == "pipenv":
+        return Development(groups=["develop"])
+    if kind == "pylock":
+        found = [folder / f"pylock.{name}.toml" for name in DEVELOPMENT]
+        return Development(files=[path.relative_to(root).as_posix() for path in found if path.is_file()][:1])
+    extras = [name for name in project.get("project", {}).get("optional-dependencies", {}) if name in DEVELOPMENT]
+    if kind == "poetry":
+        own = settings.get("poetry", {})
+        declared += [*own.get("group", {}), *(["dev"] if own.get("dev-dependencies") else [])]
+        return Development(extras, [name for name in dict.fromkeys(declared) if name in DEVELOPMENT])
+    # uv's own: what it installs when nobody says anything
+    uv = settings.get("uv", {})
+    default = uv.get("default-groups", ["dev"])
+    chosen = declared if default == "all" else [name for name in declared if name in {*default, *DEVELOPMENT}]
+    old = ["dev"] if kind == "uv" and uv.get("dev-dependencies") and "dev" not in chosen else []
+    return Development(extras, [*chosen, *old])
 
 
 def _companions(root: Path, kind: str, file: str) -> list[str]:

@@ -91,6 +91,8 @@ def venv_id(inputs: Mapping[str, Any], project: Project, tree: Path) -> str:
     """
     names = ("layout", "packages", "requirements", "extras", "build_env", "python", "platform")
     decisive = {name: inputs[name] for name in names} | {"file": project.packages.file}
+    if "development" in inputs:
+        decisive["development"] = inputs["development"]
     return digest(inputs if has_local_packages(project, tree) else decisive)[:ID_LENGTH]
 
 
