@@ -29,6 +29,11 @@ UNITS = (
     "nftables", "ssh", "systemd-timesyncd", "unattended-upgrades", "apt-daily-upgrade.timer", "postgresql",
     "redis-server", "nginx",
 )  # fmt: skip
+OWNER = """
+cd /
+exec setpriv --reuid=postgres --regid=postgres --init-groups psql --no-align --tuples-only --command \\
+    "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = '{database}'"
+"""
 DETAILS = """
 for unit in {units}; do echo "$unit $(systemctl is-enabled $unit || true) $(systemctl is-active $unit || true)"; done
 dpkg-query -W -f '${{Package}} ${{Version}}\\n' {packages}
@@ -79,10 +84,12 @@ def plan_of(target: Target, fresh: Play) -> dict[str, Any]:
     server = target.run(f"cat /etc/{app}/gunicorn.conf.py")
     early = [path for path in paths if path.startswith(EARLY)]
     accounts = [path for path in paths if path.startswith(ACCOUNTS)]
+    database = words_of(environment, r'^DATABASE_URL="[^"]*/([^"/?]+)')
     return {
         "app": app,
         "domain": words_of(environment, r'^ALLOWED_HOSTS="([^",]+)'),
-        "database": words_of(environment, r'^DATABASE_URL="[^"]*/([^"/?]+)'),
+        "database": database,
+        "owner": target.run(OWNER.format(database=database)).strip(),
         "role": words_of(environment, r'^DATABASE_URL="postgresql://([^"@:]+)@'),
         "processes": int(words_of(server, r"^workers = (\d+)")),
         "uv_version": target.run("/opt/samestack/uv/bin/uv --version").split()[1],
@@ -112,6 +119,7 @@ def floor_payload(site: Target, plan: dict[str, Any]) -> bytes:
         "app": plan["app"],
         "database": plan["database"],
         "role": plan["role"],
+        "owner": plan["owner"],
         "absent": " ".join(plan["absent"]),
         "enabled": " ".join(plan["enabled"]),
         "started": " ".join(plan["started"]),

@@ -6,7 +6,7 @@
 # floor.sh FOLDER      where FOLDER holds `plan` (shell variables) and the archives, as bench/building.py packs them
 set -eu
 cd "$1"
-# packages uv_version app database role enabled started absent
+# packages uv_version app database role owner enabled started absent
 . ./plan
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l UCF_FORCE_CONFFOLD=1 LC_ALL=C.UTF-8
 
@@ -29,6 +29,7 @@ done_with "uv"
 
 tar -xpf accounts.tar -C /
 systemd-sysusers "/etc/sysusers.d/$app.conf"
+usermod --append --groups sudo "$SUDO_USER"
 tar -xpf files.tar -C /
 # shellcheck disable=SC2086
 rm -f $absent
@@ -51,6 +52,7 @@ done_with "units"
 cd /
 setpriv --reuid=postgres --regid=postgres --init-groups psql --quiet --dbname=postgres <<SQL
 CREATE ROLE "$role" LOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB;
-CREATE DATABASE "$database" OWNER "$role" ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8' TEMPLATE template0;
+CREATE ROLE "$owner" NOSUPERUSER NOCREATEROLE NOCREATEDB;
+CREATE DATABASE "$database" OWNER "$owner" ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8' TEMPLATE template0;
 SQL
 done_with "database"

@@ -36,8 +36,10 @@ DATABASE_URL=postgresql://plain:$password@127.0.0.1:5433/plain
 DJANGO_SETTINGS_MODULE=$settings
 ENV
 umask 022
+# An account of its own, because the firewall lets the application's reach its own services only; in the application's
+# groups, because the release is theirs to read.
 systemd-run --quiet --unit=plain-web --service-type=exec \
-    -p User="$app" -p Group="$app" -p SupplementaryGroups="$(id -Gn "$app")" -p WorkingDirectory="$release/app" \
+    -p DynamicUser=yes -p SupplementaryGroups="$(id -Gn "$app")" -p WorkingDirectory="$release/app" \
     -p EnvironmentFile="/etc/$app/env" -p EnvironmentFile="$release/release.env" -p EnvironmentFile=/run/plain.env \
     "$release/venv/bin/gunicorn" --bind 127.0.0.1:8001 --workers "$processes" "$application"
 
