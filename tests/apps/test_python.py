@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +55,14 @@ def pack(app: App, folder: Path) -> tuple[str, str]:
     return version, digest
 
 
+def recorded(app: App) -> dict[str, Any]:
+    """Return section `python` of the machine's manifest, taken now."""
+    app.machine.run("/usr/local/lib/samestack/record --cause asked")
+    found = json.loads(app.machine.run("cat /var/lib/samestack/manifest.json"))
+    section: dict[str, Any] = found["sections"]["python"]
+    return section
+
+
 def test_brought_along_and_taken_away(app: App, tmp_path: Path) -> None:
     version, digest = pack(app, tmp_path)
     files = {"mysite/urls.py": URLS, ".python-version": f"{version}\n"}
@@ -73,8 +81,12 @@ def test_brought_along_and_taken_away(app: App, tmp_path: Path) -> None:
     assert app.machine.run(f"find {home} ! -user root -o ! -type l -perm /022").strip() == ""
     assert app.machine.run(f"find {home} -name 'os.cpython-*.pyc' | wc -l").strip() == "1"
     assert "System check identified no issues" in app.manage("check")
-    manifest = json.loads(app.machine.run("/usr/local/lib/samestack/record | tail -n 1"))
-    print(str(manifest)[:2000])
+    # What is recorded for parity: which it is, and whether it is what was unpacked
+    shown_by = recorded(app)
+    assert (shown_by["version"], shown_by["changed"]) == (app.machine.facts["python"], [])
+    assert str(shown_by["brought by the release"]).endswith(f"sha256:{digest}")
+    app.machine.run(f"echo '# x' >> {home}/*/lib/python3*/this.py")
+    assert "this.py (changed)" in str(recorded(app)["changed"])
 
     # Another release has the same copy, and nothing is to do when there is nothing new.
     before = app.machine.run(f"stat -c %i {home}")

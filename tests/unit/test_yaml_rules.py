@@ -49,6 +49,7 @@ DEEPER, COLUMN = "it is indented deeper than line", "no line above it that it co
         ('app_env:\n  A: "open\n  B: 1\n', 2, "a quote is opened here", "lacks the second"),
         ("app_domains: [a, b\napp_name: shop\n", 1, "a bracket is opened here", "Close it"),
         ("app_name: shop\napp_domains\napp_env: {}\n", 2, "a colon is missing", "app_domains: …"),
+        ("app_env: {}\n<<<<<<< HEAD\napp_name: a\n=======\napp_name: b\n>>>>>>> c\n", 2, "a merge has left", "Decide"),
         ("- app_name: shop\n", 1, "begins a list", "app_name: shop"),
         ("app_name\n", 1, "`name: value` belong", "app_name"),
         ("app_name: shop\napp_name: other\n", 2, "`app_name` a second time, after line 1", "Take one of the two"),

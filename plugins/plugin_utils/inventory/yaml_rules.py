@@ -49,7 +49,7 @@ def slip_of(text: str, error: yaml.YAMLError) -> Slip:
     at = min(mark.line, len(lines) - 1)
     # The line itself, then those before it: comments and empty ones say nothing.
     near = [number for number in range(at, max(at - BEFORE, -1), -1) if lines[number].split("#")[0].strip()]
-    for find in (tab, strange_space):
+    for find in (merge, tab, strange_space):
         for number in near:
             if found := find(number + 1, lines[number]):
                 return found
@@ -79,6 +79,14 @@ def short(text: str) -> str:
     if re.search(r"password|secret|token|key", name, re.IGNORECASE):
         line = f"{name}{colon} …"
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
+
+
+def merge(number: int, line: str) -> Slip | None:
+    """What git leaves where two people have changed the same lines."""
+    if re.match(r"(<{7}|={7}|>{7})( |$)", line):
+        what = "a merge has left its mark here, between what two people wrote"
+        return Slip(number, what, "Decide what stays, and take the lines of `<`, `=` and `>` out")
+    return None
 
 
 def tab(number: int, line: str) -> Slip | None:
