@@ -1,32 +1,30 @@
 """Build the base box of the local machines from a distribution's archive: `box/build [RELEASE]`.
 
-RELEASE (or SAMESTACK_BOX_RELEASE) is noble, jammy, trixie or bookworm. Without one it is Ubuntu 24.04 where its
-archive answers and its signing keys are at hand, otherwise Debian 13. The result is kept in
+RELEASE (or SAMESTACK_BOX_RELEASE) is resolute, noble, jammy, trixie or bookworm. Without one it is Ubuntu 24.04 where
+its archive answers and its signing keys are at hand, otherwise Debian 13. The result is kept in
 `.samestack/box/<release>-<hash of the inputs>/` and printed as the last line:
 
     rootfs/        the tree that machines start from
-    machine.box    the same for Vagrant: the tree's address and how to copy it
+    prepare        what gives a copy of it its identity
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 import os
 import shutil
 import sys
-import tarfile
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from box.common import BOXES, SSH_KEY, SetupError, note, run, say, stop
-from box.network import wanted_address
 
 HERE = Path(__file__).resolve().parent
 PROBE_SECONDS = 4
+ASKED = "asked for"
 UBUNTU_KEYS = Path("/usr/share/keyrings/ubuntu-archive-keyring.gpg")
 DEBIAN_KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
@@ -70,20 +68,23 @@ class Release:
     security: str
     keys: Path
     components: str
+    #: apt's options for its archive
+    options: str = ""
 
     def sources(self) -> list[str]:
         """The lines of the box's own sources.list."""
+        begin = f"deb {self.options}".rstrip()
         return [
-            f"deb {self.mirror} {self.suite} {self.components}",
-            f"deb {self.mirror} {self.suite}-updates {self.components}",
-            f"deb {self.security} {self.suite}-security {self.components}",
+            f"{begin} {self.mirror} {self.suite} {self.components}",
+            f"{begin} {self.mirror} {self.suite}-updates {self.components}",
+            f"{begin} {self.security} {self.suite}-security {self.components}",
         ]
 
 
-def debian(suite: str, title: str) -> Release:
+def debian(suite: str, title: str, options: str = "") -> Release:
     """A Debian release, from the mirror in SAMESTACK_BOX_MIRROR or Debian's own."""
     mirror = os.environ.get("SAMESTACK_BOX_MIRROR", "http://deb.debian.org/debian")
-    return Release(suite, title, mirror, f"{mirror.rstrip('/')}-security", DEBIAN_KEYS, "main")
+    return Release(suite, title, mirror, f"{mirror.rstrip('/')}-security", DEBIAN_KEYS, "main", options)
 
 
 def ubuntu(suite: str, title: str, architecture: str) -> Release:
@@ -94,9 +95,10 @@ def ubuntu(suite: str, title: str, architecture: str) -> Release:
 
 
 def releases() -> dict[str, Release]:
-    """Every release that may be asked for, by its suite."""
+    """Every release of a server, by its suite."""
     architecture = run(["dpkg", "--print-architecture"]).strip()
     known = (
+        ubuntu("resolute", "Ubuntu 26.04", architecture),
         ubuntu("noble", "Ubuntu 24.04", architecture),
         ubuntu("jammy", "Ubuntu 22.04", architecture),
         debian("trixie", "Debian 13"),
@@ -123,19 +125,26 @@ def trouble_with(release: Release) -> str | None:
     return None
 
 
-def choose(asked: str) -> tuple[Release, str]:
+def choose(asked: str = "", *, laptop: bool = False) -> tuple[Release, str]:
     """The release to build and the reason for it.
+
+    Args:
+        asked: its suite; without one, what SAMESTACK_BOX_RELEASE says.
+        laptop: whether it is for a computer that machines are made on, not for a server: Debian testing may be one.
 
     Raises `SetupError` when the one asked for is unknown.
     """
-    known = releases()
+    asked = asked or os.environ.get("SAMESTACK_BOX_RELEASE", "")
+    # A mirror that stands still for tests is older than testing's promise of a week.
+    testing = debian("forky", "Debian testing", "[check-valid-until=no]")
+    known = releases() | ({"forky": testing} if laptop else {})
     if asked:
         if asked not in known:
             raise SetupError(
                 f"SAMESTACK_BOX_RELEASE = {asked} (in the environment): no box can be built of this release. "
                 f"Write one of {', '.join(known)}."
             )
-        return known[asked], "asked for"
+        return known[asked], ASKED
     trouble = trouble_with(known["noble"])
     if trouble is None:
         return known["noble"], "its archive answers"
@@ -144,11 +153,8 @@ def choose(asked: str) -> tuple[Release, str]:
 
 def folder_of(release: Release) -> Path:
     """Where the box of `release` belongs, named after everything that it is made from."""
-    digest = hashlib.sha256()
-    for name in ("prepare", "lxc-template", "lxc-config"):
-        digest.update((HERE / name).read_bytes())
+    digest = hashlib.sha256((HERE / "prepare").read_bytes())
     digest.update("\n".join(command_for(release, Path("tree"))).encode())
-    digest.update(wanted_address().encode())
     return BOXES / f"{release.suite}-{digest.hexdigest()[:10]}"
 
 
@@ -184,30 +190,6 @@ def command_for(release: Release, tree: Path) -> list[str]:
     return ["mmdebstrap", *options, release.suite, str(tree), *release.sources()]
 
 
-def pack_box(folder: Path) -> None:
-    """Write Vagrant's view of the tree: it copies, so the archive that it insists on is empty."""
-    folder.joinpath("ssh_key.pub").write_text(SSH_KEY.with_suffix(".pub").read_text())
-    shutil.copy(HERE / "prepare", folder / "prepare")
-    options = {
-        "--tree": str(folder / "rootfs"),
-        "--prepare": str(folder / "prepare"),
-        "--nameserver": wanted_address(),
-        "--key": str(folder / "ssh_key.pub"),
-    }
-    parts = folder / "parts"
-    parts.mkdir(exist_ok=True)
-    metadata = {"provider": "lxc", "version": "1.0.0", "template-opts": options}
-    (parts / "metadata.json").write_text(json.dumps(metadata))
-    shutil.copy(HERE / "lxc-config", parts / "lxc-config")
-    shutil.copy(HERE / "lxc-template", parts / "lxc-template")
-    with tarfile.open(parts / "rootfs.tar.gz", "w:gz"):
-        pass
-    with tarfile.open(folder / "machine.box", "w") as box:
-        for part in sorted(parts.iterdir()):
-            box.add(part, part.name)
-    shutil.rmtree(parts)
-
-
 def ensure_key() -> None:
     """Make this clone's key: whoever may read it (only its user) reaches the local machines."""
     if not SSH_KEY.exists():
@@ -229,9 +211,15 @@ def build(release: Release, why: str) -> Path:
     with (BOXES / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         ensure_key()
-        if (folder / "machine.box").exists():
+        if (folder / "prepare").exists():
             note(f"Base box: {release.title} ({why}), built before.")
             return folder
+        if not release.keys.exists():
+            here = [name for name, other in releases().items() if other.keys.exists()]
+            raise SetupError(
+                f"SAMESTACK_BOX_RELEASE = {release.suite} (in the environment): the signing keys of {release.title} "
+                f"({release.keys}) are not on this computer, and apt has none. Write one of {', '.join(here)}."
+            )
         note(f"Base box: {release.title} ({why}), being built …")
         started = time.monotonic()
         unfinished = BOXES / f"unfinished-{release.suite}"
@@ -241,28 +229,27 @@ def build(release: Release, why: str) -> Path:
         run(["unshare", "--mount", *command_for(release, unfinished)], root=True)
         folder.mkdir()
         run(["mv", str(unfinished), str(folder / "rootfs")], root=True)
-        pack_box(folder)
+        # The last of it: with this the box is whole.
+        shutil.copy(HERE / "prepare", folder / "prepare")
         remove_older(release, folder)
         note(f"Base box built in {time.monotonic() - started:.0f} s.")
     return folder
 
 
-def main() -> None:
-    """Build what is asked for, or the best that is possible here."""
-    asked = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("SAMESTACK_BOX_RELEASE", "")
-    release, why = choose(asked)
+def get(asked: str = "", *, laptop: bool = False) -> Path:
+    """The folder of the box that `choose` finds, built unless it is there. Raises `SetupError`."""
+    release, why = choose(asked, laptop=laptop)
     try:
-        folder = build(release, why)
+        return build(release, why)
     except SetupError:
         # An archive that answers may still fail halfway (a proxy, an old key); nobody asked for this release.
-        if asked or release.suite == "trixie":
+        if why == ASKED or release.suite == "trixie":
             raise
-        folder = build(releases()["trixie"], f"{release.title} could not be built")
-    say(str(folder))
+        return build(releases()["trixie"], f"{release.title} could not be built")
 
 
 if __name__ == "__main__":
     try:
-        main()
+        say(str(get(*sys.argv[1:2])))
     except SetupError as problem:
         stop(str(problem))

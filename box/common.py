@@ -26,6 +26,9 @@ SSH_KEY = STATE / "box" / "ssh_key"
 BRIDGE = "lxcbr0"
 LXC_PATH = Path("/var/lib/lxc")
 
+#: The local machines and their last numbers on the network; Vagrantfile has them too.
+MACHINES = {"dev1": 10, "staging1": 20, "production1": 30}
+
 #: Two clones of the repository on one computer do not touch each other's machines.
 CLONE_ID = hashlib.sha256(str(REPO).encode()).hexdigest()[:6]
 

@@ -15,7 +15,7 @@ from plugins.plugin_utils.files import write_whole
 HOSTS = Path("/etc/hosts")
 SSH_CONFIG = STATE / "ssh_config"
 KNOWN_HOSTS = STATE / "known_hosts"
-#: One file a machine, as Vagrant gave it; ssh_config is all of them together.
+#: One file a machine; ssh_config is all of them together.
 PARTS = STATE / "ssh"
 KEPT = ("HostName", "User", "Port", "IdentityFile", "IdentitiesOnly")
 REFUSAL = "%h is none of the local machines, and .samestack/ssh_config leads to no other. Run: ./samestack up"
@@ -51,8 +51,8 @@ def live_folder_of(name: str) -> str:
     return str((REPO / given).resolve()) if given and name == "dev1" else ""
 
 
-def part_of(name: str, given: str) -> str:
-    """The lines for ssh about `name`, from what `vagrant ssh-config` printed."""
+def part_of(name: str, given: str, known_hosts: Path = KNOWN_HOSTS) -> str:
+    """The lines for ssh about `name`, from what its maker says, in the words of `vagrant ssh-config`."""
     lines = [f"Host {name}"]
     for line in given.splitlines():
         key = line.strip().split(" ", 1)[0]
@@ -60,7 +60,7 @@ def part_of(name: str, given: str) -> str:
             lines.append(f"  {line.strip()}")
     lines += [
         f"  HostKeyAlias {name}",
-        f'  UserKnownHostsFile "{KNOWN_HOSTS}"',
+        f'  UserKnownHostsFile "{known_hosts}"',
         "  GlobalKnownHostsFile none",
         # Its key is new each time the machine is made, and only this computer can be at that address.
         "  StrictHostKeyChecking accept-new",
@@ -90,7 +90,7 @@ def has_connection(name: str) -> bool:
 
 
 def write_connection(name: str, given: str) -> None:
-    """Take what `vagrant ssh-config` printed about `name` into ssh_config."""
+    """Take what the maker of `name` says about it into ssh_config."""
     PARTS.mkdir(exist_ok=True)
     write_whole(PARTS / name, part_of(name, given), 0o600)
     forget_host_key(name)

@@ -17,7 +17,8 @@ from box.common import BRIDGE, SetupError, bridge_address, note, run
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SCRIPT = Path("/usr/libexec/lxc/lxc-net")
+#: Where releases have the script that starts the bridge
+SCRIPTS = ("usr/libexec/lxc/lxc-net", "usr/lib/*/lxc/lxc-net", "usr/lib/lxc/lxc-net")
 SETTINGS = Path("/etc/default/lxc-net")
 #: Says that this project started the bridge. In /run: it goes with the bridge when the computer restarts.
 MARK = Path("/run/samestack-bridge")
@@ -27,13 +28,21 @@ EVERY_ADDRESS = (str(ipaddress.IPv4Address(0)), "*", "[::]")
 SILENCE_SECONDS = 0.4
 
 
+def script() -> Path:
+    """Return LXC's own script for the bridge. Raises `SetupError` where there is none."""
+    for pattern in SCRIPTS:
+        for found in Path("/").glob(pattern):
+            return found
+    raise SetupError("LXC has no lxc-net on this computer. Install the package lxc, and run `./samestack up` again.")
+
+
 def lxc_net(verb: str) -> None:
     """Start or stop the bridge, by systemd where it minds it; inside a container its unit does nothing."""
     managed = Path("/run/systemd/system").is_dir() and not Path("/run/systemd/container").exists()
     if managed:
         run(["systemctl", "restart" if verb == "start" else verb, "lxc-net"], root=True)
     else:
-        run([str(SCRIPT), verb], root=True)
+        run([str(script()), verb], root=True)
 
 
 def wanted_address() -> str:
@@ -80,7 +89,7 @@ def check_free(address: str) -> None:
 def alone() -> Iterator[None]:
     """Keep other clones on this computer from starting or stopping the bridge meanwhile."""
     # The script itself: every user may read it, and so lock it.
-    descriptor = os.open(SCRIPT, os.O_RDONLY)
+    descriptor = os.open(script(), os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -107,7 +116,7 @@ def start_alone() -> None:
     while not (address := bridge_address()) or not who_has_port_53(address):
         if time.monotonic() > deadline:
             raise SetupError(
-                f"The bridge {BRIDGE} did not come up within {START_SECONDS} s. Run `sudo {SCRIPT} start` to see why."
+                f"The bridge {BRIDGE} did not come up within {START_SECONDS} s. Run `sudo {script()} start` to see why."
             )
         time.sleep(0.2)
     run(["touch", str(MARK)], root=True)

@@ -1,4 +1,4 @@
-"""Which hypervisor Vagrant is to use here, why, and what it needs first."""
+"""What makes the local machines here, why, and what it needs first: a hypervisor through Vagrant, or LXC."""
 
 from __future__ import annotations
 
@@ -12,41 +12,38 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from box.build import build, choose
-from box.common import CLONE_ID, REPO, SSH_KEY, STATE, SetupError, bridge_address, container_name, note, run
+from box import build
+from box.common import CLONE_ID, MACHINES, REPO, SSH_KEY, STATE, SetupError, bridge_address, container_name, note, run
+from box.containers import Containers
+from box.laptops import this_computer
 from box.network import start_bridge
+from box.public_boxes import CATALOGUE_ENDS, REGISTRY, box_of
+from box.vagrant import Vagrant, pack_box, provider_of_machines
 from plugins.plugin_utils.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 RECORD = STATE / "provider.json"
-MACHINES = REPO / ".vagrant" / "machines"
-LXC_PACKAGES = [
-    "vagrant",
-    "lxc",
-    "mmdebstrap",
-    "dnsmasq-base",
-    "iptables",
-    "iproute2",
-    "openssh-client",
-    "rsync",
-]
-#: Boxes of the public catalogue, by provider family and release.
-PUBLIC_BOXES = {
-    "noble": "ubuntu-24.04",
-    "jammy": "ubuntu-22.04",
-    "trixie": "debian-13",
-    "bookworm": "debian-12",
-}
+DOWNLOADS = "https://developer.hashicorp.com/vagrant/install"
+HYPERVISOR_NETWORK = "192.168.56"
+#: The programs by which a hypervisor is known, and its name for people
+HYPERVISORS = {"prlctl": "Parallels", "vmrun": "VMware", "VBoxManage": "VirtualBox", "virsh": "libvirt"}
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A provider by Vagrant's name, and the reason for it in a few words."""
+    """A provider by Vagrant's name, who talks to it, and the reason for it in a few words.
+
+    Attributes:
+        provider: `lxc`, `virtualbox`, `vmware_desktop`, `parallels`, `libvirt` or another of Vagrant's.
+        why: the reason.
+        vagrant: whether Vagrant makes the machines; without it they are made straight by LXC.
+    """
 
     provider: str
     why: str
+    vagrant: bool = True
 
 
 def succeeds(command: list[str]) -> bool:
@@ -82,10 +79,33 @@ def is_wsl() -> bool:
     return "microsoft" in platform.release().lower()
 
 
-def machines_of() -> str | None:
-    """The provider that this clone's machines already lie with, None when there are none."""
-    for number in sorted(MACHINES.glob("*/*/id")):
-        return number.parent.name
+def is_apple_silicon() -> bool:
+    """Whether this Mac has Apple's own processor, also when a translated Python asks."""
+    return platform.machine() == "arm64" or run(["sysctl", "-n", "sysctl.proc_translated"]).strip() == "1"
+
+
+def recorded() -> dict[str, str]:
+    """What was written down at the last choice; nothing before the first."""
+    if not RECORD.exists():
+        return {}
+    content: dict[str, str] = json.loads(RECORD.read_text(encoding="utf-8"))
+    return content
+
+
+def makes_containers(record: dict[str, str]) -> bool:
+    """Whether a record says that the machines are made straight by LXC; without a word of it, Vagrant makes them."""
+    return record.get("made_by") == "lxc"
+
+
+def existing() -> Choice | None:
+    """What has made the machines that this clone already has, None when it has none."""
+    if provider := provider_of_machines():
+        return Choice(provider, "the machines that exist are there, made by Vagrant")
+    record = recorded()
+    if makes_containers(record):
+        containers = Containers(record["network"], record["tree"])
+        if any(containers.has(name) for name in MACHINES):
+            return Choice("lxc", "the machines that exist are there", vagrant=False)
     return None
 
 
@@ -105,77 +125,173 @@ def working_hypervisor() -> Choice | None:
     return None
 
 
-def choose_provider() -> Choice:
-    """The provider to use. Raises `SetupError` when this computer offers none."""
+def mac_hint() -> str:
+    """What to install on this Mac: not every hypervisor runs on every processor, and has a box for it."""
+    begin = "No Vagrant with a working hypervisor was found on this Mac"
+    if is_apple_silicon():
+        box = box_of("noble", "parallels", "arm64")
+        return (
+            f"{begin} (Apple silicon). Install Vagrant and Parallels or VMware Fusion with its plugin, and start "
+            f"again, for example: brew install --cask vagrant parallels && vagrant plugin install vagrant-parallels. "
+            f"Their box for this processor is {box.name} {box.version} (seen {box.seen})."
+        )
+    return (
+        f"{begin} (Intel). Install Vagrant and VirtualBox, Parallels or VMware Fusion, and start again, for example: "
+        f"brew install --cask vagrant virtualbox"
+    )
+
+
+def how_to_get_vagrant() -> str:
+    """A sentence on where Vagrant comes from here. HashiCorp's own packages are offered, never used unasked."""
+    if sys.platform == "darwin":
+        return "Install it: brew install --cask vagrant"
+    if this_computer().vagrant:
+        return "Install it: sudo apt-get install vagrant"
+    return f"The archive of this release has none; HashiCorp has packages of its own (not free software): {DOWNLOADS}"
+
+
+def offer_hypervisor() -> None:
+    """Say how an installed hypervisor could be used, where the machines are about to become containers."""
+    found = [name for program, name in HYPERVISORS.items() if shutil.which(program)]
+    if found and not is_wsl():
+        note(
+            f"{found[0]} is here, but Vagrant with a plugin for it is not. For true machines instead of containers: "
+            f"{how_to_get_vagrant()}, then `./samestack destroy` and `./samestack up`."
+        )
+
+
+def choose_provider(*, by_hand: bool = False) -> Choice:
+    """What is to make the machines. Raises `SetupError` when this computer offers nothing.
+
+    Args:
+        by_hand: for `vagrant up`, which cannot make them without Vagrant.
+    """
     asked = os.environ.get("VAGRANT_DEFAULT_PROVIDER", "")
-    if asked:
-        return Choice(asked, "VAGRANT_DEFAULT_PROVIDER asks for it")
-    present = machines_of()
+    present = existing()
     if present:
-        return Choice(present, "the machines that exist are there")
+        if (asked and asked != present.provider) or (by_hand and not present.vagrant):
+            maker = f"Vagrant with {present.provider}" if present.vagrant else "LXC, without Vagrant"
+            raise SetupError(
+                f"This clone has machines already, made by {maker}. "
+                f"`./samestack up` starts them. To make them anew another way: `./samestack destroy` first."
+            )
+        return present
+    if asked:
+        return Choice(asked, "VAGRANT_DEFAULT_PROVIDER asks for it", vagrant=by_hand or asked != "lxc")
     found = working_hypervisor()
     if found:
         return found
     if sys.platform == "darwin":
-        raise SetupError(
-            "No Vagrant with a working hypervisor was found on this Mac. Install one and start again, for example: "
-            "brew install --cask vagrant virtualbox"
-        )
-    if sys.platform.startswith("linux"):
-        where = "no other hypervisor works under WSL" if is_wsl() else "no hypervisor is installed"
+        raise SetupError(mac_hint())
+    if not sys.platform.startswith("linux"):
+        raise SetupError(f"{sys.platform} is not supported. On Windows, start this inside WSL2 (Ubuntu).")
+    where = "no other hypervisor works under WSL" if is_wsl() else "no hypervisor is installed"
+    if not by_hand:
+        offer_hypervisor()
+        return Choice("lxc", where, vagrant=False)
+    if has_plugin("vagrant-lxc") or this_computer().vagrant_lxc:
         return Choice("lxc", where)
-    raise SetupError(f"{sys.platform} is not supported. On Windows, start this inside WSL2 (Ubuntu).")
+    raise SetupError(
+        "Vagrant finds no hypervisor that it can work with here. `./samestack up` makes the same machine straight by "
+        "LXC, without Vagrant."
+    )
 
 
 def record(content: dict[str, str]) -> None:
-    """Write what the Vagrantfile reads, in one step."""
+    """Write what the Vagrantfile and box/machines read, in one step."""
     write_whole(RECORD, json.dumps(content, indent=2) + "\n")
 
 
-def install_lxc(install: Callable[[list[str]], None]) -> None:
-    """Install Vagrant, LXC and what ties them together, by apt as far as the distribution has packages of it."""
-    install(LXC_PACKAGES)
-    if has_plugin("vagrant-lxc"):
+def install_lxc(install: Callable[[list[str]], None], *, vagrant: bool = False) -> None:
+    """Install what LXC needs by apt. Raises `SetupError` where Vagrant is to talk to it and has no plugin for it."""
+    laptop = this_computer()
+    install([*laptop.machines])
+    # The keys of the other distribution: without them the box is one of this computer's own distribution.
+    install([name for name in laptop.keys if has_candidate(name)])
+    if not vagrant or has_plugin("vagrant-lxc"):
         return
-    # Debian can check an Ubuntu archive with this; where it has no such package the box is a Debian one.
-    wanted = [name for name in ("vagrant-lxc", "ubuntu-archive-keyring") if has_candidate(name)]
-    install(wanted)
-    if "vagrant-lxc" not in wanted:
-        run(["vagrant", "plugin", "install", "vagrant-lxc", "--plugin-version", "1.4.3"])
+    if not laptop.vagrant_lxc:
+        raise SetupError(
+            f"VAGRANT_DEFAULT_PROVIDER = lxc (in the environment): the archive of {laptop.title} has no vagrant-lxc. "
+            f"`./samestack up` makes the same machine straight by LXC, without Vagrant."
+        )
+    install([*laptop.vagrant_lxc])
 
 
-def prepare_lxc(install: Callable[[list[str]], None]) -> None:
-    """Packages, bridge and base box. Raises `SetupError` with what stands in the way."""
-    install_lxc(install)
+def prepare_containers(install: Callable[[list[str]], None], *, vagrant: bool = False) -> Path:
+    """See to packages, bridge and base box; returns the box. Raises `SetupError` with what stands in the way."""
+    install_lxc(install, vagrant=vagrant)
     start_bridge()
-    folder = build(*choose(os.environ.get("SAMESTACK_BOX_RELEASE", "")))
-    record(
-        {
-            "provider": "lxc",
+    return build.get()
+
+
+def prepare_lxc(choice: Choice, install: Callable[[list[str]], None]) -> None:
+    """See to everything that containers need, and write it down. Raises `SetupError`."""
+    folder = prepare_containers(install, vagrant=choice.vagrant)
+    common = {
+        "provider": "lxc",
+        "made_by": "vagrant" if choice.vagrant else "lxc",
+        "network": (bridge_address() or "10.0.3.1").rsplit(".", 1)[0],
+        "container_prefix": container_name(""),
+        "tree": str(folder),
+    }
+    if choice.vagrant:
+        common |= {
             "box": f"samestack-{CLONE_ID}/{folder.name}",
-            "box_url": f"file://{folder / 'machine.box'}",
-            "network": (bridge_address() or "10.0.3.1").rsplit(".", 1)[0],
-            "container_prefix": container_name(""),
+            "box_url": f"file://{pack_box(folder)}",
             "ssh_key": str(SSH_KEY),
+        }
+    record(common)
+
+
+def prepare_hypervisor(choice: Choice) -> None:
+    """Choose the public box for a hypervisor. Raises `SetupError` when there is none, or no Vagrant."""
+    if not shutil.which("vagrant"):
+        raise SetupError(
+            f"VAGRANT_DEFAULT_PROVIDER = {choice.provider} (in the environment): Vagrant is not installed. "
+            f"{how_to_get_vagrant()}."
+        )
+    common = {"provider": choice.provider, "made_by": "vagrant", "network": HYPERVISOR_NETWORK}
+    release = os.environ.get("SAMESTACK_BOX_RELEASE") or "noble"
+    if own := os.environ.get("SAMESTACK_BOX_URL", ""):
+        record(common | {"box": f"samestack-{CLONE_ID}/own", "box_url": own})
+        return
+    architecture = "arm64" if platform.machine() in {"arm64", "aarch64"} else "amd64"
+    box = box_of(release, choice.provider, architecture)
+    note(
+        f"Box: {box.name} {box.version} ({architecture}). HashiCorp closes the public catalogue on {CATALOGUE_ENDS}; "
+        f"SAMESTACK_BOX_URL names a box of your own."
+    )
+    record(
+        common
+        | {
+            "box": box.name,
+            "box_version": box.version,
+            "box_architecture": architecture,
+            # For a Vagrant that knows no architectures (before 2.4) and takes the one that the catalogue lists first
+            "box_file": f"{REGISTRY}/{box.name.replace('/', '/boxes/')}/versions/{box.version}/providers/"
+            f"{choice.provider}/{architecture}/vagrant.box",
         }
     )
 
 
 def prepare_provider(choice: Choice, install: Callable[[list[str]], None]) -> None:
-    """Say which provider it is and why, install what it lacks, and write it down for the Vagrantfile."""
-    note(f"Provider: {choice.provider} ({choice.why}).")
+    """Say what makes the machines and why, install what it lacks, and write it down."""
+    how = " through Vagrant" if choice.vagrant and choice.provider == "lxc" else ""
+    note(f"Provider: {choice.provider}{how} ({choice.why}).")
+    if is_wsl() and str(REPO).startswith("/mnt/"):
+        note(f"{REPO} is on a Windows drive: saved files are not noticed there. Clone into Linux's own file system.")
     if choice.provider == "lxc":
-        prepare_lxc(install)
-        return
-    if not shutil.which("vagrant"):
-        raise SetupError(
-            f"VAGRANT_DEFAULT_PROVIDER = {choice.provider} (in the environment): Vagrant is not installed."
-        )
-    release = os.environ.get("SAMESTACK_BOX_RELEASE") or "noble"
-    if release not in PUBLIC_BOXES:
-        raise SetupError(
-            f"SAMESTACK_BOX_RELEASE = {release} (in the environment): there is no box of this release. "
-            f"Write one of {', '.join(PUBLIC_BOXES)}."
-        )
-    owner = "cloud-image" if choice.provider == "libvirt" else "bento"
-    record({"provider": choice.provider, "box": f"{owner}/{PUBLIC_BOXES[release]}", "network": "192.168.56"})
+        prepare_lxc(choice, install)
+    else:
+        prepare_hypervisor(choice)
+
+
+def maker() -> Containers | Vagrant:
+    """What makes this clone's local machines. Raises `SetupError` before the first choice."""
+    known = recorded()
+    if not known:
+        raise SetupError("No provider was chosen yet. Run `./samestack up`.")
+    if makes_containers(known):
+        return Containers(known["network"], known["tree"])
+    return Vagrant(known["provider"], known["network"])

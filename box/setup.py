@@ -1,4 +1,4 @@
-"""Install what this computer lacks: the control node's tools, then a Vagrant provider and its base box.
+"""Install what this computer lacks: the control node's tools, then what makes the local machines.
 
 Every step first looks whether it is done. What was installed by apt stays; everything else is in the clone's own
 `.samestack/` and `.venv/`.
@@ -14,9 +14,12 @@ import sys
 from pathlib import Path
 
 from box.common import REPO, STATE, SetupError, as_root, note, run, stop
-from box.providers import choose_provider, has_candidate, prepare_provider
+from box.laptops import ENVIRONMENTS, this_computer
+from box.providers import choose_provider, has_candidate, prepare_containers, prepare_provider
 
 UV_VERSION = "0.13.9"
+#: What the tools need (`requires-python` in pyproject.toml); the programs of this folder are content with less.
+OLDEST_PYTHON = (3, 11)
 UV = STATE / "uv" / "bin" / "uv"
 VENV = REPO / ".venv"
 INPUTS = ("uv.lock", "pyproject.toml")
@@ -79,7 +82,7 @@ def install_uv() -> None:
         # Debian's python3 comes without the part that makes environments.
         if not shutil.which("apt-get"):
             raise
-        install_packages(["python3-venv"])
+        install_packages([*ENVIRONMENTS])
         run(make)
     pip = [str(STATE / "uv" / "bin" / "python"), "-m", "pip", "install", "-q", "--only-binary", ":all:"]
     run([*pip, "--disable-pip-version-check", f"uv=={UV_VERSION}"], env=certificates())
@@ -102,7 +105,14 @@ def install_tools(which: str = "tools") -> None:
         return
     install_uv()
     note("Installing the control node's tools (uv.lock) …" if which == "tools" else "Installing what the tests use …")
-    settings = {"UV_NATIVE_TLS": "true", "UV_PROJECT_ENVIRONMENT": str(VENV)}
+    settings = {
+        "UV_NATIVE_TLS": "true",
+        "UV_PROJECT_ENVIRONMENT": str(VENV),
+        # For a computer that has no Python which the tools can use, and whose archive has none: uv downloads one.
+        "UV_PYTHON_INSTALL_DIR": str(STATE / "python"),
+    }
+    if sys.version_info < OLDEST_PYTHON and this_computer().python:
+        install_packages([*this_computer().python])
     # Neither set takes away what the other has brought.
     groups = ["--no-dev", "--inexact"] if which == "tools" else []
     run([str(UV), "sync", "--locked", "--quiet", "--project", str(REPO), *groups], env=certificates() | settings)
@@ -125,18 +135,21 @@ def compile_tools() -> None:
 
 def main(arguments: list[str]) -> None:
     """Do the part that the first argument names, or all."""
-    if arguments not in ([], ["tools"], ["dev"], ["provider"], ["browser"]):
-        stop("Usage: box/setup [tools|dev|provider|browser]")
+    if arguments not in ([], ["tools"], ["dev"], ["provider"], ["vagrant"], ["containers"], ["browser"]):
+        stop("Usage: box/setup [tools|dev|provider|vagrant|containers|browser]")
     if sys.platform.startswith("linux") and os.geteuid() != 0 and not shutil.which(as_root([""])[0]):
         raise SetupError("sudo is missing. Run this as root, or have sudo installed and this user allowed to use it.")
     STATE.mkdir(exist_ok=True)
     if arguments == ["browser"]:
         install_browser()
         return
+    if arguments == ["containers"]:
+        prepare_containers(install_packages)
+        return
     if arguments != ["provider"]:
         install_tools("dev" if arguments == ["dev"] else "tools")
     if arguments not in (["tools"], ["dev"]):
-        prepare_provider(choose_provider(), install_packages)
+        prepare_provider(choose_provider(by_hand=arguments == ["vagrant"]), install_packages)
 
 
 if __name__ == "__main__":

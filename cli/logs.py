@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import queue
+import re
 import shlex
 import subprocess
 import sys
@@ -20,12 +21,21 @@ from plugins.plugin_utils.text import said
 from .project import ENGINE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import TextIO
 
-#: Lines of the past that each source begins with
+#: Lines of the journal's past that are shown, and of a file's
 HISTORY = 100
 FILE_HISTORY = 20
+#: Lines of the past that are looked through for errors, and how many of what is found there are shown before the others
+LOOKED_THROUGH = 2000
+ERRORS_SHOWN = 60
+ERROR = re.compile(
+    r"Traceback \(most recent call last\)|\b(ERROR|CRITICAL|FATAL|PANIC)\b|\[(emerg|alert|crit|error)\]"
+    r"|^[\w.]*(Error|Exception)(:|$)|^Internal Server Error|: Failed with result|status=\d+/"
+)
+#: What a host writes when its past has been told
+PRESENT = "{}"
 #: Services' accounts make names in the folders of their logs: they are read by nobody, in the group that may read logs.
 READER = "setpriv --reuid=nobody --regid=adm --clear-groups"
 #: What is no file (a FIFO, at which tail would wait) is passed over.
@@ -85,7 +95,13 @@ def remote_command(app: str) -> list[str]:
     """
     journal = f"journalctl --quiet --output=json --output-fields={FIELDS}"
     units = " ".join(shlex.quote(f"--unit={name}") for name in (f"{app}-*", *services().units.values()))
-    parts = [f"{journal} --lines={HISTORY} {units}", f"{journal} --follow --lines=0 &"]
+    parts = [
+        # Nothing that is written meanwhile is left out, or told twice.
+        "now=@$(date +%s.%6N)",
+        f'{journal} --lines={LOOKED_THROUGH} --until="$now" {units}',
+        f"echo {shlex.quote(PRESENT)}",
+        f'{journal} --follow --lines=all --since="$now" &',
+    ]
     for source, files in services().files.items():
         follow = shlex.join(["sh", "-c", FOLLOW.format(files=files, lines=FILE_HISTORY)])
         parts.append(f"{READER} {follow} 2>/dev/null | sed -u 's/^/{source} /' &")
@@ -124,6 +140,23 @@ def read_line(raw: str, app: str) -> Iterator[Line]:
         yield Line(said(source), clock, said(part, words_inside=True))
 
 
+def past(lines: list[Line]) -> list[Line]:
+    """What is shown of the past: the last lines, and before them the errors of a longer time, tracebacks as a whole."""
+    earlier, recent = lines[:-HISTORY], lines[-HISTORY:]
+    errors: list[Line] = []
+    inside: set[str] = set()
+    for line in earlier:
+        begins = "Traceback (most recent call last)" in line.text
+        if begins or ERROR.search(line.text) or line.source in inside:
+            errors.append(line)
+        if begins:
+            inside.add(line.source)
+        elif line.text[:1] not in ("", " "):
+            # The exception ends it.
+            inside.discard(line.source)
+    return errors[-ERRORS_SHOWN:] + recent
+
+
 def shown(line: Line, host: str, *, colour: bool) -> str:
     """A line as it is printed; `host` is "" where there is one only."""
     head = " ".join(part for part in (host, line.clock, line.source) if part)
@@ -145,15 +178,26 @@ def follow(commands: dict[str, list[str]], app: str, write: Callable[[str], obje
         threading.Thread(target=hand_over, args=(host, process.stdout, lines), daemon=True).start()
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     open_ones = set(running)
+    # What has come of the past of hosts that have not told all of it
+    waiting: dict[str, list[Line]] = {host: [] for host in running}
+
+    def tell(host: str, told: Iterable[Line]) -> None:
+        for line in told:
+            write(shown(line, host if len(running) > 1 else "", colour=colour))
+
     try:
         while open_ones:
             host, raw = lines.get()
+            if host in waiting and (raw is None or raw.rstrip("\n") == PRESENT):
+                tell(host, past(waiting.pop(host)))
             if raw is None:
                 open_ones.discard(host)
                 write(f"{host}: the connection has ended (code {running[host].wait()})")
                 continue
-            for line in read_line(raw, app):
-                write(shown(line, host if len(running) > 1 else "", colour=colour))
+            if host in waiting:
+                waiting[host] += read_line(raw, app)
+            else:
+                tell(host, read_line(raw, app))
     finally:
         for process in running.values():
             process.terminate()

@@ -63,3 +63,8 @@ def box(program: str, *arguments: str) -> None:
 
 
 VERBS = (up, down, destroy, rehearse)
+
+
+if __name__ == "__main__":
+    # `vagrant up` has booted it.
+    finish(sys.argv[1])

@@ -16,25 +16,14 @@ from pathlib import Path
 
 import yaml
 
+from box.connections import part_of
+from box.containers import ssh_options
 from tests.support.project import copy_project, link_collection
 
 PROJECT = Path(__file__).resolve().parents[2]
 COPY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "project"
 SCENARIO = os.environ["MOLECULE_SCENARIO_NAME"]
 HOST = PROJECT / "box" / "host"
-KEY = PROJECT / ".samestack" / "box" / "ssh_key"
-MACHINE = """Host {name}
-  HostName {address}
-  User vagrant
-  IdentityFile "{key}"
-  IdentitiesOnly yes
-  HostKeyAlias {name}
-  UserKnownHostsFile "{known}"
-  GlobalKnownHostsFile none
-  StrictHostKeyChecking accept-new
-  LogLevel ERROR
-  ProxyCommand none
-"""
 NOBODY_ELSE = "Host *\n  ProxyCommand false\n"
 
 
@@ -91,7 +80,7 @@ def create() -> None:
     lend_tools(state)
     link_collection(COPY)
     known = state / "known_hosts"
-    parts = [MACHINE.format(name=name, address=addresses[name], key=KEY, known=known) for name in addresses]
+    parts = [part_of(name, ssh_options(address), known) for name, address in addresses.items()]
     (state / "ssh_config").write_text("\n".join([*parts, NOBODY_ELSE]), encoding="utf-8")
 
 

@@ -10,6 +10,7 @@ from ansible.utils.vars import load_extra_vars
 from ..plugin_utils.errors import Problem
 from ..plugin_utils.inventory import environment as in_hand
 from ..plugin_utils.inventory.connections import connection_problems, word_problems
+from ..plugin_utils.inventory.database_connections import connection_count_problems
 from ..plugin_utils.inventory.defaults import edited_files, order_problems
 from ..plugin_utils.inventory.host_values import value_advice, value_problems
 from ..plugin_utils.inventory.names import name_problems
@@ -70,6 +71,7 @@ def all_problems(
     first = {inventory.environment(host): host for host in reversed(hosts)}
     for environment, host in sorted(first.items()):
         yield from topology_problems(inventory, environment, task_vars["hostvars"][host])
+        yield from connection_count_problems(inventory, host, task_vars["hostvars"])
     for host in list(first.values())[:1]:
         processes = (plain(task_vars["hostvars"][host].get(name)) for name in ("app_workers", "app_timers"))
         names = [list(found) if isinstance(found, dict) else [] for found in processes]

@@ -19,7 +19,10 @@ options:
   path: {description: Page to ask for., type: str, default: /}
   web_user: {description: The web server's user; the page is asked for as this one., type: str, default: ""}
   serves: {description: Whether this host runs the web server., type: bool, default: true}
-  workers: {description: Names of the long-running processes., type: list, elements: str, default: []}
+  workers:
+    description: The long-running processes by name, each with C(single) and C(stop_timeout) in seconds.
+    type: dict
+    default: {}
   timers: {description: Names of what runs by the clock., type: list, elements: str, default: []}
   timeout: {description: Seconds that a release has to become healthy., type: int, default: 60}
   drain: {description: Seconds that requests in flight get before the old release is stopped., type: int, default: 30}

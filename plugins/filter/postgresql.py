@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..plugin_utils.inventory import database_connections
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
 
 def postgresql_settings(memory_mb: int, shared_with_app: bool, connections: int = 100) -> dict[str, str]:
@@ -38,6 +40,30 @@ def postgresql_settings(memory_mb: int, shared_with_app: bool, connections: int 
     }
 
 
+def connection_plan(
+    hosts: Iterable[str], hostvars: Mapping[str, Any], here: Mapping[str, Any], limit: int
+) -> dict[str, Any]:
+    """Return how many processes and threads the web servers of an environment have, and the connections for them.
+
+    Args:
+        hosts: those that run the application.
+        hostvars: Ansible's variables of all hosts. A host that this run does not reach is taken for one like this.
+        here: `host`, this one; `processors`, its own; `web` and `worker`, the hosts that answer web requests, and that
+            have workers and timers.
+        limit: the max_connections that somebody decided; 0 where nobody did.
+    """
+    known: dict[str, dict[str, Any]] = {}
+    for name in hosts:
+        values = hostvars[name]
+        machine = (values.get("ansible_facts") or {}).get("machine") or {}
+        known[name] = {one: values.get(one) for one in database_connections.READ}
+        if name == here["host"]:
+            machine = here
+        known[name]["processors"] = machine.get("processors", here["processors"])
+    plan = database_connections.plan(database_connections.app_hosts(known, here["web"], here["worker"]), int(limit))
+    return {"processes": plan.processes, "threads": plan.threads, "max_connections": plan.limit}
+
+
 def postgresql_value(value: Any) -> str:
     """Return a value as postgresql.conf takes it: quoted, quotes doubled."""
     text = {True: "on", False: "off"}.get(value, str(value)) if isinstance(value, bool) else str(value)
@@ -49,4 +75,8 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
-        return {"postgresql_settings": postgresql_settings, "postgresql_value": postgresql_value}
+        return {
+            "connection_plan": connection_plan,
+            "postgresql_settings": postgresql_settings,
+            "postgresql_value": postgresql_value,
+        }

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from ansible.errors import AnsibleFilterError
+
+from ..plugin_utils.inventory.formats import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,18 +45,78 @@ def systemd_line(text: str) -> str:
     return re.sub(r"[\s\x00-\x1f\x7f]+", " ", str(text)).strip()
 
 
+# What no other program is called, or a shell does itself (POSIX's reserved words and built-in utilities)
+SHELLS_OWN = frozenset((
+    ".", ":", "[", "!", "{", "}", "alias", "bg", "bind", "break", "builtin", "case", "cd", "command", "continue",
+    "declare", "do", "done", "elif", "else", "esac", "eval", "exec", "exit", "export", "fg", "fi", "for", "function",
+    "getopts", "hash", "if", "in", "jobs", "let", "local", "printf", "pushd", "popd", "read", "readonly", "return",
+    "select", "set", "shift", "source", "test", "then", "time", "times", "trap", "type", "ulimit", "umask", "unalias",
+    "unset", "until", "wait", "while",
+))  # fmt: skip
+ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+#: How long a worker may take for what it has begun, and the signal that asks it to end
+STOP_TIMEOUT, STOP_SIGNAL = "5m", "TERM"
+
+
+def shell_exec(command: str) -> str:
+    """Return a command for a shell that puts the program in the shell's own place, where it is one program.
+
+    systemd asks the first process of a unit to end, and that shall be the program: a shell in front of it ends at once.
+    A list, a pipe or a command of the shell's own stays as it is (samestack_stop.py looks behind the shell).
+    """
+    lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
+    lexer.commenters = ""
+    try:
+        words = list(lexer)
+    except ValueError:
+        return command
+    program = next((word for word in words if not ASSIGNMENT.match(word)), "")
+    if program in {"", *SHELLS_OWN} or any(set(word) <= set(";&|()<>") and set(word) & set(";&|()") for word in words):
+        return command
+    return ("exec env " if ASSIGNMENT.match(words[0]) else "exec ") + command.lstrip()
+
+
+def worker_processes(workers: Mapping[str, Mapping[str, Any]], first: bool) -> dict[str, dict[str, Any]]:
+    """Return the workers of a host by name, everything that is known of each said.
+
+    Args:
+        workers: as `app_workers` has them.
+        first: whether this host is the first that has workers, the only one for those that must not run twice.
+    """
+    return {
+        name: {
+            "command": worker["command"],
+            "single": worker.get("single", False),
+            "stop_signal": worker.get("stop_signal", STOP_SIGNAL),
+            "stop_timeout": parse_duration(worker.get("stop_timeout", STOP_TIMEOUT)),
+        }
+        for name, worker in workers.items()
+        if first or not worker.get("single", False)
+    }
+
+
+def timer_processes(timers: Mapping[str, Mapping[str, Any]], first: bool) -> dict[str, dict[str, Any]]:
+    """Return the timers of a host by name: on several hosts a job runs on the first, unless it is for each of them.
+
+    Args:
+        timers: as `app_timers` has them.
+        first: whether this host is the first that has workers.
+    """
+    return {name: dict(timer) for name, timer in timers.items() if first or timer.get("each_host", False)}
+
+
 def process_units(processes: Mapping[str, Mapping[str, Any]], app: str, kind: str) -> list[dict[str, Any]]:
     """Return `system_state` entries for the units of the application's workers or timers.
 
     Args:
-        processes: the processes by name, each with `command` and, for timers, `schedule`.
+        processes: the processes by name, as `worker_processes` or `timer_processes` return them.
         app: name of the application.
         kind: `worker` (a template unit, one instance a release) or `timer` (a service and its timer).
     """
     entries: list[dict[str, Any]] = []
     for name, process in processes.items():
         unit = f"/etc/systemd/system/{app}-{kind}-{name}"
-        values = {"process_name": name, "process_command": process["command"]}
+        values = {**{f"process_{key}": value for key, value in process.items()}, "process_name": name}
         if kind == "worker":
             worker = {"path": f"{unit}@.service", "template": "worker.service.j2"}
             entries.append({**worker, "vars": values, "apply": f"touch /var/lib/samestack/owed/{app}"})
@@ -88,6 +151,9 @@ class FilterModule:
         return {
             "systemd_environment": systemd_environment,
             "systemd_argument": systemd_argument,
+            "shell_exec": shell_exec,
+            "worker_processes": worker_processes,
+            "timer_processes": timer_processes,
             "process_units": process_units,
             "credential_files": credential_files,
         }

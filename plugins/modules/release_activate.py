@@ -13,12 +13,19 @@ description:
     written down beside what follows.
   - A release that does not become healthy is stopped again and marked as failed in the ledger; the old one serves on.
     Any interrupted run can be repeated. A release that is live already is left alone.
+  - Workers of the release before end what they have begun; those that have not ended yet are returned, and C(finish)
+    waits for them.
   - Without O(release_id), the live one gets new processes in the same way where something that they run with changed.
 extends_documentation_fragment: [samestack.core.release]
 options:
   run_directory: {description: Folder of the sockets., type: path, required: true}
   host: {description: Host name to ask for., type: str, required: true}
   release_id: {description: Id of the release; empty is the live one., type: str, default: ""}
+  finish:
+    description:
+      - Do nothing but wait for the workers that are ending what they have begun, then start what waits for that.
+    type: bool
+    default: false
   restart: {description: The release changed in place; it needs new processes., type: bool, default: false}
   commits: {description: The commits since the release before., type: list, elements: dict, default: []}
   live:
@@ -42,6 +49,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 before: {description: The release that was live before, type: str, returned: success}
+ending:
+  description: Workers that are ending what they have begun, in words.
+  type: list
+  elements: str
+  returned: success
 live: {description: The release that is live now., type: str, returned: always}
 seconds: {description: Seconds that each step took., type: dict, returned: always}
 say: {description: What happened, in words., type: list, elements: str, returned: success}
@@ -64,6 +76,7 @@ def main() -> None:
             "run_directory",
             "host",
             release_id={"type": "str", "default": ""},
+            finish={"type": "bool", "default": False},
             restart={"type": "bool", "default": False},
             live={"type": "bool"},
             keep={"type": "int", "default": 0},
@@ -76,19 +89,23 @@ def main() -> None:
         switch = Switch(module.params)
         settled = switch.is_settled()
         say = [] if settled else [f"Release {switch.release} would take the place of {switch.before or 'nothing'}"]
-        module.exit_json(changed=not settled, before=switch.before, live=switch.before, seconds={}, say=say)
+        module.exit_json(changed=not settled, before=switch.before, live=switch.before, ending=[], seconds={}, say=say)
     seconds: dict[str, float] = {}
     try:
         with one_at_a_time(module.params["app"]):
             switch = Switch(module.params)
             seconds = switch.steps.seconds
-            say = switch.run()
+            say = switch.finish() if module.params["finish"] else switch.run()
+            ending = switch.ending
     except HostError as error:
         module.fail_json(msg=str(error), hint=error.hint, live=switch.place.current, seconds=seconds)
     # A provision records at its end.
     if module.params["run"].get("verb") != "provision":
         say += recorder.record(module.params["run"])
-    module.exit_json(changed=switch.changed, before=switch.before, live=switch.place.current, seconds=seconds, say=say)
+    live = switch.place.current
+    module.exit_json(
+        changed=switch.changed, before=switch.before, live=live, ending=ending, seconds=seconds, say=say
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def checksums(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def generated(clone: Clone, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The generated project."""
-    folder = tmp_path_factory.mktemp("wagtail") / "mysite"
+    folder = tmp_path_factory.mktemp("my own wagtail") / "mysite"
     generator = str(clone.folder / "tests/wagtail_project")
     environment = {**os.environ, "UV": str(PROJECT / ".samestack/uv/bin/uv")}
     done = subprocess.run([generator, str(folder)], env=environment, capture_output=True, text=True, check=False)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from .parts import Report
 
 PYTEST = [tool("pytest"), "-q"]
+#: Computers that the first command is typed on
+LAPTOPS = ("bookworm", "trixie", "forky")
 SOAKS = ("soak", "soak-releases", "soak-parity", "soak-parity-bookworm")
 SCENARIOS = (
     "releases",
@@ -31,6 +33,12 @@ def scenario(name: str, seconds: int = 2700) -> Part:
     return Part(f"molecule {name}", [tool("molecule"), "test", "-s", name], seconds=seconds)
 
 
+def laptop(release: str) -> Part:
+    """Return the part that types the first command on a fresh computer of a release."""
+    environment = {"SAMESTACK_LAPTOP": release}
+    return Part(f"laptop {release}", [*PYTEST, "tests/laptops"], environment=environment, seconds=1800)
+
+
 def taken_away(name: str) -> Part:
     """Return the part that takes away what a scenario may have left that was stopped in the middle."""
     return Part(f"{name} is taken away", [tool("molecule"), "destroy", "-s", name], seconds=120)
@@ -38,9 +46,13 @@ def taken_away(name: str) -> Part:
 
 def computer() -> list[Part]:
     """Return the parts that put on a bare computer what the machines and the tests need, and build the boxes."""
-    lxc = {"VAGRANT_DEFAULT_PROVIDER": "lxc", "SAMESTACK_BOX_RELEASE": "trixie"}
     return [
-        Part("LXC, Vagrant, box of Debian 13", ["box/setup", "provider"], environment=lxc, seconds=900),
+        Part(
+            "LXC, box of Debian 13",
+            ["box/setup", "containers"],
+            environment={"SAMESTACK_BOX_RELEASE": "trixie"},
+            seconds=900,
+        ),
         Part("box of Debian 12", ["box/build", "bookworm"], seconds=600),
         Part("a browser", ["box/setup", "browser"], seconds=600),
     ]
@@ -75,4 +87,5 @@ def soak(report: Report) -> bool:
     """Run the long repetitions; returns whether they passed."""
     if not report.run(computer()):
         return False
-    return play(report, [scenario(name, seconds=7200) for name in SOAKS], SOAKS)
+    parts = [*map(laptop, LAPTOPS), *(scenario(name, seconds=7200) for name in SOAKS)]
+    return play(report, parts, SOAKS)

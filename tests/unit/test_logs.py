@@ -44,6 +44,26 @@ def test_colour_and_host() -> None:
     assert logs.shown(line, "web1", colour=True) == "\x1b[34mweb1 01:02:03 nginx\x1b[0m | hello"
 
 
+def test_errors_that_came_before_are_shown(tmp_path: Path) -> None:
+    """A traceback that a hundred lines have followed, in one line of the journal each, beside those of others."""
+    told = [
+        "Internal Server Error: /pay/", "Traceback (most recent call last):",
+        '  File "shop/views.py", line 3, in pay', "    charge(basket)", "ValueError: no basket",
+    ]  # fmt: skip
+    raw = [entry("shop-web@0a.service", f"quiet {number}") for number in range(5)]
+    for text in told:
+        raw += [entry("shop-web@0a.service", text), entry("shop-worker-mail@0a.service", "mail sent")]
+    raw += [entry("shop-web@0a.service", f"GET /{number}") for number in range(logs.HISTORY)]
+    history = tmp_path / "history"
+    history.write_text("".join(raw) + logs.PRESENT + "\n" + entry("shop-web@0a.service", "now"))
+    written: list[str] = []
+    logs.follow({"web1": ["cat", str(history)]}, "shop", written.append)
+    texts = [line.partition(" | ")[2] for line in written]
+    assert texts[: len(told)] == told
+    assert [texts[len(told)], texts[-2]] == ["GET /0", "now"]
+    assert not {"mail sent", "quiet 0"} & set(texts)
+
+
 def test_several_hosts_at_once_and_one_that_ends() -> None:
     written: list[str] = []
     commands = {
@@ -67,7 +87,7 @@ def test_nothing_stays_behind_when_the_connection_ends(tmp_path: Path) -> None:
     done = subprocess.run(
         command, input="", capture_output=True, text=True, check=False, timeout=20, env={"MARK": str(tmp_path)}
     )
-    assert done.stdout == "history\n"
+    assert done.stdout == f"history\n{logs.PRESENT}\n"
     deadline = time.monotonic() + 5
     while left := [path for path in Path("/proc").glob("[0-9]*/environ") if marked(path, str(tmp_path))]:
         assert time.monotonic() < deadline, left

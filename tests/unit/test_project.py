@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PINS = {
     "gunicorn": "27.0.1", "granian": "2.8.7", "uvicorn": "0.54.0", "uvicorn-worker": "0.4.0", "psycopg": "3.3.9",
-    "psycopg2-binary": "2.9.13",
+    "psycopg2-binary": "2.9.13", "websockets": "16.1.1",
 }  # fmt: skip
 MANAGE = """import os, sys
 def main():
@@ -303,9 +303,12 @@ def test_no_list_of_packages_and_a_broken_one(tmp_path: Path) -> None:
         ({"django": "3.2", "gunicorn": "23"}, "wsgi", "gunicorn", ["psycopg2-binary==2.9.13"]),
         ({"psycopg": "3.2.1", "gunicorn": None}, "wsgi", "gunicorn", ["psycopg-binary==3.2.1"]),
         ({"psycopg": None, "gunicorn": None}, "wsgi", "gunicorn", ["psycopg[binary]"]),
-        ({"psycopg2": "2.9", "gunicorn": None, "uvicorn": "0.5"}, "asgi", "gunicorn", ["uvicorn-worker==0.4.0"]),
+        ({"psycopg2": "2.9", "gunicorn": None, "uvicorn": "0.5", "wsproto": "1"}, "asgi", "gunicorn",
+         ["uvicorn-worker==0.4.0"]),
+        ({"psycopg2": "2.9", "gunicorn": None, "uvicorn": "0.5", "uvicorn-worker": "0.4"}, "asgi", "gunicorn",
+         ["websockets==16.1.1"]),
     ],
-)
+)  # fmt: skip
 def test_additions(versions: dict[str, str | None], interface: str, server: str, expected: list[str]) -> None:
     assert additions(versions, interface, server, PINS) == expected
 

@@ -59,9 +59,42 @@ def test_the_last_traceback_counts_and_messages_may_have_several_lines() -> None
         'Traceback (most recent call last):\n  File "/srv/shop/a.py", line 1, in x\n    go()\n'
         "django.core.exceptions.ImproperlyConfigured: first\nsecond\n[2026-11-22] more log\n"
     )
-    assert short_traceback(text) == (
-        "  /srv/shop/a.py:1: go()\ndjango.core.exceptions.ImproperlyConfigured: first\nsecond"
+    assert short_traceback(text).endswith(
+        "KeyError: 'DJANGO_KEY'\n  /srv/shop/a.py:1: go()\ndjango.core.exceptions.ImproperlyConfigured: first\nsecond"
     )
+
+
+DJANGO = "/srv/shop/venvs/6d/lib/python3.13/site-packages/django"
+MIDDLEWARE = f"""Internal Server Error: /
+Traceback (most recent call last):
+  File "{DJANGO}/core/handlers/exception.py", line 55, in inner
+    response = get_response(request)
+  File "/srv/shop/releases/0a/source/shop/views.py", line 7, in home
+    return price["apple"]
+           ~~~~~^^^^^^^^^
+KeyError: 'apple'
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "{DJANGO}/core/handlers/exception.py", line 55, in inner
+    response = get_response(request)
+  File "/srv/shop/releases/0a/source/shop/middleware.py", line 9, in __call__
+    return self.get_response(request)
+           ^^^^^^^^^^^^^^^^^^^^^^^^^^
+  File "{DJANGO}/template/base.py", line 9, in render
+    raise TemplateError("no price") from error
+TemplateError: no price
+"""
+
+
+def test_an_exception_is_told_with_where_it_came_from_and_not_with_who_handed_the_request_on() -> None:
+    expected = "  shop/views.py:7: return price[\"apple\"]\nKeyError: 'apple'\nTemplateError: no price"
+    for text in (MIDDLEWARE, MIDDLEWARE * 3):
+        assert short_traceback(text, "/srv/shop/releases/0a/source") == expected
+    # A middleware that fails itself
+    own = MIDDLEWARE.replace("return self.get_response(request)", "return 1 / 0").split("exception:\n")[1]
+    assert short_traceback(own, "/srv/shop/releases/0a/source").startswith("  shop/middleware.py:9: return 1 / 0\n")
 
 
 def test_the_applications_traceback_is_told_and_not_its_servers() -> None:

@@ -99,7 +99,7 @@ class Host:
         return {
             "release_id": NEW, "app": "shop", "root": str(self.root), "run_directory": str(self.run),
             "host": "shop.test", "path": "/", "timeout": 1, "drain": 0, "web_user": "",
-            "workers": ["queue"], "timers": ["tidy"],
+            "workers": {"queue": {"single": False, "stop_timeout": 300}}, "timers": ["tidy"],
             "serves": True, "restart": False, "live": None, "keep": 5, "run": {}, "message": "", **given,
         }  # fmt: skip
 
@@ -143,7 +143,17 @@ def test_a_release_takes_over(host: Host) -> None:
     assert host.calls.index("quiet") < host.calls.index(f"stop shop-web@{OLD}.service")
     (line,) = host.ledger
     assert (line["release"], line["from"], line["to"], line["result"]) == (NEW, OLD, NEW, "ok")
-    assert list(line["steps"]) == ["start", "probe", "warm up", "switch", "verify", "workers", "drain", "prune"]
+    assert list(line["steps"]) == [
+        "start",
+        "probe",
+        "warm up",
+        "switch",
+        "verify",
+        "workers",
+        "drain",
+        "prune",
+        "watch",
+    ]
     assert static_history.releases(str(host.root)) == [OLD]
 
 

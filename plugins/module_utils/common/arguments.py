@@ -20,7 +20,7 @@ SHARED: dict[str, dict[str, Any]] = {
     "path": {"type": "str", "default": "/"},
     "web_user": {"type": "str", "default": ""},
     "serves": {"type": "bool", "default": True},
-    "workers": {"type": "list", "elements": "str", "default": []},
+    "workers": {"type": "dict", "default": {}},
     "timers": {"type": "list", "elements": "str", "default": []},
     "timeout": {"type": "int", "default": 60},
     "drain": {"type": "int", "default": 30},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .secrets import KNOWN
@@ -12,6 +13,13 @@ if TYPE_CHECKING:
 
 FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+)(, in (?P<name>.+))?$')
 START = "Traceback (most recent call last):"
+# What Python writes between two exceptions of which one led to the other
+CHAINED = (
+    "The above exception was the direct cause of the following exception:",
+    "During handling of the above exception, another exception occurred:",
+)
+# What a middleware calls to have a request answered by whatever comes after it
+PASSED_ON = "get_response("
 # What systemd and servers say about themselves
 ROUTINE = re.compile(
     r"\[INFO\]|\.service: |^(Starting|Started|Stopping|Stopped|Failed to start|Scheduled) "
@@ -23,26 +31,60 @@ OWN_FRAMES = 3
 NOTHING_WRITTEN = "It wrote nothing about it to its journal."
 
 
+@dataclass(frozen=True)
+class Part:
+    """One traceback of a chain: the application's own frames (`own`: those that do more than hand a request on)."""
+
+    own: list[str]
+    passing: list[str]
+    last: list[str]
+    exception: list[str]
+
+
 def short_traceback(output: str, prefix: str = "") -> str:
     """Return the last traceback in a text with the application's own frames only, "" when there is none.
 
-    One that has such frames is preferred to what a server says of itself when its processes have fallen over. `prefix`
-    is a folder that is cut off the file names. What is left is at most three frames with their source line, then the
-    exception as Python prints it. Known secrets are masked before anything is cut.
+    An exception that was raised while another one was handled is told with that one. What has such frames is preferred
+    to what a server says of itself when its processes have fallen over, and what happened to what a middleware has
+    handed on. `prefix` is a folder that is cut off the file names. What is left is at most three frames with their
+    source line, each with the exception that it led to, and last the one that came out, as Python prints it. Known
+    secrets are masked before anything is cut.
     """
-    output = KNOWN.masked_end(output)
-    last = ""
-    position = len(output)
-    while (position := output.rfind(START, 0, position)) >= 0:
-        text, is_own = _shortened(output[position:].splitlines()[1:], prefix)
-        if is_own:
-            return text
-        last = last or text
-    return last
+    chains = _chains(KNOWN.masked_end(output), prefix)
+    for frames in ("own", "passing", "last"):
+        for chain in reversed(chains):
+            if any(getattr(part, frames) for part in chain):
+                return _told(chain, frames)
+    return "\n".join(chains[-1][-1].exception) if chains else ""
 
 
-def _shortened(lines: list[str], prefix: str) -> tuple[str, bool]:
-    """Return a traceback with what matters of it, and whether that is the application's."""
+def _chains(output: str, prefix: str) -> list[list[Part]]:
+    """Return the tracebacks of a text, those together of which each was raised while the one before was handled."""
+    chains: list[list[Part]] = []
+    chained = False
+    for text in output.split(START)[1:]:
+        part = _part(text.splitlines()[1:], prefix)
+        if chained:
+            chains[-1].append(part)
+        else:
+            chains.append([part])
+        chained = any(line in text for line in CHAINED)
+    return chains
+
+
+def _told(chain: Sequence[Part], frames: str) -> str:
+    """Return what is told of a chain, by the frames of one kind."""
+    left, told = OWN_FRAMES, list[str]()
+    for part in reversed(chain):
+        shown = getattr(part, frames)[-left:] if left else []
+        left -= len(shown)
+        if shown or part is chain[-1]:
+            told = [*shown, *part.exception, *told]
+    return "\n".join(told)
+
+
+def _part(lines: list[str], prefix: str) -> Part:
+    """Return what matters of a traceback, given without its first line."""
     frames: list[tuple[str, str, str]] = []
     end = len(lines)
     for index, line in enumerate(lines):
@@ -53,15 +95,17 @@ def _shortened(lines: list[str], prefix: str) -> tuple[str, bool]:
         if match:
             source = lines[index + 1].strip() if index + 1 < len(lines) and lines[index + 1].startswith("    ") else ""
             frames.append((match["file"], match["line"], source if not FRAME.match(source) else ""))
-    own = [frame for frame in frames if not any(mark in frame[0] for mark in FOREIGN)]
+
+    def words(found: Sequence[tuple[str, str, str]]) -> list[str]:
+        cut = [(file[len(prefix) :].lstrip("/") if prefix and file.startswith(prefix) else file, number, source)
+               for file, number, source in found]  # fmt: skip
+        return [f"  {file}:{number}: {source}".rstrip(": ") for file, number, source in cut]
+
+    mine = [frame for frame in frames if not any(mark in frame[0] for mark in FOREIGN)]
     # Every traceback of a command begins in manage.py; only one that ends there is about it.
-    inner = [frame for frame in own if frame[0].rsplit("/", 1)[-1] != "manage.py"]
-    shown = (inner or own or frames[-1:])[-OWN_FRAMES:]
-    text: list[str] = []
-    for file, number, source in shown:
-        name = file[len(prefix) :].lstrip("/") if prefix and file.startswith(prefix) else file
-        text.append(f"  {name}:{number}: {source}".rstrip(": "))
-    return "\n".join(text + _exception(lines[end:])), bool(inner)
+    inner = [frame for frame in mine if frame[0].rsplit("/", 1)[-1] != "manage.py"]
+    own = [frame for frame in inner if PASSED_ON not in frame[2]]
+    return Part(words(own), words(inner), words((mine or frames)[-1:]), _exception(lines[end:]))
 
 
 def _exception(lines: list[str]) -> list[str]:

@@ -33,6 +33,8 @@ DEVELOPMENT_FILES = [
     *(f"{name}{mark}requirements.txt" for name in DEVELOPMENT for mark in "-_."),
 ]
 # Servers and drivers that come in one of these forms
+# What uvicorn speaks WebSockets with; without one of them it answers 404.
+WEBSOCKETS = {"websockets", "wsproto"}
 PSYCOPG_FORMS = {"psycopg-binary", "psycopg-c", "psycopg2", "psycopg2-binary"}
 
 
@@ -290,6 +292,8 @@ def additions(versions: Mapping[str, str | None], interface: str, server: str, p
     names = ["granian"] if server == "granian" else ["gunicorn"]
     if interface == "asgi" and server == "gunicorn":
         names += ["uvicorn", "uvicorn-worker"]
+        if not WEBSOCKETS & versions.keys():
+            names.append("websockets")
     added = [f"{name}=={pins[name]}" for name in names if name not in versions]
     return added + _driver(versions, pins)
 

@@ -1,18 +1,22 @@
 """Runs a command, and starts it anew when Python code below the current folder changes: workers with live code.
 
-    python samestack_watch.py "python manage.py run_worker"
+    python samestack_watch.py "python manage.py run_worker" TERM
 
 Looks at the files' times, because not every provider's synced folders report changes.
 """
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from contextlib import suppress
 
+from samestack_stop import ask
+
 LOOK_SECONDS = 1.0
+# Who has saved a file waits for it.
 STOP_SECONDS = 10
 SKIPPED = {"node_modules", "__pycache__", "media", "static"}
 
@@ -33,33 +37,57 @@ def times(top: str) -> dict[str, float]:
     return found
 
 
-def stop(child: subprocess.Popen[bytes]) -> None:
-    """Ask the command, and what it started, to end; insist when it does not."""
+def stop(child: "subprocess.Popen[bytes]", number: int, seconds: float | None) -> None:
+    """Ask the command to end, by a signal; insist when it does not within some seconds (None: systemd insists)."""
+    ask(child.pid, number, set())
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(seconds)
+    # What it leaves behind, or all of it.
     with suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGTERM)
-    try:
-        child.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
         os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+    child.wait()
 
 
-def main(command: str) -> int:
+def tell(text: str) -> None:
+    """Have systemd show a text as the unit's status (sd_notify(3))."""
+    address = os.environ.get("NOTIFY_SOCKET", "").replace("@", "\0", 1)
+    if address:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify, suppress(OSError):
+            notify.sendto(f"STATUS={text}".encode(), address)
+
+
+def wait(child: "subprocess.Popen[bytes]", top: str) -> bool:
+    """Wait until code changes; returns False where the command has ended well before."""
+    seen = times(top)
+    while times(top) == seen:
+        with suppress(subprocess.TimeoutExpired):
+            if child.returncode is None and child.wait(LOOK_SECONDS) != 0:
+                tell(f"has ended with code {child.returncode}, and is started again when code changes")
+        # A clean end is systemd's to start again.
+        if child.returncode == 0:
+            return False
+        if child.returncode is not None:
+            # Broken code is being edited.
+            time.sleep(LOOK_SECONDS)
+    return True
+
+
+def main(command: str, number: int) -> int:
     """Run the command until this program is told to stop; returns the exit code."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for told in {signal.SIGTERM, signal.Signals(number)}:
+        signal.signal(told, lambda *_: sys.exit(0))
     top = os.path.realpath(os.getcwd())
     while True:
-        seen = times(top)
+        tell("")
         child = subprocess.Popen(["/bin/sh", "-c", command], start_new_session=True)
+        patience = None
         try:
-            while times(top) == seen:
-                # Broken code is being edited: wait for the next change. A clean end is systemd's to start again.
-                if child.poll() == 0:
-                    return 0
-                time.sleep(LOOK_SECONDS)
+            if not wait(child, top):
+                return 0
+            patience = STOP_SECONDS
         finally:
-            stop(child)
+            stop(child, number, patience)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1], getattr(signal, f"SIG{sys.argv[2]}")))

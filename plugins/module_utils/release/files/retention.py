@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 # A time as the ledger and build.json write it, to the second
 TO_THE_SECOND = 19
+# What release.env gives to whatever runs from a release; as much of an environment as is looked at
+ENVIRONMENT = "VIRTUAL_ENV="
+MOST_ENVIRONMENT = 1 << 20
 
 
 @dataclass
@@ -46,7 +49,28 @@ def prune(place: Place, app: str, keep: int, run: ledger.Run) -> list[str]:
     wanted = choose(releases, place.current, keep, lines, applied_migrations(place))
     # A page that was loaded before the switch still asks for these files.
     wanted |= set(static_history.releases(place.root)[:1])
+    wanted |= in_use(place)
     return remove(place, wanted, releases)
+
+
+def in_use(place: Place, proc: str = "/proc") -> set[str]:
+    """Return the releases that a process runs from, such as a job that takes longer than some deployments.
+
+    Its folder shows it, or its environment, which names the release's packages wherever it has gone.
+    """
+    known = set(place.names)
+    beginning = os.path.realpath(place.releases) + os.sep
+    found = set()
+    for pid in filter(str.isdigit, os.listdir(proc)):
+        try:
+            paths = [os.readlink(os.path.join(proc, pid, "cwd"))]
+            with open(os.path.join(proc, pid, "environ"), "rb") as file:
+                variables = file.read(MOST_ENVIRONMENT).decode("utf-8", "replace").split("\0")
+        except OSError:
+            continue
+        paths += [one[len(ENVIRONMENT) :] for one in variables if one.startswith(ENVIRONMENT)]
+        found |= {path[len(beginning) :].split(os.sep, 1)[0] for path in paths if path.startswith(beginning)}
+    return found & known
 
 
 def prune_built(place: Place, keep: int) -> list[str]:

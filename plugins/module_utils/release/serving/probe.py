@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # A server that has answered nothing but errors for this long will not get better (seconds).
 PATIENCE_WITH_ERRORS = 4
 POLL_SECONDS = 0.05
+# The pauses after an error, each twice as long as the one before: every one is a traceback in the journal, which drops
+# what comes too fast.
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.6
 LOOK_SECONDS = 0.5
 BAD_REQUEST, SERVER_ERROR = 400, 500
 FRONT = ("127.0.0.1", 443)
@@ -119,6 +122,14 @@ def identity(user: str) -> Iterator[None]:
         os.setgroups(groups)
 
 
+def rest(seconds: float, meanwhile: Callable[[], None]) -> None:
+    """Do nothing for a while, but for `meanwhile` now and then."""
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        time.sleep(min(left, POLL_SECONDS))
+        meanwhile()
+
+
 class Probe:
     """Asks for one page of one site."""
 
@@ -140,7 +151,7 @@ class Probe:
         """
         deadline = time.monotonic() + seconds
         first_error: float | None = None
-        looked, why = 0.0, "no answer"
+        looked, why, pause = 0.0, "no answer", FIRST_PAUSE
         while time.monotonic() < deadline:
             meanwhile()
             status, why = self.answer(path, deadline - time.monotonic())
@@ -155,7 +166,8 @@ class Probe:
                 looked = time.monotonic()
                 if units.keeps_failing(units.properties([unit]).get(unit, {})):
                     return "its process does not stay up"
-            time.sleep(POLL_SECONDS)
+            rest(pause if status else POLL_SECONDS, meanwhile)
+            pause = min(2 * pause, LONGEST_PAUSE) if status else FIRST_PAUSE
         return f"{why} within {seconds} s (release_start_timeout)"
 
     def warm(self, path: str, visitors: int, seconds: float) -> None:

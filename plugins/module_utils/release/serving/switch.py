@@ -19,7 +19,7 @@ from ...common.files import point, read_json
 from ...common.stopwatch import Steps
 from ..files import live_code, retention, static_history
 from ..place import LIVE_CODE, Place
-from . import server, units
+from . import server, units, workers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +37,7 @@ class Switch:
         self.place = Place(params["root"], self.release)
         self.steps = Steps()
         self.server = server.Server(params, self.units, self.place)
+        self.workers = workers.Workers(self.units, self.release)
         self.record = ledger.Run(params["run"], params["app"])
         self.owed = pending.Owed(params["app"])
         self.changed = False
@@ -110,6 +111,23 @@ class Switch:
         came = f" (before: {self.before})" if self.before and not self.is_renewal else ""
         return [f"Release {self.release} is live{came}"]
 
+    def finish(self) -> list[str]:
+        """Wait for the workers that are ending what they have begun; returns what there is to say. Raises HostError."""
+        killed = self.workers.see_off(self.workers.take_turns)
+        self.check_workers(self.workers.watch())
+        return [f"It had not ended in time, and was killed: {self.limit_of(unit)}" for unit in killed]
+
+    @property
+    def ending(self) -> list[str]:
+        """Return the workers that are ending what they have begun, in words."""
+        return [self.limit_of(unit) for unit in self.workers.ending()]
+
+    def limit_of(self, unit: str) -> str:
+        """Return a worker and the time that it may take to end, in words."""
+        name = units.worker_name(unit)
+        seconds = self.units.rules_of(unit).get("stop_timeout")
+        return f"worker {name}" + (f" ({seconds} s at most: app_workers.{name}.stop_timeout)" if seconds else "")
+
     @property
     def is_renewal(self) -> bool:
         """Return whether the release was live before."""
@@ -120,9 +138,11 @@ class Switch:
         if not self.params["release_id"]:
             self.owed.done()
             return []
+        restarted = self.workers.restarts()
         if self.params["serves"]:
             with self.steps.step("probe"):
                 self.require_health()
+        self.check_workers(self.workers.watch(restarted))
         # A run that was cut off may have left some of them behind the others.
         priority.step_up(units.ordinary(self.units.wanted(self.instance)))
         self.record_late()
@@ -161,7 +181,9 @@ class Switch:
                 self.verify()
         self.take_over()
         with self.steps.step("workers"):
-            self.units.start_workers(self.release, "restart" if self.fresh else "start")
+            self.workers.make_room()
+            self.workers.start("restart" if self.fresh else "start")
+            self.units.start_timers()
             courtesy = self.server.courtesy_of(self.units.workers(self.release))
             courtesy.keep()
         with self.steps.step("drain"):
@@ -169,12 +191,15 @@ class Switch:
                 self.units.stop(self.units.others(self.instance), self.params["drain"], courtesy.keep)
             finally:
                 courtesy.end()
+            self.workers.take_turns()
             units.retire_former(self.params["app"])
-        self.check_workers()
         live_code.settle(self.place)
-        self.owed.done()
         with self.steps.step("prune"):
             self.prune()
+        with self.steps.step("watch"):
+            self.check_workers(self.workers.watch())
+            self.workers.forget()
+        self.owed.done()
 
     def check_units(self) -> None:
         """Refuse a host that has not got the units."""
@@ -237,12 +262,12 @@ class Switch:
         advice = "The one before serves again." if back else "`./samestack logs` shows more."
         raise HostError(trouble, advice + " Mend this and run it again.")
 
-    def check_workers(self) -> None:
-        """Raise a HostError for a worker that does not stay up."""
-        for name, unit in self.units.failing_workers(self.release):
+    def check_workers(self, unit: str) -> None:
+        """Raise a HostError for a worker that does not stay up; "" is none."""
+        if unit:
             raise HostError(
-                f"app_workers.{name} (in {DECISIONS_FILE}): the site serves, but this worker does not stay up.\n"
-                + self.server.journal_of(unit),
+                f"app_workers.{units.worker_name(unit)} (in {DECISIONS_FILE}): the site serves, but this worker does "
+                f"not stay up ({workers.UP_SECONDS:.0f} s are asked of it).\n" + self.server.journal_of(unit),
                 "Mend its command and deploy again.",
             )
 

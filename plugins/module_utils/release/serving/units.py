@@ -41,7 +41,10 @@ def properties(units: Iterable[str]) -> dict[str, dict[str, str]]:
     units = list(units)
     if not units:
         return {}
-    names = "Id,LoadState,ActiveState,SubState,NRestarts,NeedDaemonReload,Nice"
+    names = (
+        "Id,LoadState,ActiveState,SubState,StatusText,Result,NRestarts,NeedDaemonReload,Nice,"
+        "ExecMainStartTimestampMonotonic"
+    )
     blocks = systemctl("show", "--property", names, *units)[1].strip().split("\n\n")
     rows = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in blocks]
     return {row["Id"]: row for row in rows if "Id" in row}
@@ -59,6 +62,13 @@ def listed(patterns: Iterable[str]) -> list[str]:
         return []
     lines = systemctl("list-units", "--all", "--plain", "--no-legend", *patterns)[1].splitlines()
     return [line.split()[0] for line in lines if line.split() and " inactive " not in line]
+
+
+def states(patterns: Iterable[str]) -> dict[str, str]:
+    """Return {unit: ActiveState} of the units of these names that run, begin or end."""
+    lines = systemctl("list-units", "--all", "--plain", "--no-legend", *patterns)[1].splitlines()
+    fields = [line.split() for line in lines if line.split()]
+    return {one[0]: one[2] for one in fields if one[2:3] and one[2] not in ("inactive", "failed")}
 
 
 def is_active(unit: str) -> bool:
@@ -81,6 +91,11 @@ def journal(unit: str, since: float) -> str:
     """Return what a unit wrote since a time (seconds since 1970)."""
     command = ["journalctl", "--no-pager", "-o", "cat", "-n", "200", "--since", f"@{since:.3f}", "-u", unit]
     return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False).stdout
+
+
+def worker_name(unit: str) -> str:
+    """Return the name of the worker that a unit belongs to."""
+    return unit.split("@", maxsplit=1)[0].split("-worker-", 1)[-1]
 
 
 def release_of(instance: str) -> str:
@@ -125,7 +140,7 @@ class Units:
         self.app: str = params["app"]
         self.run_directory: str = params["run_directory"]
         self.serves: bool = params["serves"]
-        self.worker_names: list[str] = params["workers"]
+        self.worker_rules: dict[str, dict[str, Any]] = dict(params["workers"])
         self.timers = [f"{self.app}-timer-{name}.timer" for name in params["timers"]]
         self.live_socket = os.path.join(self.run_directory, "live.sock")
 
@@ -135,7 +150,16 @@ class Units:
 
     def workers(self, release: str) -> list[str]:
         """Return the units of a release's workers."""
-        return [f"{self.app}-worker-{name}@{release}.service" for name in self.worker_names]
+        return [f"{self.app}-worker-{name}@{release}.service" for name in self.worker_rules]
+
+    def rules_of(self, unit: str) -> dict[str, Any]:
+        """Return what is said of the worker that a unit belongs to; nothing of one that is declared no more."""
+        return self.worker_rules.get(worker_name(unit), {})
+
+    @property
+    def jobs(self) -> list[str]:
+        """Return the jobs that run: of timers, and commands of people."""
+        return list(states([f"{self.app}-timer-*.service", f"{self.app}-manage-*.service"]))
 
     def socket(self, instance: str) -> str:
         """Return the path of a web server's socket."""
@@ -168,7 +192,8 @@ class Units:
     def leave_out(self, missing: Iterable[str]) -> None:
         """Want those workers and timers no more that have no unit."""
         gone = {unit.split("@", maxsplit=1)[0] for unit in missing}
-        self.worker_names = [name for name in self.worker_names if f"{self.app}-worker-{name}" not in gone]
+        kept = self.worker_rules.items()
+        self.worker_rules = {name: rules for name, rules in kept if f"{self.app}-worker-{name}" not in gone}
         self.timers = [unit for unit in self.timers if unit not in gone]
 
     def running(self) -> list[str]:
@@ -197,16 +222,15 @@ class Units:
         if code:
             raise HostError(f"`systemctl {verb} {' '.join(units)}` failed: {output.strip()}")
 
-    def start_workers(self, release: str, verb: str) -> None:
-        """Start or restart a release's workers, and start the timers that do not wait yet."""
-        self.start(self.workers(release), verb)
+    def start_timers(self) -> None:
+        """Start the timers that do not wait yet."""
         if self.timers:
             systemctl("start", *self.timers)
 
     def stop(self, units: list[str], drain: float, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Stop units: web servers when nobody talks to them any more, or after `drain` seconds.
 
-        `meanwhile` is called while visitors are waited for.
+        `meanwhile` is called while visitors are waited for. Workers are asked to end, and not waited for.
         """
         if not units:
             return
@@ -221,17 +245,8 @@ class Units:
             if not release_sockets.wait_until_quiet(path, max(deadline - time.monotonic(), 0), meanwhile):
                 # Nobody waits for what it has to do before it ends.
                 priority.step_back([unit])
-        systemctl("stop", *units)
-        systemctl("reset-failed", *units)
+        if web:
+            systemctl("stop", *web)
+            systemctl("reset-failed", *web)
         for path in sockets:
             self.forget(path)
-
-    def failing_workers(self, release: str) -> list[tuple[str, str]]:
-        """Return (name, unit) of the workers that do not stay up."""
-        shown = properties(self.workers(release))
-        failing = [
-            unit
-            for unit, state in shown.items()
-            if state.get("ActiveState") == "failed" or int(state.get("NRestarts") or 0) > 0
-        ]
-        return [(unit.split("@", maxsplit=1)[0].split("-worker-", 1)[1], unit) for unit in failing]

@@ -1,0 +1,150 @@
+"""Entry point of every web server: the application's own, and a watch over how long it takes to begin an answer.
+
+Nginx cannot tell an answer that is long in coming from one that has begun and is silent, such as a stream of events. So
+it waits for both, and what takes too long to begin (web_request_timeout) is ended here, the same with every server.
+"""
+
+import asyncio
+import importlib  # which module it is, is known on the machine only
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+LOOK_SECONDS = 1.0
+TOO_LATE = b"<!doctype html><title>504</title><h1>This page took too long</h1><p>Please try again later.</p>"
+
+Message = dict[str, Any]
+Send = Callable[[Message], Awaitable[None]]
+
+
+def say(text: str) -> None:
+    """Write to the journal, whatever the application does to Python's logging."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+class Watched:
+    """A WSGI application in which no request keeps a thread for longer than some seconds.
+
+    A thread cannot be ended. So its process takes no more requests, finishes the others, and makes way for a new one.
+    """
+
+    def __init__(self, application: Callable[..., Iterable[bytes]], seconds: float) -> None:
+        """Take the application, and the seconds that it has to begin an answer."""
+        self.application = application
+        self.seconds = seconds
+        # By thread: since when, and what it is asked
+        self.running: dict[int, tuple[float, str]] = {}
+        self.lock = threading.Lock()
+        self.watched = False
+
+    def __call__(self, environ: Mapping[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer a request."""
+        # Not when this is imported: the process that does that may not be the one that serves.
+        if not self.watched:
+            self.watch()
+        thread = threading.get_ident()
+        self.running[thread] = (time.monotonic(), f"{environ['REQUEST_METHOD']} {environ.get('PATH_INFO', '')}")
+        try:
+            # Until the answer begins; the server sends the rest.
+            return self.application(environ, start_response)
+        finally:
+            self.running.pop(thread, None)
+
+    def watch(self) -> None:
+        """Begin to look, once a process."""
+        with self.lock:
+            if not self.watched:
+                self.watched = True
+                threading.Thread(target=self.look, name="samestack-watch", daemon=True).start()
+
+    def look(self) -> None:
+        """Look for requests that take too long, until there is one."""
+        late: dict[int, str] = {}
+        while not late:
+            time.sleep(LOOK_SECONDS)
+            now, running = time.monotonic(), dict(self.running)
+            late = {thread: asked for thread, (since, asked) in running.items() if now - since > self.seconds}
+        self.make_way(late)
+
+    def make_way(self, late: Mapping[int, str]) -> None:
+        """End this process when the requests that are in time are answered."""
+        frames = sys._current_frames()
+        for thread, asked in late.items():
+            where = "".join(traceback.format_stack(frames[thread])) if thread in frames else ""
+            say(
+                f"{asked} has not been answered within {self.seconds:.0f} s (web_request_timeout). A new process takes "
+                f"the place of this one. It was here:\n{where}"
+            )
+        os.kill(os.getpid(), signal.SIGTERM)
+        deadline = time.monotonic() + self.seconds
+        while self.running.keys() - late.keys() and time.monotonic() < deadline:
+            time.sleep(LOOK_SECONDS / 10)
+        # What has just been answered is to be sent.
+        time.sleep(LOOK_SECONDS)
+        os._exit(1)
+
+
+class Limited:
+    """An ASGI application that answers 504 where no answer has begun after some seconds."""
+
+    def __init__(self, application: Callable[..., Awaitable[None]], seconds: float) -> None:
+        """Take the application, and the seconds that it has to begin an answer."""
+        self.application = application
+        self.seconds = seconds
+
+    async def __call__(self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Send) -> None:
+        """Answer a request; what is no request (a WebSocket, the lifespan) is the application's alone."""
+        task = asyncio.current_task()
+        if scope["type"] != "http" or task is None:
+            await self.application(scope, receive, send)
+            return
+        late = []
+
+        def end() -> None:
+            late.append(True)
+            task.cancel()
+
+        timer = asyncio.get_running_loop().call_later(self.seconds, end)
+
+        async def send_on(message: Message) -> None:
+            timer.cancel()
+            await send(message)
+
+        try:
+            await self.application(scope, receive, send_on)
+        except asyncio.CancelledError:
+            if not late:
+                raise
+            # Since Python 3.11 a task counts them.
+            getattr(task, "uncancel", int)()
+            await self.give_up(scope, send)
+        finally:
+            timer.cancel()
+
+    async def give_up(self, scope: Message, send: Send) -> None:
+        """Answer in the application's place."""
+        say(
+            f"{scope['method']} {scope['path']} has not been answered within {self.seconds:.0f} s (web_request_timeout)"
+        )
+        headers = [(b"content-type", b"text/html"), (b"content-length", str(len(TOO_LATE)).encode())]
+        await send({"type": "http.response.start", "status": 504, "headers": headers})
+        await send({"type": "http.response.body", "body": TOO_LATE})
+
+
+def served() -> Callable[..., Any]:
+    """Return the application that the environment names, watched."""
+    module, _, name = os.environ["SAMESTACK_APPLICATION"].partition(":")
+    # By its name, as the server would
+    application = getattr(importlib.import_module(module), name or "application")
+    wrap = Limited if os.environ.get("SAMESTACK_INTERFACE") == "asgi" else Watched
+    return wrap(application, float(os.environ["SAMESTACK_REQUEST_TIMEOUT"]))
+
+
+if "SAMESTACK_APPLICATION" in os.environ:
+    application = served()
