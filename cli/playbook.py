@@ -46,6 +46,7 @@ class Run:
             both: staging and production together, for what concerns both.
             variables: for this playbook; empty ones are left out.
         """
+        check_files()
         inventories = ["staging", "production"] if both and not self.rehearsal else [self.environment]
         files = dict.fromkeys(inventory_of(name, rehearsal=self.rehearsal) for name in inventories)
         command = [str(ENGINE / ".venv/bin/ansible-playbook"), *(word for file in files for word in ("-i", file))]
@@ -76,6 +77,17 @@ class Run:
         # With several machines, whose word it is stands before it.
         lines = (re.sub(rf"^[\w.-]+: (?={re.escape(begin)})", "", line) for line in done.stdout.splitlines())
         return [line for line in lines if line.startswith(begin)]
+
+
+def check_files() -> None:
+    """End this program where a file of the inventory is no YAML: Ansible would say so of one, and not which rule."""
+    from plugins.plugin_utils.inventory.files import unreadable
+
+    problems = unreadable(PROJECT / "inventories", PROJECT)
+    for problem in problems:
+        click.echo(f"{problem}", err=True)
+    if problems:
+        sys.exit(Exit.FAILED)
 
 
 def as_extra_vars(variables: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
+from ..module_utils.release.interpreter import brought_by
 from ..plugin_utils.errors import SamestackError, failing
 from ..plugin_utils.parity.compare import compare
 from ..plugin_utils.parity.gate import Verdict, gates, judge, notes, ways_out
@@ -70,6 +71,7 @@ class ActionModule(ActionBase):
             "sha256": found["sha256"],
             "label": build.get("label", ""),
             "environment": found["environment"],
+            "python": brought_by(found),
             "migrations": build.get("migrations", []),
             "commits": commits,
         }

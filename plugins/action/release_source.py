@@ -6,6 +6,7 @@ import fcntl
 import shutil
 import tempfile
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,18 +15,22 @@ from ansible.plugins.action import ActionBase
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..plugin_utils.project.python import Asked, Build
     from ..plugin_utils.project.repository import Source
 
 from ..module_utils.release.place import LIVE_CODE
 from ..plugin_utils.errors import DecisionError, SamestackError, failing
 from ..plugin_utils.project.archive import check_links, intact, keep_newest, pack
 from ..plugin_utils.project.detect import Given, detect
+from ..plugin_utils.project.packages import Development
 from ..plugin_utils.project.pinning import of_lines
 from ..plugin_utils.project.programs import FULL, full_disk
+from ..plugin_utils.project.python import choose
 from ..plugin_utils.project.repository import FIXED_TIME, Request
 from ..plugin_utils.project.source import fetch
 from ..plugin_utils.project_root import project_root
-from ..plugin_utils.release.identity import ID_LENGTH, digest, inputs_of, platform_problem, venv_id
+from ..plugin_utils.release.identity import ID_LENGTH, digest, file_digest, inputs_of, platform_problem, venv_id
+from ..plugin_utils.release.pythons import Pythons
 from ..plugin_utils.text import listing
 
 ARCHIVES_KEPT = 10
@@ -61,12 +66,21 @@ def prepare(args: dict[str, Any], base: Path) -> dict[str, Any]:
             if source.problem:
                 raise source.problem
             check_links(tree)
-        project = detect(tree, given, args["pins"], machine["python"])
-        inputs = inputs_of(args, source, project, tree)
+        project = detect(tree, given, args["pins"])
+        pythons = Pythons(base, str(args.get("python_mirror") or ""), str(args.get("python_downloads") or ""))
+        build = choose(
+            str(args.get("python") or ""), project.asked, machine["python"], machine["architecture"], pythons.builds
+        )
+        inputs = inputs_of(args, source, project, tree, build.interpreter if build else None)
+        development = project.packages.development if live and args.get("dev_packages", True) else Development()
+        if development != Development():
+            inputs |= {"development": development_inputs(development, tree)}
         if not live:
             check_platforms(args, inputs)
         identity = LIVE_CODE if live else digest(inputs)[:ID_LENGTH]
-        vid = "" if live else venv_id(inputs, project)
+        # Live code changes all the time: its packages are those of its lock.
+        of_packages = {name: value for name, value in inputs.items() if not live or name != "source"}
+        vid = venv_id(of_packages, project)
         archive = cache / f"{args['app']}-{identity}.tar.gz"
         if not live:
             # Whatever has happened to it since it was made
@@ -81,12 +95,15 @@ def prepare(args: dict[str, Any], base: Path) -> dict[str, Any]:
         "archive": "" if live else str(archive),
         "source_sha256": "" if live else source.listed.sha256,
         "live_path": live,
+        "development": asdict(development),
         "label": source.label,
         "commit": source.identity.get("commit", ""),
         "mirror": source.mirror,
         "time": source.time if source.time != FIXED_TIME else None,
         "inputs": inputs,
         "server": given.server,
+        "python": build.interpreter.name if build else "",
+        "python_label": label_of(build, project.asked),
         "build_commands": args.get("build_commands") or [],
         "collectstatic": bool(args.get("collectstatic", True)) and not live,
         "requirements": [*project.added, *(args.get("extra_requirements") or [])],
@@ -136,6 +153,18 @@ def check_platforms(args: dict[str, Any], inputs: dict[str, Any]) -> None:
             )  # fmt: skip
 
 
+def development_inputs(development: Development, tree: Path) -> dict[str, Any]:
+    """Return what decides which packages live code has beside those of releases."""
+    return {**asdict(development), "files": {name: file_digest(tree / name) for name in development.files}}
+
+
+def label_of(build: Build | None, asked: Asked) -> str:
+    """Return which Python the release brings, in words; "" for the hosts' own."""
+    if not build:
+        return ""
+    return f"Python: {build.version}, one copy a host" + (f"; asked for: {asked.words}" if asked.words else "")
+
+
 def describe(release: dict[str, Any]) -> list[str]:
     """Return what was found, in words."""
     packages = release["packages"]
@@ -146,6 +175,7 @@ def describe(release: dict[str, Any]) -> list[str]:
         f"manage.py in {release['directory'] or 'the top folder'}",
         f"Packages: {len(packages['versions'])} from {packages['file']}"
         + (f"; added {', '.join(release['requirements'])}" if release["requirements"] else ""),
+        *filter(None, [release["python_label"]]),
     ]
     unpinned = {**packages["unpinned"], **of_lines(release["requirements"]).why}
     if unpinned:

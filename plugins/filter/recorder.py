@@ -17,7 +17,8 @@ MODULES = ENGINE / "plugins" / "module_utils"
 #: What the recorder is made of, as it lies in module_utils
 RECORDER = (
     "__init__.py", "common/*.py", "inside_app/*.py", "manifest/*.py", "manifest/reading/*.py", "manifest/sections/*.py",
-    "release/__init__.py", "release/application.py", "release/inside.py", "release/place.py",
+    "release/__init__.py", "release/application.py", "release/inside.py", "release/interpreter.py",
+    "release/place.py",
     "release/files/__init__.py", "release/files/contents.py",
 )  # fmt: skip
 

@@ -24,6 +24,9 @@ options:
   requirements: {description: File that lists the packages; found when empty., type: str, default: ""}
   server: {description: gunicorn or granian., type: str, default: gunicorn}
   overlay: {description: Whether the machine's settings are laid over the application's., type: bool, default: true}
+  python: {description: "Version of Python, or host for the hosts' own; found when empty.", type: str, default: ""}
+  python_mirror: {description: Address that builds of Python are fetched from., type: str, default: ""}
+  python_downloads: {description: "A list of builds as uv takes it: path or URL.", type: str, default: ""}
   pins: {description: Versions of the packages that may be added., type: dict, required: true}
   machine: {description: "Facts of the building host: python, os, release, architecture.", type: dict, required: true}
   machines: {description: "The same facts of all hosts that the release is for, by name.", type: dict, default: {}}
@@ -31,6 +34,7 @@ options:
   build_commands: {description: Commands run while building., type: list, elements: str, default: []}
   build_env: {description: Environment of the build., type: dict, default: {}}
   collectstatic: {description: Whether static files are collected., type: bool, default: true}
+  dev_packages: {description: Whether live code has what the project is developed with., type: bool, default: true}
   live_path: {description: Folder on the host with live code; "" for a real release., type: str, default: ""}
 author: Samestack
 """

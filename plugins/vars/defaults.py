@@ -10,11 +10,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ansible.errors import AnsibleError
 from ansible.plugins.vars import BaseVarsPlugin
 from ansible.template import trust_as_template
 
 from ..plugin_utils.inventory.defaults import default_files, service_names, wiring_files
 from ..plugin_utils.inventory.environment import MARK
+from ..plugin_utils.inventory.files import unreadable
+from ..plugin_utils.project_root import project_root
 
 if TYPE_CHECKING:
     from ansible.inventory.group import Group
@@ -49,11 +52,17 @@ class VarsModule(BaseVarsPlugin):
         if not any(entity.name == "all" for entity in asked) or not self._has_decisions(path):
             return {}
         if not self._variables:
+            self._check_files(Path(path))
             for file in [*default_files(), *wiring_files()]:
                 self._variables |= loader.load_from_file(str(file), cache="all", unsafe=True, trusted_as_template=True)
             services = {name: trust_as_template(f"{{{{ {name}_service }}}}") for name in service_names()}
             self._variables["services"] = services
         return self._variables
+
+    def _check_files(self, folder: Path) -> None:
+        """Raise AnsibleError for files of the user's that are no YAML, before Ansible reads them: it names no rule."""
+        if problems := unreadable(folder, project_root()):
+            raise AnsibleError("\n\n".join(map(str, problems)))
 
     def _has_decisions(self, path: str) -> bool:
         """Tell whether a folder is one of inventories; the playbooks' own is asked about too, and would win over it."""

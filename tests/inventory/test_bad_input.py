@@ -478,7 +478,7 @@ def test_a_rehearsal_uses_vagrants_connections(project: Project, arguments: str)
 def test_a_file_that_is_no_yaml_is_named(project: Project) -> None:
     project.add("group_vars/production/more.yml", "app_domains: [a\nb: c")
     problems = project.check("dev")
-    assert problems[0].startswith("file (in inventories/group_vars/production/more.yml:3): it is no YAML")
+    assert problems[0].startswith("file (in inventories/group_vars/production/more.yml:2): it is no YAML")
 
 
 def test_no_variables_beside_the_playbooks(project: Project) -> None:

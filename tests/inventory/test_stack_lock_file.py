@@ -19,7 +19,7 @@ debian-13-amd64:
 """
 # What replaces what in it, and what the error must say
 CASES = {
-    "no YAML": ("  packages:", "  packages", ("stack.lock.yml:5", "is no YAML")),
+    "no YAML": ("  packages:", "  packages", ("stack.lock.yml:4", "is no YAML")),
     "left by a merge": (
         "    acl",
         "<<<<<<< HEAD\n    acl",

@@ -55,6 +55,8 @@ GOOD: dict[str, list[object]] = {
     "email": ["you@noticeboard.net"],
     "module": ["settings", "mysite.settings.production"],
     "entry_point": ["wsgi:application", "mysite.asgi:app"],
+    "python": ["host", "3.9", "3.13", "3.13.2"],
+    "download_url": ["https://mirror.example/a", "file:///srv/pythons"],
     "env_name": ["EMAIL_HOST", "_x1"],
     "unit_word": ["queue", "mail-out", "q2", "a_b"],
     "identifier": ["noticeboard", "_x", "a1"],
@@ -95,6 +97,8 @@ BAD: dict[str, list[object]] = {
     "email": ["you", "you@host", "a b@c.de"],
     "module": ["a/b.py", "a-b", "", ".a", "a."],
     "entry_point": ["mysite.wsgi", "a:b:c", "a.py:b!"],
+    "python": ["", "3", "2.7", ">=3.12", "3.13.x", "3.13.2rc1", "pypy3.10", "Host"],
+    "download_url": ["", "mirror.example/a", "/srv/pythons", "ssh://a/b", "https://a b"],
     "env_name": ["A-B", "1A", "", "A B"],
     "unit_word": ["Queue", "a b", "", "a@b", "-a"],
     "identifier": [
@@ -282,7 +286,7 @@ def test_lines_of_nested_values(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "line", "what"),
-    [("a: [1\n", 2, "no YAML"), ("- a\n", 1, "no variables"), ("a: 1\nb: 2\na: 3\n", 3, "line 1")],
+    [("a: [1\n", 1, "no YAML"), ("- a\n", 1, "no variables"), ("a: 1\nb: 2\na: 3\n", 3, "line 1")],
 )
 def test_broken_files(tmp_path: Path, text: str, line: int, what: str) -> None:
     path = tmp_path / "x.yml"

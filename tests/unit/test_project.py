@@ -9,7 +9,7 @@ import pytest
 
 from plugins.plugin_utils.errors import DecisionError
 from plugins.plugin_utils.project.detect import Given, detect
-from plugins.plugin_utils.project.packages import additions, python_problem
+from plugins.plugin_utils.project.packages import additions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -234,13 +234,6 @@ def test_uv_lock_without_development_packages_and_with_the_group_for_servers(tmp
     assert packages.inputs == ["uv.lock", "pyproject.toml"]
 
 
-def test_the_hosts_python_must_fit(tmp_path: Path) -> None:
-    tree(tmp_path, {**startproject(), "uv.lock": UV_LOCK, "pyproject.toml": UV_PROJECT})
-    with pytest.raises(DecisionError, match=r"requires-python = >=3.12 \(in uv.lock\): .*the host has 3.11.2"):
-        detect(tmp_path, Given(), PINS, python="3.11.2")
-    assert detect(tmp_path, Given(), PINS, python="3.13.5")
-
-
 def test_poetry_lock(tmp_path: Path) -> None:
     lock = '[[package]]\nname = "Django"\nversion = "4.1.1"\ngroups = ["main"]\n'
     lock += '[[package]]\nname = "pytest"\ngroups = ["dev"]\n'
@@ -317,12 +310,6 @@ def test_no_list_of_packages_and_a_broken_one(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_additions(versions: dict[str, str | None], interface: str, server: str, expected: list[str]) -> None:
     assert additions(versions, interface, server, PINS) == expected
-
-
-def test_python_specifiers() -> None:
-    assert python_problem(">=3.10,<3.13", "3.13.5") == "the project wants Python >=3.10,<3.13, the host has 3.13.5"
-    assert python_problem(">=3.10", "3.14.0rc1") == ""
-    assert python_problem("whatever", "3.13.5") == ""
 
 
 def test_settings_imported_from_elsewhere_are_read_too(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ SHARED = {
     "module_utils/packages/compare",
     "module_utils/release/causes",
     "module_utils/release/files/contents",
+    "module_utils/release/interpreter",
     "module_utils/release/place",
     "module_utils/standalone/audit",
     "module_utils/standalone/certificates",

@@ -17,6 +17,7 @@ from . import install as release_install
 from .files import archive as release_archive
 from .files import contents, finalize
 from .inside import inside_answer, inside_source
+from .interpreter import program_of
 from .place import Place
 from .sandbox import INSIDE, ROOT, Sandbox, Step, no_python, online
 
@@ -40,7 +41,8 @@ class Builder:
         self.place = Place(params["root"], self.release["id"])
         self.live_path = self.release.get("live_path") or ""
         vid = self.release.get("vid") or "none"
-        self.venv = self.place.path("venv") if self.live_path else os.path.join(self.place.venvs, vid)
+        self.venv = os.path.join(self.place.venvs, vid)
+        self.python = program_of(str(self.release["inputs"].get("python", "")))
         # What the application's own Python found: the migrations
         self.found: dict[str, Any] = {}
         # Variables that a step turned out to insist on
@@ -77,8 +79,7 @@ class Builder:
                 finally:
                     self.sandbox.take_away(release_install.fetched_environment(self))
         except (HostError, OSError) as error:
-            if not self.live_path:
-                self.clear()
+            self.clear()
             if isinstance(error, OSError):
                 raise disk_error(error, self.params["root"]) from error
             raise
@@ -100,8 +101,9 @@ class Builder:
             (finalize.seal_live if self.live_path else finalize.seal_release)(self)
 
     def clear(self) -> None:
-        """Take away what is not complete."""
-        release_archive.clear(self.place.folder)
+        """Take away what is not complete; live code runs on, with what it had."""
+        if not self.live_path:
+            release_archive.clear(self.place.folder)
         if not os.path.isfile(self.venv + ".contents"):
             release_archive.clear(self.venv)
 
@@ -113,11 +115,7 @@ class Builder:
                 f"Release {place.id} serves, and it is not complete any more: it cannot be built again in its place.",
                 "Deploy another release (`--ref …`, or any change), then this one again.",
             )
-        if self.live_path and os.path.isfile(place.path("venv", "bin", "python")):
-            # The packages of live code stay where they run.
-            if os.path.lexists(place.path("release.json")):
-                os.unlink(place.path("release.json"))
-        else:
+        if not self.live_path:
             release_archive.clear(place.folder)
         release_archive.make_folders(place.folder)
         for name in ("static",) if self.live_path else ("source", "static"):
@@ -128,17 +126,14 @@ class Builder:
 
     def install(self) -> None:
         """Install the packages: into an environment that all releases with the same ones share."""
-        if not self.live_path and os.path.isfile(self.venv + ".contents"):
+        if os.path.isfile(self.venv + ".contents"):
             return
-        donor = release_archive.NOBODY if self.live_path else finalize.venv_donor(self.place)
-        if not self.live_path:
-            release_archive.clear(self.venv)
+        donor = finalize.venv_donor(self.place)
+        release_archive.clear(self.venv)
         for folder in (self.place.venvs, self.venv):
             release_archive.make_folders(folder)
         with self.steps.step("packages"):
             made = release_install.install(self)
-        if self.live_path:
-            return
         with self.steps.step("byte-code"):
             release_install.compile_packages(self, made, donor.folder)
         with self.steps.step("seal packages"):

@@ -28,6 +28,8 @@ class Building(Protocol):
     live_path: str
     #: The release's environment
     venv: str
+    #: The Python that it is made with
+    python: str
     #: What the application's own Python found
     found: dict[str, Any]
     steps: Steps

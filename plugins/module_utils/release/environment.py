@@ -83,6 +83,8 @@ def own_folders() -> dict[str, str]:
 def of_release(builder: Building) -> dict[str, str]:
     """Return what release.env holds."""
     place, release = builder.place, builder.release
+    # What runs live code keeps the environment that it began with, whichever the next one has.
+    venv = builder.venv if builder.live_path else place.path("venv")
     paths = [builder.params["overlay_path"], place.path("app")]
     paths += [place.path("source", *path.split("/")) for path in release["python_path"]]
     values = {
@@ -96,8 +98,8 @@ def of_release(builder: Building) -> dict[str, str]:
         "SAMESTACK_RELEASE": place.id,
         "PYTHONPATH": ":".join(paths),
         "STATIC_ROOT": place.path("static"),
-        "VIRTUAL_ENV": place.path("venv"),
-        "PATH": place.path("venv", "bin") + ":/usr/local/bin:/usr/bin:/bin",
+        "VIRTUAL_ENV": venv,
+        "PATH": os.path.join(venv, "bin") + ":/usr/local/bin:/usr/bin:/bin",
     }
     if builder.live_path:
         values["PYTHONDONTWRITEBYTECODE"] = "1"

@@ -7,21 +7,19 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from ..common.errors import DECISIONS_FILE, HostError
 from ..common.text import last_lines
 from . import causes
 from .environment import own_folders
-from .fetching import CERTIFICATES, PYTHON, fetch_account
-from .files import finalize
+from .fetching import CERTIFICATES, fetch_account
 from .inside import inside_source
-from .place import LIVE_CODE
 from .sandbox import INSIDE, online
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from .building import Building
 
@@ -53,13 +51,13 @@ def environment(builder: Building) -> dict[str, str]:
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "LANG": "C.UTF-8",
         "UV_CACHE_DIR": CACHE,
-        # Of a release, `compile_packages` sees to it.
-        "UV_COMPILE_BYTECODE": "1" if builder.live_path else "0",
+        # `compile_packages` sees to it.
+        "UV_COMPILE_BYTECODE": "0",
         # What is fetched is of another account.
         "UV_LINK_MODE": "copy",
         "UV_NO_PROGRESS": "1",
         "UV_PROJECT_ENVIRONMENT": builder.venv,
-        "UV_PYTHON": PYTHON,
+        "UV_PYTHON": builder.python,
         "UV_PYTHON_DOWNLOADS": "never",
         "SSL_CERT_FILE": CERTIFICATES,
         **{name: str(value) for name, value in builder.params["build_env"].items()},
@@ -106,54 +104,72 @@ def install(builder: Building) -> Made:
     source = builder.place.path("source")
     folder = os.path.join(source, packages["folder"]).rstrip(os.sep)
     uv = Uv(builder, folder)
-    listed, optional = os.path.join(source, packages["file"]), []
-    added, kind = list(builder.release["requirements"]), packages["kind"]
-    if kind in ("poetry", "pipenv"):
-        listed = export(uv, kind)
-    if kind in ("uv", "pyproject", "requirements"):
-        optional = [part for extra in packages["extras"] for part in ("--extra", extra)]
-    if builder.live_path:
-        # The environment stays, and what is in it has the same version as before.
-        open_ones = packages["unpinned"]
-        named = [part for name in open_ones for part in ("--reinstall-package", name)]
-        optional += named if all(map(NAME.fullmatch, open_ones)) else ["--reinstall"]
-    if kind == "uv":
-        optional += [part for group in packages["groups"] for part in ("--group", group)]
-        whole = ["sync", "--locked", "--no-default-groups", "--no-install-project", *optional]
-        if not builder.live_path:
-            # Other projects of the source: their code as it is now, not a way to it
-            whole.append("--no-editable")
-        steps = [whole, *([["pip", "install", *added]] if added else [])]
-    elif kind == "pylock":
-        steps = [["pip", "install", "-r", listed, *optional], *([["pip", "install", *added]] if added else [])]
-    else:
-        steps = [["pip", "install", "-r", listed, *optional, *added]]
+    listed = os.path.join(source, packages["file"])
+    if packages["kind"] in ("poetry", "pipenv"):
+        listed = export(uv, packages["kind"], *chosen(builder.release))
+    steps = commands(builder.release, source, listed, live=bool(builder.live_path))
     uv.begin()
     for step in steps:
         uv.fetch(*step)
-    if not uv.unbuilt and not builder.live_path:
+    if not uv.unbuilt:
         return Made(uv.fetched, fetch_account(builder.params).pw_uid)
     made = Made(builder.sandbox.make("venv"), builder.sandbox.uid)
-    if os.path.isfile(os.path.join(builder.venv, "bin", "python")):
-        # Live code runs from its environment while a copy of it is brought up to date.
-        finalize.give_copy(builder.venv, made.folder, made.owner)
     uv.hand_over()
-    uv.run("venv", "--quiet", "--allow-existing", "--python", PYTHON, builder.venv)
+    uv.run("venv", "--quiet", "--allow-existing", "--python", builder.python, builder.venv)
     for step in steps:
         uv.install(*step)
     return made
 
 
+def chosen(release: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Return the extras and groups that are installed beside the main one: for servers, and what live code has."""
+    parts = (release["packages"], release.get("development") or {})
+    extras, groups = ([one for part in parts for one in part.get(name, [])] for name in ("extras", "groups"))
+    return list(dict.fromkeys(extras)), list(dict.fromkeys(groups))
+
+
+def commands(release: Mapping[str, Any], source: str, listed: str, *, live: bool) -> list[list[str]]:
+    """Return the commands of uv that install a project's packages, and those that are added.
+
+    Args:
+        release: what `release_source` found.
+        source: the source's folder.
+        listed: the file that lists the packages, as the commands find it.
+        live: whether it is for live code, whose own packages change under the same version.
+    """
+    kind, added = release["packages"]["kind"], list(release["requirements"])
+    development = release.get("development") or {}
+    files = [part for name in development.get("files", []) for part in ("-r", os.path.join(source, name))]
+    optional: list[str] = []
+    if kind in ("uv", "pyproject"):
+        for option, names in zip(("--extra", "--group"), chosen(release), strict=True):
+            optional += [part for name in names for part in (option, name)]
+    if live:
+        open_ones = release["packages"]["unpinned"]
+        named = [part for name in open_ones for part in ("--reinstall-package", name)]
+        optional += named if all(map(NAME.fullmatch, open_ones)) else ["--reinstall"]
+    if kind == "uv":
+        whole = ["sync", "--locked", "--no-default-groups", "--no-install-project", *optional]
+        if not live:
+            # Other projects of the source: their code as it is now, not a way to it
+            whole.append("--no-editable")
+        return [whole, *([["pip", "install", *added]] if added else [])]
+    if kind == "pylock":
+        # Such a lock stands alone in a command.
+        alone = [["-r", listed, *optional], *([files] if files else []), *([added] if added else [])]
+        return [["pip", "install", *one] for one in alone]
+    return [["pip", "install", "-r", listed, *files, *optional, *added]]
+
+
 def fetched_environment(builder: Building) -> str:
     """Return the folder of the environment that is fetched for; it goes with the build."""
-    name = LIVE_CODE if builder.live_path else os.path.basename(builder.venv)
-    return os.path.join(builder.params["uv_cache"], name)
+    return os.path.join(builder.params["uv_cache"], os.path.basename(builder.venv))
 
 
 def compile_packages(builder: Building, made: Made, donor: str) -> None:
     """Make byte-code of the packages; what the donor, another environment, has already is copied from there."""
     # Without `site`, and not by the environment's own Python: nothing of the packages runs.
-    python = [PYTHON, "-I", "-S", "-B", "-"]
+    python = [builder.python, "-I", "-S", "-B", "-"]
     program = inside_source("program.compile_packages", {"venv": builder.venv, "donor": donor})
     account = "" if made.owner == builder.sandbox.uid else builder.params["fetch_user"]
     given = {builder.venv: made.folder}
@@ -162,8 +178,11 @@ def compile_packages(builder: Building, made: Made, donor: str) -> None:
         raise builder.failure("compileall", done.stdout + done.stderr)
 
 
-def export(uv: Uv, kind: str) -> str:
-    """Have the lock's own tool write it as a requirements file; returns that file's path, as a step sees it."""
+def export(uv: Uv, kind: str, extras: Sequence[str], groups: Sequence[str]) -> str:
+    """Have the lock's own tool write it as a requirements file; returns that file's path, as a step sees it.
+
+    `groups` and `extras` are those beside the main one.
+    """
     tools = uv.builder.params["pins"]
     uv.builder.sandbox.make("exported")
     target = os.path.join(INSIDE, "exported", "requirements.txt")
@@ -175,13 +194,13 @@ def export(uv: Uv, kind: str) -> str:
     uv.hand_over()
     tool = ["tool", "run", "--offline", "--from", wanted[0], *[part for one in wanted[1:] for part in ("--with", one)]]
     if kind == "poetry":
-        uv.run(
-            *tool, "poetry", "export", "--only", "main", "--format", "requirements.txt", "--output", target, kind=kind
-        )
+        chosen = ["--with", ",".join(groups)] if groups else ["--only", "main"]
+        chosen += ["--extras", " ".join(extras)] if extras else []
+        uv.run(*tool, "poetry", "export", *chosen, "--format", "requirements.txt", "--output", target, kind=kind)
         return target
     if any(os.path.basename(name) == "Pipfile" for name in uv.builder.release["packages"]["inputs"]):
         uv.run(*tool, "pipenv", "verify", kind=kind)
-    listed = uv.run(*tool, "pipenv", "requirements", "--hash", kind=kind)
+    listed = uv.run(*tool, "pipenv", "requirements", "--hash", *(["--dev"] if groups else []), kind=kind)
     uv.builder.attempt(["tee", target], cwd="/", env=uv.environment, text=listed)
     return target
 
@@ -207,7 +226,9 @@ class Uv:
             self.give(name, content, account.pw_uid)
         uv, venv = self.builder.params["uv"], self.environment_path
         make = '"$0" --no-config venv --quiet --python "$1" "$2" && "$0" --no-config pip list --python "$2/bin/python"'
-        done = self.builder.fetch(["/bin/sh", "-ec", make, uv, PYTHON, venv], "/", self.fetching, knowing=True)
+        done = self.builder.fetch(
+            ["/bin/sh", "-ec", make, uv, self.builder.python, venv], "/", self.fetching, knowing=True
+        )
         if done.returncode:
             raise self.builder.failure("uv venv", done.stdout + done.stderr)
 
@@ -330,4 +351,7 @@ class Uv:
                 f"headers.\n{last_lines(output, 4)}",
                 hint,
             )
-        raise builder.failure("uv " + " ".join(arguments[:2]), output)
+        error = builder.failure("uv " + " ".join(arguments[:2]), output)
+        if any((builder.release.get("development") or {}).values()):
+            error.hint += f" Without what the project is developed with: app_dev_packages: false ({DECISIONS_FILE})."
+        raise error

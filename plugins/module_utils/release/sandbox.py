@@ -24,6 +24,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ..common import priority
 from ..common.errors import HostError
+from . import interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -249,7 +250,7 @@ def no_python(given: Iterable[str]) -> list[str]:
     """
     real = {os.path.realpath(path) for path in glob.glob("/usr/bin/python3*") + glob.glob("/usr/local/bin/python3*")}
     interpreters = sorted(path for path in real if re.search(r"/python[\d.]+$", path))
-    return ["NoExecPaths=" + " ".join([*interpreters, *WRITABLE, *given])]
+    return ["NoExecPaths=" + " ".join([*interpreters, f"-{interpreter.HOME}", *WRITABLE, *given])]
 
 
 def private_pids() -> list[str]:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from ansible import constants
 
+from ..errors import Problem
 from ..project_root import ENGINE
 from .defaults import default_files, service_files, wiring_files
+from .yaml_rules import crowded_keys, of_another_kind, slip_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,12 +38,21 @@ _Loader.add_multi_constructor("!", lambda loader, _suffix, node: loader.construc
 
 
 class FileError(ValueError):
-    """A file that is no YAML, or not of the shape that an inventory has. `place` is its `file:line`."""
+    """A file that is no YAML, or not of the shape that an inventory has.
 
-    def __init__(self, place: str, what: str) -> None:
-        """Remember the place beside the message."""
+    `place` is its `file:line`, and `fix` what to write instead.
+    """
+
+    def __init__(self, place: str, what: str, fix: str = "Correct that line") -> None:
+        """Remember the place and the way out beside the message."""
         super().__init__(what)
         self.place = place
+        self.fix = fix
+
+    @property
+    def problem(self) -> Problem:
+        """Return it as every other problem is told."""
+        return Problem("file", self.place, f"it {self}", self.fix)
 
 
 @dataclass(frozen=True)
@@ -127,23 +138,38 @@ def read_mapping(path: Path, label: str) -> tuple[dict[str, Any], dict[KeyPath, 
 
 def read_file(path: Path, label: str) -> tuple[dict[str, Any], dict[KeyPath, int], dict[KeyPath, Scalar]]:
     """Return what `read_mapping` does, and what stands without quotes in the file and is no text to YAML."""
-    text = path.read_text(encoding="utf-8")
+    text = text_of(path, label)
     if text.startswith(VAULT_HEADER):
         return {}, {}, {}
-    loader = _Loader(text)
+    loader = None
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         if node is None or node.tag == "tag:yaml.org,2002:null":
             return {}, {}, {}
         if not isinstance(node, yaml.MappingNode):
-            raise FileError(f"{label}:1", "holds no variables (lines of `name: value`)")
+            slip = of_another_kind(text)
+            raise FileError(f"{label}:{slip.line}", f"holds no variables: {slip.what}", slip.fix)
+        for slip in crowded_keys(node):
+            raise FileError(f"{label}:{slip.line}", f"has a name without a value: {slip.what}", slip.fix)
         _refuse_doubles(node, label)
         return loader.construct_document(node), dict(_lines(node)), _scalars(node)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise FileError(f"{label}:{line}", f"is no YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        slip = slip_of(text, error)
+        raise FileError(f"{label}:{slip.line}", f"is no YAML: {slip.what}", slip.fix) from error
     finally:
-        loader.dispose()
+        if loader:
+            loader.dispose()
+
+
+def text_of(path: Path, label: str) -> str:
+    """Return a file's text; raises FileError where it is none."""
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise FileError(f"{label}:{line}", "is not written in UTF-8", "Save it as UTF-8 in your editor") from error
 
 
 def _refuse_doubles(node: yaml.Node, label: str) -> None:
@@ -153,9 +179,12 @@ def _refuse_doubles(node: yaml.Node, label: str) -> None:
         seen: dict[str, int] = {}
         for key, _ in node.value:
             line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                continue
             if key.value in seen:
-                raise FileError(f"{label}:{line}", f"sets `{key.value}` a second time, after line {seen[key.value]}")
-            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                what = f"sets `{key.value}` a second time, after line {seen[key.value]}, and YAML would take the last"
+                raise FileError(f"{label}:{line}", what, "Take one of the two away")
+            if key.value != "<<":
                 seen[key.value] = line
         children = [value for _, value in node.value]
     for child in children:
@@ -229,6 +258,11 @@ def read_settings(folder: Path, root: Path) -> tuple[list[Setting], list[FileErr
         except FileError as error:
             errors.append(error)
     return settings, errors
+
+
+def unreadable(folder: Path, root: Path) -> list[Problem]:
+    """Return what Ansible could not read of the inventory files in `folder`, in words for people."""
+    return [error.problem for error in read_settings(folder, root)[1]]
 
 
 def own_settings() -> list[Setting]:

@@ -293,6 +293,13 @@ FORMATS: dict[str, Format] = {
         _matching(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", "a module and the object in it"),
         "Write module:object, such as mysite.wsgi:application",
     ),
+    "python": Format(
+        _matching(r"host|3\.\d{1,2}(\.\d{1,3})?", "a version of Python, or host"),
+        'Write a version in quotes, such as "3.13" or "3.13.2", or host for what the hosts have',
+    ),
+    "download_url": Format(
+        _matching(r"(https?|file)://\S+", "a URL"), "Write it whole, such as https://mirror.example.net/python"
+    ),
     "env_name": Format(
         _matching(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable"),
         "Use letters, digits and underscores, no digit first, such as EMAIL_HOST",

@@ -25,7 +25,7 @@ def name_problems(inventory: Inventory) -> Iterator[Problem]:
             what = "variables beside the playbooks would win over the inventory's without a word"
             yield Problem("folder", label(beside / name, inventory.root), what, f"Move them to inventories/{name}/")
     for error in inventory.errors:
-        yield Problem("file", error.place, f"it {error}", "Correct that line")
+        yield error.problem
     known, allowed = inventory.known, inventory.allowed
     declared_in = label(inventory.folder / in_hand.MARK, inventory.root)
     files = inventory.settings

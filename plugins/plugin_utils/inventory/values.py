@@ -16,6 +16,7 @@ from ..errors import Problem
 from .formats import FORMATS, check_lines
 from .laws import did_you_mean, dotted, nearest, show
 from .public_keys import read_key
+from .yaml_rules import CROWDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -79,7 +80,7 @@ def check_values(
             if spec.get("required"):
                 yield Problem(name, home(name), "a value is required", f"Write {example(name, spec)}")
             elif value is None and name in values:
-                fix = 'Write "", [] or {} where it shall be empty'
+                fix = 'Indent the lines below it that belong to it, or write "", [] or {} where it shall be empty'
                 yield Problem(name, place(name, ()), "the value is missing", fix)
             continue
         yield from ValueCheck(name, place, root).check(value, spec, ())
@@ -95,6 +96,18 @@ def example(name: str, spec: Spec) -> str:
         else TYPE_WORDS.get(spec.get("type", "str"), ("", "a value"))[1]
     )
     return f"`{name}: …` ({advice[0].lower()}{advice[1:]})"
+
+
+def fix_of_shape(value: object, kind: str) -> str:
+    """Return how a value was meant whose YAML says something else by a sign; "" where that is not to be seen."""
+    if kind == "list" and isinstance(value, str) and (match := re.match(r"-\s*([^\s-]\S*)", value)):
+        return f"A space has to follow the `-` of each line: `- {match[1]}`"
+    if kind == "dict" and isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+        name = next(iter(value[0]), "key")
+        return f"Take the `- ` before its lines away: `{name}: …`"
+    if kind == "dict" and isinstance(value, str) and (match := CROWDED.fullmatch(value.split()[0] if value else "")):
+        return f"A space has to follow the colon: `{match['name']}: …`"
+    return ""
 
 
 class ValueCheck:
@@ -143,6 +156,9 @@ class ValueCheck:
             return None
         if isinstance(value, right) and not (isinstance(value, bool) and kind != "bool"):
             return None
+        if kind in ("list", "dict") and (fix := fix_of_shape(value, kind)):
+            what = "this is not a list" if kind == "list" else "this is not a set of `key: value` lines"
+            return self.problem(path, what, fix, value)
         if kind == "list":
             return self.problem(path, "this is not a list", f"Write it as a list: [{show(self.name, value)}]", value)
         if kind == "dict":

@@ -12,7 +12,8 @@ from ..errors import APP_FILE, DecisionError
 from ..text import listing
 from .code import imported_files, module_file, walk
 from .entry_points import find_application, find_settings
-from .packages import Packages, additions, find_file, kind_of, python_problem, read_packages
+from .packages import Packages, additions, find_file, kind_of, read_packages
+from .python import Asked, asked_by
 from .variables import variables_of
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Project:
     environment: dict[str, bool]
     # Harmless values for variables, by what the settings make of them
     stand_ins: dict[str, str] = field(default_factory=dict)
+    asked: Asked = field(default_factory=Asked)
     notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
@@ -53,26 +55,20 @@ class Project:
         return asdict(self)
 
 
-def detect(root: Path, given: Given, pins: Mapping[str, str], python: str = "") -> Project:
+def detect(root: Path, given: Given, pins: Mapping[str, str]) -> Project:
     """Find everything about the project below `root`; raises DecisionError.
 
     Args:
         root: folder with the source.
         given: values set by hand.
         pins: versions of the packages that may be added (see `additions`).
-        python: version of the host's Python, checked against the project's; "" leaves that out.
     """
     directory = find_directory(root, given.directory)
     folders = [root / directory, *([root / "src"] if (root / "src").is_dir() and directory != "src" else [])]
     settings, notes = find_settings(folders, given.settings)
     interface, application, more = find_application(folders, settings, given.wsgi, given.asgi)
     packages = find_packages(root, directory, given.requirements)
-    problem = python_problem(packages.python, python) if python and packages.python else ""
-    if problem:
-        raise DecisionError(
-            "requires-python", packages.python, problem,
-            "Widen it in the project, or use a machine whose release has that Python", file=packages.file,
-        )  # fmt: skip
+    asked = asked_by(root, directory, packages)
     file = module_file(folders, settings)
     variables = variables_of(imported_files(file, folders)) if file else {}
     return Project(
@@ -85,7 +81,8 @@ def detect(root: Path, given: Given, pins: Mapping[str, str], python: str = "") 
         python_path=[folder.relative_to(root).as_posix() for folder in folders[1:]],
         environment={name: variable.required for name, variable in variables.items()},
         stand_ins={name: variable.value for name, variable in variables.items() if variable.value},
-        notes=[*notes, *more],
+        asked=asked,
+        notes=[*notes, *more, *filter(None, [asked.note])],
     )
 
 

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from .pinning import EGG, INCLUDED, Unpinned, logical_lines, of_lines, of_locked, of_pipfile, of_sources, split_option
 
@@ -35,10 +34,25 @@ BYTE_ORDER_MARKS = [
 ]  # fmt: skip
 # Optional groups of pyproject.toml that are meant for servers
 GROUPS = ("production", "prod", "deploy")
+# What people call the packages that they develop with: groups, extras, and files of requirements
+DEVELOPMENT = ("dev", "develop", "development", "local", "debug")
+DEVELOPMENT_FILES = [
+    *(f"requirements{mark}{name}.txt" for name in DEVELOPMENT for mark in "/-_."),
+    *(f"{name}{mark}requirements.txt" for name in DEVELOPMENT for mark in "-_."),
+]
 # Servers and drivers that come in one of these forms
 # What uvicorn speaks WebSockets with; without one of them it answers 404.
 WEBSOCKETS = {"websockets", "wsproto"}
 PSYCOPG_FORMS = {"psycopg-binary", "psycopg-c", "psycopg2", "psycopg2-binary"}
+
+
+@dataclass(frozen=True)
+class Development:
+    """What a project is developed with: extras and groups of its list of packages, files relative to the source."""
+
+    extras: list[str] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -64,6 +78,7 @@ class Packages:
     folder: str = ""
     unpinned: dict[str, str] = field(default_factory=dict)
     local: list[str] = field(default_factory=list)
+    development: Development = field(default_factory=Development)
 
 
 def find_file(root: Path, directory: str) -> tuple[str, str] | None:
@@ -165,6 +180,7 @@ def read_packages(root: Path, kind: str, file: str, directory: str = "") -> Pack
         folder="" if folder == "." else folder,
         unpinned=dict(sorted(open_ones.why.items())),
         local=sorted({_in_source(root, base, name) for name in open_ones.paths} - {""}),
+        development=_development(root, kind, file, project),
     )
 
 
@@ -172,6 +188,33 @@ def _in_source(root: Path, folder: Path, name: str) -> str:
     """Return a path relative to the source, "" for one that is not in it, or not there."""
     found = Path(os.path.normpath(folder / name))
     return found.relative_to(root).as_posix() if found.is_relative_to(root) and found.exists() else ""
+
+
+def _development(root: Path, kind: str, file: str, project: Mapping[str, Any]) -> Development:
+    """Return what a project is developed with, as far as the file that lists its packages knows it."""
+    folder = (root / file).parent
+    declared = list(project.get("dependency-groups", {}))
+    settings = project.get("tool", {})
+    if kind == "requirements":
+        top = folder.parent if folder.name == "requirements" and folder != root else folder
+        found = [top / name for name in DEVELOPMENT_FILES if (top / name).is_file() and top / name != root / file]
+        return Development(files=[path.relative_to(root).as_posix() for path in found[:1]])
+    if kind == "pipenv":
+        return Development(groups=["develop"])
+    if kind == "pylock":
+        found = [folder / f"pylock.{name}.toml" for name in DEVELOPMENT]
+        return Development(files=[path.relative_to(root).as_posix() for path in found if path.is_file()][:1])
+    extras = [name for name in project.get("project", {}).get("optional-dependencies", {}) if name in DEVELOPMENT]
+    if kind == "poetry":
+        own = settings.get("poetry", {})
+        declared += [*own.get("group", {}), *(["dev"] if own.get("dev-dependencies") else [])]
+        return Development(extras, [name for name in dict.fromkeys(declared) if name in DEVELOPMENT])
+    # uv's own: what it installs when nobody says anything
+    uv = settings.get("uv", {})
+    default = uv.get("default-groups", ["dev"])
+    chosen = declared if default == "all" else [name for name in declared if name in {*default, *DEVELOPMENT}]
+    old = ["dev"] if kind == "uv" and uv.get("dev-dependencies") and "dev" not in chosen else []
+    return Development(extras, [*chosen, *old])
 
 
 def _companions(root: Path, kind: str, file: str, project: str) -> list[str]:
@@ -347,15 +390,6 @@ def _caret(text: str) -> str:
         else:
             parts.append(part)
     return ",".join(parts) if "||" not in text else ""
-
-
-def python_problem(specifier: str, version: str) -> str:
-    """Return why the host's Python does not fit the specifier, "" when it does or the specifier is not understood."""
-    try:
-        fits = SpecifierSet(specifier).contains(Version(version), prereleases=True)
-    except (InvalidSpecifier, InvalidVersion):
-        return ""
-    return "" if fits else f"the project wants Python {specifier}, the host has {version}"
 
 
 def additions(versions: Mapping[str, str | None], interface: str, server: str, pins: Mapping[str, str]) -> list[str]:

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ...module_utils.release.files.contents import read_tree
+from ...module_utils.release.interpreter import Interpreter
 from ..project.pinning import of_lines
 
 if TYPE_CHECKING:
@@ -40,13 +41,21 @@ def python_of(machine: Mapping[str, Any]) -> str:
 def platform_problem(inputs: Mapping[str, Any], machine: Mapping[str, Any]) -> str:
     """Return why a release cannot run on a machine, "" when it can."""
     made, has = (inputs["platform"], inputs["python"]), (platform_of(machine), python_of(machine))
+    if brought := Interpreter.of(inputs["python"]):
+        # It comes with the release.
+        made, has = (made[0], brought.minor), (has[0], brought.minor)
     if made == has:
         return ""
     return f"it is {has[0]} with Python {has[1]}, and the release is built for {made[0]} with Python {made[1]}"
 
 
-def inputs_of(args: Mapping[str, Any], source: Source, project: Project, tree: Path) -> dict[str, Any]:
-    """Return everything that decides what the release contains, with no secret and no environment's value in it."""
+def inputs_of(
+    args: Mapping[str, Any], source: Source, project: Project, tree: Path, python: Interpreter | None = None
+) -> dict[str, Any]:
+    """Return everything that decides what the release contains, with no secret and no environment's value in it.
+
+    `python` is None for the machine's own.
+    """
     machine = args["machine"]
     build_env = args.get("build_env") or {}
     return {
@@ -67,7 +76,7 @@ def inputs_of(args: Mapping[str, Any], source: Source, project: Project, tree: P
         "interface": project.interface,
         "server": args.get("server") or "gunicorn",
         "overlay": bool(args.get("overlay", True)),
-        "python": python_of(machine),
+        "python": python.name if python else python_of(machine),
         "platform": platform_of(machine),
     }
 
@@ -79,6 +88,8 @@ def venv_id(inputs: Mapping[str, Any], project: Project) -> str:
     """
     names = ("layout", "packages", "requirements", "extras", "build_env", "python", "platform")
     decisive = {name: inputs[name] for name in names} | {"file": project.packages.file}
+    if "development" in inputs:
+        decisive["development"] = inputs["development"]
     is_open = project.packages.unpinned or of_lines(inputs["requirements"]).why
     return digest(inputs if is_open else decisive)[:ID_LENGTH]
 

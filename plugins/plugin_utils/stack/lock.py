@@ -58,9 +58,8 @@ def read_lock(path: Path) -> tuple[dict[str, Any], list[Problem]]:
         return {}, []
     try:
         content, lines = read_mapping(path, path.name)
-    except (FileError, UnicodeDecodeError) as error:
-        place = getattr(error, "place", path.name)
-        return {}, [Problem(path.name, place, f"the stack lock {error}", ANEW)]
+    except FileError as error:
+        return {}, [Problem(path.name, error.place, f"the stack lock {error}", ANEW)]
     problem = next(_problems(content, lines, path.name), None)
     if not content:
         problem = Problem(path.name, path.name, "the stack lock is empty", ANEW + ", or delete the file")

@@ -8,13 +8,18 @@ import platform
 import re
 from typing import TYPE_CHECKING
 
+from ...release.files.contents import Contents
+from ...release.interpreter import SYSTEM, Interpreter, brought_by, program_of
+from ..reading.live import differences, read_tree
 from ..section import Collector
 
 if TYPE_CHECKING:
+    from ..reading.live import Live
     from ..reading.machine import Host, Section
 
-PYTHON = "/usr/bin/python3"
 UV = "/opt/samestack/uv/bin/uv"
+#: As many changed files are named.
+NAMED = 100
 #: Where `pip install` puts what it is made to install outside of an environment.
 LOCAL = (
     "/usr/local/lib/python3*/dist-packages",
@@ -30,11 +35,17 @@ def distributions(names: list[str]) -> dict[str, str]:
     return {one[1].lower().replace("_", "-"): one[2] for one in found if one}
 
 
-def collect(host: Host) -> Section:
+def collect(host: Host, live: Live | None = None) -> Section:
     """Return the section."""
-    version, implementation, build = host.cache.finding("python", interpreter(host), lambda: ask(host))
+    brought = Interpreter.of(brought_by(live.place.finished)) if live and live.id else None
+    python = program_of(brought.name) if brought else SYSTEM
+    version, implementation, build = host.cache.finding("python", key(host, python), lambda: ask(host, python))
     section: Section = {"version": version, "implementation": implementation, "build": build}
-    section["compiler"] = platform.python_compiler()
+    if brought:
+        section["brought by the release"] = brought.name
+        section["changed"] = changed(host, brought)
+    else:
+        section["compiler"] = platform.python_compiler()
     if os.access(host.path(UV), os.X_OK):
         section["uv"] = host.cache.finding("uv", host.cache.digest(host.path(UV)), lambda: uv_version(host))
     for pattern in LOCAL:
@@ -44,14 +55,23 @@ def collect(host: Host) -> Section:
     return section
 
 
-def interpreter(host: Host) -> str:
+def key(host: Host, python: str) -> str:
     """Return what is another for another interpreter."""
-    return f"{host.cache.digest(host.path(PYTHON))} {os.path.realpath(host.path(PYTHON))}"
+    return f"{host.cache.digest(host.path(python))} {os.path.realpath(host.path(python))}"
 
 
-def ask(host: Host) -> list[str]:
+def changed(host: Host, brought: Interpreter) -> list[str]:
+    """Return the files of a Python that a release brought which are not what was unpacked, in words."""
+    folder = host.path(brought.folder)
+    listed = Contents.read(folder + ".contents")
+    if not listed:
+        return ["contents (missing)"]
+    return differences(read_tree(host, os.path.join(folder, brought.key), set()), listed)[:NAMED]
+
+
+def ask(host: Host, python: str) -> list[str]:
     """Ask the interpreter for its version, implementation and build."""
-    version, implementation, *build = host.run(PYTHON, "-I", "-S", "-c", ASK).splitlines()
+    version, implementation, *build = host.run(python, "-I", "-S", "-c", ASK).splitlines()
     return [version, implementation, " ".join(build)]
 
 
@@ -61,4 +81,4 @@ def uv_version(host: Host) -> str:
     return words[1] if len(words) > 1 else ""
 
 
-SECTIONS = (Collector("python", lambda host, _live: collect(host)),)
+SECTIONS = (Collector("python", collect, slow=True),)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...common.errors import HostError
 from ...common.files import read_json
 from ...common.ledger import Run
+from ..files import live_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,4 +40,5 @@ def ending(module: AnsibleModule, place: Place, **values: Any) -> Iterator[Run]:
     except HostError as error:
         if not module.check_mode:
             run.fail(str(error), **{**about(place), **values})
+            live_code.put_back(place)
         module.fail_json(msg=str(error), hint=error.hint)

@@ -10,6 +10,7 @@ from ...common import ledger
 from ...common.errors import HostError
 from ...common.files import read_json
 from ...inside_app.schema import dropped, lost, misfits
+from ..interpreter import brought_by
 from ..place import LIVE_CODE, Place
 from . import check, sql_parser
 from .simulation import Simulation
@@ -230,6 +231,7 @@ class Reversal:
             "commits": [],
             "migrations": [],
             "environment": (self.target.finished or {}).get("environment", {}),
+            "python": brought_by(self.target.finished),
         }
 
     def steps(self, names: Sequence[str], answer: Mapping[str, Any], given: Mapping[str, Any]) -> list[dict[str, Any]]:

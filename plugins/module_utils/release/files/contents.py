@@ -40,8 +40,12 @@ LARGEST_LIST, LARGEST_HEADER = 128 << 20, 64 << 10
 HEADERS = (
     tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
 )  # fmt: skip
-# Where an environment finds the machine's own Python, the one thing outside that a release is led to
-PYTHON = re.compile(r"bin/python[0-9.]*"), re.compile(r"(/usr/(local/)?bin/)?python[0-9.]*")
+# Where an environment finds its Python, the machine's own or one that is kept there: the one thing outside that a
+# release is led to
+PYTHON = (
+    re.compile(r"bin/python[0-9.]*"),
+    re.compile(r"(/usr/(local/)?bin/|/opt/samestack/python/[0-9a-f]{12}/cpython-[\w.-]+/bin/)?python[0-9.]*"),
+)
 
 
 class DamageError(Exception):

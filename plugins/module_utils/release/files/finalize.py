@@ -7,15 +7,14 @@ import json
 import os
 import platform
 import shutil
-import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
 from ...common.errors import HostError
-from ...common.files import write_atomic
+from ...common.files import point, write_atomic
 from .. import environment
 from ..place import Place
-from . import archive, contents, static_history
+from . import archive, contents, live_code, static_history
 from .tree_copy import TreeCopy
 
 if TYPE_CHECKING:
@@ -29,12 +28,6 @@ FIXED_TIME = 315532800
 # What Python reads of an environment's own description; the rest changes with every patch of Python or of uv.
 SETTINGS = "pyvenv.cfg"
 KEPT_SETTINGS = ("home", "include-system-site-packages")
-
-
-def give_copy(source: str, target: str, uid: int) -> None:
-    """Put a copy of a sealed folder's content into an empty one of somebody else's, who has no process meanwhile."""
-    subprocess.run(["cp", "-a", source + "/.", target], check=True, capture_output=True)
-    subprocess.run(["chown", "-R", "-h", f"{uid}:{uid}", target], check=True, capture_output=True)
 
 
 def live_donor(place: Place) -> archive.Donor:
@@ -128,16 +121,21 @@ def refuse_ways_out(place: Place, venv: str, links: Iterable[str]) -> None:
 
 
 def seal_live(builder: Building) -> None:
-    """Seal what live code runs with, and put it in the place of what it ran with; the code itself is its owner's."""
+    """Let live code run with what was made for it; the code itself is its owner's."""
     place, uid = builder.place, builder.sandbox.uid
-    for name in ("static", "venv"):
-        folder, new, old = place.path(name), place.path(name + ".new"), place.path(name + ".old")
-        for left in (new, old):
-            shutil.rmtree(left, ignore_errors=True)
-        TreeCopy(new, owner=uid, donor=archive.NOBODY).take(builder.sandbox.path(name))
-        os.rename(folder, old)
-        os.rename(new, folder)
-        shutil.rmtree(old)
+    live_code.keep(place)
+    folder, new, old = (place.path("static" + ending) for ending in ("", ".new", ".old"))
+    for left in (new, old):
+        shutil.rmtree(left, ignore_errors=True)
+    TreeCopy(new, owner=uid, donor=archive.NOBODY).take(builder.sandbox.path("static"))
+    os.rename(folder, old)
+    os.rename(new, folder)
+    shutil.rmtree(old)
+    link = place.path("venv")
+    if os.path.isdir(link) and not os.path.islink(link):
+        # An earlier version kept the packages of live code there.
+        os.rename(link, place.path("venv.old"))
+    point(link, os.path.join("..", "..", "venvs", os.path.basename(builder.venv)))
     write_atomic(place.path("release.env"), environment.file_text(builder))
     built = build_record(builder, "", int(time.time()))
     write_atomic(place.path(contents.BUILD), json.dumps(built, indent=1) + "\n")

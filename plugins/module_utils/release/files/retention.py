@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...common import ledger
 from ...common.files import read_json
+from .. import pythons
 from ..place import LIVE_CODE, Place
 from . import archive, static_history
 
@@ -33,7 +34,7 @@ class Kept:
 
 
 def prune(place: Place, app: str, keep: int, run: ledger.Run) -> list[str]:
-    """Remove what is not wanted any more; returns the names of the removed releases and `venv-<id>` of environments.
+    """Remove what is not wanted any more; returns the names of the removed releases, environments and Pythons.
 
     The caller holds the application's lock (`one_at_a_time`).
 
@@ -82,14 +83,15 @@ def prune_built(place: Place, keep: int) -> list[str]:
 
 
 def remove(place: Place, wanted: set[str], releases: Mapping[str, Kept]) -> list[str]:
-    """Remove the other releases, and the environments that none of the wanted ones uses; returns their names."""
+    """Remove the other releases, the environments that none of the wanted ones uses, and the Pythons that none is made
+    with; returns their names."""
     removed = [name for name in place.names if name not in wanted]
     for name in removed:
         archive.clear(os.path.join(place.releases, name))
     unused = unused_environments(place, {release.vid for release in releases.values() if release.id in wanted})
     for vid in unused:
         archive.clear(os.path.join(place.venvs, vid))
-    return [*removed, *[f"venv-{vid}" for vid in unused]]
+    return [*removed, *[f"venv-{vid}" for vid in unused], *pythons.prune(place)]
 
 
 def complete_releases(place: Place) -> dict[str, Kept]:

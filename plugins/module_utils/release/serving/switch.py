@@ -18,7 +18,7 @@ from ...common.errors import DECISIONS_FILE, HostError
 from ...common.files import point, read_json
 from ...common.stopwatch import Steps
 from .. import causes
-from ..files import retention, static_history
+from ..files import live_code, retention, static_history
 from ..place import LIVE_CODE, Place
 from . import server, units, workers
 
@@ -97,6 +97,8 @@ class Switch:
         try:
             self.switch()
         except (HostError, OSError) as error:
+            if self.old not in ("", self.instance):
+                live_code.put_back(self.place)
             if not self.is_renewal:
                 self.record.fail(str(error), **self.line())
             if isinstance(error, OSError):
@@ -192,6 +194,7 @@ class Switch:
                 courtesy.end()
             self.workers.take_turns()
             units.retire_former(self.params["app"])
+        live_code.settle(self.place)
         with self.steps.step("prune"):
             self.prune()
         with self.steps.step("watch"):
