@@ -192,10 +192,13 @@ def writable_folder(path: str) -> str:
     folder = path.rpartition("/")[0]
     if not folder:
         return (
-            f"Nobody changes a release: let the app write {path} into the folder that the environment has in "
-            "APP_DATA_PATH, or into one of its own that app_writable_paths names, and deploy again."
+            f"A release is nobody's to change: let the app write {path} into the folder that the environment has in "
+            "APP_DATA_PATH, or into a folder of its own that app_writable_paths names."
         )
-    return f"Nobody changes a release: set app_writable_paths: [{folder}] (in {DECISIONS_FILE}), {THEN}."
+    return (
+        f"Set app_writable_paths: [{folder}] (in {DECISIONS_FILE}; beside what is there), {THEN}: a release is nobody's "
+        "to change."
+    )
 
 
 def of_import(output: str) -> str:
