@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tests.support.apps import App
 
-URLS = """import importlib.metadata
-import sys
+URLS = """import sys
+from importlib.metadata import distributions  # what is installed, as the application sees it
 
 import idna
 from django.http import JsonResponse
@@ -19,7 +19,7 @@ from django.urls import path
 
 
 def show(request):
-    names = [one.name for one in importlib.metadata.distributions()]
+    names = [one.name for one in distributions()]
     return JsonResponse({"prefix": sys.prefix, "names": names, "idna": idna.__version__})
 
 
