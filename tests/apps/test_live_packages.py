@@ -63,10 +63,7 @@ def test_packages_of_live_code(app: App) -> None:
     def still_serves() -> None:
         """The same as before, also by processes that start now."""
         assert app.browser().get("/").json() == first
-        app.machine.run("systemctl restart 'mysite-web@*'")
-        assert app.machine.run(
-            "until curl -s --unix-socket /run/mysite/live.sock http://x/ >/dev/null; do sleep 0.2; done"
-        )
+        app.machine.run(RESTART)
         assert app.browser().get("/").json() == first
 
     # What cannot be installed
