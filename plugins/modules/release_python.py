@@ -38,6 +38,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.common.arguments import release_argument_spec
 from ..module_utils.common.errors import HostError, disk_error
+from ..module_utils.common.files import usual_umask
 from ..module_utils.common.ledger import Run
 from ..module_utils.common.secrets import guard
 from ..module_utils.common.stopwatch import Steps
@@ -47,6 +48,7 @@ from ..module_utils.release.pythons import install
 
 def main() -> None:
     """Run the module."""
+    usual_umask()
     spec = release_argument_spec(
         "uv",
         "uv_cache",

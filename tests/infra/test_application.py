@@ -72,7 +72,7 @@ def test_processes_have_the_environment_that_is_declared(app_machine: Machine) -
     found = dict(item.split("=", 1) for item in text.split("\1") if "=" in item)
     for name, value in app_machine.value("django_env").items():
         if name != "STATIC_ROOT":
-            assert found[name] == (str(value).lower() if isinstance(value, bool) else str(value)), name
+            assert found[name] == str(value), name
     # No test knows a secret, but all of them are there and none is a stand-in.
     for name in app_machine.value("django_secret_env"):
         assert found[name], name

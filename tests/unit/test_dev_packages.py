@@ -103,9 +103,9 @@ def test_live_code_alone_has_them(tmp_path: Path) -> None:
 
 def test_how_they_are_installed() -> None:
     def of(kind: str, file: str, **development: list[str]) -> list[list[str]]:
-        packages = {"kind": kind, "file": file, "extras": [], "groups": []}
+        packages = {"kind": kind, "file": file, "extras": [], "groups": [], "unpinned": {}}
         given = {"packages": packages, "requirements": ["gunicorn==27.0.1"], "development": development}
-        return commands(given, "/srv/source", file)
+        return commands(given, "/srv/source", file, live=bool(development))
 
     assert of("requirements", "base.txt", files=["requirements/local.txt"]) == [
         ["pip", "install", "-r", "base.txt", "-r", "/srv/source/requirements/local.txt", "gunicorn==27.0.1"]
@@ -121,7 +121,7 @@ def test_how_they_are_installed() -> None:
     assert added == ["pip", "install", "gunicorn==27.0.1"]
     assert of("pyproject", "pyproject.toml", groups=["dev"])[0][4:6] == ["--group", "dev"]
     # Without any, as a release has it
-    assert of("uv", "uv.lock")[0] == plain
+    assert of("uv", "uv.lock")[0] == [*plain, "--no-editable"]
     assert chosen({"packages": {"extras": ["prod"], "groups": []}}) == (["prod"], [])
 
 

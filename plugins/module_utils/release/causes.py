@@ -196,8 +196,8 @@ def writable_folder(path: str) -> str:
             "APP_DATA_PATH, or into a folder of its own that app_writable_paths names."
         )
     return (
-        f"Set app_writable_paths: [{folder}] (in {DECISIONS_FILE}; beside what is there), {THEN}: a release is nobody's "
-        "to change."
+        f"Set app_writable_paths: [{folder}] (in {DECISIONS_FILE}; beside what is there), {THEN}: a release is "
+        "nobody's to change."
     )
 
 

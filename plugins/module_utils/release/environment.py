@@ -90,6 +90,7 @@ def of_release(builder: Building) -> dict[str, str]:
     values = {
         "DJANGO_SETTINGS_MODULE": "samestack_settings" if builder.params["overlay"] else release["settings"],
         "SAMESTACK_BASE_SETTINGS": release["settings"],
+        "SAMESTACK_APPLICATION": "samestack_live:application" if builder.live_path else release["application"],
         "SAMESTACK_BASE_APPLICATION": release["application"],
         "SAMESTACK_INTERFACE": release["interface"],
         # Django speaks no lifespan protocol: granian's `nl`.

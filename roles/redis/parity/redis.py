@@ -13,7 +13,7 @@ redis/not read yet                        | never                          | fil
 files//etc/redis/redis.conf*              | topology machine_address       | other machines use Redis
 settings/{CACHES,*REDIS,*BROKER}*         | release app_live_path topology | where Redis is
 redis/{bind,port,tls-*,users,requirepass} | topology machine_address       | other machines use Redis
-sockets/tcp {*,127.0.0.1}:6379            | topology machine_address       | other machines use Redis
+sockets/tcp *:6379                        | topology machine_address       | other machines use Redis
 """
 #: The decisions behind its variable of the application, and behind its files
 ENVIRONMENT = dict.fromkeys(("REDIS_URL", "CACHE_URL", "CELERY_BROKER_URL", "RQ_REDIS_URL"), "topology")

@@ -1,0 +1,18 @@
+"""Entry point for live code: the application's own, which also serves static files from where they are edited."""
+
+import importlib  # which module it is, is known on the machine only
+import os
+
+_module, _, _name = os.environ["SAMESTACK_BASE_APPLICATION"].partition(":")
+# By its name, as Gunicorn would
+application = getattr(importlib.import_module(_module), _name or "application")
+
+from django.apps import apps  # the import above has set Django up
+
+if apps.is_installed("django.contrib.staticfiles"):
+    from django.contrib.staticfiles import handlers
+
+    if os.environ.get("SAMESTACK_INTERFACE") == "asgi":
+        application = handlers.ASGIStaticFilesHandler(application)
+    else:
+        application = handlers.StaticFilesHandler(application)
