@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from ..plugin_utils.inventory import database_connections
@@ -77,7 +78,7 @@ USUAL_VERSION = "16"
 def postgresql_version(machine: Mapping[str, Any]) -> str:
     """Return the major version of PostgreSQL that a machine has, or would get: Debian's package carries it."""
     versions = {**(machine.get("candidates") or {}), **(machine.get("packages") or {})}
-    return str(versions.get("postgresql") or USUAL_VERSION).split(".", maxsplit=1)[0]
+    return re.split(r"\D", str(versions.get("postgresql") or USUAL_VERSION), maxsplit=1)[0]
 
 
 def extension_packages(names: Iterable[str], machine: Mapping[str, Any]) -> list[str]:
