@@ -83,6 +83,7 @@ DECISIONS: dict[str, Any] = {
     "app_workers": {"beat": {"command": "celery -A mysite beat --schedule data/beat", "single": True}},
     "app_timers": {"tick": {"command": "echo tick >> data/ticks.txt", "schedule": "yearly"}},
     "app_release_commands": ["python manage.py migrate --database local"],
+    "database_extensions": ["vector"],
     "app_after_migrate_commands": ["echo \"$(python manage.py shell -c 'print(1)' | tail -1)\" >> data/told.txt"],
 }
 
@@ -107,6 +108,8 @@ def test_what_writes_into_the_release_is_told_where_it_may(app: App) -> None:
     assert "Run `./samestack provision` first" in app.refuses("deploy")
     app.provision()
     app.deploy()
+    # Its own package was installed where the database is.
+    assert app.sql("SELECT extname FROM pg_extension WHERE extname = 'vector'").strip() == "vector"
 
 
 def test_it_stays_over_releases_and_back(app: App) -> None:
@@ -130,3 +133,30 @@ def test_it_stays_over_releases_and_back(app: App) -> None:
     # The build has read the settings, too: nothing that it logged is part of a release.
     assert app.machine.run(f"find -P /srv/{name}/releases -name '*.log'") == ""
     assert "was changed on this host" not in app.samestack("plan")
+
+
+def test_live_code_writes_beside_the_checkout(app: App) -> None:
+    name, live = app.machine.app, "/srv/live-writing"
+    app.put(files=FILES, **DECISIONS, app_writable_paths=["data", "logs", "new/deep"])
+    app.decide(app_source={"type": "path", "path": str(app.folder)})
+    app.decide("staging/differences.yml", app_live_path=live, app_debug=True)
+    app.machine.run(f"rm -rf {live}; useradd --system checkout || true; install -d -o checkout -g checkout {live}")
+    app.sync(live)
+    app.machine.run(f"chown -R checkout:checkout {live}")
+    before = app.machine.run(f"cd {live} && find . -type f | sort")
+    app.provision()
+    app.samestack("deploy")
+    assert counted(visit(app)) == {1}
+    found = visit(app)
+    assert (counted(found), found["seed"], found["told"]) == ({2}, "of the commit", "1\n")
+    app.machine.run(f"systemctl start {name}-timer-tick.service")
+    app.manage("migrate", "--database", "local")
+    assert counted(visit(app)) == {3}
+    # What is written there starts no process anew, and the checkout has nothing of it but a folder that it lacked.
+    assert app.machine.run(f"systemctl show --value --property NRestarts '{name}-web@*'").strip() == "0"
+    assert "reload" not in app.logs()
+    assert app.machine.run(f"cd {live} && find . -type f ! -name '*.pyc' | sort") == before
+    assert app.machine.run(f"stat -c '%U %F' {live}/new/deep").strip() == "checkout directory"
+    assert app.machine.run(f"cat /srv/{name}/shared/paths/data/ticks.txt") == "tick\n"
+    app.decide("staging/differences.yml", app_live_path="", app_debug=False)
+    app.machine.run(f"rm -rf {live}; userdel checkout")
