@@ -36,6 +36,8 @@ for folder in releases venvs shared/media shared/mail; do
     if [ -d /srv/{app}/$folder ]; then find /srv/{app}/$folder -mindepth 1 -delete; fi
 done
 rm -f /srv/{app}/current /run/{app}/live.sock
+# The next provision makes what it wants of these anew.
+rm -rf /srv/{app}/shared/paths /srv/{app}/shared/data /srv/{app}/shared/owner /etc/tmpfiles.d/{app}.conf
 rm -rf /etc/systemd/system/{app}-worker-* /etc/systemd/system/{app}-timer-*
 systemctl daemon-reload
 if [ -d /etc/postgresql ]; then cd /; sudo -u postgres dropdb --if-exists --force {database}; fi
