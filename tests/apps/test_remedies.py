@@ -30,7 +30,7 @@ REMEDY = re.compile(r"Set (\w+): (\[[^\]]*\])")
 
 def test_remedies_one_after_the_other(app: App) -> None:
     app.put(files=FILES, app_build_commands=["python manage.py compilemessages"])
-    decided: dict[str, list[Any]] = {}
+    decided: dict[str, Any] = {}
     app.provision()
     typed = []
     for _ in range(3):
