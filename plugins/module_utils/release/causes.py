@@ -158,6 +158,11 @@ REMEDIES = (
         "changed, and deploy again.",
     ),
 )  # fmt: skip
+#: A file of the release that the application wants to write
+WRITES = re.compile(
+    r"(?:Read-only file system|Permission denied|\bEROFS\b|\bEACCES\b)[^\n]*?"
+    r"/srv/[^/\s]+/releases/[^/\s]+/source/([^\s'\"]+)"
+)
 #: An import that failed
 NO_MODULE = re.compile(r"No module named '?([A-Za-z_][\w.]*)'?")
 
@@ -167,6 +172,9 @@ def advice(output: str) -> str:
     for pattern, remedy in REMEDIES:
         if re.search(pattern, output):
             return remedy
+    written = WRITES.search(output)
+    if written:
+        return writable_folder(written[1])
     needed = [name for pattern, names in AT_RUN_TIME.items() if re.search(pattern, output) for name in names]
     missing = NOT_FOUND.search(output)
     if missing and missing[1] in COMMANDS:
@@ -177,6 +185,20 @@ def advice(output: str) -> str:
         what = f"add the package that has it to app_system_packages (in {DECISIONS_FILE})"
         return f"This host has no {missing[1]}: {what}, {THEN}."
     return ""
+
+
+def writable_folder(path: str) -> str:
+    """Return what to do about a file of its source that the application wants to write."""
+    folder = path.rpartition("/")[0]
+    if not folder:
+        return (
+            f"A release is nobody's to change: let the app write {path} into the folder that the environment has in "
+            "APP_DATA_PATH, or into a folder of its own that app_writable_paths names."
+        )
+    return (
+        f"Set app_writable_paths: [{folder}] (in {DECISIONS_FILE}; beside what is there), {THEN}: a release is "
+        "nobody's to change."
+    )
 
 
 def of_import(output: str) -> str:
