@@ -59,11 +59,6 @@ def test_brought_along_and_taken_away(app: App, tmp_path: Path) -> None:
     app.machine.run(f"file=$(ls {home}/*/lib/python3*/this.py) && echo '# x' >> $file")
     assert "this.py (changed)" in str(recorded(app)["changed"])
 
-    # Another release has the same copy, and nothing is to do when there is nothing new.
-    before = app.machine.run(f"stat -c %i {home}")
-    app.deploy({"note": "2"})
-    assert app.machine.run(f"stat -c %i {home}") == before
-
     # What cannot be had is said in a sentence, and nothing is touched.
     live = app.team.live("staging")
     app.decide(app_python="3.12", app_python_downloads="", app_python_mirror="https://nowhere.invalid/pythons")
