@@ -54,10 +54,10 @@ def test_brought_along_and_taken_away(app: App, tmp_path: Path) -> None:
     assert "System check identified no issues" in app.manage("check")
     # What is recorded for parity: which it is, and whether it is what was unpacked
     shown_by = recorded(app)
-    assert (shown_by["version"], shown_by["changed"]) == (app.machine.facts["python"], [])
-    assert str(shown_by["brought by the release"]).endswith(f"sha256:{digest}")
+    assert (shown_by["app: version"], shown_by["app: changed"]) == (app.machine.facts["python"], [])
+    assert str(shown_by["app: name"]).endswith(f"sha256:{digest}")
     app.machine.run(f"file=$(ls {home}/*/lib/python3*/this.py) && echo '# x' >> $file")
-    assert "this.py (changed)" in str(recorded(app)["changed"])
+    assert "this.py (changed)" in str(recorded(app)["app: changed"])
 
     # What cannot be had is said in a sentence, and nothing is touched.
     live = app.team.live("staging")

@@ -136,6 +136,12 @@ def test_what_is_no_version_is_passed_over_and_said(tmp_path: Path) -> None:
     assert ".python-version: mysite-env is no version of CPython, and is passed over" in found.notes
 
 
+def test_the_file_that_says_it_is_named(tmp_path: Path) -> None:
+    project = {"pyproject.toml": '[project]\nname = "x"\nversion = "1"\nrequires-python = ">=3.14"\n'}
+    asked = detect(tree(tmp_path, {**startproject(), **project}), Given(), PINS).asked
+    assert asked.words == ">=3.14 (pyproject.toml)"
+
+
 def test_the_nearest_file_and_the_lock(tmp_path: Path) -> None:
     files = {".python-version": "3.11", "backend/.python-version": "3.13", "backend/uv.lock": LOCK.format(">=3.12")}
     asked = detect(tree(tmp_path, {**startproject("backend/"), **files}), Given(), PINS).asked
