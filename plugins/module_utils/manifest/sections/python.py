@@ -1,4 +1,4 @@
-"""Section `python`: the host's interpreter, the one that the application brings in its place, and what is installed beside the distribution's."""
+"""Section `python`: the host's interpreter, the one that the app brings, what is installed beside packages."""
 
 from __future__ import annotations
 
