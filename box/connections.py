@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -119,9 +120,17 @@ def check_hosts_names(name: str) -> None:
         for domain in sorted(set(words[1:]).intersection(names)):
             raise SetupError(
                 f"app_domains = {domain} (for {name}, in {inventory_of(name)}): line {number} of {HOSTS} gives this "
-                f"name to {words[0]} already. Take that line out (`./samestack destroy` in the clone that wrote it), "
-                f"or choose another name."
+                f"name to {words[0]} already. {way_out(line)}, or choose another name."
             )
+
+
+def way_out(line: str) -> str:
+    """Return how a line of /etc/hosts is taken out, by who wrote it."""
+    _, mark, owner = line.partition("# samestack: ")
+    folder = owner.partition(" of ")[2]
+    if mark and Path(folder).is_dir():
+        return f"It is that of {owner}: `cd {shlex.quote(folder)} && ./samestack destroy` takes both away"
+    return "Take that line out"
 
 
 def save_hosts(text: str) -> None:

@@ -11,13 +11,16 @@ box/machines forget NAME     take out what `connect` wrote
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 import shutil
 import sys
 from pathlib import Path
 
 from box.common import LXC_PATH, MACHINES, REPO, STATE, SetupError, container_name, note, run, say, stop
 from box.connections import (
+    HOSTS,
     add_hosts_lines,
     check_hosts_names,
     forget,
@@ -30,6 +33,13 @@ from box.containers import Containers, names
 from box.network import MARK, answers, stop_bridge
 from box.providers import maker, recorded
 from box.vagrant import Vagrant, has_machine, remove_boxes, tidy
+from plugins.plugin_utils.files import write_whole
+
+#: What `connect` writes behind the names in /etc/hosts
+MARKED = re.compile(r".*# samestack: (?P<name>\S+) of (?P<folder>/.*)")
+AGAIN = "run this again"
+#: The machines that ran before `down`
+HALTED = STATE / "halted.json"
 
 
 def address_of(name: str) -> str:
@@ -41,6 +51,13 @@ def check_address(name: str) -> None:
     """Raise `SetupError` when something else has the address of `name`, which does not run."""
     address = address_of(name)
     fix = "Stop it, or take it away, and run this again."
+    owner = owner_of(address)
+    if owner and answers(address):
+        machine, folder = owner
+        fix = f"Halt it there: `cd {shlex.quote(folder)} && ./samestack down`, then run this again."
+        if not Path(folder).is_dir():
+            fix = f"That folder is gone; stop the machine (`sudo lxc-ls -f --running` lists containers), then {AGAIN}."
+        raise SetupError(f"{name} = {address} (in Vagrantfile): {machine} of {folder} has this address. {fix}")
     if recorded().get("provider") == "lxc":
         pattern = rf"ipv4\.address\s*=\s*{re.escape(address)}/"
         found = run(["sh", "-c", f"grep -lE '{pattern}' {LXC_PATH}/*/config 2>/dev/null || true"], root=True)
@@ -61,9 +78,40 @@ def check_live_folder(name: str) -> None:
         )
 
 
+def owner_of(address: str) -> tuple[str, str] | None:
+    """Return the machine of another clone that was last started at an address, and the clone's folder."""
+    lines = HOSTS.read_text(encoding="utf-8").splitlines()
+    found = [MARKED.fullmatch(line) for line in lines if line.split()[:1] == [address]]
+    others = [match for match in found if match and match["folder"] != str(REPO)]
+    return (others[-1]["name"], others[-1]["folder"]) if others else None
+
+
+def halted() -> list[str]:
+    """Return the machines that ran before `down` and are there yet."""
+    try:
+        found = json.loads(HALTED.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return [name for name in MACHINES if name in found and maker().has(name)]
+
+
 def up(wanted: list[str]) -> None:
-    """Boot the machines that do not run, and those that serve another folder live than they are to, anew."""
+    """Boot the machines that do not run, and those that serve another folder live than they are to, anew.
+
+    What `down` has halted comes back with them, as it was.
+    """
     made_by = maker()
+    back = [name for name in halted() if name not in wanted]
+    if back:
+        note(f"{', '.join(back)}: ran before `down`, and {'runs' if len(back) == 1 else 'run'} again.")
+    boot(made_by, [*wanted, *back])
+    for name in back:
+        connect(name)
+    HALTED.unlink(missing_ok=True)
+
+
+def boot(made_by: Vagrant | Containers, wanted: list[str]) -> None:
+    """Boot the machines that do not run, and anew those that serve another folder live than they are to."""
     for name in wanted:
         check_live_folder(name)
     running = {name for name in wanted if made_by.is_running(name)}
@@ -133,6 +181,9 @@ def welcome(name: str) -> None:
 def down() -> None:
     """Halt every machine that there is."""
     made_by = maker()
+    running = [name for name in MACHINES if made_by.is_running(name)]
+    if running:
+        write_whole(HALTED, json.dumps([name for name in MACHINES if name in {*running, *halted()}]) + "\n")
     for name in MACHINES:
         if made_by.has(name):
             made_by.halt(name)
@@ -140,6 +191,7 @@ def down() -> None:
 
 def destroy() -> None:
     """Take the machines away, with what they left on this computer, and name what stays."""
+    HALTED.unlink(missing_ok=True)
     by_vagrant = any(map(has_machine, MACHINES))
     made_by = maker() if recorded() else None
     for name in MACHINES:

@@ -15,6 +15,8 @@ from ..plugin_utils.inventory import environment as in_hand
 
 COMPARE = "`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the server's own console, or your provider's page"
 
+YES = (b"y", b"yes")
+
 
 class ActionModule(ActionBase):
     """Pin the host key of one server in `known_hosts` beside its inventory."""
@@ -64,11 +66,11 @@ class ActionModule(ActionBase):
         try:
             answer = Display().prompt_until(
                 f"{host} shows the host key\n    {text}\nCompare it with {COMPARE}.\n"
-                "Is it the same? Type yes to pin it: "
+                "Is it the same? Type y or yes to pin it: "
             )
         except (AnsiblePromptNoninteractive, AnsiblePromptInterrupt):
             answer = None
-        if isinstance(answer, bytes) and answer.strip().lower() == b"yes":
+        if isinstance(answer, bytes) and answer.strip().lower() in YES:
             return None
         return (
             f"{host}: its host key is not known yet; it is {text}. Compare it with {COMPARE}, then give it with "

@@ -67,8 +67,3 @@ def test_packages_of_live_code(app: App) -> None:
     then = app.browser().get("/").json()
     assert (then["idna"], first["idna"]) == ("3.11", "3.10")
     assert app.machine.run("ls -d /srv/mysite/venvs/*/").split() == [f"{then['prefix']}/"]
-    # Releases never have them.
-    app.decide("staging/differences.yml", app_live_path="", app_debug=False)
-    app.provision()
-    app.samestack("deploy")
-    assert "six" not in app.browser().get("/").json()["names"]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from docs import pythons
 from plugins.module_utils.common.errors import HostError
 from plugins.module_utils.release import pythons as on_hosts
 from plugins.module_utils.release.files import contents
@@ -54,6 +55,22 @@ def test_the_list_is_that_of_the_uv_in_use() -> None:
         for architecture in ("x86_64", "aarch64"):
             assert any(one.version == newest(minor) and one.architecture == architecture for one in OURS)
     assert all(re.fullmatch("[0-9a-f]{64}", one.sha256) for one in OURS)
+
+
+def test_a_build_that_uv_replaces_stays_behind_the_newer_one() -> None:
+    text = TABLE.read_text()
+    assert pythons.merged(text, {}, "x").splitlines()[2:] == text.splitlines()[2:]
+    line = next(line for line in text.splitlines() if line.startswith("3.13.") and " x86_64 " in line)
+    version, architecture, _date, flavour, _sha256 = line.split()
+    address = (
+        f"https://github.com/x/20991231/cpython-{version}%2B20991231-{architecture}-unknown-linux-gnu-{flavour}.tar.gz"
+    )
+    entry = next(iter(listed(Build(version, architecture, address, "f" * 64)).values()))
+    builds = list(in_table(pythons.merged(text, {"x": entry}, "x")))
+    assert {one.sha256 for one in OURS} < {one.sha256 for one in builds}
+    chosen_now = choose("3.13", Asked(), "3.13.5", "x86_64", lambda: builds)
+    assert chosen_now
+    assert chosen_now.sha256 == "f" * 64
 
 
 def test_the_hosts_own_where_it_fits() -> None:
@@ -117,6 +134,12 @@ def test_what_is_no_version_is_passed_over_and_said(tmp_path: Path) -> None:
     found = detect(tree(tmp_path, {**startproject(), ".python-version": "mysite-env\n"}), Given(), PINS)
     assert found.asked.version == ""
     assert ".python-version: mysite-env is no version of CPython, and is passed over" in found.notes
+
+
+def test_the_file_that_says_it_is_named(tmp_path: Path) -> None:
+    project = {"pyproject.toml": '[project]\nname = "x"\nversion = "1"\nrequires-python = ">=3.14"\n'}
+    asked = detect(tree(tmp_path, {**startproject(), **project}), Given(), PINS).asked
+    assert asked.words == ">=3.14 (pyproject.toml)"
 
 
 def test_the_nearest_file_and_the_lock(tmp_path: Path) -> None:

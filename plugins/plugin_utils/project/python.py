@@ -81,6 +81,9 @@ def allows(specifier: str, version: str) -> bool:
 
 def asked_by(root: Path, directory: str, packages: Packages) -> Asked:
     """Return what a project asks for: by the file nearest to its manage.py, and by its lock or pyproject.toml."""
+    # What is locked says it itself.
+    beside = (root / packages.file).parent / "pyproject.toml"
+    says = packages.file if packages.kind in ("uv", "pylock", "pipenv") else beside.relative_to(root).as_posix()
     start = root / directory
     for folder in [start, *(parent for parent in start.parents if parent == root or root in parent.parents)]:
         for name in FILES:
@@ -89,8 +92,8 @@ def asked_by(root: Path, directory: str, packages: Packages) -> Asked:
                 version, note = named_in(path)
                 file = path.relative_to(root).as_posix()
                 if version or note:
-                    return Asked(version, file, packages.python, packages.file, note and f"{file}: {note}")
-    return Asked("", "", packages.python, packages.file)
+                    return Asked(version, file, packages.python, says, note and f"{file}: {note}")
+    return Asked("", "", packages.python, says)
 
 
 def named_in(path: Path) -> tuple[str, str]:

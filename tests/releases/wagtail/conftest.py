@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.clone import PROJECT, Clone
 from tests.support.machines import Environment, inventory_of, the_environment
+from tests.support.pythons import pack
 from tests.support.team import Team
 
 DECISIONS = {
@@ -40,5 +41,9 @@ def team(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> 
     done = subprocess.run(generator, env=tools, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = Team(environment)
-    found.start(project, **DECISIONS)
+    # Its Python comes with the release, to three machines.
+    folder = tmp_path_factory.mktemp("pythons")
+    version, _digest = pack(found.machine("staging"), folder)
+    brought = {"app_python": version, "app_python_downloads": str(folder / "list.json")}
+    found.start(project, **DECISIONS, **brought)
     return found

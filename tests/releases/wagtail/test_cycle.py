@@ -47,6 +47,11 @@ def v1(team: Team) -> str:
 
 def test_there_and_back(team: Team, v1: str) -> None:
     assert team.live("production") == v1
+    # On both of production's machines it runs on the Python that came with it, the one that staging has.
+    where = f"readlink -f /srv/{team.machine('staging').app}/current/venv/bin/python"
+    pythons = {machine.run(where) for kind in ("staging", "production") for machine in team.machines(kind)}
+    assert len(pythons) == 1
+    assert pythons.pop().startswith("/opt/samestack/python/")
     v2 = team.deploy("staging", team.commit("v2", add_motto))
     team.samestack("accept", "staging")
     team.samestack("promote", "production")

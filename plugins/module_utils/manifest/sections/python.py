@@ -1,4 +1,4 @@
-"""Section `python`: the interpreter that the application runs on, and what is installed beside the distribution's."""
+"""Section `python`: the host's interpreter, the one that the app brings, what is installed beside packages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ...release.files.contents import Contents
-from ...release.interpreter import SYSTEM, Interpreter, brought_by, program_of
+from ...release.interpreter import SYSTEM, Interpreter, brought_by
 from ..reading.live import differences, read_tree
 from ..section import Collector
 
@@ -37,15 +37,14 @@ def distributions(names: list[str]) -> dict[str, str]:
 
 def collect(host: Host, live: Live | None = None) -> Section:
     """Return the section."""
-    brought = Interpreter.of(brought_by(live.place.finished)) if live and live.id else None
-    python = program_of(brought.name) if brought else SYSTEM
-    version, implementation, build = host.cache.finding("python", key(host, python), lambda: ask(host, python))
+    version, implementation, build = host.cache.finding("python", key(host, SYSTEM), lambda: ask(host, SYSTEM))
     section: Section = {"version": version, "implementation": implementation, "build": build}
-    if brought:
-        section["brought by the release"] = brought.name
-        section["changed"] = changed(host, brought)
-    else:
-        section["compiler"] = platform.python_compiler()
+    section["compiler"] = platform.python_compiler()
+    if live and live.id and (brought := Interpreter.of(brought_by(live.place.finished))):
+        python = brought.program
+        version, _, build = host.cache.finding("app's python", key(host, python), lambda: ask(host, python))
+        section |= {"app: name": brought.name, "app: version": version, "app: build": build}
+        section["app: changed"] = changed(host, brought)
     if os.access(host.path(UV), os.X_OK):
         section["uv"] = host.cache.finding("uv", host.cache.digest(host.path(UV)), lambda: uv_version(host))
     for pattern in LOCAL:

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 #: What role postgresql works out from the machine's memory
 SIZED = "shared_buffers,effective_cache_size,maintenance_work_mem,work_mem"
+#: What decides how many connections there are room for
+CONNECTED = "database_settings topology processors web_processes web_threads"
 ORDER, SHORT = 110, "pg"
 RULES = f"""
 postgresql/file:*                            | never                             | what files say and is not in force
@@ -16,6 +18,7 @@ postgresql/database:*_replaced_20*t*         | changes                          
 settings/DATABASES*                          | release app_live_path topology    | where the database is
 postgresql/setting:{{{SIZED}}}               | database_settings memory topology | sized from the machine
 postgresql/setting:{{listen_addresses,ssl*}} | topology machine_address          | other machines use the database
+postgresql/setting:max_connections           | {CONNECTED}                       | sized with what connects
 postgresql/setting:*                         | database_settings                 | settings of the environment's own
 postgresql/{{rules,role:*}}                  | topology machine_address          | other machines use the database
 sockets/tcp *:5432                           | topology machine_address          | other machines use the database
