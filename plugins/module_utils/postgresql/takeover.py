@@ -27,7 +27,8 @@ role AS (
   SELECT oid, rolname, rolsuper FROM pg_catalog.pg_roles WHERE rolname NOT IN ({ours})
     AND (rolsuper OR oid IN (SELECT relowner FROM record))),
 thing AS (
-  SELECT 'pg_catalog.pg_class'::pg_catalog.regclass AS kind, oid, relowner AS owner, relnamespace AS space, true AS plain,
+  SELECT 'pg_catalog.pg_class'::pg_catalog.regclass AS kind, oid, relowner AS owner, relnamespace AS space,
+    true AS plain,
     pg_catalog.format(CASE relkind WHEN 'S' THEN 'SEQUENCE %s' WHEN 'v' THEN 'VIEW %s'
       WHEN 'm' THEN 'MATERIALIZED VIEW %s' ELSE 'TABLE %s' END, oid::pg_catalog.regclass) AS what
   FROM pg_catalog.pg_class c WHERE relkind IN ('r', 'p', 'v', 'm', 'S')
@@ -59,7 +60,8 @@ due AS (
   JOIN role ON role.oid = owner JOIN pg_catalog.pg_namespace n ON n.oid = space
   WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
     AND (NOT rolsuper OR (plain AND space IN (SELECT relnamespace FROM record)))
-    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = kind AND d.objid = thing.oid AND deptype = 'e'))
+    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+      WHERE d.classid = kind AND d.objid = thing.oid AND deptype = 'e'))
 """
 LOOK = """
 {others} SELECT pg_catalog.json_object_agg(rolname, number) FROM (
@@ -98,4 +100,3 @@ def words(found: dict[str, int], names: Names) -> list[str]:
 def statement(names: Names) -> str:
     """Return the SQL that takes it over; the superuser runs it, and nothing that lies in the database."""
     return TAKE.format(others=others(names), owner=literal(names.owner))
-

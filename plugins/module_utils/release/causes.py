@@ -158,6 +158,8 @@ REMEDIES = (
         "changed, and deploy again.",
     ),
 )  # fmt: skip
+#: SQLSTATE 42501, of which a driver passes on PostgreSQL's words alone
+NO_RIGHT = re.compile(r"must be owner of|permission denied for (table|view|sequence|relation|function|schema|type)")
 #: An import that failed
 NO_MODULE = re.compile(r"No module named '?([A-Za-z_][\w.]*)'?")
 
@@ -167,6 +169,8 @@ def advice(output: str) -> str:
     for pattern, remedy in REMEDIES:
         if re.search(pattern, output):
             return remedy
+    if remedy := of_rights(output):
+        return remedy
     needed = [name for pattern, names in AT_RUN_TIME.items() if re.search(pattern, output) for name in names]
     missing = NOT_FOUND.search(output)
     if missing and missing[1] in COMMANDS:
@@ -177,6 +181,16 @@ def advice(output: str) -> str:
         what = f"add the package that has it to app_system_packages (in {DECISIONS_FILE})"
         return f"This host has no {missing[1]}: {what}, {THEN}."
     return ""
+
+
+def of_rights(output: str) -> str:
+    """Return what to do where the database's owner lacks a right, "" where nothing says so."""
+    if not NO_RIGHT.search(output):
+        return ""
+    return (
+        "It belongs to another role, as what somebody else has loaded does: `./samestack provision` gives it to the "
+        "database's owner, unless it may be another application's (docs/move-a-site.md). Then deploy again."
+    )
 
 
 def of_import(output: str) -> str:
