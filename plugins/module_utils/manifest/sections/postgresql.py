@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...common.postgresql import POWERFUL, READER
 from ..reading.postgresql_files import waiting
-from ..reading.sql import rows
+from ..reading.sql import grants, rows
 from ..section import Collector, Service
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ QUERIES = {
         SELECT d.datname AS name, pg_get_userbyid(datdba) AS owner, pg_encoding_to_char(encoding) AS encoding,
           datcollate AS collate, datctype AS ctype, to_jsonb(d)->>'datlocprovider' AS provider,
           to_jsonb(d)->>'datcollversion' AS collation, datconnlimit AS connections, datallowconn AS allowed,
-          datacl::text[] AS grants
-        FROM pg_database d WHERE NOT datistemplate""",
+          {grants} AS grants
+        FROM pg_database d WHERE NOT datistemplate""".format(grants=grants("datacl", "'d'", "datdba")),
     "powerful": POWERFUL,
     "roles": """
         SELECT rolname AS name, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication,
