@@ -28,6 +28,7 @@ from ..plugin_utils.project.programs import FULL, full_disk
 from ..plugin_utils.project.python import choose
 from ..plugin_utils.project.repository import FIXED_TIME, Request
 from ..plugin_utils.project.source import fetch
+from ..plugin_utils.project.writable import check_writable, code_in
 from ..plugin_utils.project_root import project_root
 from ..plugin_utils.release.identity import ID_LENGTH, digest, file_digest, inputs_of, platform_problem, venv_id
 from ..plugin_utils.release.pythons import Pythons
@@ -71,6 +72,8 @@ def prepare(args: dict[str, Any], base: Path) -> dict[str, Any]:
         build = choose(
             str(args.get("python") or ""), project.asked, machine["python"], machine["architecture"], pythons.builds
         )
+        check_writable(tree, args.get("writable_paths") or [], project.directory)
+        code = code_in(tree, args.get("writable_paths") or [])
         inputs = inputs_of(args, source, project, tree, build.interpreter if build else None)
         development = project.packages.development if live and args.get("dev_packages", True) else Development()
         if development != Development():
@@ -105,10 +108,19 @@ def prepare(args: dict[str, Any], base: Path) -> dict[str, Any]:
         "python": build.interpreter.name if build else "",
         "python_label": label_of(build, project.asked),
         "build_commands": args.get("build_commands") or [],
+        "writable_paths": args.get("writable_paths") or [],
         "collectstatic": bool(args.get("collectstatic", True)) and not live,
         "requirements": [*project.added, *(args.get("extra_requirements") or [])],
         **project.as_dict(),
+        "notes": [*project.notes, *stale_code(args, code)],
     }
+
+
+def stale_code(args: dict[str, Any], folders: list[str]) -> list[str]:
+    """Return what people should know of code in folders that every release shares."""
+    if not folders or args.get("live_path"):
+        return []
+    return [f"app_writable_paths: {listing(folders)} has Python code, of which releases bring no newer one"]
 
 
 def pack_archive(tree: Path, source: Source, archive: Path) -> None:

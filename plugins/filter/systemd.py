@@ -11,7 +11,7 @@ from ansible.errors import AnsibleFilterError
 from ..plugin_utils.inventory.formats import parse_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 
 def systemd_environment(values: Mapping[str, Any]) -> str:
@@ -27,6 +27,18 @@ def systemd_environment(values: Mapping[str, Any]) -> str:
         quoted = re.sub(r'(["\\`$])', r"\\\1", str(value))
         lines.append(f'{name}="{quoted}"\n')
     return "".join(lines)
+
+
+def home_variables(home: str) -> dict[str, str]:
+    """Return the variables by which programs find where they may keep something (XDG Base Directory Specification)."""
+    folders = {"CACHE": ".cache", "CONFIG": ".config", "DATA": ".local/share", "STATE": ".local/state"}
+    return {"HOME": home, **{f"XDG_{name}_HOME": f"{home}/{folder}" for name, folder in folders.items()}}
+
+
+def folders_above(paths: Iterable[str]) -> list[str]:
+    """Return the folders in which these lie, each once, outer ones first: `a` and `a/b` of `a/b/c`."""
+    found = {path[:end] for path in paths for end, letter in enumerate(path) if letter == "/"}
+    return sorted(found)
 
 
 def systemd_argument(text: str) -> str:
@@ -149,6 +161,8 @@ class FilterModule:
         """Return the filters by name."""
         return {
             "systemd_environment": systemd_environment,
+            "home_variables": home_variables,
+            "folders_above": folders_above,
             "systemd_argument": systemd_argument,
             "shell_exec": shell_exec,
             "worker_processes": worker_processes,

@@ -52,6 +52,7 @@ from ..module_utils.release.database.check import run_commands
 from ..module_utils.release.database.migrations import migrate
 from ..module_utils.release.database.outcome import ending
 from ..module_utils.release.place import Place
+from ..module_utils.release.writable import share
 
 
 def main() -> None:
@@ -79,6 +80,7 @@ def main() -> None:
         say = [f"Would run: {command}" for command in commands]
         module.exit_json(changed=bool(commands or params["migrate"]), migrations=[], lines=[], say=say)
     with ending(module, place) as run:
+        share(place)
         try:
             if params["commands"]:
                 with steps.step("commands"):
@@ -90,6 +92,7 @@ def main() -> None:
                 with steps.step("commands after it"):
                     lines += run_commands(place, {**params, **params["after_account"]}, params["after"])
         finally:
+            share(place)
             run.note(steps=steps.seconds)
     say = [f"Migrated: {few(ran)}"] if ran else []
     say += [f"Ran after it: {command}" for command in params["after"]]

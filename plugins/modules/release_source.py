@@ -30,6 +30,7 @@ options:
   pins: {description: Versions of the packages that may be added., type: dict, required: true}
   machine: {description: "Facts of the building host: python, os, release, architecture.", type: dict, required: true}
   machines: {description: "The same facts of all hosts that the release is for, by name.", type: dict, default: {}}
+  writable_paths: {description: Folders that the application writes to., type: list, elements: str, default: []}
   extra_requirements: {description: "Packages beside the application's own.", type: list, elements: str, default: []}
   build_commands: {description: Commands run while building., type: list, elements: str, default: []}
   build_env: {description: Environment of the build., type: dict, default: {}}

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import tarfile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,25 +33,13 @@ done'
 """
 
 
-def change(app: App, **files: str) -> None:
-    """Change files of the project here and on the machine, as a synced folder does."""
-    app.write(files)
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
-        for path in sorted(app.folder.rglob("*")):
-            if ".git" not in path.parts and path.is_file():
-                tar.add(path, path.relative_to(app.folder).as_posix())
-    text = base64.b64encode(packed.getvalue()).decode()
-    app.machine.run(f"mkdir -p {LIVE} && base64 -d <<'END' | tar -x -z --no-same-owner -C {LIVE}\n{text}\nEND\n")
-
-
 def test_packages_of_live_code(app: App) -> None:
     app.put(
         files={"mysite/urls.py": URLS, "requirements.txt": PLAIN, "requirements-dev.txt": "sqlparse\nsix==1.17.0\n"}
     )
     app.decide(app_source={"type": "path", "path": str(app.folder)})
     app.decide("staging/differences.yml", app_live_path=LIVE, app_debug=True)
-    change(app)
+    app.sync(LIVE)
     app.provision()
     app.samestack("deploy")
     first = app.browser().get("/").json()
@@ -67,17 +52,17 @@ def test_packages_of_live_code(app: App) -> None:
         assert app.browser().get("/").json() == first
 
     # What cannot be installed
-    change(app, **{"requirements.txt": PLAIN + "no-such-package-of-anybody==1.0\n"})
+    app.sync(LIVE, {"requirements.txt": PLAIN + "no-such-package-of-anybody==1.0\n"})
     said = app.refuses("deploy")
     assert "no-such-package-of-anybody" in said
     assert "app_dev_packages: false" in said
     still_serves()
     # What is installed, and the app does not start with
-    change(app, **{"requirements.txt": "Django==5.2.8\n"})
+    app.sync(LIVE, {"requirements.txt": "Django==5.2.8\n"})
     assert "No module named 'idna'" in app.refuses("deploy")
     still_serves()
     # What works takes its place, and the one before goes.
-    change(app, **{"requirements.txt": PLAIN.replace("3.10", "3.11")})
+    app.sync(LIVE, {"requirements.txt": PLAIN.replace("3.10", "3.11")})
     app.samestack("deploy")
     then = app.browser().get("/").json()
     assert (then["idna"], first["idna"]) == ("3.11", "3.10")

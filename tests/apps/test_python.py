@@ -85,7 +85,7 @@ def test_brought_along_and_taken_away(app: App, tmp_path: Path) -> None:
     shown_by = recorded(app)
     assert (shown_by["version"], shown_by["changed"]) == (app.machine.facts["python"], [])
     assert str(shown_by["brought by the release"]).endswith(f"sha256:{digest}")
-    app.machine.run(f"echo '# x' >> {home}/*/lib/python3*/this.py")
+    app.machine.run(f"file=$(ls {home}/*/lib/python3*/this.py) && echo '# x' >> $file")
     assert "this.py (changed)" in str(recorded(app)["changed"])
 
     # Another release has the same copy, and nothing is to do when there is nothing new.

@@ -70,6 +70,7 @@ openssl x509 -req -in csr.pem -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -
 redis-server --port 0 --tls-port 6390 --bind 127.0.0.1 --tls-cert-file cert.pem --tls-key-file key.pem \\
     --tls-ca-cert-file ca.crt --tls-auth-clients no --save '' --user 'default off' \\
     --user '{user} on >{password} ~* &* +@all' --daemonize yes --pidfile $PWD/pid > log
+timeout 20 sh -c 'until redis-cli --tls --cacert ca.crt -h 127.0.0.1 -p 6390 ping; do sleep 0.1; done' >> log
 chmod 644 ca.crt
 echo $PWD
 """

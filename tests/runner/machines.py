@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from .parts import Report
 
 PYTEST = [tool("pytest"), "-q"]
-#: Computers that the first command is typed on, beside the one in `make test`
-LAPTOPS = ("bookworm", "forky")
+#: Computers that the first command is typed on, beside this one
+LAPTOPS = ("bookworm", "trixie", "forky")
 SOAKS = ("soak", "soak-releases", "soak-parity", "soak-parity-bookworm", "soak-apps")
 SCENARIOS = (
     "releases",
@@ -21,7 +21,6 @@ SCENARIOS = (
     "attacks",
     "acme",
     "stack-lock",
-    "parity-bookworm",
     "two-machines",
     "second-hand",
     "bookworm",
@@ -68,7 +67,6 @@ def run(report: Report) -> bool:
         scenario("releases", seconds=3600),
         Part("front door", [*PYTEST, "tests/front_door"], seconds=1200),
         *(scenario(name) for name in SCENARIOS[1:]),
-        laptop("trixie"),
         Part("first contact", [*PYTEST, "tests/hosts"], seconds=300),
     ]
     return play(report, parts, SCENARIOS, side_by_side=2) and passed

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import shutil
+import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +36,8 @@ for folder in releases venvs shared/media shared/mail; do
     if [ -d /srv/{app}/$folder ]; then find /srv/{app}/$folder -mindepth 1 -delete; fi
 done
 rm -f /srv/{app}/current /run/{app}/live.sock
+# The next provision makes what it wants of these anew.
+rm -rf /srv/{app}/shared/paths /srv/{app}/shared/data /srv/{app}/shared/owner /etc/tmpfiles.d/{app}.conf
 rm -rf /etc/systemd/system/{app}-worker-* /etc/systemd/system/{app}-timer-*
 systemctl daemon-reload
 if [ -d /etc/postgresql ]; then cd /; sudo -u postgres dropdb --if-exists --force {database}; fi
@@ -93,6 +98,18 @@ class App:
             file = self.folder / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")
+
+    def sync(self, folder: str, files: Mapping[str, str] | None = None) -> None:
+        """Write files of the project, and bring it into a folder of the machine, as a synced one has it."""
+        self.write(files or {})
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+            for path in sorted(self.folder.rglob("*")):
+                if ".git" not in path.parts and path.is_file():
+                    tar.add(path, path.relative_to(self.folder).as_posix())
+        text = base64.b64encode(packed.getvalue()).decode()
+        script = f"mkdir -p {folder} && base64 -d <<'END' | tar -x -z --no-same-owner -C {folder}\n{text}\nEND\n"
+        self.machine.run(script)
 
     def decide(self, file: str = "all/app.yml", **decisions: Any) -> None:
         """Change variables in a file of group_vars until the next `undecide`, `put` or `start`."""

@@ -115,7 +115,11 @@ def test_migrations_have_the_applications_environment_but_for_the_databases_role
             continue
         assert (rendered.entries[path]["owner"], rendered.entries[path]["mode"]) == ("root", "0600")
         served, owner = (environment(rendered.text(f"/etc/{app}/{name}")) for name in ("env", "owner.env"))
-        assert {name for name in owner if owner[name] != served.get(name)} <= {"DATABASE_URL"}
+        different = {name for name in owner if owner[name] != served.get(name)}
+        at_home = {name for name in owner if name == "HOME" or name.startswith("XDG_")}
+        assert different - {"DATABASE_URL"} == at_home
+        # What the application can put at its home, nobody with more rights reads there.
+        assert all(owner[name].startswith(f"/srv/{app}/shared/owner") for name in at_home)
         assert served.keys() == owner.keys()
         assert served["DATABASE_URL"].startswith(f"postgresql://{user}@") == rendered.value("database_is_local")
         assert owner["DATABASE_URL"].startswith(f"postgresql://{user}_owner")

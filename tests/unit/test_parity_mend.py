@@ -34,7 +34,7 @@ def mend(section: str, key: str, now: Any, before: Any = None, **other: Any) -> 
             "extension:citext",
             "1.6",
             None,
-            "echo 'DROP EXTENSION \"citext\"' | ./samestack dbshell production --as owner",
+            "echo 'DROP EXTENSION \"citext\"' | ./samestack dbshell production --as",
         ),
         ("postgresql", "superusers", ["mallory"], None, 'psql -c "ALTER ROLE mallory NOSUPERUSER'),
         ("schema", "table:board", "owner postgres", "owner shop_owner", "./samestack provision production"),

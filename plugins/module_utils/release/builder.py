@@ -12,7 +12,7 @@ from ..common import text
 from ..common.errors import DECISIONS_FILE, DISK_FULL, HostError, disk_error
 from ..common.files import point
 from ..common.stopwatch import Steps
-from . import causes, environment
+from . import causes, environment, writable
 from . import install as release_install
 from .files import archive as release_archive
 from .files import contents, finalize
@@ -49,6 +49,8 @@ class Builder:
         self.demanded: list[str] = []
         self.steps = Steps()
         self.said: list[str] = []
+        self.committed: set[str] = set()
+        self.writable_paths: list[str] = self.release.get("writable_paths") or []
         # A build begins with `min_free` at least.
         self.sandbox = Sandbox(os.path.join(os.path.dirname(params["uv_cache"]), "build"), params["min_free"] // 2)
 
@@ -98,6 +100,8 @@ class Builder:
         with self.steps.step("static files"):
             self.run_inside()
         with self.steps.step("seal"):
+            if not self.live_path:
+                writable.lead_outside(self)
             (finalize.seal_live if self.live_path else finalize.seal_release)(self)
 
     def clear(self) -> None:
@@ -118,7 +122,8 @@ class Builder:
         if not self.live_path:
             release_archive.clear(place.folder)
         release_archive.make_folders(place.folder)
-        for name in ("static",) if self.live_path else ("source", "static"):
+        folders = ("source", "static", *([writable.INITIAL] if self.writable_paths else []))
+        for name in ("static",) if self.live_path else folders:
             release_archive.make_folders(place.path(name))
             self.sandbox.make(name)
         if not self.live_path:
@@ -147,6 +152,7 @@ class Builder:
                 f"{self.live_path}/{self.release['directory']}.",
                 "Check that the folder of app_source is synced to this place.",
             )
+        writable.make_live(self)
         point(self.place.path("source"), self.live_path)
         self.link_app()
 
@@ -168,10 +174,11 @@ class Builder:
                 "Run the same command again.",
             )
         self.link_app()
+        writable.take_initial(self)
 
     def places(self) -> dict[str, str]:
         """Return where a step sees what it may write to, and where that is: what is sealed is in its place already."""
-        own = {self.place.path(name): self.sandbox.path(name) for name in ("source", "static")}
+        own = {self.place.path(name): self.sandbox.path(name) for name in ("source", "static", writable.INITIAL)}
         own |= {self.venv: self.sandbox.path("venv")}
         own |= {os.path.join(INSIDE, name): self.sandbox.path(name) for name in ("exported", "cache")}
         # What one step leaves at home, uv's or npm's settings for example, is none of the next one's.

@@ -38,6 +38,10 @@ class Building(Protocol):
     demanded: list[str]
     #: What people want to know of how it was built
     said: list[str]
+    #: Folders of the source that are kept outside the releases
+    writable_paths: list[str]
+    #: The files of the source, before the build
+    committed: set[str]
 
     def record(self) -> dict[str, Any]:
         """Return what release.json holds."""

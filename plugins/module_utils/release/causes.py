@@ -160,6 +160,11 @@ REMEDIES = (
 )  # fmt: skip
 #: SQLSTATE 42501, of which a driver passes on PostgreSQL's words alone
 NO_RIGHT = re.compile(r"must be owner of|permission denied for (table|view|sequence|relation|function|schema|type)")
+#: A file of the release that the application wants to write
+WRITES = re.compile(
+    r"(?:Read-only file system|Permission denied|\bEROFS\b|\bEACCES\b)[^\n]*?"
+    r"/srv/[^/\s]+/releases/[^/\s]+/source/([^\s'\"]+)"
+)
 #: An import that failed
 NO_MODULE = re.compile(r"No module named '?([A-Za-z_][\w.]*)'?")
 
@@ -171,6 +176,9 @@ def advice(output: str) -> str:
             return remedy
     if remedy := of_rights(output):
         return remedy
+    written = WRITES.search(output)
+    if written:
+        return writable_folder(written[1])
     needed = [name for pattern, names in AT_RUN_TIME.items() if re.search(pattern, output) for name in names]
     missing = NOT_FOUND.search(output)
     if missing and missing[1] in COMMANDS:
@@ -190,6 +198,17 @@ def of_rights(output: str) -> str:
     return (
         "It belongs to another role, as what somebody else has loaded does: `./samestack provision` gives it to the "
         "database's owner, unless it may be another application's (docs/move-a-site.md). Then deploy again."
+def writable_folder(path: str) -> str:
+    """Return what to do about a file of its source that the application wants to write."""
+    folder = path.rpartition("/")[0]
+    if not folder:
+        return (
+            f"A release is nobody's to change: let the app write {path} into the folder that the environment has in "
+            "APP_DATA_PATH, or into a folder of its own that app_writable_paths names."
+        )
+    return (
+        f"Set app_writable_paths: [{folder}] (in {DECISIONS_FILE}; beside what is there), {THEN}: a release is "
+        "nobody's to change."
     )
 
 

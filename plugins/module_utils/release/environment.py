@@ -77,7 +77,7 @@ def standing_in(builder: Building) -> dict[str, str]:
 
 def own_folders() -> dict[str, str]:
     """Return where a step of a build keeps what it needs for itself."""
-    return {"HOME": os.path.join(INSIDE, "home"), "TMPDIR": os.path.join(INSIDE, "home")}
+    return dict.fromkeys(("HOME", "TMPDIR", "APP_DATA_PATH"), os.path.join(INSIDE, "home"))
 
 
 def of_release(builder: Building) -> dict[str, str]:

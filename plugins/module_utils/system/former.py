@@ -27,7 +27,8 @@ PATHS = (
     "/etc/{app}", "/etc/sysusers.d/{app}.conf", "/etc/tmpfiles.d/{app}.conf", "/etc/nftables.d/{app}.nft",
     "/etc/nginx/tls/{app}.crt", "/etc/nginx/tls/{app}.key", "/etc/letsencrypt/renewal/{app}.conf",
     "/usr/local/lib/samestack/{app}-start", "/usr/local/lib/samestack/{app}-serve",
-    "/usr/local/lib/samestack/{app}-sandbox", "/usr/local/bin/{app}-manage", "/run/{app}", "/var/cache/samestack/{app}",
+    "/usr/local/lib/samestack/{app}-sandbox", "/usr/local/lib/samestack/{app}-share", "/usr/local/bin/{app}-manage",
+    "/run/{app}", "/var/cache/samestack/{app}",
     f"{STATE}/owed/{{app}}", f"{STATE}/paused/{{app}}",
 )  # fmt: skip
 ROOT, SHARED, RESTORE_POINTS = "/srv/{app}", "shared", f"{STATE}/restore-points/{{app}}"

@@ -329,6 +329,10 @@ FORMATS: dict[str, Format] = {
         _matching(r"(?!/)(?!(.*/)?\.\.(/|$))[^\s]+", "a path inside the source"),
         "Write it relative to the top of the source, such as src/mysite",
     ),
+    "writable_folder": Format(
+        _matching(r"(?!(.*/)?\.{1,2}(/|$))[\w.-]+(/[\w.-]+)*", "a folder inside the source"),
+        "Write it relative to the top of the source, such as data or var/logs, with letters, digits, dots, - and _",
+    ),
     "absolute_path": Format(_matching(r"/[^\s]*[^\s/]", "an absolute path"), "Write a path that begins with a slash"),
     "url": Format(
         _matching(r"(https?|ssh|git|file)://\S+|[\w.-]+@[\w.-]+:\S+|/\S+", "an address of a repository or index"),

@@ -122,8 +122,9 @@ def _settings_modules(folders: list[Path]) -> list[str]:
 def find_application(folders: list[Path], settings: str, wsgi: str, asgi: str) -> tuple[str, str, list[str]]:
     """Return (wsgi or asgi, `module:name`, what people should know about the choice).
 
-    ASGI is used when it is set by hand, when there is no WSGI module, and when only it answers all that the project
-    does: the wsgi.py that `startproject` made often stays behind.
+    ASGI is used when it is set by hand, and when there is no WSGI module. Where only it answers all that the project
+    does (the wsgi.py that `startproject` made often stays behind), that is said: what serves an application does not
+    change by itself.
     """
     for interface, variable, value in (("asgi", "app_asgi", asgi), ("wsgi", "app_wsgi", wsgi)):
         if value:
@@ -136,7 +137,7 @@ def find_application(folders: list[Path], settings: str, wsgi: str, asgi: str) -
     for interface in ("wsgi", "asgi"):
         found = _found_entry(folders, settings, interface, declared)
         if found and interface == "wsgi":
-            return _more_than_http(folders, settings, declared) or ("wsgi", found, [])
+            return "wsgi", found, _more_than_http(folders, settings, declared)
         if found:
             return interface, found, []
     raise DecisionError(
@@ -164,18 +165,17 @@ def _found_entry(folders: list[Path], settings: str, interface: str, declared: d
     return ""
 
 
-def _more_than_http(folders: list[Path], settings: str, declared: dict[str, str]) -> tuple[str, str, list[str]] | None:
-    """Return the ASGI application where that answers what no WSGI application can, WebSockets for example."""
+def _more_than_http(folders: list[Path], settings: str, declared: dict[str, str]) -> list[str]:
+    """Return what people should know where the ASGI application answers what no WSGI application can."""
     try:
         found = _found_entry(folders, settings, "asgi", declared)
     except DecisionError:
-        return None
+        return []
     file = module_file(folders, found.partition(":")[0]) if found else None
     mark = MORE_THAN_HTTP.search(file.read_text(errors="replace")) if file else None
     if not mark:
-        return None
-    wsgi = _found_entry(folders, settings, "wsgi", declared)
-    return "asgi", found, [f'Served by ASGI, because {found} has {mark[0]}. By WSGI: set app_wsgi: "{wsgi}"']
+        return []
+    return [f'Served by WSGI, though {found} has {mark[0]}: WebSockets need ASGI. By ASGI: set app_asgi: "{found}"']
 
 
 def _checked_entry(folders: list[Path], variable: str, value: str) -> str:

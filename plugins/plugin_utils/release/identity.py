@@ -67,6 +67,8 @@ def inputs_of(
         "requirements": [*project.added, *(args.get("extra_requirements") or [])],
         "extras": [*project.packages.extras, *project.packages.groups],
         "build_commands": args.get("build_commands") or [],
+        # A release that has none is called as ever.
+        **({"writable_paths": list(args["writable_paths"])} if args.get("writable_paths") else {}),
         # Values may be tokens: only their digest is kept.
         "build_env": digest(build_env) if build_env else "",
         "collectstatic": bool(args.get("collectstatic", True)),

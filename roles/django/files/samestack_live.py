@@ -7,11 +7,9 @@ _module, _, _name = os.environ["SAMESTACK_BASE_APPLICATION"].partition(":")
 # By its name, as Gunicorn would
 application = getattr(importlib.import_module(_module), _name or "application")
 
-from django.apps import apps  # the import above has set Django up
-
-if apps.is_installed("django.contrib.staticfiles"):
-    from django.contrib.staticfiles import handlers
-
+# The import above has set Django up.
+if importlib.import_module("django.apps").apps.is_installed("django.contrib.staticfiles"):
+    handlers = importlib.import_module("django.contrib.staticfiles.handlers")
     if os.environ.get("SAMESTACK_INTERFACE") == "asgi":
         application = handlers.ASGIStaticFilesHandler(application)
     else:

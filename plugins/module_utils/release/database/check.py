@@ -12,7 +12,7 @@ from ...common.files import read_json, write_atomic
 from ...common.ledger import good_releases, read_ledger
 from ...common.text import excerpt, few, missing_name
 from ...inside_app.schema import misfits
-from .. import causes
+from .. import causes, writable
 from ..application import environment_file_names, run_as_app
 from ..inside import run_inside
 from ..place import LIVE_CODE, Place
@@ -79,6 +79,8 @@ class Check:
 
     def run(self) -> None:
         """Ask the release itself; raises HostError for what is wrong with it."""
+        if not self.params["dry"]:
+            writable.ready(self.place, self.params)
         served, no_parser = None, None
         if self.before:
             served = self.tables_of(self.before)

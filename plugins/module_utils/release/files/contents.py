@@ -27,6 +27,8 @@ NO_DIGEST = "-"
 #: Lies beside what is listed: the list itself, and what is known of the release but is not part of it.
 LIST, BUILD = "contents", "build.json"
 BESIDE = (LIST, BUILD, "database.json", VENV)
+#: What people wrote; and, beside the releases, the folders of it to which the application writes
+SOURCE, KEPT = "source/", "shared/paths/"
 CHUNK = 1 << 20
 #: What a release and an environment are called: the beginning of a digest
 ID = re.compile("[0-9a-f]{12}")
@@ -115,8 +117,19 @@ def safe(path: str) -> bool:
     return not path.startswith("/") and not {"", ".", ".."} & set(path.split("/"))
 
 
+def kept_outside(path: str) -> str:
+    """Return where the link leads that a release has in the place of a folder that stays over releases."""
+    # Up to the release, to all of them, and to the application's folder
+    return "../" * (path.count("/") + 2) + KEPT + path.partition("/")[2]
+
+
 def stays_inside(path: str, target: str) -> bool:
-    """Return whether a link leads to something of the same release or environment, or to the system's Python."""
+    """Return whether a link leads to something of the same release or environment, or to the system's Python.
+
+    Or to the application's own folder of the same name, which is kept outside the releases.
+    """
+    if path.startswith(SOURCE) and target == kept_outside(path):
+        return True
     if all(pattern.fullmatch(text) for pattern, text in zip(PYTHON, (path, target), strict=True)):
         return True
     # Upwards only at its beginning, where no other link is on the way

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...common.errors import HostError
 from ...common.files import point, write_atomic
-from .. import environment
+from .. import environment, writable
 from ..place import Place
 from . import archive, contents, live_code, static_history
 from .tree_copy import TreeCopy
@@ -75,7 +75,7 @@ def seal_release(builder: Building) -> None:
     modified = int(release.get("time") or time.time())
     donor = live_donor(place)
     entries: dict[str, tuple[str, str]] = {}
-    for name in ("source", "static"):
+    for name in ("source", "static", *([writable.INITIAL] if builder.writable_paths else [])):
         copy = TreeCopy(
             place.path(name), owner=builder.sandbox.uid, donor=donor, prefix=name + "/", time=modified,
             spare=builder.params["min_free"] // 2,
