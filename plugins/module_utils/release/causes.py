@@ -198,6 +198,9 @@ def of_rights(output: str) -> str:
     return (
         "It belongs to another role, as what somebody else has loaded does: `./samestack provision` gives it to the "
         "database's owner, unless it may be another application's (docs/move-a-site.md). Then deploy again."
+    )
+
+
 def writable_folder(path: str) -> str:
     """Return what to do about a file of its source that the application wants to write."""
     folder = path.rpartition("/")[0]
