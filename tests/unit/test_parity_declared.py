@@ -98,6 +98,8 @@ def test_braces_stand_for_either() -> None:
         ("packages/python3-certbot", "web_tls"),
         ("packages/linux-image-6.12", "virtualization"),
         ("postgresql/setting:work_mem", "memory"),
+        ("postgresql/setting:max_connections", "topology"),
+        ("postgresql/extension:citext", "release"),
         ("nginx/server[a 443]/location[/static/]/root", "app_live_path"),
         ("nginx/http/server_tokens", None),
         ("files//etc/sudoers", None),

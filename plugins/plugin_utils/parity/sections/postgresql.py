@@ -11,17 +11,18 @@ if TYPE_CHECKING:
 #: What role postgresql works out from the machine's memory, and from how many processes and threads ask the database
 SIZED = "shared_buffers,effective_cache_size,maintenance_work_mem,work_mem,max_connections"
 BY = "database_settings memory topology processors web_processes web_threads app_workers"
+MADE = "release app_live_path database_extensions"
 ORDER, SHORT = 110, "pg"
 RULES = f"""
-postgresql/file:*                            | never                                     | what files say and is not in force
-postgresql/extension:*                       | release app_live_path database_extensions | a migration may create it
-postgresql/database:*_replaced_20*t*         | changes                                   | a restore keeps it for a while
-settings/DATABASES*                          | release app_live_path topology            | where the database is
-postgresql/setting:{{{SIZED}}}               | {BY}                                      | sized from machines
-postgresql/setting:{{listen_addresses,ssl*}} | topology machine_address                  | other machines use the database
-postgresql/setting:*                         | database_settings                         | settings of the environment's own
-postgresql/{{rules,role:*}}                  | topology machine_address                  | other machines use the database
-sockets/tcp *:5432                           | topology machine_address                  | other machines use the database
+postgresql/file:*                            | never                          | what files say and is not in force
+postgresql/extension:*                       | {MADE}                         | a migration may create it
+postgresql/database:*_replaced_20*t*         | changes                        | a restore keeps it for a while
+settings/DATABASES*                          | release app_live_path topology | where the database is
+postgresql/setting:{{{SIZED}}}               | {BY}                           | sized from machines
+postgresql/setting:{{listen_addresses,ssl*}} | topology machine_address       | other machines use the database
+postgresql/setting:*                         | database_settings              | settings of the environment's own
+postgresql/{{rules,role:*}}                  | topology machine_address       | other machines use the database
+sockets/tcp *:5432                           | topology machine_address       | other machines use the database
 """
 #: The decisions behind its variable of the application, and behind its files
 WRONG = {"superusers": "as good as a superuser of the database server, and nobody declared it"}
