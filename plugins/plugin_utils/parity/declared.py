@@ -53,6 +53,8 @@ FILES = (
 OWN, DIGITS = "this machine's own ", 32
 #: What stands in a manifest in place of a value that is one of the secrets
 HIDDEN = "(secret)"
+#: What the record says besides of a file that a package has brought, too
+CHANGED = ", not as its package brought it"
 
 
 def variables(allowed: Iterable[str], values: Mapping[str, Any], secrets: Iterable[str]) -> dict[str, Any]:
