@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from plugins.module_utils.release import causes
+from plugins.module_utils.release.builder import NO_NETWORK
 
 GCC = "error: command 'x86_64-linux-gnu-gcc' failed: No such file or directory"
 
@@ -105,3 +106,20 @@ def test_what_is_the_projects_own_is_no_known_cause() -> None:
     for output in ("SyntaxError: invalid syntax", "KeyError: 'X'", "NameError: name 'x' is not defined", ""):
         assert causes.advice(output) == causes.of_import(output) == ""
     assert "has requests: add it" in causes.of_import("ModuleNotFoundError: No module named 'requests'")
+
+
+@pytest.mark.parametrize(
+    ("said", "looked"),
+    [
+        ("npm error code EAI_AGAIN", True),
+        ("curl: (6) Could not resolve host: example.org", True),
+        ("socket.gaierror: [Errno -3] Temporary failure in name resolution", True),
+        ("wget: unable to resolve host address 'example.org'", True),
+        ("OSError: [Errno 101] Network is unreachable", True),
+        ("ModuleNotFoundError: No module named 'pkg_resources'", False),
+        ('  File "/srv/x/settings.py", line 3\n    BASE_DIR = Path(__file__).resolve()', False),
+        ("import resolver", False),
+    ],
+)
+def test_only_who_looks_for_a_network_is_told_of_it(said: str, *, looked: bool) -> None:
+    assert bool(NO_NETWORK.search(said)) == looked

@@ -11,7 +11,7 @@ import environ
 import pytest
 import redis
 from celery import Celery
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 from kombu import Connection
 
@@ -74,6 +74,8 @@ def test_redis(tls: bool, host: str, port: int, user: str, password: str) -> Non
 
 
 @pytest.mark.parametrize("tls", [False, True])
+# The first example imports Celery.
+@settings(deadline=None)
 @given(host=ADDRESSES, port=PORTS, user=WORDS, password=WORDS)
 def test_celery(tls: bool, host: str, port: int, user: str, password: str) -> None:
     """The broker by kombu, the results by Celery's own parser."""

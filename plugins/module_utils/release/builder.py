@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 # What commands say that look for a network where there is none
 NO_NETWORK = re.compile(
-    r"ENOTFOUND|EAI_AGAIN|ENETUNREACH|(resolve|resolution|resolving)|unreachable|getaddrinfo", re.IGNORECASE
+    r"\b(ENOTFOUND|EAI_AGAIN|ENETUNREACH)\b|network is unreachable|getaddrinfo|name resolution|dns error"
+    r"|(could not|couldn't|cannot|can't|unable to|failed to) resolve|resolving |error sending request for url",
+    re.IGNORECASE,
 )
 
 
