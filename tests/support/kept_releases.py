@@ -5,6 +5,7 @@ Only systemd is missing: what would run as the application's user in a unit runs
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import shutil
@@ -114,7 +115,8 @@ class KeptReleases:
         self.folder, self.socket, self.database, self.role = folder, socket, database, role
         self.lines: list[dict[str, Any]] = []
         self.params: dict[str, Any] = {
-            "root": str(folder / "srv"), "app": "shop", "user": "", "groups": [], "env_file": str(folder / "env"),
+            "root": str(folder / "srv"), "app": "shop", "user": getpass.getuser(), "groups": [],
+            "env_file": str(folder / "env"),
             "lock_timeout": 2, "patience": 5, "pins": {"pglast": "here"}, "run": {}, "dry": True,
             "environment": {}, "migrations": [], "live_path": "", "tables": [], "allow_breaking": False,
         }  # fmt: skip

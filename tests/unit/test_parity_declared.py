@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from plugins.module_utils.manifest.reading.key import derived_key, keyed
-from plugins.plugin_utils.parity.declared import intended_environment, intended_files, tokens, topology, variables
+from plugins.plugin_utils.parity.declared import (
+    CHANGED,
+    intended_environment,
+    intended_files,
+    tokens,
+    topology,
+    variables,
+)
 from plugins.plugin_utils.parity.rules import RULES, expanded, rule_for
 
 KEY = derived_key("a secret of the environment")
@@ -47,6 +54,7 @@ SHA = "ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73"  # of "
     ("given", "found", "wanted"),
     [
         (entry(), "sha256:00 root:root 0644", f"sha256:{SHA[:32]} root:root 0644"),
+        (entry(), f"sha256:00 a:b 0644{CHANGED}", f"sha256:{SHA[:32]} root:root 0644{CHANGED}"),
         (entry(mode="0600", owner="x"), "hmac:00 root:root 0644", f"{keyed(KEY, SHA)} x:root 0600"),
         (entry(), "this machine's own hmac:0 a:b 0644", f"this machine's own {keyed(KEY, SHA)} root:root 0644"),
         (entry(state="link", target="/x"), "link to /y", "link to /x"),
@@ -98,6 +106,8 @@ def test_braces_stand_for_either() -> None:
         ("packages/python3-certbot", "web_tls"),
         ("packages/linux-image-6.12", "virtualization"),
         ("postgresql/setting:work_mem", "memory"),
+        ("postgresql/setting:max_connections", "topology"),
+        ("postgresql/extension:citext", "release"),
         ("nginx/server[a 443]/location[/static/]/root", "app_live_path"),
         ("nginx/http/server_tokens", None),
         ("files//etc/sudoers", None),

@@ -33,7 +33,15 @@ def test_what_is_explained_stops_nothing() -> None:
 
 def test_another_release_is_what_a_promotion_is_for() -> None:
     newer = {"release": {"id": "ffffffffffff"}, "venv": {"distribution0": "9"}, "schema": {"table.new": "text"}}
+    newer["postgresql"] = {"extension:pg_trgm": "1.6 in public"}
     assert stopping(judge(compare([envelope("staging", before=newer), envelope("production")]), "", "")) == []
+
+
+def test_an_extension_of_the_same_release_is_asked_about() -> None:
+    """No migration made it, then: somebody did, or production has not been provisioned."""
+    more = {"postgresql": {"extension:pg_trgm": "1.6 in public"}}
+    found = judge(compare([envelope("staging", before=more), envelope("production")]), "", "")
+    assert stopping(found) == ["postgresql/extension:pg_trgm"]
 
 
 def test_each_difference_is_listed_with_what_mends_it() -> None:

@@ -8,10 +8,16 @@ from typing import Any
 
 from . import schema
 
+# The third: whether provision takes it for the application's (`postgresql/takeover.py`).
 OWNERS = """
-SELECT c.relname, pg_get_userbyid(c.relowner) FROM pg_class c
-WHERE c.relkind IN ('r', 'p') AND pg_table_is_visible(c.oid) AND pg_get_userbyid(c.relowner) <>
-  (SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database())"""
+SELECT c.relname, r.rolname, EXISTS (
+    SELECT FROM pg_class record WHERE record.relname = 'django_migrations' AND record.relkind IN ('r', 'p')
+    AND CASE WHEN r.rolsuper THEN record.relnamespace = c.relnamespace ELSE record.relowner = c.relowner END),
+  datname, format('ALTER TABLE %I.%I OWNER TO %I;', nspname, c.relname, pg_get_userbyid(datdba))
+FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
+JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_database ON datname = current_database()
+WHERE c.relkind IN ('r', 'p') AND pg_table_is_visible(c.oid) AND c.relnamespace <> 'pg_catalog'::regnamespace
+  AND c.relowner <> datdba"""
 
 
 class Database:
@@ -102,9 +108,13 @@ class Database:
             return {}
         return schema.catalogue(self.rows(schema.CATALOGUE))
 
-    def strangers(self) -> dict[str, str]:
-        """Return the tables that do not belong to the database's owner, each with whom they belong to."""
-        return self.pairs(OWNERS) if self.is_postgresql else {}
+    def strangers(self) -> dict[str, list[Any]]:
+        """Return the tables that are not the database's owner's.
+
+        With each: its owner, whether provision takes it, the database, the SQL that gives it to the database's owner.
+        """
+        rows = self.rows(OWNERS) if self.is_postgresql else []
+        return {table: list(rest) for table, *rest in rows}
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""

@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..common.errors import HostError
 from ..common.postgresql import POWERFUL, READER, RUN_PROGRAMS, SUPERUSER, identifier, literal
+from . import takeover
+from .takeover import RECORD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from .server import Server
 
@@ -33,8 +35,6 @@ WORDS = {
 WRITING, READING, COUNTING = "SELECT, INSERT, UPDATE, DELETE", "SELECT", "USAGE, SELECT, UPDATE"
 #: Of a database: the superuser alone gets in.
 CLOSED = "CONNECTION LIMIT 0"
-#: Says which migrations have run: the application reads it.
-RECORD = "django_migrations"
 #: Whoever asks for a table behind a change of its owner waits with that.
 LOCK_SECONDS = 5
 
@@ -292,6 +292,12 @@ def settle(server: Server, names: Names, database: str = "", *, dry: bool = Fals
         if not dry:
             server.sql_of_superuser("ALTER SCHEMA public OWNER TO pg_database_owner;", database)
             public["owner"] = "pg_database_owner"
+    others = takeover.look(server, names, database)
+    done += takeover.words(others, names)
+    if others and not dry:
+        take = f"BEGIN; SET LOCAL lock_timeout = '{LOCK_SECONDS}s'; {takeover.statement(names)} COMMIT;"
+        waiting(server, database, lambda: server.sql_of_superuser(take, database))
+        found = look_inside(server, names, database)
     changes = settling(found, names)
     done += [what for what, _ in changes]
     if not changes or dry:
@@ -312,8 +318,14 @@ def settle(server: Server, names: Names, database: str = "", *, dry: bool = Fals
 
 def change(server: Server, names: Names, database: str, sql: str) -> None:
     """Run SQL as the owner, all or nothing; names who is in the way in HostError."""
+    whole = f"BEGIN; SET LOCAL lock_timeout = '{LOCK_SECONDS}s'; {sql} COMMIT;"
+    waiting(server, database, lambda: server.sql(whole, database, names.owner))
+
+
+def waiting(server: Server, database: str, action: Callable[[], object]) -> None:
+    """Do what waits for tables; names who is in the way in HostError."""
     try:
-        server.sql(f"BEGIN; SET LOCAL lock_timeout = '{LOCK_SECONDS}s'; {sql} COMMIT;", database, names.owner)
+        action()
     except HostError as error:
         if "lock timeout" not in str(error):
             raise

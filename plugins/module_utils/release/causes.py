@@ -158,6 +158,8 @@ REMEDIES = (
         "changed, and deploy again.",
     ),
 )  # fmt: skip
+#: SQLSTATE 42501, of which a driver passes on PostgreSQL's words alone
+NO_RIGHT = re.compile(r"must be owner of|permission denied for (table|view|sequence|relation|function|schema|type)")
 #: A file of the release that the application wants to write
 WRITES = re.compile(
     r"(?:Read-only file system|Permission denied|\bEROFS\b|\bEACCES\b)[^\n]*?"
@@ -172,6 +174,8 @@ def advice(output: str) -> str:
     for pattern, remedy in REMEDIES:
         if re.search(pattern, output):
             return remedy
+    if remedy := of_rights(output):
+        return remedy
     written = WRITES.search(output)
     if written:
         return writable_folder(written[1])
@@ -185,6 +189,16 @@ def advice(output: str) -> str:
         what = f"add the package that has it to app_system_packages (in {DECISIONS_FILE})"
         return f"This host has no {missing[1]}: {what}, {THEN}."
     return ""
+
+
+def of_rights(output: str) -> str:
+    """Return what to do where the database's owner lacks a right, "" where nothing says so."""
+    if not NO_RIGHT.search(output):
+        return ""
+    return (
+        "It belongs to another role, as what somebody else has loaded does: `./samestack provision` gives it to the "
+        "database's owner, unless it may be another application's (docs/move-a-site.md). Then deploy again."
+    )
 
 
 def writable_folder(path: str) -> str:

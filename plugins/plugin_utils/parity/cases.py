@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from . import statements
 from .values import ABSENT, Missing, shown
 
 if TYPE_CHECKING:
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Case:
     """One key of one environment that is to become what `wanted` is."""
+
+    #: For sections, which import nothing of ours
+    sql = statements
 
     environment: str
     rehearsal: bool
@@ -66,6 +71,15 @@ class Case:
     def by_hand(self, command: str) -> str:
         """Return a command to be typed on the hosts."""
         return f"on {', '.join(self.hosts)}: {command}"
+
+    def dbshell(self, *statements: str) -> str:
+        """Return the command that says something to the application's database as its owner."""
+        return f"echo {shlex.quote('; '.join(statements))} | {self.verb('dbshell', ' --as owner')}"
+
+    def psql(self, statement: str, database: str = "") -> str:
+        """Return a command that says something to the hosts' PostgreSQL servers as their superuser."""
+        where = f" -d {shlex.quote(database)}" if database else ""
+        return self.by_hand(f"sudo -u postgres psql{where} -c {shlex.quote(statement)}")
 
 
 def cases(difference: Difference, comparison: Comparison) -> Iterator[Case]:

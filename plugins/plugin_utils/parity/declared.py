@@ -53,6 +53,8 @@ FILES = (
 OWN, DIGITS = "this machine's own ", 32
 #: What stands in a manifest in place of a value that is one of the secrets
 HIDDEN = "(secret)"
+#: What the record says besides of a file that a package has brought, too
+CHANGED = ", not as its package brought it"
 
 
 def variables(allowed: Iterable[str], values: Mapping[str, Any], secrets: Iterable[str]) -> dict[str, Any]:
@@ -155,13 +157,14 @@ def described(entry: Mapping[str, Any], found: str, key: str, words: Mapping[str
     if entry["state"] != "file" or entry["initial"] or (entry["secret"] and found.startswith("sha256:")):
         return ""
     content = base64.b64decode(entry["data"])
+    more = CHANGED if found.endswith(CHANGED) else ""
     digest = hashlib.sha256(content).hexdigest()
     rights = f"{entry['owner']}:{entry['group']} {entry['mode'] or '0644'}"
     if found.startswith(OWN):
-        return f"{OWN}{keyed(key, digest)} {rights}"
+        return f"{OWN}{keyed(key, digest)} {rights}{more}"
     if found.startswith(MARK):
-        return f"{keyed(key, digest)} {rights}"
-    return f"{digest_of(named(content, words))} {rights}"
+        return f"{keyed(key, digest)} {rights}{more}"
+    return f"{digest_of(named(content, words))} {rights}{more}"
 
 
 def named(content: bytes, words: Mapping[str, str]) -> bytes:

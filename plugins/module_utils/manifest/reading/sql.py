@@ -15,6 +15,29 @@ if TYPE_CHECKING:
 ONE = "SELECT jsonb_build_object('{name}', (SELECT coalesce(jsonb_agg(q), '[]') FROM ({text}) q));"
 # Nobody waits for a table that somebody else has locked.
 GUARD = "SET statement_timeout = '30s'; SET lock_timeout = '2s'; SET default_transaction_read_only = on;\n"
+# PostgreSQL stores nothing where nobody has said anything, and what is usual where somebody has: the same rights.
+GRANTS = """ARRAY(
+      SELECT pg_catalog.concat(prefix, CASE WHEN grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.pg_get_userbyid(grantee) END,
+        '=', pg_catalog.string_agg(privilege_type || CASE WHEN is_grantable THEN '*' ELSE '' END, ','
+          ORDER BY privilege_type))
+      FROM (SELECT '' AS prefix, more.* FROM (
+          SELECT grantee, privilege_type, is_grantable FROM pg_catalog.aclexplode(coalesce({acl}, {usual}))
+          EXCEPT SELECT grantee, privilege_type, is_grantable FROM pg_catalog.aclexplode({usual})) more
+        UNION ALL SELECT 'without ', less.* FROM (
+          SELECT grantee, privilege_type, is_grantable FROM pg_catalog.aclexplode({usual})
+          EXCEPT SELECT grantee, privilege_type, is_grantable FROM pg_catalog.aclexplode(coalesce({acl}, {usual}))) less
+      ) rights GROUP BY prefix, grantee)"""
+
+
+def grants(acl: str, kind: str, owner: str) -> str:
+    """Return the SQL of the rights that differ from what an owner and the public have anyway.
+
+    Args:
+        acl: the column with them.
+        kind: SQL of PostgreSQL's letter for the kind of thing (acldefault()).
+        owner: the column with the owner's number.
+    """
+    return GRANTS.format(acl=acl, usual=f"pg_catalog.acldefault({kind}, {owner})")
 
 
 def rows(

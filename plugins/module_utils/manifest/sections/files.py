@@ -103,7 +103,8 @@ class Files:
                 if not usual(path, status):
                     self.section[path] = f"as its package brought it, {rights(status)}"
                 return
-            self.section[self.named(path)] = f"{self.digest(path, status)} {rights(status)}"
+            more = "" if default is None else ", not as its package brought it"
+            self.section[self.named(path)] = f"{self.digest(path, status)} {rights(status)}{more}"
         except (OSError, PathError) as error:
             self.host.miss(f"files/{path}", getattr(error, "strerror", None) or str(error))
 

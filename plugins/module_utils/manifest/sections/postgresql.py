@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...common.postgresql import POWERFUL, READER
 from ..reading.postgresql_files import waiting
-from ..reading.sql import rows
+from ..reading.sql import grants, rows
 from ..section import Collector, Service
 
 if TYPE_CHECKING:
@@ -25,7 +25,13 @@ ATTRIBUTES = {
     "rolsuper": "superuser", "rolcanlogin": "login", "rolcreaterole": "createrole", "rolcreatedb": "createdb",
     "rolreplication": "replication", "rolbypassrls": "bypassrls", "rolinherit": "inherit",
 }  # fmt: skip
-
+# Columns that the oldest supported server has not got are null there.
+DATABASES = """
+    SELECT d.datname AS name, pg_get_userbyid(datdba) AS owner, pg_encoding_to_char(encoding) AS encoding,
+      datcollate AS collate, datctype AS ctype, to_jsonb(d)->>'datlocprovider' AS provider,
+      to_jsonb(d)->>'datcollversion' AS collation, datconnlimit AS connections, datallowconn AS allowed,
+      {grants} AS grants
+    FROM pg_database d WHERE NOT datistemplate"""
 #: What the server is asked about itself
 QUERIES = {
     "settings": """
@@ -46,13 +52,7 @@ QUERIES = {
           unnest(setconfig) AS setting
         FROM pg_db_role_setting LEFT JOIN pg_database d ON d.oid = setdatabase
           LEFT JOIN pg_roles r ON r.oid = setrole""",
-    # Columns that the oldest supported server has not got are null there.
-    "databases": """
-        SELECT d.datname AS name, pg_get_userbyid(datdba) AS owner, pg_encoding_to_char(encoding) AS encoding,
-          datcollate AS collate, datctype AS ctype, to_jsonb(d)->>'datlocprovider' AS provider,
-          to_jsonb(d)->>'datcollversion' AS collation, datconnlimit AS connections, datallowconn AS allowed,
-          datacl::text[] AS grants
-        FROM pg_database d WHERE NOT datistemplate""",
+    "databases": DATABASES.format(grants=grants("datacl", "'d'", "datdba")),
     "powerful": POWERFUL,
     "roles": """
         SELECT rolname AS name, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication,

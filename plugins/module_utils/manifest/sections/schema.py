@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...common.postgresql import READER
 from ..reading.machine import MissingError
-from ..reading.sql import rows
+from ..reading.sql import grants, rows
 from ..section import Collector
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ WORDS = {
     # Schema `public` goes without saying.
     "named": "CASE WHEN n.nspname = 'public' THEN '' ELSE n.nspname || '.' END",
     "visible": "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'",
+    "rights": grants("relacl", """(CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END)::"char\"""", "relowner"),
+    "schema_rights": grants("nspacl", "'n'", "nspowner"),
     # What belongs to an extension comes and goes with it.
     "own": "NOT EXISTS (SELECT FROM pg_depend e WHERE e.deptype = 'e' AND e.objid =",
 }
@@ -26,7 +28,7 @@ TABLES = """
     SELECT {named} || c.relname AS name, CASE c.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'table' WHEN 'v' THEN 'view'
         WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table' ELSE 'sequence' END AS kind,
       pg_get_userbyid(relowner) AS owner, relpersistence <> 'p' AS unlogged, relrowsecurity AS secured,
-      reloptions AS options, relacl::text[] AS grants,
+      reloptions AS options, {rights} AS grants,
       CASE WHEN c.relkind IN ('v', 'm') THEN md5(pg_get_viewdef(c.oid)) END AS definition
     FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND {visible} AND {own} c.oid)"""
@@ -69,7 +71,7 @@ POLICIES = """
       polcmd::text || ' ' || coalesce(pg_get_expr(polqual, polrelid), '') AS text
     FROM pg_policy JOIN pg_class c ON c.oid = polrelid JOIN pg_namespace n ON n.oid = relnamespace WHERE {visible}"""
 SCHEMAS = """
-    SELECT nspname AS name, pg_get_userbyid(nspowner) AS owner, nspacl::text[] AS grants
+    SELECT nspname AS name, pg_get_userbyid(nspowner) AS owner, {schema_rights} AS grants
     FROM pg_namespace n WHERE {visible}"""
 #: Whose rows have a name and a text; each by the word that the manifest has for one of them
 KINDS = {
@@ -101,7 +103,7 @@ def schema(host: Host) -> Section:
         words += [row["definition"]] if row["definition"] else []
         section[f"{row['kind']}:{row['name']}"] = ", ".join(words)
     for row in found["schemas"]:
-        section[f"schema:{row['name']}"] = " ".join([f"owner {row['owner']}", *sorted(row["grants"] or [])])
+        section[f"schema:{row['name']}"] = " ".join([f"owner {row['owner']}", *sorted(row["grants"])])
     text = json.dumps(section, sort_keys=True)
     section["digest"] = "sha256:" + hashlib.sha256(text.encode()).hexdigest()[:32]
     return section

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ...common.errors import DECISIONS_FILE, HostError
@@ -47,10 +48,6 @@ REASONS = {
 ALREADY = (
     "Where that was made under another name (a squashed migration whose `replaces` is gone), deploy first the release "
     "that still has `replaces`; or record it as applied: {}"
-)
-OWNERS = (
-    "Tables of a dump do that somebody else has loaded. `./samestack provision` gives them to the database's owner; "
-    "then deploy again."
 )
 WAYS_OUT_SLOW = (
     "Build indexes with AddIndexConcurrently, add constraints as NOT VALID first (docs/migrations.md). Or accept that "
@@ -191,11 +188,19 @@ class Check:
 
     def refuse_what_fails(self) -> None:
         """Raise a HostError for migrations that cannot run."""
-        owners = {table: role for table, role in self.found["strangers"].items() if table in self.found["tables"]}
+        strangers = self.found["strangers"]
+        owners = {table: strangers[table] for table in sorted(strangers) if table in self.found["tables"]}
         if owners:
-            lines = [f"{table} to {role}" for table, role in sorted(owners.items())]
+            lines = [f"{table} to {role}" for table, (role, *_) in owners.items()]
+            left = [(database, sql) for _role, taken, database, sql in owners.values() if not taken]
+            way = f"{self.command('provision', '')} gives them to the database's owner"
+            if left:
+                database, sql = shlex.quote(left[0][0]), shlex.quote(" ".join(one for _, one in left))
+                typed = f"sudo -u postgres psql -d {database} -c {sql}"
+                way = f"Where they are this application's, on the database's machine: `{typed}`"
             raise HostError(
-                f"Migrations are due, and tables belong to another role than the database: {few(lines)}.", OWNERS
+                f"Migrations are due, and tables belong to another role than the database: {few(lines)}.",
+                f"Tables of a dump do that somebody else has loaded. {way}; then deploy again.",
             )
         if self.already:
             lines = [f"  {name}: {text}" for name, texts in self.already.items() for text in texts]

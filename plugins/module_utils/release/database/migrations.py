@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from ...common.errors import HostError
 from ...common.files import read_json, write_atomic
 from ...common.text import excerpt
+from .. import causes
 from ..inside import run_inside
 from . import check
 
@@ -24,12 +25,6 @@ MEND = (
 )
 KEEP = "What is left: `--database keep` changes the code only, `--database restore` brings back the copy from before."
 ANEW = "The next run takes an index that it builds away first."
-OWNERS = (
-    "It belongs to another role, as tables of a dump do that somebody else has loaded: `./samestack provision` gives "
-    "it to the database's owner. Then deploy again."
-)
-# PostgreSQL's words for SQLSTATE 42501, which is all that a driver passes on
-NOT_THE_OWNER = "must be owner of"
 # SQLSTATE 55P03 as the drivers say it
 GAVE_UP = "lock timeout"
 WAIT = (
@@ -98,6 +93,4 @@ def explain(place: Place, what: str, answer: Mapping[str, Any], output: str, don
     text = f"`manage.py {what}` of release {place.id} failed.\n{why}\n{done}".strip()
     if "OperationalError" in why:
         raise HostError(text, check.NO_ANSWER)
-    if NOT_THE_OWNER in why:
-        raise HostError(text, OWNERS)
-    raise HostError(text, MEND if what == "migrate" else KEEP)
+    raise HostError(text, causes.of_rights(why) or (MEND if what == "migrate" else KEEP))

@@ -15,6 +15,12 @@ files/*/ca-certificates*                          | machine_trusted_ca_files | a
 files/*certbot*                                   | web_tls                  | renews what comes from ACME
 files/*letsencrypt*                               | web_tls                  | where certificates come from
 """
+#: What the record says of a file that a package brought, and how that brings it again
+PACKAGED = "not as its package brought it"
+AGAIN = (
+    "sudo apt-get install --reinstall -o Dpkg::Options::=--force-confask,confnew,confmiss "
+    '"$(dpkg-query -S {} | cut -d: -f1)"'
+)
 
 
 def remedy(case: Case) -> str:
@@ -24,7 +30,8 @@ def remedy(case: Case) -> str:
         return case.provision
     if case.key.startswith("setuid:"):
         return case.by_hand(f"sudo chmod u-s,g-s {path}")
+    if case.is_extra and PACKAGED in case.value_text:
+        return case.by_hand(AGAIN.format(path))
     if case.is_extra:
         return case.by_hand(f"sudo rm {path}")
-    place = f"as it is on {case.model}" if case.model else "back as it was"
-    return case.by_hand(f"put {path} {place}; a package's own: sudo apt-get install --reinstall $(dpkg -S {path})")
+    return case.by_hand(f"put {path} {f'as it is on {case.model}' if case.model else 'back as it was'}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,10 +11,13 @@ if TYPE_CHECKING:
 #: What role postgresql works out from the machine's memory
 SIZED = "shared_buffers,effective_cache_size,maintenance_work_mem,work_mem"
 #: What decides how many connections there are room for
-CONNECTED = "database_settings topology processors web_processes web_threads"
+CONNECTED = "database_settings topology processors web_processes web_threads app_workers"
+#: What decides which extensions there are: a migration may create one
+MADE = "release app_live_path database_extensions"
 ORDER, SHORT = 110, "pg"
 RULES = f"""
 postgresql/file:*                            | never                             | what files say and is not in force
+postgresql/extension:*                       | {MADE}                            | a migration may create it
 postgresql/database:*_replaced_20*t*         | changes                           | a restore keeps it for a while
 settings/DATABASES*                          | release app_live_path topology    | where the database is
 postgresql/setting:{{{SIZED}}}               | database_settings memory topology | sized from the machine
@@ -26,22 +30,63 @@ sockets/tcp *:5432                           | topology machine_address         
 #: The decisions behind its variable of the application, and behind its files
 WRONG = {"superusers": "as good as a superuser of the database server, and nobody declared it"}
 ENVIRONMENT = {"DATABASE_URL": "topology"}
-FILES = {"/etc/postgresql/*": "database_settings memory topology machine_address"}
+FILES = {"/etc/postgresql/*": f"{BY} machine_address"}
+#: What belongs to one role or one database alone
+FOR = re.compile(r"(\S+) for (.+) in (.+)")
+ANY_ROLE, ANY_DATABASE = "any role", "any database"
+#: What takes away what somebody has made
+GONE = {
+    "role": "DROP ROLE IF EXISTS {name}",
+    "database": "DROP DATABASE {name}",
+    "replication": "SELECT pg_drop_replication_slot({text})",
+}
 
 
 def remedy(case: Case) -> str:
     """Settings of the server, extensions, roles."""
     kind, _, name = case.key.partition(":")
-    if kind == "extension" and case.is_extra:
-        return f"{case.verb('dbshell', ' --as owner')}, there: DROP EXTENSION {name}"
+    if kind == "extension":
+        return extension(case, name)
+    if kind == "setting" and (found := FOR.fullmatch(name)):
+        return case.psql(setting_of(case, *found.groups()))
     by_hand = {
         "setting": f'sudo -u postgres psql -c "ALTER SYSTEM RESET {name}" -c "SELECT pg_reload_conf()"',
         "file": "put the files back (./samestack provision does so with ours), then: sudo systemctl reload postgresql",
+        "collations": "the system has other collations than those of the others: bring all to one release of it",
         **({"superusers": without_rights(case)} if kind == "superusers" else {}),
-        **({"role": f'sudo -u postgres psql -c "DROP ROLE {name}"'} if case.is_extra else {}),
-        **({"database": f'sudo -u postgres psql -c "DROP DATABASE {name}"'} if case.is_extra else {}),
     }
-    return case.by_hand(by_hand[kind]) if kind in by_hand else case.provision
+    if kind in by_hand:
+        return case.by_hand(by_hand[kind])
+    if case.is_extra and kind in GONE:
+        whose = case.sql.identifier(name.removesuffix(":password"))
+        return case.psql(GONE[kind].format(name=whose, text=case.sql.literal(name)))
+    return case.provision
+
+
+def extension(case: Case, name: str) -> str:
+    """Return what makes an extension as it is elsewhere; one that is in `database_extensions` comes with provision."""
+    wanted = case.sql.identifier(name)
+    if case.is_extra:
+        return case.dbshell(f"DROP EXTENSION {wanted}")
+    if case.is_lacking:
+        decided = f"add {name} to database_extensions (in inventories/group_vars/all/app.yml), then "
+        return case.provision if case.ours else f"{decided}{case.provision}"
+    version, _, schema = case.wanted_text.partition(" in ")
+    now, _, there = case.value_text.partition(" in ")
+    changes = [f"UPDATE TO {case.sql.literal(version)}"] if now != version else []
+    changes += [f"SET SCHEMA {case.sql.identifier(schema)}"] if there != schema else []
+    return case.dbshell(*(f"ALTER EXTENSION {wanted} {change}" for change in changes))
+
+
+def setting_of(case: Case, name: str, role: str, database: str) -> str:
+    """Return the statement for a setting of one role, of one database, or of one in the other."""
+    what = f"DATABASE {case.sql.identifier(database)}" if role == ANY_ROLE else f"ROLE {case.sql.identifier(role)}"
+    if (role, database) == (ANY_ROLE, ANY_DATABASE):
+        what = "ROLE ALL"
+    elif role != ANY_ROLE and database != ANY_DATABASE:
+        what += f" IN DATABASE {case.sql.identifier(database)}"
+    change = f"RESET {name}" if case.is_extra else f"SET {name} TO {case.sql.literal(case.wanted_text)}"
+    return f"ALTER {what} {change}"
 
 
 def without_rights(case: Case) -> str:
