@@ -31,7 +31,7 @@ sockets/tcp *:5432                           | topology machine_address         
 #: The decisions behind its variable of the application, and behind its files
 WRONG = {"superusers": "as good as a superuser of the database server, and nobody declared it"}
 ENVIRONMENT = {"DATABASE_URL": "topology"}
-FILES = {"/etc/postgresql/*": f"{CONNECTED} memory machine_address"}
+FILES = {"/etc/postgresql/*": f"memory {CONNECTED} machine_address"}
 #: What belongs to one role or one database alone
 FOR = re.compile(r"(\S+) for (.+) in (.+)")
 ANY_ROLE, ANY_DATABASE = "any role", "any database"
