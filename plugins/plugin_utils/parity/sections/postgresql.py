@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..cases import Case
 
-#: What role postgresql works out from the machine's memory
-SIZED = "shared_buffers,effective_cache_size,maintenance_work_mem,work_mem"
+#: What role postgresql works out from the machine's memory; `work_mem` is the share of a connection
+SIZED = "shared_buffers,effective_cache_size,maintenance_work_mem"
 #: What decides how many connections there are room for
 CONNECTED = "database_settings topology processors web_processes web_threads app_workers"
 #: What decides which extensions there are: a migration may create one
@@ -22,6 +22,7 @@ postgresql/database:*_replaced_20*t*         | changes                          
 settings/DATABASES*                          | release app_live_path topology    | where the database is
 postgresql/setting:{{{SIZED}}}               | database_settings memory topology | sized from the machine
 postgresql/setting:{{listen_addresses,ssl*}} | topology machine_address          | other machines use the database
+postgresql/setting:work_mem                  | {CONNECTED} memory                | a connection's share
 postgresql/setting:max_connections           | {CONNECTED}                       | sized with what connects
 postgresql/setting:*                         | database_settings                 | settings of the environment's own
 postgresql/{{rules,role:*}}                  | topology machine_address          | other machines use the database
