@@ -80,7 +80,7 @@ def by_socket(team: Team) -> Iterator[Machine]:
     machine = team.machine("production")
     machine.run("systemctl disable --now ssh.service && systemctl enable --now ssh.socket")
     yield machine
-    machine.run("systemctl disable --now ssh.socket; systemctl enable ssh.service; systemctl restart ssh.service")
+    machine.run("systemctl disable --now ssh.socket; systemctl stop ssh.service; systemctl enable --now ssh.service")
 
 
 def closed(answer: str) -> bool:
@@ -107,6 +107,8 @@ def test_another_port_where_systemd_listens(team: Team, by_socket: Machine) -> N
     assert login(by_socket, "-p", str(PORT)) == "0"
     team.samestack("provision", by_socket.kind, tags="host")
     assert login(by_socket) == "0"
+    # Else no reload reaches sshd, and systemd cannot listen again.
+    assert by_socket.run("systemctl is-active ssh.service ssh.socket").split() == ["active", "active"]
     assert closed(login(by_socket, "-p", str(PORT)))
 
 

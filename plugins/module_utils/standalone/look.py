@@ -21,6 +21,8 @@ import time
 LISTS = "/var/lib/apt/lists"
 #: Whose this machine is: role host writes it first of all
 OWNER = "/etc/samestack/machine.json"
+#: There where systemd listens for sshd from the boot on, as on Ubuntu
+SSH_SOCKET = "/etc/systemd/system/sockets.target.wants/ssh.socket"
 # As a snapshot service names a moment
 SNAPSHOT_TIME = "%Y%m%dT%H%M%SZ"
 # The other side's address and port, then this machine's
@@ -194,6 +196,7 @@ def look(packages: list[str], *, with_stack: bool = False) -> dict[str, object]:
         "dpkg_interrupted": bool(os.listdir("/var/lib/dpkg/updates")),
         "uv": uv_version(),
         "sudo_rs": is_sudo_rs(),
+        "ssh_socket": os.path.lexists(SSH_SOCKET),
         "owed": owed_apps(),
         "owner": owner(),
         "people": people(),

@@ -53,7 +53,7 @@ PACKAGE, VERSION = Text(200, r"[a-z0-9][a-z0-9+.-]*(?::[a-z0-9-]+)?"), Text(200,
 MACHINE = Record({
     "os": WORD, "release": WORD, "codename": WORD, "python": WORD, "architecture": WORD, "memory_mb": Number(),
     "swap_mb": Number(), "processors": Number(), "systemd": Number(), "container": Boolean(), "ipv6": Boolean(),
-    "dpkg_interrupted": Boolean(), "uv": WORD, "sudo_rs": Boolean(), "owed": Each(WORD, 100),
+    "dpkg_interrupted": Boolean(), "uv": WORD, "sudo_rs": Boolean(), "ssh_socket": Boolean(), "owed": Each(WORD, 100),
     "ssh_kex": Each(Text(200, r"[\w.@+-]+"), 100),
     "login": Record({"user": LINE, "groups": Each(LINE, 1000), "port": Number()}),
     "owner": OneOf((Names(WORD, Nothing(), 0), OWNER)),
