@@ -46,7 +46,8 @@ def unreadable(machine: Machine) -> list[str]:
     """
     app = machine.app
     folders = f"/srv/{app}/releases /srv/{app}/venvs /srv/{app}/static-history /opt/samestack /usr/local/lib/samestack"
-    found = machine.run(f"find {folders} ! -type l ! -perm -o=r ! -name '.*' ! -path '/usr/local/*.pyc' 2>/dev/null || true")
+    others = "! -type l ! -perm -o=r ! -name '.*' ! -path '/usr/local/*.pyc'"
+    found = machine.run(f"find {folders} {others} 2>/dev/null || true")
     return found.split()
 
 

@@ -158,6 +158,13 @@ def test_secret_files_are_shown_to_every_process_and_are_in_no_other_file(hosts:
             assert f"'{name}_FILE=${{CREDENTIALS_DIRECTORY}}/{name}'" in manage
 
 
+def test_a_machine_says_whose_it_is(hosts: list[Expected]) -> None:
+    """What cannot be read counts as nobody's machine, which refuses nobody."""
+    for rendered in hosts:
+        said = json.loads(rendered.text("/etc/samestack/machine.json"))
+        assert {"app", "environment", "keys", "former"} <= set(said)
+
+
 def test_no_apt_run_restarts_services(hosts: list[Expected]) -> None:
     for rendered in hosts:
         there = rendered.matching(r"/etc/needrestart/.*")
