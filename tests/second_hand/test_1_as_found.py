@@ -46,7 +46,7 @@ def unreadable(machine: Machine) -> list[str]:
     """
     app = machine.app
     folders = f"/srv/{app}/releases /srv/{app}/venvs /srv/{app}/static-history /opt/samestack /usr/local/lib/samestack"
-    others = "! -type l ! -perm -o=r ! -name '.*' ! -path '/usr/local/*.pyc'"
+    others = "! -type l ! -perm -o=r ! -name '.*' ! -path '/usr/local/*/__pycache__*'"
     found = machine.run(f"find {folders} {others} 2>/dev/null || true")
     return found.split()
 
