@@ -72,4 +72,5 @@ class ActionModule(ActionBase):
             take_over=boolean(self._task.args.get("take_over") or False),
         )
         check_owner(found, ours, visit)
-        return former(found, ours)
+        # Whoever asks again in the middle of a run names no owner: the current application is none of the former.
+        return former(found, str(ours.get("app") or task_vars.get("app_name") or ""))

@@ -89,20 +89,6 @@ def test_the_delivered_decisions_show_the_defaults() -> None:
     }
 
 
-def test_what_is_handed_through_has_the_same_keys_on_both_sides() -> None:
-    """Where the wiring gives a decision to a role as it is, both specs describe the same thing."""
-    options = {
-        name: option for role in ROLES for point in entry_points(role).values() for name, option in point.items()
-    }
-    compared = 0
-    for name, value in WIRING.items():
-        decision = DECISIONS.get(str(value).strip("{} "))
-        if decision and "options" in decision and "options" in options.get(name, {}):
-            assert set(decision["options"]) == set(options[name]["options"]), name
-            compared += 1
-    assert compared
-
-
 def walk(name: str, spec: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     yield name, spec
     for key, option in spec.get("options", {}).items():

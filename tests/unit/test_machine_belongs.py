@@ -75,7 +75,7 @@ def test_another_name_asks_for_a_provision_first() -> None:
 
 
 def test_what_was_there_before() -> None:
-    assert former({}, STAGING) == []
-    assert former(STAGING, STAGING) == []
-    assert former(STAGING | {"former": ["demo"]}, STAGING) == ["demo"]
-    assert former(STAGING | {"former": ["demo", "blog"]}, STAGING | {"app": "blog"}) == ["shop", "demo"]
+    assert former({}, "shop") == []
+    assert former(STAGING, "shop") == []
+    assert former(STAGING | {"former": ["demo"]}, "shop") == ["demo"]
+    assert former(STAGING | {"former": ["demo", "blog"]}, "blog") == ["shop", "demo"]

@@ -66,7 +66,7 @@ def check_owner(found: Owner, ours: Owner, visit: Visit) -> None:
         )
 
 
-def former(found: Owner, ours: Owner) -> list[str]:
-    """Return the applications that a machine had before, the last one first, as far as something of them is there."""
+def former(found: Owner, current: str) -> list[str]:
+    """Return the applications that a machine had before the current one, the last one first."""
     before = [found["app"], *found.get("former", [])] if found else []
-    return [app for app in dict.fromkeys(before) if app != ours.get("app")]
+    return [app for app in dict.fromkeys(before) if app != current]
