@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from plugins.module_utils.common.errors import HostError
 from plugins.module_utils.manifest.record import without_former
 from plugins.module_utils.system import former
 from plugins.module_utils.system.former import PATHS, Former
@@ -18,6 +19,11 @@ OURS = [
     "demo.service", "demo-web@.service", "demo-web@0a1b2c.service", "demo-web@.service.d", "demo-worker-queue@.service",
     "demo-worker-a_b@0a1b2c.service", "demo-timer-tidy.timer", "demo-timer-tidy.service", "demo-timer-tidy.service.d",
 ]  # fmt: skip
+
+
+def test_the_one_that_is_here_now_is_none() -> None:
+    with pytest.raises(HostError, match="Nothing was taken away"):
+        Former("shop", "shop")
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -126,3 +126,14 @@ def test_the_moment_of_the_lists(tmp_path: Path) -> None:
     for path, moment in ((tmp_path / "partial", 1_800_000_000), (tmp_path, 1_700_000_000)):
         os.utime(path, (moment, moment))
     assert lists_updated(str(tmp_path)) == time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(1_800_000_000))
+
+
+def test_a_machine_of_somebodys_is_not_nobodys(tmp_path: Path) -> None:
+    file = tmp_path / "machine.json"
+    assert look.owner(str(file)) == {}
+    file.write_text('{"app": "shop"}\\n', encoding="utf-8")
+    with pytest.raises(SystemExit, match=f"`sudo rm {file}`"):
+        look.owner(str(file))
+    # What the message says to do
+    file.unlink()
+    assert look.owner(str(file)) == {}

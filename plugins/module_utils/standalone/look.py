@@ -108,12 +108,20 @@ def is_sudo_rs() -> bool:
 
 
 def owner(path: str = OWNER) -> dict[str, object]:
-    """Return the application and the environment that this machine is for; {} where nobody has provisioned it."""
+    """Return the application and the environment that this machine is for; {} where nobody has provisioned it.
+
+    Raises SystemExit where it cannot be told: a machine of somebody's must not count as nobody's.
+    """
     try:
         with open(path, encoding="utf-8") as handle:
             found: dict[str, object] = json.load(handle)
-    except (OSError, ValueError):
+    except OSError:
         return {}
+    except ValueError as error:
+        raise SystemExit(
+            f"{path} says whose this machine is, and cannot be read ({error}). If it is yours: `sudo rm {path}` there, "
+            "and provision again."
+        ) from error
     return found
 
 

@@ -11,6 +11,7 @@ import re
 import subprocess
 from typing import TYPE_CHECKING
 
+from ..common.errors import HostError
 from ..common.folders import PRIVATE, make_folder, open_folder, remove
 from ..common.paths import STATE
 from ..common.postgresql import READER, identifier, literal
@@ -48,7 +49,9 @@ class Former:
     """An application that is to go from this machine."""
 
     def __init__(self, app: str, current: str, *, check: bool = False) -> None:
-        """Take its name, that of the application which is here now, and whether to look only."""
+        """Take its name, that of the application which is here now, and whether to look only. Raises HostError."""
+        if app == current:
+            raise HostError(f"{app} is the application of this machine, and no former one. Nothing was taken away.")
         self.app, self.current, self.check = app, current, check
         self.done: list[str] = []
 
