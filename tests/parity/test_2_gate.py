@@ -39,7 +39,7 @@ def test_refused_until_it_is_mended(team: Rehearsal, offered: str) -> None:
     said = team.refuses("promote", "production")
     assert "packages/tree is drift" in said
     for wrong, why in (
-        ("packages/*", "one by one"),
+        ("packages/tr*", "by key or by section"),
         ("packages/trea", "Write packages/tree"),
         ("system/host name", "needs no acceptance"),
     ):
@@ -62,17 +62,20 @@ def test_drift_and_manifest_for_programs(team: Rehearsal) -> None:
     production.run("dpkg --purge tree >/dev/null")
 
 
-def test_accepted_by_its_name_and_with_a_reason(team: Rehearsal) -> None:
+def test_accepted_by_name_and_by_section_and_with_a_reason(team: Rehearsal) -> None:
     production = team.machine("production")
     release = team.deploy("staging", team.commit("accepted", versions.touch))
     team.samestack("accept", "staging")
-    production.run(INSTALL)
-    said = team.clone.samestack("promote", *options("packages/tree", LOUD))
-    assert "Accepted: packages/tree" in said
+    before = production.run("sysctl -n net.ipv4.tcp_fin_timeout").strip()
+    production.run(f"{INSTALL}; sysctl -qw net.ipv4.tcp_fin_timeout=61")
+    accept = options("kernel/net.ipv4.tcp_fin_timeout", LOUD)
+    said = team.clone.samestack("promote", *accept, "--accept-section", "packages")
+    names = ["kernel/net.ipv4.tcp_fin_timeout", "packages/tree"]
+    assert all(f"{name} (drift)" in said for name in names)
     assert team.live("production") == release
     line = team.ledger("production")[-1]
-    assert (line["differences_accepted"], line["differences_reason"]) == (["packages/tree"], LOUD)
-    production.run("dpkg --purge tree >/dev/null")
+    assert (sorted(line["differences_accepted"]), line["differences_reason"]) == (names, LOUD)
+    production.run(f"dpkg --purge tree >/dev/null; sysctl -qw net.ipv4.tcp_fin_timeout={before}")
     team.samestack("provision", "production")
 
 
