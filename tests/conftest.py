@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Results:
-    """Counts tests, and keeps why some were left out. A test fails once, however many of its steps do."""
+    """Counts tests, and keeps why some failed or were left out. A test fails once, however many of its steps do."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -23,6 +23,7 @@ class Results:
         known = self._outcomes.get(report.nodeid)
         if report.failed:
             self._outcomes[report.nodeid] = "failed"
+            self._reasons[report.nodeid] = str(report.longreprtext).rstrip().rpartition("\n")[2]
         elif report.skipped:
             self._outcomes[report.nodeid] = "skipped"
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
@@ -36,10 +37,12 @@ class Results:
 
     def pytest_sessionfinish(self) -> None:
         found = list(self._outcomes.values())
+        told = {name: f"{name.split('::', 1)[-1]}: {reason}" for name, reason in self._reasons.items()}
         line = {
             "passed": found.count("passed"),
             "failed": found.count("failed"),
-            "skipped": [f"{name.split('::')[-1]}: {reason}" for name, reason in self._reasons.items()],
+            "skipped": [told[name] for name in told if self._outcomes[name] == "skipped"],
+            "failures": [told[name] for name in told if self._outcomes[name] == "failed"],
         }
         # Appended, because one part may start pytest several times.
         with self._file.open("a", encoding="utf-8") as stream:

@@ -43,6 +43,7 @@ class Outcome:
     passed: int
     failed: int
     skipped: list[str]
+    failures: list[str]
     seconds: float
     output: str
 
@@ -94,12 +95,12 @@ def run(part: Part) -> Outcome:
             output += f"\nThis took longer than {part.seconds} s and was stopped."
         finally:
             _running.discard(process)
-        passed, failed, skipped = counts(results)
+        passed, failed, skipped, failures = counts(results)
     if process.returncode and not failed:
         failed = 1
     if not passed and not failed:
         passed = 1
-    return Outcome(part, passed, failed, skipped, time.monotonic() - start, output)
+    return Outcome(part, passed, failed, skipped, failures, time.monotonic() - start, output)
 
 
 def stop_all() -> None:
@@ -109,11 +110,11 @@ def stop_all() -> None:
             os.killpg(process.pid, signal.SIGINT)
 
 
-def counts(results: Path) -> tuple[int, int, list[str]]:
-    """Return passed, failed and the reasons of what was left out, as `tests/conftest.py` wrote them."""
+def counts(results: Path) -> tuple[int, int, list[str], list[str]]:
+    """Return passed, failed, what was left out and what failed with the reasons, as `tests/conftest.py` wrote them."""
     lines = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()] if results.exists() else []
-    skipped = [reason for line in lines for reason in line["skipped"]]
-    return sum(line["passed"] for line in lines), sum(line["failed"] for line in lines), skipped
+    skipped, failures = ([reason for line in lines for reason in line[word]] for word in ("skipped", "failures"))
+    return sum(line["passed"] for line in lines), sum(line["failed"] for line in lines), skipped, failures
 
 
 class Report:
@@ -157,9 +158,12 @@ class Report:
 
     def finish(self) -> int:
         """Print the sum; returns the exit status."""
-        failed = [outcome.part.name for outcome in self._outcomes if outcome.failed]
+        failed = [outcome for outcome in self._outcomes if outcome.failed]
         if failed:
-            print(f"Failed: {', '.join(failed)}")
+            # Once more at the end: the output of what failed may be long
+            print(f"Failed: {', '.join(outcome.part.name for outcome in failed)}")
+        for outcome in failed:
+            print(*(f"  {outcome.part.name}: {name}\n" for name in outcome.failures), sep="", end="")
         print(f"{time.monotonic() - self._start:.0f} s in all")
         print(f"{sum(o.passed for o in self._outcomes)} passed, {sum(o.failed for o in self._outcomes)} failed")
         return 1 if failed or self._interrupted or not self._outcomes else 0
