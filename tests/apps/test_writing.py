@@ -154,7 +154,7 @@ def test_live_code_writes_beside_the_checkout(app: App) -> None:
     assert counted(visit(app)) == {3}
     # What is written there starts no process anew, and the checkout has nothing of it but a folder that it lacked.
     assert app.machine.run(f"systemctl show --value --property NRestarts '{name}-web@*'").strip() == "0"
-    assert "reload" not in app.logs()
+    assert f"reloading: {live}" not in app.logs()
     assert app.machine.run(f"cd {live} && find . -type f ! -name '*.pyc' | sort") == before
     assert app.machine.run(f"stat -c '%U %F' {live}/new/deep").strip() == "checkout directory"
     assert app.machine.run(f"cat /srv/{name}/shared/paths/data/ticks.txt") == "tick\n"
