@@ -58,7 +58,7 @@ def test_a_machine_of_somebody_elses(ours: dict[str, Any], verb: str) -> None:
 
 
 def test_two_projects_of_one_name() -> None:
-    with pytest.raises(SamestackError, match="staging of shop in another project, which has other secrets"):
+    with pytest.raises(SamestackError, match="staging of shop in another project, or in another copy"):
         check(STAGING, STAGING | {"keys": ["z1"]})
     with pytest.raises(SamestackError) as error:
         check(STAGING, STAGING | {"keys": ["z1"]}, rehearsal=True)

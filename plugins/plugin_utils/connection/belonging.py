@@ -51,7 +51,7 @@ def check_owner(found: Owner, ours: Owner, visit: Visit) -> None:
             return
         other = ""
         if (found["app"], found["environment"]) == (ours["app"], ours["environment"]):
-            other = " in another project, which has other secrets"
+            other = " in another project, or in another copy of this one, which has other secrets"
         raise SamestackError(
             f"{visit.place}: this machine is {found['environment']} of {found['app']}{other}. This run would replace "
             "its site and its environment, and use its database. Nothing was changed.",
