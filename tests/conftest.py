@@ -22,8 +22,7 @@ class Results:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         known = self._outcomes.get(report.nodeid)
         if report.failed:
-            self._outcomes[report.nodeid] = "failed"
-            self._reasons[report.nodeid] = str(report.longreprtext).rstrip().rpartition("\n")[2]
+            self._failed(report)
         elif report.skipped:
             self._outcomes[report.nodeid] = "skipped"
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
@@ -33,7 +32,11 @@ class Results:
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
-            self._outcomes[report.nodeid] = "failed"
+            self._failed(report)
+
+    def _failed(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        self._outcomes[report.nodeid] = "failed"
+        self._reasons[report.nodeid] = report.longreprtext.rstrip().rpartition("\n")[2]
 
     def pytest_sessionfinish(self) -> None:
         found = list(self._outcomes.values())

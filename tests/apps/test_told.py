@@ -85,7 +85,7 @@ def test_texts_arrive_as_they_were_written(app: App) -> None:
 
 @pytest.mark.usefixtures("release")
 def test_a_task_and_three_caches_go_through_redis(app: App) -> None:
-    answer = app.browser().get("/work/")
+    answer = app.browser().get("/tasks/")
     assert answer.status == 200, app.logs()[-3000:]
     assert answer.json() == {"sum": 5, "caches": ["by default", "by django-redis", "by environ"]}
 

@@ -49,14 +49,17 @@ def check_owner(found: Owner, ours: Owner, visit: Visit) -> None:
     if not is_ours(found, ours):
         if visit.take_over and visit.verb == "provision":
             return
-        other = ""
+        other = behind = ""
         if (found["app"], found["environment"]) == (ours["app"], ours["environment"]):
             other = " in another project, or in another copy of this one, which has other secrets"
+            # Taken over by a clone that lacks a rotation, it would get the old secrets back.
+            behind = "If its secrets were rotated elsewhere, bring this clone up to date. "
         raise SamestackError(
             f"{visit.place}: this machine is {found['environment']} of {found['app']}{other}. This run would replace "
             "its site and its environment, and use its database. Nothing was changed.",
-            "Each environment needs a machine of its own: correct the address in the inventory. If this machine shall "
-            f"become {ours['environment']} of {ours['app']}: `./samestack provision {where} --take-over`.",
+            f"{behind}Each environment needs a machine of its own: correct the address in the inventory. If this "
+            f"machine shall become {ours['environment']} of {ours['app']}: "
+            f"`./samestack provision {where} --take-over`.",
         )
     if visit.verb not in ("", "provision") and found["app"] != ours["app"]:
         raise SamestackError(

@@ -36,6 +36,6 @@ urlpatterns = [
     path("", lambda request: HttpResponse("told")),
     path("visit/", visit),
     path("told/", told),
-    path("work/", work),
+    path("tasks/", work),
     path("send/", send),
 ]
