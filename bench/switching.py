@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from bench.figures import Report
     from bench.targets import Target
+    from tests.support.load import Figures
 
 PLAYBOOKS = REPO / "playbooks"
 DEPLOYMENTS, ROLLBACKS = 20, 5
@@ -32,11 +33,14 @@ FLOORS = 5
 #: Steps that go to the host without a module
 PLAIN = ("deploy_lock", "machine_facts", "reach_host")
 FAST, KEPT, SLOW = "fast", "kept", "slow"
+#: So many wait for a page that takes 2 s, for so long, and others want a quick one meanwhile.
+WAITING, WAITING_SECONDS, WAITING_RATIO = 8, 10, 3
 VISITORS = (
     Visitors(FAST, "/db/", 4),
     Visitors(KEPT, "/db/", 6, keep=True),
     Visitors(SLOW, "/slow/", 2),
 )
+QUICK = Visitors(KEPT, "/db/", 2, keep=True)
 
 
 @dataclass
@@ -115,6 +119,17 @@ class Course:
         self.read_ledger()
         return nothing
 
+    def waiting(self) -> tuple[Figures, Figures]:
+        """Return what came of requests for a quick page while nobody waits for a slow one, and while some do."""
+        others = Visitors(SLOW, "/slow/", WAITING, pause=0)
+        found = []
+        for visitors in ((QUICK,), (QUICK, others)):
+            with Load(self.load.name_asked, self.load.address, REPO / ".samestack" / "ca.crt", *visitors) as load:
+                began = time.monotonic()
+                time.sleep(WAITING_SECONDS)
+                found.append(load.figures(began + 1, began + WAITING_SECONDS, KEPT))
+        return found[0], found[1]
+
     def nothing(self, tasks: Path) -> float:
         """Return the seconds of a playbook of plain Ansible that has as many steps as a run had, and does nothing."""
         playbook = self.target.tree / "nothing.yml"
@@ -138,6 +153,7 @@ def measure(target: Target, plan: dict[str, Any], report: Report) -> None:
     with other_computer() as group:
         course = Course(target, plan, group)
         nothing = course.all()
+        quiet, busy = course.waiting()
     load, runs = course.load, course.runs
     everything = load.figures()
     report.add("requests while all of that went on", everything.requests, "requests")
@@ -151,6 +167,9 @@ def measure(target: Target, plan: dict[str, Any], report: Report) -> None:
         report.add(f"p99 before a switch, {kind} requests (the median of all)", before, "ms")
         report.add("  during one", during, "ms")
         report.add("  during / before", during / before, "x", P99_RATIO)
+    report.add("p99 of a quick page, nobody waiting", quiet.p99, "ms")
+    report.add(f"  {WAITING} visitors waiting for a slow one", busy.p99, "ms")
+    report.add("  waiting / nobody waiting", busy.p99 / quiet.p99, "x", WAITING_RATIO)
     deployments = [run for run in runs if run.verb == "deploy"]
     seconds = statistics.median(run.ended - run.began for run in deployments)
     steps = statistics.median(run.steps for run in deployments)
