@@ -277,10 +277,11 @@ def measure(name: str, *, rehearsal: bool, tell: Callable[[str], None]) -> tuple
     accepted = waivers(ENGINE / "docs" / "security.md")
     inventory = Inventory(inventory_of(name, rehearsal=rehearsal))
     figures: list[Figure] = []
+    upgrade = f"./samestack upgrade {name}{' --rehearsal' if rehearsal else ''}"
     for file in sorted(answers.glob("*.json")):
         answer = json.loads(file.read_text(encoding="utf-8"))
         values = inventory.variables(file.stem, "app_name", "app_domains", "web_tls")
-        figures += of_host(file.stem, str(values["app_name"]), answer, accepted)
+        figures += of_host(file.stem, str(values["app_name"]), answer, accepted, upgrade)
         figures += Outside(checkers, file.stem, values, accepted).figures(answer)
     kept = {
         "environment": name, "rehearsal": rehearsal, "version": version(),

@@ -244,8 +244,19 @@ ANSWER: dict[str, Any] = {
 }
 
 
+UPGRADE = "./samestack upgrade staging"
+
+
+def test_updates_that_wait_are_said_with_their_command() -> None:
+    lynis = ANSWER["lynis"] | {"warnings": ["PKGS-7392|Found one or more vulnerable packages.", "X-1|Another"]}
+    (line,) = (
+        one for one in of_host("web1", "board", ANSWER | {"lynis": lynis}, WAIVERS, UPGRADE) if "Lynis" in one.name
+    )
+    assert (line.verdict, line.why) == ("missed", f"security updates wait (`{UPGRADE}`), X-1|Another")
+
+
 def test_figures_have_verdicts() -> None:
-    figures = list(of_host("web1", "board", ANSWER, WAIVERS))
+    figures = list(of_host("web1", "board", ANSWER, WAIVERS, UPGRADE))
     found = {one.name: one for one in figures}
     assert found["rules of hardening"].verdict == "missed"
     assert "ClientAliveInterval" in found["rules of hardening"].why
@@ -260,7 +271,7 @@ def test_figures_have_verdicts() -> None:
 
 def test_a_checker_that_cannot_be_had_is_one_line() -> None:
     answer = ANSWER | {"lynis": {"error": "E: no network"}, "cis": {"error": "E: no network"}, "check": None}
-    lines = table(list(of_host("web1", "board", answer, WAIVERS)))
+    lines = table(list(of_host("web1", "board", answer, WAIVERS, UPGRADE)))
     assert sum("not measured" in line for line in lines) == len(("Lynis", "CIS"))
     assert sum("no network" in line for line in lines) == len(("Lynis", "CIS"))
     assert Figure("h", "n", "-", "t", None).verdict == "not measured"

@@ -25,6 +25,8 @@ EXPOSURE = {
     "samestack-manifest@*": ("the recorder", 4.8),
 }
 SHOWN = 3
+#: What Lynis calls packages for which security updates wait
+UPDATES = "PKGS-7392"
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ def some(names: Iterable[str]) -> str:
     return ", ".join(listed[:SHOWN]) + more
 
 
-def of_host(host: str, app: str, answer: Mapping[str, Any], accepted: list[Waiver]) -> Iterator[Figure]:
-    """Yield the figures of what a host answered (`module_utils/standalone/audit.py`)."""
+def of_host(host: str, app: str, answer: Mapping[str, Any], accepted: list[Waiver], upgrade: str) -> Iterator[Figure]:
+    """Yield the figures of what a host answered (`module_utils/standalone/audit.py`); `upgrade`: the command for it."""
 
     def failed(name: str, target: str, part: Mapping[str, Any] | None) -> Figure | None:
         error = "it was not asked" if part is None else part.get("error")
@@ -85,9 +87,10 @@ def of_host(host: str, app: str, answer: Mapping[str, Any], accepted: list[Waive
     else:
         good = lynis["index"] >= LYNIS_INDEX and not lynis["warnings"]
         value = f"{lynis['index']}, {len(lynis['warnings'])} warnings"
-        yield Figure(
-            host, f"Lynis {lynis['version']}", value, f"≥ {LYNIS_INDEX}, 0 warnings", good, some(lynis["warnings"])
+        why = some(
+            f"security updates wait (`{upgrade}`)" if text.startswith(UPDATES) else text for text in lynis["warnings"]
         )
+        yield Figure(host, f"Lynis {lynis['version']}", value, f"≥ {LYNIS_INDEX}, 0 warnings", good, why)
     cis = answer["cis"]
     if missing := failed("CIS level 1, server", f"≥ {CIS_SCORE:.0f} with waivers", cis):
         yield missing
