@@ -228,6 +228,7 @@ def test_a_disk_without_room_for_files_is_refused(tmp_path: Path, monkeypatch: p
 
 ANSWER = {
     "static_url": "/static/", "media_url": "", "static_root": "", "staticfiles": True, "compressed": 0, "committed": "",
+    "media_root": "",
 }  # fmt: skip
 
 
@@ -477,6 +478,32 @@ def test_build_collects_compresses_and_compiles(project: Path) -> None:
     assert answer["compressed"] > 10
     assert (project / "static/admin/css/base.css.gz").is_file()
     assert list(project.glob("shop/__pycache__/urls.*.pyc"))
+
+
+def test_folders_that_settings_without_the_overlay_have_in_the_source(project: Path) -> None:
+    """What was collected is served, and found where the settings look for it; people upload outside of the release."""
+    settings = project / "shop/settings.py"
+    more = ["STATIC_ROOT = BASE_DIR / 'public'", "MEDIA_ROOT = BASE_DIR / 'up/media'", "STORAGES = {'staticfiles': {",
+            "'BACKEND': 'django.contrib.staticfiles.storage.ManifestStaticFilesStorage'}}"]  # fmt: skip
+    settings.write_text("\n".join([settings.read_text(), *more]) + "\n")
+    (project / "static").mkdir()
+    answer = inside_answer(build(project, True).stdout)
+    assert answer is not None
+    assert (project / "static/admin/css/base.css.gz").is_file()
+    lists = [(project / name / "staticfiles.json").read_bytes() for name in ("public", "static")]
+    assert lists[0] == lists[1]
+    assert answer["media_root"] == str(project / "up/media")
+
+
+@pytest.mark.parametrize(
+    ("folder", "found"),
+    [("source/up/media", "up/media"), ("source", ""), ("source/web", ""), ("source/data/media", ""), ("elsewhere", "")],
+)
+def test_only_a_folder_of_the_source_that_is_for_media_is_led_out_of_it(
+    tmp_path: Path, folder: str, found: str
+) -> None:
+    builder = Builder(params(tmp_path, directory="web/site", writable_paths=["data"]))
+    assert builder.media_of(builder.place.path(*folder.split("/"))) == found
 
 
 @pytest.mark.parametrize(("own", "committed"), [("BASE_DIR / 'public'", "public"), ("'/elsewhere'", ""), ("None", ""),

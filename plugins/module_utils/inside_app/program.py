@@ -157,7 +157,7 @@ def migrations() -> dict[str, object]:
     return {"migrations": sorted(map(".".join, loader.disk_migrations)), "replaces": sorted(replaced)}
 
 
-def take_committed(source: str, target: str) -> str:
+def take_own(source: str, target: str) -> str:
     """Copy the project's own STATIC_ROOT to where static files are served, unless a command has filled that.
 
     Returns the folder's name in the source, "" where there is none.
@@ -185,9 +185,12 @@ def build(given: Mapping[str, Any]) -> None:
     compressed, committed = 0, ""
     if collect and installed:
         manage("collectstatic", "--noinput", "--verbosity", "0")
-        sort_manifest(os.environ["STATIC_ROOT"])
+        sort_manifest(str(settings.STATIC_ROOT))
+        if str(settings.STATIC_ROOT) != os.environ["STATIC_ROOT"]:
+            # Without the overlay, settings may have a folder of their own, and the list of files is looked for there.
+            take_own(source, os.environ["STATIC_ROOT"])
     elif installed:
-        committed = take_committed(source, os.environ["STATIC_ROOT"])
+        committed = take_own(source, os.environ["STATIC_ROOT"])
     if installed:
         compressed = compress_all(os.environ["STATIC_ROOT"])
     for name in python_files(source):
@@ -196,6 +199,7 @@ def build(given: Mapping[str, Any]) -> None:
         static_url=settings.STATIC_URL,
         media_url=settings.MEDIA_URL,
         static_root=str(settings.STATIC_ROOT or ""),
+        media_root=os.path.realpath(str(settings.MEDIA_ROOT)) if settings.MEDIA_ROOT else "",
         staticfiles=installed,
         compressed=compressed,
         committed=committed,

@@ -170,10 +170,10 @@ class Check:
         return [{"migration": name, "why": why} for name, why in rows]
 
     def refuse(self) -> None:
-        """Raise a HostError for what would fail or disturb what serves, unless the run allows it."""
+        """Raise a HostError for what would fail and, unless the run allows it, for what would disturb what serves."""
+        self.refuse_what_fails()
         if self.params["allow_breaking"]:
             return
-        self.refuse_what_fails()
         self.refuse_misfits()
         if not self.breaking:
             return
