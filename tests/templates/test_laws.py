@@ -448,6 +448,14 @@ def test_one_machine_is_reached_from_itself_only(render: Render) -> None:
     assert "listen_addresses = ''" in rendered.text("/etc/postgresql/17/main/conf.d/samestack.conf")
 
 
+def test_an_application_that_knows_no_password_gets_into_redis_and_rules_nothing(render: Render) -> None:
+    (rendered,) = render("debian-13", "without a password for redis")
+    users = dict(re.findall(r"^user (\S+) (.*)$", rendered.text("/etc/redis/users.acl"), re.MULTILINE))
+    assert users["default"].split()[:3] == ["reset", "on", "nopass"]
+    assert "nopass" not in users["noticeboard"] + users["samestack"]
+    assert users["default"].partition("~")[2] == users["noticeboard"].partition("~")[2]
+
+
 def test_one_more_service_is_everywhere_that_it_has_to_be(render: Render) -> None:
     """The role says it once; packages, the app's environment and its units follow."""
     (rendered,) = render("debian-13", "with memcached")
