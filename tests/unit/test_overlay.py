@@ -73,6 +73,19 @@ def test_the_apps_own_postgresql_back_end_and_options_stay() -> None:
     assert databases["other"]["NAME"] == "other"
 
 
+@pytest.mark.parametrize(
+    ("engine", "used"),
+    [
+        ("django.db.backends.postgresql_psycopg2", "django.db.backends.postgresql"),
+        ("django.contrib.gis.db.backends.postgis", "django.contrib.gis.db.backends.postgis"),
+        ("psqlextra.backend", "psqlextra.backend"),
+        ("django.db.backends.mysql", "django.db.backends.postgresql"),
+    ],
+)
+def test_an_engine_is_called_what_django_calls_it_now(engine: str, used: str) -> None:
+    assert overlay({"DATABASES": {"default": {"ENGINE": engine}}}, **SOCKET)["DATABASES"]["default"]["ENGINE"] == used
+
+
 def test_the_apps_settings_are_not_changed_in_place() -> None:
     before = repr(POSTGIS)
     overlay(POSTGIS, **SOCKET)

@@ -9,6 +9,8 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 POSTGRESQL = "django.db.backends.postgresql"
+# What it was called before Django 1.9, and until Django 3.0 as well
+FORMERLY = "django.db.backends.postgresql_psycopg2"
 # Options of a database entry that mean the same for every back end
 NEUTRAL = ("ATOMIC_REQUESTS", "AUTOCOMMIT", "TEST", "TIME_ZONE")
 # Django's documentation ("Persistent connections") leaves the number open; a minute spares nearly every request a new
@@ -35,7 +37,7 @@ def database(url: str, own: Mapping[str, Any]) -> dict[str, Any]:
     A PostgreSQL back end of the application's choice (PostGIS, for one) stays, and so do its options.
     """
     parts = urlsplit(url)
-    engine = own.get("ENGINE", "")
+    engine = own.get("ENGINE", "").replace(FORMERLY, POSTGRESQL)
     keep = "postg" in engine or "psqlextra" in engine
     options = dict(own.get("OPTIONS", {})) if keep else {}
     options.update(parse_qsl(parts.query))
