@@ -433,6 +433,17 @@ def server_blocks(rendered: Expected) -> list[str]:
     return re.split(r"^server \{", rendered.text("/etc/nginx/conf.d/samestack.conf"), flags=re.MULTILINE)
 
 
+def test_shared_memory_is_counted_by_what_no_other_application_changes(hosts: list[Expected]) -> None:
+    """Nginx takes none of its files up where a zone would be counted by another variable than before."""
+    for rendered in hosts:
+        if "/etc/nginx/conf.d/samestack.conf" not in rendered.entries:
+            continue
+        site = rendered.text("/etc/nginx/conf.d/samestack.conf")
+        zones = re.findall(r"^limit_\w+_zone (\S+) zone=(\w+)", site, re.MULTILINE)
+        assert len(zones) == len(re.findall("zone=.*:10m", site))
+        assert rendered.value("__nginx_variable") not in str(zones)
+
+
 def test_one_machine_is_reached_from_itself_only(render: Render) -> None:
     (rendered,) = render("debian-13", "release")
     variables = environment(rendered.text("/etc/noticeboard/env"))

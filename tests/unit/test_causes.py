@@ -94,6 +94,7 @@ def test_what_a_program_lacks_at_run_time(output: str, package: str) -> None:
         ("error: error sending request for url (https://pypi.org/simple/x/)", "release_package_indexes"),
         ("x No solution found\n because x was not found in the package registry", "release_package_indexes"),
         ("error: Hash mismatch for x", "Make the lock anew"),
+        ("ValueError: Missing staticfiles manifest entry for 'site.css'", "set app_collectstatic: false"),
         ("sh: 1: frobnicate: not found", "the package that has it to app_system_packages"),
     ],
 )  # fmt: skip

@@ -50,7 +50,7 @@ NOT_INSISTING = [
     'config("X", cast=int, default=1)', 'dj_database_url.config("X")', 'os.environ.setdefault("X", "1")',
     'int(os.getenv("X", "1"))', '(os.environ.get("X") or "a,b").split(",")', '"X" in os.environ',
     'os.environ["X"] if "X" in os.environ else None', '"X" in os.environ and os.environ["X"]',
-    'lambda: os.environ["X"]',
+    'lambda: os.environ["X"]', 'bool(strtobool(os.environ.get("X") or "False"))', 'int(os.getenv("X") or 1)',
     '[os.environ["X"] for _ in range(2)]', 'other["X"]', 'os.environ.pop("X", None)',
 ]  # fmt: skip
 

@@ -228,7 +228,7 @@ def test_a_disk_without_room_for_files_is_refused(tmp_path: Path, monkeypatch: p
 
 ANSWER = {
     "static_url": "/static/", "media_url": "", "static_root": "", "staticfiles": True, "compressed": 0, "committed": "",
-    "media_root": "",
+    "media_root": "", "ready": "", "left_out": 0,
 }  # fmt: skip
 
 
@@ -524,6 +524,24 @@ def test_what_the_project_committed_is_served_where_nothing_is_collected(
     assert answer["committed"] == committed
     assert (project / "static/site.css").is_file() == bool(committed)
     assert (project / "static/site.css.gz").is_file() == bool(committed)
+
+
+def test_files_that_are_ready_in_the_source_and_that_nothing_collects_are_said(project: Path, tmp_path: Path) -> None:
+    """A project may commit what its own tools make of its sources, with the list that its storage reads."""
+    settings = project / "shop/settings.py"
+    settings.write_text(settings.read_text() + "\nSTATIC_ROOT = BASE_DIR / 'public'\n")
+    for name in ("admin/css/base.css", "shop/built.css", "staticfiles.json", ".keep"):
+        (project / "public" / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / "public" / name).write_text("x")
+    (project / "over.py").write_text(
+        "from os import environ\nfrom shop.settings import *\nSTATIC_ROOT = environ['STATIC_ROOT']\n"
+    )
+    given = {"SAMESTACK_BASE_SETTINGS": "shop.settings", "DJANGO_SETTINGS_MODULE": "over", "PYTHONPATH": str(project)}
+    answer = inside_answer(build(project, True, **given).stdout)
+    assert answer is not None
+    assert (answer["ready"], answer["left_out"]) == ("public", 2)
+    (said,) = Builder(params(tmp_path / "host")).say_of_static_files(answer)
+    assert said.startswith("public of the source has 2 static files") and "app_collectstatic: false" in said
 
 
 def test_what_a_command_of_the_build_has_made_stays(project: Path) -> None:

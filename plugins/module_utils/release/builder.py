@@ -316,7 +316,12 @@ class Builder:
         return "" if led or code.startswith(f"{inside}/") else inside
 
     def say_of_static_files(self, answer: Mapping[str, Any]) -> list[str]:
-        """Return what people want to know where nothing is collected."""
+        """Return what people want to know where files are ready that are not collected, and where nothing is."""
+        if answer["left_out"]:
+            return [
+                f"{answer['ready']} of the source has {answer['left_out']} static files that collectstatic does not "
+                "find: if pages need them, set app_collectstatic: false"
+            ]
         if self.release["collectstatic"] or not answer["staticfiles"] or "//" in answer["static_url"]:
             return []
         if answer["committed"]:

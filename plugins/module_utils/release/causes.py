@@ -148,6 +148,12 @@ REMEDIES = (
         f"(in {DECISIONS_FILE}). Running the same command again is safe.",
     ),
     (
+        r"Missing staticfiles manifest entry for",
+        "collectstatic does not find that file. Where a command of the project makes it, name the command in "
+        "app_build_commands; where the source has its static files ready (in STATIC_ROOT), set "
+        f"app_collectstatic: false (in {DECISIONS_FILE}). Then deploy again.",
+    ),
+    (
         r"was not found in the package registry|not found in the package registry|No matching distribution found",
         "Check the package's name; if it is a private one, name its index in release_package_indexes "
         f"(in {DECISIONS_FILE}).",

@@ -110,7 +110,7 @@ class File:
             suiting = value or made_of(node, around)
             variable.value = variable.value or suiting
             variable.required |= insists and sure and name not in self.defaults
-            if around and sure and not has_default(node):
+            if around and sure and not has_default(node) and not has_other(node, around[-1]):
                 # `int(os.getenv("X"))` insists as well, and so does `os.getenv("X").split()`.
                 variable.required |= bool(made_of(node, around)) or isinstance(around[-1], ast.Attribute)
             if around and isinstance(around[-1], ast.Assign | ast.AnnAssign):
@@ -161,6 +161,11 @@ def has_default(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and (
         bool(node.args[1:]) or bool(node.keywords) or not dotted(node.func).endswith(("environ.get", "getenv"))
     )
+
+
+def has_other(node: ast.AST, outer: ast.AST) -> bool:
+    """Return whether something stands behind a read where it gives nothing: `os.environ.get("X") or "1"`."""
+    return isinstance(outer, ast.BoolOp) and isinstance(outer.op, ast.Or) and outer.values[-1] is not node
 
 
 def is_cast(node: ast.AST) -> bool:
