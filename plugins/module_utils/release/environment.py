@@ -102,6 +102,7 @@ def of_release(builder: Building) -> dict[str, str]:
         "SAMESTACK_GRANIAN_INTERFACE": {"asgi": "asginl"}.get(release["interface"], "wsgi"),
         "SAMESTACK_SERVER": release["server"],
         "SAMESTACK_RELEASE": place.id,
+        "SAMESTACK_DEBUG_VARIABLE": release.get("debug_variable") or "",
         "PYTHONPATH": ":".join(paths),
         "STATIC_ROOT": place.path("static"),
         "VIRTUAL_ENV": venv,

@@ -105,7 +105,7 @@ class File:
 
     def read(self, node: ast.AST, around: tuple[ast.AST, ...], sure: bool) -> None:
         """Look at a node and everything inside it; `around` are the nodes that it is in, `sure`: it runs."""
-        for name, insists, value in self._reads(node):
+        for name, insists, value in self.reads(node):
             variable = self.found.setdefault(name, Variable())
             suiting = value or made_of(node, around)
             variable.value = variable.value or suiting
@@ -122,7 +122,7 @@ class File:
         for child, runs in parts(node):
             self.read(child, (*around, node), sure and runs)
 
-    def _reads(self, node: ast.AST) -> Iterator[tuple[str, bool, str]]:
+    def reads(self, node: ast.AST) -> Iterator[tuple[str, bool, str]]:
         """Yield (name, whether the line insists, a suitable value or "") of what one node reads."""
         if isinstance(node, ast.Subscript) and dotted(node.value).endswith("environ"):
             name = text_of(node.slice)
@@ -238,3 +238,22 @@ def variables_of(files: list[Path]) -> dict[str, Variable]:
         if tree is not None:
             File(readers_of(tree), declared_defaults(tree), found).read(tree, (), sure=True)
     return dict(sorted(found.items()))
+
+
+def debug_variable(files: list[Path]) -> str:
+    """Return the variable that settings take DEBUG from where it is called otherwise, "" where none is.
+
+    One that is read as a number ends with `:int`. What has no DEBUG in its name says more than that (ENV, PRODUCTION).
+    """
+    for path in files:
+        tree = parse(path)
+        reading = File(readers_of(tree), frozenset(), {}) if tree else None
+        for node in tree.body if tree else []:
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            if not reading or "DEBUG" not in [dotted(one) for one in targets if one]:
+                continue
+            inside = list(ast.walk(node))
+            for name in (name for one in inside for name, _insists, _value in reading.reads(one)):
+                if "DEBUG" in name and name != "DEBUG":
+                    return f"{name}:int" if "int" in map(dotted, inside) else name
+    return ""

@@ -88,6 +88,23 @@ def caught_mail(own: Mapping[str, Any], folder: str, *, mailers: bool) -> dict[s
     return {"MAILERS": {name: {"BACKEND": FILES, "OPTIONS": {"file_path": folder}} for name in names}}
 
 
+def debug_as_read(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return DEBUG under the name, and in the words, in which the application's settings read it.
+
+    They may switch much on by it (a toolbar, another storage) before this says what DEBUG is.
+    """
+    name, _, kind = environment.get("SAMESTACK_DEBUG_VARIABLE", "").partition(":")
+    if not name or name in environment or "DEBUG" not in environment:
+        return {}
+    debug = truth(environment["DEBUG"])
+    return {name: str(int(debug)) if kind == "int" else str(debug)}
+
+
+def truth(text: str) -> bool:
+    """Return whether a text means yes."""
+    return text.lower() in ("1", "true", "yes", "on")
+
+
 def overlay(own: Mapping[str, Any], environment: Mapping[str, str], *, mailers: bool = False) -> dict[str, Any]:
     """Return the settings to set over the application's own.
 
@@ -114,7 +131,7 @@ def overlay(own: Mapping[str, Any], environment: Mapping[str, str], *, mailers: 
         fallbacks = [*words(environment["SECRET_KEY_FALLBACKS"]), *own.get("SECRET_KEY_FALLBACKS", [])]
         settings["SECRET_KEY_FALLBACKS"] = list(dict.fromkeys(fallbacks))
     if "DEBUG" in environment:
-        settings["DEBUG"] = environment["DEBUG"].lower() in ("1", "true", "yes", "on")
+        settings["DEBUG"] = truth(environment["DEBUG"])
     if settings.get("DEBUG") and own.get("INTERNAL_IPS"):
         settings["INTERNAL_IPS"] = OwnNetwork(own["INTERNAL_IPS"])
     if environment.get("ALLOWED_HOSTS"):
