@@ -150,8 +150,6 @@ def test_debug_under_the_name_that_settings_read(variable: str, given: dict[str,
 
 def test_settings_switch_nothing_of_development_on(tmp_path: Path) -> None:
     settings = "import os\nDEBUG = os.getenv('SITE_DEBUG', 'True') == 'True'\nif DEBUG:\n    import no_such_toolbar\n"
-        "import os\nDEBUG = os.environ.get('SITE_DEBUG', 'True') == 'True'\nif DEBUG:\n    import no_such_toolbar\n"
-    )
     given = {"DEBUG": "False", "SAMESTACK_DEBUG_VARIABLE": "SITE_DEBUG"}
     assert django_prints(tmp_path, "settings.DEBUG", settings, given) == "False"
 
