@@ -53,6 +53,7 @@ def test_all_that_is_missing_is_named_at_once() -> None:
         ("error: linker `cc` not found", "build-essential"),
         ("Exception: Can not find valid pkg-config name.", "pkg-config"),
         ("cargo: command not found", "cargo"),
+        ("Exception: you need a C compiler to build uWSGI", "build-essential"),
         ("fatal error: Python.h: No such file or directory", "python3-dev"),
         ("Could not run curl-config: [Errno 2] No such file or directory: 'curl-config'", "libcurl4-openssl-dev"),
     ],

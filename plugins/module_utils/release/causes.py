@@ -95,7 +95,7 @@ NO_COMPILER = re.compile(
     r"command '[^']*(gcc|cc|g\+\+|cc1plus|clang)' failed: No such file|unable to execute '"
     r"|fatal error: \S+\.h(pp)?: No such file"
     r"|Python\.h|(gcc|g\+\+|cc|make|cargo|cmake|swig|pkg-config)(: |')?(: )?(command )?not found"
-    r"|Unknown compiler|linker `cc` not found|Rust toolchain|rust compiler|_config[^\n]*not found"
+    r"|Unknown compiler|you need a C compiler|linker `cc` not found|Rust toolchain|rust compiler|_config[^\n]*not found"
     r"|pkg-config[^\n]*(not found|No such)|valid pkg-config name"
     r"|headers or library files could not be found|cannot find -l|C compiler cannot create"
     r"|No such file or directory: '[^']*(gcc|cc|_config|-config|cmake|swig|cargo)'|(?i:dependency) [^\n]* not found"
