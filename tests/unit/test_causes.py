@@ -43,6 +43,17 @@ def test_all_that_is_missing_is_named_at_once() -> None:
 
 
 @pytest.mark.parametrize(
+    ("packages", "python", "offered"),
+    [
+        (["cffi", "psycopg2"], "3.13", '"3.12"'), (["Nobody_Knows"], "3.12", '"3.11"'),
+        (["psycopg2", "uWSGI", "python_ldap"], "3.13", ""), (["cffi"], "3.10", ""), (["cffi"], "", ""),
+    ],
+)  # fmt: skip
+def test_an_older_python_may_have_them_ready_made(packages: list[str], python: str, offered: str) -> None:
+    assert causes.older_python(packages, python).partition("app_python: ")[2].rstrip(".") == offered
+
+
+@pytest.mark.parametrize(
     ("output", "needed"),
     [
         ("own.c:1:10: fatal error: libpq-fe.h: No such file or directory", "libpq-dev"),

@@ -15,6 +15,8 @@ from ..common.errors import DECISIONS_FILE
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+#: What 3.x is the oldest Python that can be brought
+OLDEST_BROUGHT = 10
 THEN = "then `./samestack provision`, and deploy again"
 PROJECT = "The release that serves was not touched. Mend this in the project and deploy again."
 COMPILER = ("build-essential", "python3-dev")
@@ -64,6 +66,11 @@ TO_BUILD = {
     "xmlsec": ("libxml2-dev", "libxmlsec1-dev", "xmlsec1", "pkg-config"),
     "zstandard": (),
 }
+#: What nobody publishes ready-made, for whatever Python
+SOURCES_ONLY = frozenset(
+    {"dbus-python", "gdal", "m2crypto", "mysqlclient", "netifaces", "psycopg-c", "psycopg2", "pycairo", "pygraphviz",
+     "pyicu", "pysqlite3", "python-ldap", "python-snappy", "uwsgi"}
+)  # fmt: skip
 #: Of a package that is not listed, by what its build says is missing
 HEADERS = {
     r"libpq-fe\.h|pg_config": ("libpq-dev",),
@@ -248,6 +255,15 @@ def to_build(packages: Iterable[str], output: str) -> list[str]:
     if not named & TO_BUILD.keys() or not set(needed) - set(installed(needed)):
         needed += [one for pattern, names in HEADERS.items() if re.search(pattern, output) for one in names]
     return list(dict.fromkeys(needed))
+
+
+def older_python(packages: Iterable[str], python: str) -> str:
+    """Return the other way out where versions of packages are older than the Python (3.13) that they are built for."""
+    named = {re.sub(r"[-_.]+", "-", name).lower() for name in packages}
+    minor = int(python.rpartition(".")[2] or 0)
+    if minor <= OLDEST_BROUGHT or not named - SOURCES_ONLY:
+        return ""
+    return f' Or bring an older Python, for which these versions may be ready-made: app_python: "3.{minor - 1}".'
 
 
 def installed(names: Iterable[str]) -> list[str]:
