@@ -69,7 +69,7 @@ def test_a_source_that_was_cut_off_is_whole_after_the_same_command(app: App) -> 
 def test_what_compiling_needs_is_named_at_once_and_the_remedy_works(app: App) -> None:
     app.commit({"requirements.txt": COMPILED})
     said = app.refuses("deploy")
-    assert all(name in said for name in ("mysqlclient", "psycopg2", "python-ldap"))
+    assert all(name in said for name in ("mysqlclient", "psycopg2", "python-ldap")), said
     found = re.search(r"Set app_system_packages: (\[[^\]]*\])", said)
     assert found, said
     app.decide(app_system_packages=yaml.safe_load(found[1]))
