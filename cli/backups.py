@@ -1,0 +1,54 @@
+"""Data that survives: backups, what can be restored, and back to a moment."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+from .command import Exit
+from .playbook import Run, played
+
+GROUP = "Backups"
+
+
+@played(
+    "backup",
+    group=GROUP,
+    example=["samestack backup production", "samestack backup production --kind full"],
+    page="backups",
+    waits=True,
+)
+@click.option(
+    "--kind",
+    type=click.Choice(["full", "diff", "incr"]),
+    default=None,
+    help="All of the database, what changed since the last full backup, or since the last backup (default).",
+)
+def backup(on: Run, kind: str | None) -> None:
+    """Back up database and uploads now."""
+    on.play("backup", backup_kind=kind)
+
+
+@played(
+    "backups",
+    group=GROUP,
+    example=["samestack backups production", "samestack backups production --json"],
+    page="backups",
+)
+@click.option("--read", is_flag=True, help="Read every byte of the repositories first.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def backups(on: Run, read: bool, as_json: bool) -> None:
+    """Show until when everything can be restored; leaves with 1 if something is wrong."""
+    if not as_json:
+        on.play("backups", backups_read=True if read else None)
+        return
+    lines = on.lines("backups", "{", backups_format="json", backups_read=True if read else None)
+    for line in lines:
+        click.echo(line)
+    if any(json.loads(line).get("problems") for line in lines):
+        sys.exit(Exit.FAILED)
+
+
+VERBS = (backup, backups)
