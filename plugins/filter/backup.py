@@ -29,8 +29,7 @@ def backup_stores(repositories: Iterable[Mapping[str, Any]], does: Collection[st
         does: what the host has (database, uploads, keeps).
 
     What another host fetches lies in a repository here until it has it; it `keeps` one full backup. Where there is a
-    local repository as well, that is the one. The host that fetches removes by its own clock: pgBackRest `keeps` nothing
-    away from it.
+    local repository as well, that is the one. The host that fetches removes by its own clock, not by pgBackRest's.
     """
     types = [str(one["type"]) for one in repositories]
     databases: list[dict[str, Any]] = []

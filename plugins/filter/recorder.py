@@ -1,5 +1,4 @@
-"""Filters of role parity: the recorder's files, and the key under which it tells what is secret; and what a program of a
-host is made of."""
+"""What programs of a host are made of, the recorder among them, and the key under which it tells what is secret."""
 
 from __future__ import annotations
 

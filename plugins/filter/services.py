@@ -19,7 +19,9 @@ def service_hosts(
         hosts: those of the environment.
     """
     return {
-        name: list(dict.fromkeys(one for group in listed(service["group"]) for one in groups.get(group, []) if one in hosts))
+        name: list(
+            dict.fromkeys(one for group in listed(service["group"]) for one in groups.get(group, []) if one in hosts)
+        )
         for name, service in services.items()
         if service["wanted"]
     }

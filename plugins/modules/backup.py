@@ -8,7 +8,7 @@ module: backup
 short_description: What a host does about backups
 description:
   - C(prepare) makes the repositories that are missing, and has a first backup begin, for which nobody waits.
-  - C(run) makes a backup of O(kind) and returns when it is whole; on a host that has nothing to back up it does nothing.
+  - C(run) makes a backup of O(kind) and returns when it is whole; where there is nothing to back up it does nothing.
   - C(status) changes nothing and returns how the backups stand, judged by what lies in the repositories.
   - C(arrived) waits until what another host has made is here.
 options:

@@ -1,7 +1,7 @@
-"""What is wrong with backups, judged by what a host found. Pure: hosts tell people by it, and the control node shows it.
+"""What is wrong with backups, judged by what a host found. Pure: hosts tell people by it, the control node shows it.
 
-A problem is a word, by which one knows it again, and a sentence. Everything here is red; what is only to be known is said
-by `remarks`.
+A problem is a word, by which one knows it again, and a sentence. Everything here is red; what is only to be known is
+said by `remarks`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def all_problems(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             "dropped",
             (
                 f"WAL was given up because the disk was filling, from {found['dropped']['first']} on "
-                f"({ago(found, found['dropped']['time'])}): moments since then cannot be restored before a new full backup."
+                f"({ago(found, found['dropped']['time'])}): until a new full backup, no moment since can be restored."
             ),
         )
     yield from of_fetching(found)
@@ -98,9 +98,7 @@ def of_repository(found: Mapping[str, Any], one: Mapping[str, Any]) -> Iterator[
     if rotten:
         yield (
             f"{name} rotten",
-            (
-                f"Backup {rotten[-1]} has pages of the database with a wrong checksum: the database's disk may be failing."
-            ),
+            (f"Backup {rotten[-1]} has pages with a wrong checksum: the database's disk may be failing."),
         )
 
 
@@ -132,7 +130,7 @@ def remarks(found: Mapping[str, Any]) -> list[str]:
     for path, percent in found["disk"].items():
         if found["limit"] and percent >= found["limit"] - WARN_BEFORE:
             said.append(
-                f"The disk of {path} is {percent} % full; from {found['limit']} % on WAL is given up (backup_disk_limit)."
+                f"The disk of {path} is {percent} % full; at {found['limit']} % WAL is given up (backup_disk_limit)."
             )
     if found["checksums"] is False:
         said.append(

@@ -1,7 +1,7 @@
-"""What a backup host keeps, and for how long: by the time at which things arrived here, and by nothing that came with them.
+"""What a backup host keeps, and for how long: by the time of arrival here, and by nothing that came with it.
 
-Whoever has broken in on the database host can hand over backups that pretend to be old, or new. Neither shortens the life
-of those that are here.
+Whoever has broken in on the database host can hand over backups that pretend to be old, or new. Neither shortens the
+life of those that are here.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def keep(settings: Settings) -> list[str]:
 
 
 def expired(arrived: Mapping[str, float], horizon: float) -> list[str]:
-    """Return the names that nothing since the horizon needs: one that arrived before it has to stay, the newest of them.
+    """Return the names that nothing since the horizon needs: of those that arrived before it, the newest has to stay.
 
     Args:
         arrived: when each came here, in seconds since the epoch.

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 PROGRAM = "/usr/bin/pgbackrest"
 CONFIG = "/etc/pgbackrest/pgbackrest.conf"
-#: Codes of `info`: all is well; there is no stanza yet; there is no backup yet
-OK, NO_STANZA, NO_BACKUP = 0, 1, 2
+#: Codes of `info`: all is well; there is no stanza yet, or its folders alone; there is no backup yet
+OK, NO_STANZA, NO_BACKUP, NO_DATA = 0, 1, 2, 3
 #: Of a repository that was made with another key
 OTHER_KEY = re.compile(r"CryptoError|FormatError|cipher")
 #: Files that change by themselves; everything else in a repository stays as it was written
@@ -68,8 +68,8 @@ class PgBackRest:
         if os.geteuid() == 0 and self.account.pw_uid:
             become = {"user": self.account.pw_uid, "group": self.account.pw_gid, "extra_groups": []}
         return subprocess.run(
-            [*command, verb, *words], cwd="/", check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, errors="replace", timeout=timeout,
+            [*command, verb, *words], cwd="/", check=False, stdin=subprocess.DEVNULL, capture_output=True,
+            text=True, errors="replace", timeout=timeout,
             env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}, **become,
         )  # fmt: skip
 
@@ -116,7 +116,7 @@ class PgBackRest:
         """Return the backups of a repository, the oldest first; raises HostError where it cannot be read."""
         info = self._info(repository)
         status = next((one["status"] for one in info.get("repo", []) if one["key"] == repository), {})
-        if int(status.get("code", 99)) not in (OK, NO_STANZA, NO_BACKUP):
+        if int(status.get("code", 99)) not in (OK, NO_STANZA, NO_BACKUP, NO_DATA):
             message = plain(str(status.get("message") or "pgBackRest says nothing of it"))
             if OTHER_KEY.search(message):
                 raise HostError("The repository cannot be opened with this environment's key (vault_backup_key).")
@@ -154,6 +154,8 @@ class PgBackRest:
         if done.returncode:
             return [plain(text)]
         files = re.findall(r"INFO: ((?:invalid|missing|unable)[^\n]*)", text)
+        # Of files that lie together it names the backup alone.
+        files = files or re.findall(r"(?:backup: (?=\S+, status: invalid)|archiveId: )[^\n,]*", text)
         if not files and re.search(r"status: (error|invalid)", text):
             files = ["its own check ends with `status: error`"]
         return list(dict.fromkeys(map(plain, files)))

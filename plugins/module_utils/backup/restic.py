@@ -34,8 +34,8 @@ class Restic:
             "RESTIC_PROGRESS_FPS": "0.01",
         }  # fmt: skip
         return subprocess.run(
-            [PROGRAM, *options, *words], cwd="/", check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, errors="replace", timeout=timeout, env={**own, **self.secrets},
+            [PROGRAM, *options, *words], cwd="/", check=False, stdin=subprocess.DEVNULL, capture_output=True,
+            text=True, errors="replace", timeout=timeout, env={**own, **self.secrets},
         )  # fmt: skip
 
     def do(self, *words: str, timeout: float | None = None) -> str:

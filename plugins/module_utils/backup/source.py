@@ -43,7 +43,8 @@ ARCHIVED = "SELECT COALESCE(last_archived_wal, '') FROM pg_catalog.pg_stat_archi
 DATABASES = "SELECT COALESCE(sum(pg_catalog.pg_database_size(oid)), 0) FROM pg_catalog.pg_database"
 TABLES = """SELECT COALESCE(json_agg(json_build_array(n.nspname, c.relname, c.reltuples) ORDER BY c.relpages), '[]')
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'r' AND n.nspname !~ '^(pg_|information_schema$)' AND pg_catalog.has_table_privilege(c.oid, 'SELECT')"""
+WHERE c.relkind = 'r' AND n.nspname !~ '^(pg_|information_schema$)'
+  AND pg_catalog.has_table_privilege(c.oid, 'SELECT')"""
 
 
 class Source:
@@ -124,9 +125,10 @@ class Source:
         disk = shutil.disk_usage(places.REPOSITORY)
         room = disk.total * (100 - self.settings.limit) // 100 if self.settings.limit else 0
         if disk.free - needed < room:
+            where = places.REPOSITORY
             raise HostError(
-                f"No room for a {kind} backup in {places.REPOSITORY}: it may take {needed >> 20}m; of {disk.free >> 20}m "
-                f"that are free {room >> 20}m have to stay (backup_disk_limit).",
+                f"No room for a {kind} backup in {where}: {needed >> 20}m may be needed; of {disk.free >> 20}m"
+                f" that are free {room >> 20}m have to stay (backup_disk_limit).",
                 "Make room, or give the repository a disk of its own.",
             )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -24,6 +25,7 @@ from .settings import Settings, read, read_lines, secrets
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+IN_BACKUP = re.compile(r"backup/[^/]+/(?P<label>[^/]+)/")
 #: Moments that are shown
 MOMENTS = 50
 
@@ -115,8 +117,8 @@ def damage(settings: Settings, one: Mapping[str, Any], found: Found, pgbackrest:
 
 def in_backup(path: str) -> str:
     """Return the label of the backup that a file is of, "" for one of the archive."""
-    parts = path.split("/")
-    return parts[2] if parts[0] == "backup" and len(parts) > 3 else ""
+    match = IN_BACKUP.match(path)
+    return match["label"] if match else ""
 
 
 def verify(settings: Settings) -> dict[str, list[str]]:
@@ -156,7 +158,7 @@ def timers(settings: Settings) -> dict[str, bool]:
         ["systemctl", "is-active", *wanted], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
     )
     states = done.stdout.split()
-    return {name: state in ("active", "activating") for name, state in zip(wanted, [*states, *[""] * len(wanted)])}
+    return {name: states[place : place + 1] in (["active"], ["activating"]) for place, name in enumerate(wanted)}
 
 
 def dropped() -> dict[str, Any] | None:

@@ -33,6 +33,6 @@ STATUS = Record({
     "dropped": OneOf((Nothing(), Record({"time": Number(), "first": NAME}))), "disk": Names(WORDS, Number(), 100),
     "uploads": Each(Record({"name": NAME, "off_machine": Boolean(), "trouble": WORDS, "copies": Number()},
                            {"newest": Number()}), 10),
-    "fetch": Record({}, {"time": Number(), "looked": Number(), "since": Number(), "trouble": WORDS, "server": Record({})}),
+    "fetch": Record({}, {"time": Number(), "looked": Number(), "since": Number(), "trouble": WORDS}),
     "fetches": Record({}, {"address": NAME}), "drill": DRILL, "moments": Each(MOMENT),
 })  # fmt: skip

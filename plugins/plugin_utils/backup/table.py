@@ -35,7 +35,7 @@ class View:
 
     @property
     def until(self) -> float:
-        """Return until when there is something to restore in the best repository, those off the machine first; 0: never."""
+        """Return until when everything can be restored, by those off the machine where there are any; 0: never."""
         off = [one["until"] for _, _, one in self.repositories if one["off_machine"]]
         return max(off or [one["until"] for _, _, one in self.repositories], default=0)
 
@@ -122,7 +122,9 @@ def made_words(moments: Sequence[Mapping[str, Any]]) -> list[str]:
             size = f"{amount(made['size'])} of databases, {amount(made['stored'])} more in the repository"
             lines.append(f"{made['kind']} backup {made['label']}: {size}")
         if files := one.get("uploads"):
-            lines.append(f"Uploads: {files['files']} files, {amount(files['bytes'])}, {amount(files.get('stored', 0))} new")
+            lines.append(
+                f"Uploads: {files['files']} files, {amount(files['bytes'])}, {amount(files.get('stored', 0))} new"
+            )
         lines.append(f"It took {one.get('seconds', 0)} s (release {one['release'] or 'none'})")
     return [one_line(line) for line in lines]
 
@@ -131,7 +133,7 @@ def amount(size: float) -> str:
     """Return bytes as people say them."""
     for unit in UNITS[:-1]:
         if size < THOUSAND:
-            return f"{size:.0f} {unit}" if unit == "B" or size >= 10 else f"{size:.1f} {unit}"
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.3g} {unit}"
         size /= THOUSAND
     return f"{size:.1f} {UNITS[-1]}"
 
