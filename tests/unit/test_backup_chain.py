@@ -64,9 +64,31 @@ def test_nothing_at_all() -> None:
 
 
 def test_a_restore_begins_a_timeline_and_leaves_no_hole() -> None:
-    wal = archived(3, 4, 5, 6) | archived(5, 6, 7, line=2, since=NOW - 100)
-    found = chain.window([backup(3, 4)], wal)
-    assert (found.newest, found.holes, found.until) == (name(7, 2), [], NOW - 80)
+    wal = archived(3, 4, 5, 6, 7, 8) | archived(5, 6, line=2, since=NOW - 100)
+    way = chain.lineage(2, f"1\t0/{5 << 24:X}\tat restore point\n")
+    found = chain.window([backup(3, 4)], wal, way)
+    assert (found.newest, found.holes, found.until) == (name(6, 2), [], NOW - 90)
+    # What the server goes on to write now counts, not what it wrote before.
+    assert chain.nothing_waits(found, name(7, 2))
+    assert not chain.nothing_waits(found, name(8, 2))
+
+
+def test_a_backup_of_what_was_left_behind_is_none_of_the_new_timeline() -> None:
+    early, late = backup(3, 4), backup(7, 7, NOW - 60)
+    early, late = (Backup(**{**vars(one), "lsn": f"0/{number << 24:X}"}) for one, number in ((early, 4), (late, 7)))
+    wal = archived(3, 4, 5, 6, 7, 8) | archived(5, 6, line=2) | archived(5, 6, 7, line=3, since=NOW - 50)
+    way = chain.lineage(3, f"1\t0/{(5 << 24) + 99:X}\tat restore point\n")
+    found = chain.window([early, late], wal, way)
+    assert (found.since, found.newest, found.until) == (early.stop, name(7, 3), NOW - 30)
+    # On its own timeline it counts.
+    assert chain.window([early, late], wal, chain.Lineage(1)).until == late.stop
+
+
+def test_histories_name_where_each_timeline_was_left() -> None:
+    text = '1\t0/F015860\tat restore point "p1"\n2\t1/10000000\tbefore 2026-11-29 10:00:00+00\n'
+    way = chain.lineage(3, text)
+    assert way == chain.Lineage(3, {1: 0xF015860, 2: (1 << 32) + 0x10000000})
+    assert [way.timeline_of(count) for count in (14, 15, 256, 271, 272)] == [1, 2, 2, 2, 3]
 
 
 def test_nothing_waits_where_the_server_writes_the_next_segment() -> None:
@@ -89,8 +111,9 @@ def status(**other: Any) -> dict[str, Any]:
     return {
         "time": NOW, "does": ["keeps"], "loss": 60, "limit": 90, "repositories": [repository()],
         "server": {"current": name(7)}, "checksums": None, "last": {}, "timers": {"samestack-backup-keep.timer": True},
-        "dropped": None, "disk": {"/var/lib/pgbackrest": 20}, "uploads": [], "fetch": {"looked": NOW - 3, "server": {"a": 1}},
-        "fetches": {"address": "10.0.3.30"}, "drill": {}, "moments": [], **other,
+        "dropped": None, "disk": {"/var/lib/pgbackrest": 20}, "uploads": [],
+        "fetch": {"looked": NOW - 3, "server": {"a": 1}}, "fetches": {"address": "10.0.3.30"}, "drill": {},
+        "moments": [], **other,
     }  # fmt: skip
 
 
@@ -100,7 +123,7 @@ def test_all_is_well() -> None:
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"repositories": [repository(until=NOW - 200)]}, "can restore nothing newer than 2027-01-15 07:56:40 UTC (3 min ago)"),
+    ({"repositories": [repository(until=NOW - 200)]}, "nothing newer than 2027-01-15 07:56:40 UTC (3 min ago)"),
     ({"repositories": [repository(trouble="it cannot be opened")]}, "Repository host: it cannot be opened"),
     ({"repositories": [repository(since=0, until=0, backups=[])]}, "has nothing that can be restored"),
     ({"repositories": [repository(damaged=["invalid checksum 'x'"])]}, "is damaged: invalid checksum 'x'"),
@@ -110,11 +133,11 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"repositories": [repository(backups=[{**vars(backup(3, 4)), "rotten": True}])]}, "pages with a wrong checksum"),
     ({"uploads": [{"name": "host", "off_machine": True, "trouble": "gone", "copies": 0}]}, "uploads (host): gone"),
     ({"uploads": [{"name": "host", "off_machine": True, "trouble": "", "copies": 0}]}, "no copy of the uploads"),
-    ({"uploads": [{"name": "host", "off_machine": True, "trouble": "", "copies": 2, "newest": NOW - DAY}]}, "last copied"),
-    ({"last": {"last": {"ok": False, "kind": "diff", "time": NOW - 70, "reason": "No room"}}}, "(diff) failed 70 s ago: No room"),
+    ({"uploads": [{"name": "host", "off_machine": True, "trouble": "", "copies": 2, "newest": NOW - DAY}]}, "last cop"),
+    ({"last": {"last": {"ok": False, "kind": "diff", "time": NOW - 70, "reason": "No room"}}}, "70 s ago: No room"),
     ({"timers": {"samestack-backup-incr.timer": False}}, "samestack-backup-incr.timer does not run"),
     ({"dropped": {"time": NOW - 300, "first": name(9)}}, f"from {name(9)} on (5 min ago)"),
-    ({"fetch": {"trouble": "refused", "since": NOW - 600, "time": NOW}}, "Nothing comes from 10.0.3.30 since 2027-01-15 07:50:00"),
+    ({"fetch": {"trouble": "refused", "since": NOW - 600, "time": NOW}}, "from 10.0.3.30 since 2027-01-15 07:50:00"),
     ({"fetch": {"looked": NOW - 300, "server": {"a": 1}}}, "Nothing was heard of 10.0.3.30"),
     ({"fetch": {"looked": NOW - 3, "server": {}}}, "database server of 10.0.3.30 does not answer"),
     ({"drill": {"ok": False, "time": NOW - HOUR, "reason": "no rows"}}, "The last drill failed 1 h 0 min ago: no rows"),
@@ -130,7 +153,9 @@ def test_each_thing_that_is_wrong_is_one_sentence(what: dict[str, Any], said: st
 
 
 def test_what_is_only_to_be_known() -> None:
-    here = status(does=["database"], repositories=[repository(off_machine=False)], fetch={}, fetches={}, checksums=False)
+    here = status(
+        does=["database"], repositories=[repository(off_machine=False)], fetch={}, fetches={}, checksums=False
+    )
     assert judging.problems(here) == {}
     said = " ".join(judging.remarks({**here, "disk": {"/": 86}}))
     assert "On the same disk: no backup" in said
@@ -154,7 +179,9 @@ def test_what_is_off_the_machine_counts_first() -> None:
     assert View("production", {"p": here, "backup1": status()}).until == NOW - 29
 
 
-@pytest.mark.parametrize(("size", "words"), [(999, "999 B"), (1500, "1.5 KB"), (31_116_205, "31.1 MB"), (2e12, "2.0 TB")])
+@pytest.mark.parametrize(
+    ("size", "words"), [(999, "999 B"), (1500, "1.5 KB"), (31_116_205, "31.1 MB"), (2e12, "2.0 TB")]
+)
 def test_amounts(size: float, words: str) -> None:
     assert amount(size) == words
 
@@ -173,7 +200,9 @@ def test_the_time_that_a_burglar_writes_counts_for_nothing(tmp_path: Any) -> Non
     assert keep.expired({one.name: keep.arrival(str(one)) for one in tmp_path.iterdir()}, 5) == []
 
 
-@pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../b", "a//b", ".hidden", "a/.b", "", "a/", "a\nb", "a b", "a/./b"])
+@pytest.mark.parametrize(
+    "path", ["../x", "/etc/passwd", "a/../b", "a//b", ".hidden", "a/.b", "", "a/", "a\nb", "a b", "a/./b"]
+)
 def test_no_name_leads_out_of_a_repository(path: str) -> None:
     assert not wire.PATH.fullmatch(path)
 
@@ -225,7 +254,9 @@ def test_where_the_database_goes_by_what_a_host_has() -> None:
     assert [one["keeps"] for one in backup_stores(both, ["database", "uploads"])["databases"]] == ["all"]
     assert [one["keeps"] for one in backup_stores([{"type": "host"}], ["database"])["databases"]] == ["one"]
     stores = backup_stores([{"type": "host"}], ["keeps"])
-    assert [(one["name"], one["keeps"], one["off_machine"]) for one in stores["databases"]] == [("host", "nothing", True)]
+    assert [(one["name"], one["keeps"], one["off_machine"]) for one in stores["databases"]] == [
+        ("host", "nothing", True)
+    ]
     assert [one["name"] for one in stores["uploads"]] == ["host"]
     assert backup_stores([], ["database"]) == {"databases": [], "uploads": []}
     (target,) = backup_targets(stores["uploads"], {"host": "rest:https://10.0.3.40:8433/"})

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-SEGMENT = re.compile(r"[0-9A-F]{24}")
+HISTORY_LINE = re.compile(r"(?P<line>\d+)\t(?P<place>[0-9A-F]+/[0-9A-F]+)\t")
 #: Bytes of a segment, as initdb makes it
 USUAL_SIZE = 16 << 20
 
@@ -68,40 +68,77 @@ def named(line: int, count: int, size: int = USUAL_SIZE) -> str:
     return f"{line:08X}{count // each:08X}{count % each:08X}"
 
 
-def window(backups: Iterable[Backup], archived: Mapping[str, float], size: int = USUAL_SIZE) -> Window:
-    """Return what a repository allows.
+@dataclass(frozen=True)
+class Lineage:
+    """A timeline and those that it came from: a restore begins one; what the other went on to write is none of it."""
+
+    line: int = 1
+    #: Where each of the others was left, as a place in the WAL (bytes)
+    left: Mapping[int, int] = field(default_factory=dict)
+
+    def timeline_of(self, count: int, size: int = USUAL_SIZE) -> int:
+        """Return the timeline on which it has a segment."""
+        return next((one for one in sorted(self.left) if count < self.left[one] // size), self.line)
+
+    def has(self, backup: Backup) -> bool:
+        """Return whether a backup lies on it."""
+        line = timeline(backup.first)
+        return line == self.line or (line in self.left and place(backup.lsn) <= self.left[line])
+
+
+def lineage(line: int, history: str = "") -> Lineage:
+    """Return a timeline's lineage by its history file: each line is a timeline, where it was left, and why."""
+    left = {}
+    for text in history.splitlines():
+        if match := HISTORY_LINE.match(text):
+            left[int(match["line"])] = place(match["place"])
+    return Lineage(line, left)
+
+
+def place(lsn: str) -> int:
+    """Return a place in the WAL as a number of bytes: `0/F015860`; 0 for none."""
+    high, _, low = lsn.partition("/")
+    return (int(high, 16) << 32) + int(low, 16) if low else 0
+
+
+def window(
+    backups: Iterable[Backup], archived: Mapping[str, float], way: Lineage | None = None, size: int = USUAL_SIZE
+) -> Window:
+    """Return what a repository allows on the way to a timeline.
 
     Args:
         backups: what it has.
         archived: the segments that it has, by name, each with the time at which it arrived.
+        way: the timeline's lineage; without one, that of the newest timeline without a history.
         size: bytes of a segment.
     """
-    arrived: dict[int, tuple[float, str]] = {}
-    for name, time in archived.items():
-        # After a restore the same number is written again, on another timeline.
-        arrived[number(name, size)] = max((time, name), arrived.get(number(name, size), (0.0, "")))
+    way = way or Lineage(max(map(timeline, archived), default=1))
+
+    def arrived(count: int) -> float | None:
+        return archived.get(named(way.timeline_of(count, size), count, size))
+
     found = Window()
     usable = []
-    for one in sorted(backups, key=lambda one: one.stop):
+    for one in sorted(filter(way.has, backups), key=lambda one: one.stop):
         own = range(number(one.first, size), number(one.last, size) + 1)
-        missing = [count for count in own if count not in arrived]
+        missing = [named(timeline(one.first), count, size) for count in own]
+        missing = [name for name in missing if name not in archived]
         if missing:
             found.useless.append(one.label)
-            found.holes += [named(timeline(one.first), count, size) for count in missing]
+            found.holes += missing
         else:
             usable.append(one)
-    if not usable:
-        return found
-    found.since = usable[0].stop
-    newest = usable[-1]
-    last = number(newest.last, size)
-    while last + 1 in arrived:
-        last += 1
-    found.newest = arrived[last][1]
-    found.until = max(float(newest.stop), arrived[last][0] if last > number(newest.last, size) else 0)
-    line = timeline(found.newest)
-    begin, end = number(usable[0].first, size), max(arrived)
-    found.holes += [named(line, count, size) for count in range(begin, end) if count not in arrived]
+    if usable:
+        found.since = usable[0].stop
+        newest = usable[-1]
+        begin = last = number(newest.last, size)
+        while arrived(last + 1) is not None:
+            last += 1
+        found.newest = named(way.timeline_of(last, size), last, size)
+        found.until = max(float(newest.stop), (arrived(last) or 0) if last > begin else 0)
+        end = max((number(name, size) for name in archived if timeline(name) == way.line), default=last)
+        counts = range(number(usable[0].first, size), end)
+        found.holes += [named(way.timeline_of(count, size), count, size) for count in counts if arrived(count) is None]
     found.holes = sorted(set(found.holes))
     return found
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..common.errors import HostError
-from .chain import Backup
+from .chain import Backup, Lineage, lineage, timeline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,13 +41,20 @@ class Found:
     backups: list[Backup] = field(default_factory=list)
     #: Archived segments by name, each with the time at which it arrived (seconds since the epoch)
     archived: dict[str, float] = field(default_factory=dict)
-    #: Timelines that began by a restore, each with that time
+    #: Timelines that began by a restore, each with that time, and their history files
     timelines: dict[int, float] = field(default_factory=dict)
+    histories: dict[int, str] = field(default_factory=dict)
     #: Files that stay as they are, by path: (bytes, time)
     files: dict[str, tuple[int, int]] = field(default_factory=dict)
     bytes: int = 0
     #: Why it cannot be read; "" where it can
     trouble: str = ""
+
+    def way(self, time: float | None = None) -> Lineage:
+        """Return the lineage of the timeline that was the newest at a time, or is it now."""
+        begun = [line for line, began in self.timelines.items() if time is None or began <= time]
+        line = max(begun, default=min(map(timeline, self.archived), default=1))
+        return lineage(line, self.histories.get(line, ""))
 
 
 class PgBackRest:
@@ -135,6 +142,8 @@ class PgBackRest:
                 for path, entry in json.loads(listed or "{}").items():
                     if entry.get("type") == "file":
                         note(found, f"{place}/{path}", int(entry.get("size", 0)), int(entry.get("time", 0)))
+            for line, path in found.histories.items():
+                found.histories[line] = self.do("repo-get", path, repository=repository, timeout=SOON)
         except HostError as error:
             found.trouble = str(error)
         except (ValueError, KeyError) as error:
@@ -163,10 +172,6 @@ class PgBackRest:
     def restore(self, backup: str, data: str, repository: int, *target: str) -> None:
         """Restore a backup into an empty folder, so that the server goes on to a target; raises HostError."""
         self.do("restore", f"--set={backup}", f"--pg1-path={data}", *target, repository=repository)
-
-    def fetch(self, name: str, place: str, repository: int) -> bool:
-        """Write an archived file (a segment, a history file) to a place; returns whether there was one."""
-        return self.run("archive-get", name, place, repository=repository).returncode == 0
 
     def _info(self, repository: int = 0) -> dict[str, Any]:
         """Return what `info` says of the stanza; raises HostError."""
@@ -201,7 +206,8 @@ def note(found: Found, path: str, size: int, time: int) -> None:
     if match := ARCHIVED.search(path):
         found.archived[match["name"]] = max(float(time), found.archived.get(match["name"], 0))
     elif match := HISTORY.search(path):
-        found.timelines[int(match["name"], 16)] = float(time)
+        line = int(match["name"], 16)
+        found.timelines[line], found.histories[line] = float(time), path
     if not CHANGING.search(path):
         found.files[path] = (size, time)
 

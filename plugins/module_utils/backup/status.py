@@ -64,7 +64,7 @@ def repository(settings: Settings, one: Mapping[str, Any], server: Mapping[str, 
     """Return how one repository stands."""
     pgbackrest = PgBackRest(settings.stanza, settings.account)
     found = pgbackrest.found(int(one["number"]))
-    allowed = window(found.backups, found.archived)
+    allowed = window(found.backups, found.archived, found.way())
     until = allowed.until
     if until and nothing_waits(allowed, str(server.get("current", ""))):
         # A segment with something in it is full after so long; what is older than that is in the repository.

@@ -78,16 +78,13 @@ class View:
             for one in status["uploads"]:
                 if "uploads" in status["does"] and not one["trouble"]:
                     newest_copy = f", the newest from {moment(one['newest'])}" if one["copies"] else ""
-                    lines.append(f"Uploads ({one['name']}): {one['copies']} copies{newest_copy}")
+                    lines.append(one_line(f"Uploads ({one['name']}): {one['copies']} copies{newest_copy}"))
             if status["drill"]:
-                lines.append(f"{host}: {drill(status['drill'], status['time'])}")
-        if not any(status["drill"] for status in self.found.values()):
-            lines.append("There was no drill yet: `./samestack drill` makes one.")
+                lines.append(one_line(f"{host}: {drill(status['drill'], status['time'])}"))
         moments = [one for status in self.found.values() for one in status["moments"] if one.get("made")]
         if moments:
             lines += ["", *aligned([HEAD, *map(row, sorted(moments, key=lambda one: -one["time"])[:SHOWN])])]
-        lines += [f"! {line}" for line in self.remarks]
-        return [one_line(line) for line in lines]
+        return [*lines, *(one_line(f"! {line}") for line in self.remarks)]
 
 
 HEAD = ("When (UTC)", "Kind", "Label", "Release", "Database", "Stored", "Uploads", "Time")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from ansible.errors import AnsibleError
 
-from ...filter.services import listed
 from ..errors import Problem
 from .files import service_declarations
+from .laws import PLACEHOLDER
 from .view import plain
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ def topology_problems(inventory: Inventory, environment: str, host_vars: HostVar
     said = service_declarations()
     for name, members in services.items() if isinstance(services, dict) else ():
         service = said[name]
-        function, purpose = listed(service["group"])[0], service["purpose"]
+        group, purpose = service["group"], service["purpose"]
+        function = group if isinstance(group, str) else group[0]
         if not members:
             fix = f"Name one of its machines under `{function}: hosts:`; it may be in several groups"
             yield Problem(f"group {function}", file, f"no machine of {environment} {purpose}", fix, "empty")
@@ -51,6 +52,9 @@ def address_problems(inventory: Inventory, host: str, host_vars: HostVars) -> It
     if host not in servers | clients or len(servers | clients) == 1 or "machine_address" not in host_vars:
         return
     value = str(plain(host_vars["machine_address"]))
+    if PLACEHOLDER.search(value):
+        # That is told of already.
+        return
     try:
         ipaddress.ip_address(value)
     except ValueError:

@@ -1,22 +1,21 @@
-"""What backups make of other sections in comparisons: environments may have other places for them, or none."""
+"""Section `backup` in comparisons: environments may have other places for their backups, or none."""
 
 from __future__ import annotations
 
 ORDER, SHORT = 115, "bak"
 DECIDED = "backup_repositories topology"
 RULES = f"""
-packages/{{pgbackrest,restic,rclone,libssh2-*}}          | {DECIDED}                       | backups are made, or kept
-postgresql/setting:archive_*                             | {DECIDED}                       | WAL is archived
-units/*samestack-backup*                                 | {DECIDED}                       | backups are made, or kept
-timers/*samestack-backup*                                | {DECIDED}                       | backups are made, or kept
-sockets/tcp *:{{8432,8433}}                              | {DECIDED}                       | a backup host fetches, or is sent to
-files//etc/pgbackrest*                                   | {DECIDED}                       | backups are made, or kept
-files//etc/samestack/backup*                             | {DECIDED} machine_address       | backups are made, or kept
-files//usr/local/lib/samestack/{{backup*,pgbackrest*}}   | {DECIDED}                       | backups are made, or kept
-files//etc/postgresql-common/*                           | {DECIDED}                       | a backup host has no cluster
-files//etc/systemd/system/{{*samestack-backup*,postgresql*}} | {DECIDED}                   | backups are made, or kept
-accounts/*samestack-backup*                              | {DECIDED}                       | a backup host keeps them
-firewall/*                                               | {DECIDED} app_catch_mail machine_address | a backup host fetches
+backup/* | {DECIDED} backup_keep processors | backups go elsewhere, or nowhere
+packages/{{pgbackrest,restic,rclone,libssh2-*}} | {DECIDED} | backups are made, or kept
+postgresql/setting:archive_* | {DECIDED} | WAL is archived
+{{units,timers}}/*samestack-backup* | {DECIDED} | backups are made, or kept
+sockets/tcp *:{{8432,8433}} | {DECIDED} | fetched from, or sent to
+files//etc/pgbackrest* | {DECIDED} | backups are made, or kept
+files//etc/samestack/backup* | {DECIDED} machine_address | backups are made, or kept
+files//usr/local/lib/samestack/{{backup*,pgbackrest*}} | {DECIDED} | backups are made, or kept
+files//etc/postgresql-common/* | {DECIDED} | a backup host has no cluster
+files//etc/systemd/system/{{*samestack-backup*,postgresql*}} | {DECIDED} | backups are made, or kept
+accounts/*samestack-backup* | {DECIDED} | a backup host keeps them
 """
 FILES = {
     "/etc/samestack/backup*": f"{DECIDED} machine_address backup_keep backup_disk_limit",
@@ -25,5 +24,4 @@ FILES = {
     "/etc/systemd/system/postgresql@*": DECIDED,
     "/usr/local/lib/samestack/pgbackrest*": f"{DECIDED} backup_disk_limit",
     "/etc/postgresql-common/*": DECIDED,
-    "/etc/nftables.conf": f"app_catch_mail machine_address {DECIDED}",
 }
