@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from .command import Exit
+from .command import Exit, stop
 from .playbook import Run, played
 
 GROUP = "Backups"
@@ -51,4 +51,36 @@ def backups(on: Run, read: bool, as_json: bool) -> None:
         sys.exit(Exit.FAILED)
 
 
-VERBS = (backup, backups)
+@played(
+    "restore",
+    group=GROUP,
+    example=[
+        'samestack restore production --to "2026-11-27 14:05"',
+        "samestack restore production --to before:8d62fa25256d --check",
+        "samestack restore production --to before:board.0042 --confirm",
+    ],
+    page="restore",
+    waits=True,
+)
+@click.option(
+    "--to",
+    "moment",
+    metavar="MOMENT",
+    required=True,
+    help="A time (UTC, or with a zone), before:<release>, before:<app>.<migration>, or latest.",
+)
+@click.option("--confirm", is_flag=True, help="Accept what is lost, without a question.")
+def restore(on: Run, moment: str, confirm: bool) -> None:
+    """Bring database, uploads and code of a moment back."""
+    if "--check" not in on.options and not confirm:
+        on.play("restore", "--check", restore_to=moment)
+        where = f"{on.environment}{' (its local stand-in)' if on.rehearsal else ''}"
+        if not sys.stdin.isatty():
+            stop(f"Nothing was done on {where}. To say that this is meant: --confirm")
+        if click.prompt(f"Type {on.environment} to go on", default="", show_default=False).strip() != on.environment:
+            stop("Nothing was done.")
+        confirm = True
+    on.play("restore", restore_to=moment, restore_confirm=True if confirm else None)
+
+
+VERBS = (backup, backups, restore)

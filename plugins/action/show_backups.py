@@ -6,8 +6,8 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils.backup.answers import MOMENT, STATUS
-from ..plugin_utils.backup.table import View, made_words
+from ..plugin_utils.backup.answers import FILES, MOMENT, PLAN, STATUS
+from ..plugin_utils.backup.table import View, made_words, plan_words
 from ..plugin_utils.errors import failing
 from ..plugin_utils.release.answers import checked
 from ..plugin_utils.text import json_line
@@ -16,7 +16,7 @@ from ..plugin_utils.text import json_line
 class ActionModule(ActionBase):
     """Works on the control node alone."""
 
-    _VALID_ARGS = frozenset({"found", "made", "environment", "none_because", "format"})
+    _VALID_ARGS = frozenset({"found", "made", "plan", "files", "environment", "none_because", "format"})
     _requires_connection = False
     _supports_check_mode = True
 
@@ -29,6 +29,9 @@ class ActionModule(ActionBase):
         if "made" in args:
             moments = [one["moment"] for one in args["made"] if one.get("moment")]
             return result | {"say": made_words([checked(MOMENT, one, here) for one in moments])}
+        if "plan" in args:
+            plan, files = checked(PLAN, args["plan"], here), checked(FILES, args["files"], here)
+            return result | {"say": plan_words(plan, files, str(args.get("environment", "")))}
         answers = dict(args["found"])
         found = {
             host: checked(STATUS, one["status"], host)

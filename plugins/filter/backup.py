@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 #: What the program `backup` of a host is made of, as it lies in module_utils
 PROGRAM = (
     "__init__.py", "common/*.py", "backup/*.py", "postgresql/__init__.py", "postgresql/server.py",
-    "release/__init__.py", "release/place.py",
+    "release/__init__.py", "release/place.py", "release/interpreter.py",
 )  # fmt: skip
 
 

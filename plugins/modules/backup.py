@@ -11,11 +11,20 @@ description:
   - C(run) makes a backup of O(kind) and returns when it is whole; where there is nothing to back up it does nothing.
   - C(status) changes nothing and returns how the backups stand, judged by what lies in the repositories.
   - C(arrived) waits until what another host has made is here.
+  - C(plan) says where O(to) leads the database server, C(plan_files) where its time leads the application's files and
+    its code; nothing is changed. C(restore) and C(restore_files) do it: what was there stays beside it until the next
+    good backup. C(restored) writes the ledger's line, if the release's switch has not, and has a backup begin.
 options:
-  verb: {description: What to do., type: str, choices: [prepare, run, status, arrived], required: true}
+  verb:
+    description: What to do.
+    type: str
+    choices: [prepare, run, status, arrived, plan, plan_files, restore, restore_files, restored]
+    required: true
   kind: {description: Kind of the backup., type: str, choices: [full, diff, incr, uploads], default: incr}
   label: {description: The backup that shall arrive., type: str, default: ""}
   wait: {description: Seconds to wait for it., type: int, default: 3600}
+  to: {description: "A time, C(before:) and a release or a migration, or C(latest).", type: str, default: ""}
+  plan: {description: What C(plan) or C(plan_files) returned., type: dict, default: {}}
   read: {description: Read every byte of the repositories first., type: bool, default: false}
   run: {description: The current run; preflight's when left out., type: dict, default: {}}
 author: Samestack
@@ -31,6 +40,9 @@ EXAMPLES = r"""
 RETURN = r"""
 moment: {description: What was backed up., type: dict, returned: where O(verb) is C(run) and this host has something}
 status: {description: How the backups stand., type: dict, returned: where O(verb) is C(status)}
+trouble: {description: Why a restore failed., type: str, returned: "where O(verb) is C(restore) or C(restore_files)"}
+release: {description: The release that was live then., type: dict, returned: where O(verb) is C(restore_files)}
+plan: {description: Where a restore leads., type: dict, returned: where O(verb) is C(plan) or C(plan_files)}
 say: {description: What happened, in words., type: list, elements: str, returned: success}
 """
 
@@ -39,12 +51,12 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.backup import status
+from ..module_utils.backup import restore, status, uploads
 from ..module_utils.backup.settings import Settings
 from ..module_utils.backup.source import Source
 from ..module_utils.common.errors import HostError
 from ..module_utils.common.files import usual_umask
-from ..module_utils.common.ledger import Run
+from ..module_utils.common.ledger import Run, read_ledger
 
 POLL_SECONDS = 1
 
@@ -63,8 +75,6 @@ def run(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
     if not settings.does & {"database", "uploads"}:
         return {"changed": False}
     given = module.params
-    if module.check_mode:
-        return {"changed": True, "say": [f"A backup ({given['kind']}) would be made"]}
     ledger = Run(given["run"], settings.app)
     try:
         moment = Source(settings).run(given["kind"], str(given["run"].get("who", "")))
@@ -93,7 +103,66 @@ def show(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
     return {"changed": False, "status": status.gather(settings)}
 
 
-VERBS = {"prepare": prepare, "run": run, "arrived": arrived, "status": show}
+def plan(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
+    """Return where the database server would be led, as the module's result. Raises HostError."""
+    return {"changed": False, "plan": restore.Restore(settings, module.params["to"]).plan()}
+
+
+def plan_files(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
+    """Return which copy of the files is for that, and which code, as the module's result. Raises HostError."""
+    given = module.params["plan"]
+    return {"changed": False, "plan": uploads.Uploads(settings).plan(float(given["time"]), str(given["release"]))}
+
+
+def restore_database(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
+    """Lead the database server there; returns the module's result. Raises HostError."""
+    given, ledger = module.params["plan"], Run(module.params["run"], settings.app)
+    ledger.require_lock()
+    try:
+        done = restore.Restore(settings, module.params["to"]).run(given)
+    except HostError as error:
+        # Whoever closed the site opens it first, and then says why.
+        ledger.fail(str(error), to_moment=given["words"])
+        return {"changed": True, "trouble": f"The database is as it was before. {error} {error.hint}".strip()}
+    ledger.note(**restored_words(given))
+    said = f"The database is as it was {given['words']} ({done['seconds']} s); what was there is in {done['replaced']}"
+    return {"changed": True, "say": [said]}
+
+
+def restore_files(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
+    """Lead the application's files there; returns the module's result. Raises HostError."""
+    ledger, given = Run(module.params["run"], settings.app), module.params["plan"]
+    ledger.require_lock()
+    files = uploads.Uploads(settings)
+    try:
+        said = files.run(given)
+    except HostError as error:
+        ledger.fail(str(error))
+        hint = "Run the same again: the database has gone back already."
+        return {"changed": True, "trouble": f"The uploads did not go back: {error} {error.hint} {hint}"}
+    return {"changed": True, "say": said, "release": files.release(str(given["release"]))}
+
+
+def restored(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
+    """Write the ledger's line, and begin with a backup of what is there now; returns the module's result."""
+    ledger = Run(module.params["run"], settings.app)
+    if not any(line.get("run") == ledger.id for line in read_ledger()):
+        ledger.succeed(**restored_words(module.params["plan"]), release=Source(settings).release)
+    module.run_command(["systemctl", "start", "--no-block", "samestack-backup@incr.service"])
+    return {"changed": False}
+
+
+def restored_words(given: dict[str, Any]) -> dict[str, Any]:
+    """Return what the ledger says of a restore."""
+    return {"to_moment": given["words"], "backup": given["backup"], "lost_seconds": round(float(given["lost"]))}
+
+
+VERBS = {
+    "prepare": prepare, "run": run, "arrived": arrived, "status": show, "plan": plan, "plan_files": plan_files,
+    "restore": restore_database, "restore_files": restore_files, "restored": restored,
+}  # fmt: skip
+#: Verbs that change nothing, so that check mode can have them
+LOOKING = ("status", "arrived", "plan", "plan_files")
 
 
 def main() -> None:
@@ -105,13 +174,18 @@ def main() -> None:
             "kind": {"type": "str", "choices": ["full", "diff", "incr", "uploads"], "default": "incr"},
             "label": {"type": "str", "default": ""},
             "wait": {"type": "int", "default": 3600},
+            "to": {"type": "str", "default": ""},
+            "plan": {"type": "dict", "default": {}},
             "read": {"type": "bool", "default": False},
             "run": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
+    verb = module.params["verb"]
+    if module.check_mode and verb not in LOOKING:
+        module.exit_json(changed=True, say=[f"Check mode: {verb} is not done"])
     try:
-        result = VERBS[module.params["verb"]](module, Settings.read())
+        result = VERBS[verb](module, Settings.read())
     except HostError as error:
         module.fail_json(msg=str(error), hint=error.hint)
     module.exit_json(**{"say": [], **result})

@@ -13,6 +13,8 @@ description:
 options:
   found: {description: "What was found, by host.", type: dict}
   made: {description: What C(backup) with C(verb=run) returned., type: list, elements: dict}
+  plan: {description: Where a restore leads the database., type: dict}
+  files: {description: Where it leads files and code., type: dict}
   environment: {description: Name of the environment., type: str, default: ""}
   none_because: {description: Why there are none., type: str, default: ""}
   format: {description: How it is shown., type: str, choices: [table, json], default: table}

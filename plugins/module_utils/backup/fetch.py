@@ -59,8 +59,7 @@ class Fetch:
         address, port = self.settings.fetch["address"], int(self.settings.fetch["port"])
         with wire.connect(address, port, AUTHORITY) as connection, connection.makefile("rwb") as stream:
             self.stream = stream
-            wire.send(stream, {"key": secrets()["offer"]})
-            if wire.receive(stream).get("hello") != self.settings.stanza:
+            if self.ask({"key": secrets()["offer"]}).get("hello") != self.settings.stanza:
                 raise wire.WireError("it has the repository of another application")
             token = ""
             while True:

@@ -122,7 +122,7 @@ class PgBackRest:
     def backups(self, repository: int = 1) -> list[Backup]:
         """Return the backups of a repository, the oldest first; raises HostError where it cannot be read."""
         info = self._info(repository)
-        status = next((one["status"] for one in info.get("repo", []) if one["key"] == repository), {})
+        status: dict[str, Any] = next((one["status"] for one in info.get("repo", []) if one["key"] == repository), {})
         if int(status.get("code", 99)) not in (OK, NO_STANZA, NO_BACKUP, NO_DATA):
             message = plain(str(status.get("message") or "pgBackRest says nothing of it"))
             if OTHER_KEY.search(message):
@@ -182,6 +182,12 @@ class PgBackRest:
             raise HostError(f"pgBackRest's answer is no JSON: {plain(text)}") from None
         found: dict[str, Any] = next((one for one in stanzas if one.get("name") == self.stanza), {})
         return found
+
+
+def target_options(kind: str, what: str, line: int) -> list[str]:
+    """Return the options of a restore to the latest moment, to a time, or to a named restore point (time, name)."""
+    where = ["--target-action=promote", f"--target={what}"] if kind != "latest" else []
+    return [f"--type={kind if where else 'default'}", *where, f"--target-timeline={line}"]
 
 
 def backup_of(told: Mapping[str, Any]) -> Backup:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import shutil
+import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
 from ..common.errors import HostError
 from ..common.files import write_atomic
-from ..common.folders import PRIVATE, make_folder
+from ..common.folders import PRIVATE, make_folder, remove
 from ..common.host_lock import private_lock
 from ..common.ledger import ledger_file
-from ..common.postgresql import literal
+from ..common.postgresql import ACCOUNT, literal
 from ..postgresql.server import Server
 from ..release.place import Place
 from . import settings as places
@@ -28,6 +30,10 @@ from .settings import Settings, read, read_lines, secrets
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+#: The cause of the backup that follows a restore: what that has replaced stays until another one
+RESTORED = "restore"
+#: Where restores write down what they have replaced
+REPLACED = tuple(f"{places.KEPT}/{name}.json" for name in ("restore", "uploads"))
 #: Seconds to wait for another backup that is at work
 PATIENCE = 3600
 #: Of a database, what its next full backup takes in the repository before one has shown it
@@ -83,6 +89,8 @@ class Source:
                 self.write_down(kind, False, str(error), began)
                 raise
             moment["seconds"] = round(time.time() - began, 1)
+            if cause != RESTORED:
+                drop_replaced()
             self.remember(moment)
             self.write_down(kind, True, "", began)
             return moment
@@ -218,6 +226,27 @@ class Source:
 
 
 ROTTEN = "Pages of the database with a wrong checksum were found: its disk may be failing."
+
+
+def drop(place: str) -> None:
+    """Remove a folder with what a restore has replaced, the server's as its account; raises OSError."""
+    if place.startswith("/var/lib/postgresql/"):
+        account = pwd.getpwnam(ACCOUNT)
+        command = ["rm", "-rf", "--", place]
+        subprocess.run(command, check=False, user=account.pw_uid, group=account.pw_gid, extra_groups=[], cwd="/")
+    else:
+        remove(place)
+
+
+def drop_replaced() -> None:
+    """Remove what restores have replaced."""
+    for file in REPLACED:
+        state = read(file)
+        if state.get("step") == "done":
+            place = str(state.get("replaced", ""))
+            if ".replaced-" in os.path.basename(place):
+                drop(place)
+            os.unlink(file)
 
 
 def catch_up(server: Server, seconds: float = 60) -> bool:

@@ -164,7 +164,9 @@ def timers(settings: Settings) -> dict[str, bool]:
 def dropped() -> dict[str, Any] | None:
     """Return since when WAL was given up, and the first segment; None where none was."""
     try:
-        with open(places.DROPPED, encoding="utf-8", errors="replace") as file:
+        # Its folder is the server's, who could have put a link there.
+        descriptor = os.open(places.DROPPED, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, encoding="utf-8", errors="replace") as file:
             return {"time": os.fstat(file.fileno()).st_mtime, "first": file.readline(64).strip()}
     except OSError:
         return None

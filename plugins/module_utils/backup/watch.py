@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 from ..common.files import write_atomic
+from ..common.paths import CONFIG
 from . import settings as places
 from .judging import problems
 from .settings import Settings, read
@@ -20,7 +21,7 @@ def watch(settings: Settings) -> int:
     found, known = problems(gather(settings)), read(places.TOLD)
     for line in found.values():
         print(line, file=sys.stderr)
-    urls = os.path.join(os.environ.get("CREDENTIALS_DIRECTORY", places.CONFIG), "notices")
+    urls = os.path.join(os.environ.get("CREDENTIALS_DIRECTORY", CONFIG), "notices")
     news = True
     if set(found) - set(known):
         lines = [*found.values(), f"On {socket.gethostname()}. What to do: docs/backups.md"]

@@ -36,3 +36,12 @@ STATUS = Record({
     "fetch": Record({}, {"time": Number(), "looked": Number(), "since": Number(), "trouble": WORDS}),
     "fetches": Record({}, {"address": NAME}), "drill": DRILL, "moments": Each(MOMENT),
 })  # fmt: skip
+#: Where a restore leads the database, and the files and the code
+PLAN = Record({
+    "kind": NAME, "time": Number(), "words": NAME, "release": NAME, "backup": LABEL, "lost": Number(), "size": Number(),
+    "until": Number(), "now": Number(),
+})  # fmt: skip
+FILES = Record({
+    "snapshot": NAME, "moment": Number(), "live": NAME, "release": NAME, "wanted": NAME, "there": Boolean(),
+    "code": NAME,
+})  # fmt: skip

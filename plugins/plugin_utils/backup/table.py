@@ -126,6 +126,30 @@ def made_words(moments: Sequence[Mapping[str, Any]]) -> list[str]:
     return [one_line(line) for line in lines]
 
 
+def plan_words(plan: Mapping[str, Any], files: Mapping[str, Any], environment: str) -> list[str]:
+    """Return where a restore leads, how old that is, and what will be lost."""
+    old = span(plan["now"] - plan["time"])
+    lost = (
+        f"Lost: everything written in the last {span(plan['lost'])}" if plan["lost"] else "Lost: nothing that is known"
+    )
+    lines = [
+        f"{environment} goes back to {plan['words']} ({old} ago)",
+        f"Database: backup {plan['backup']} and the WAL since, {amount(plan['size'])}",
+        f"Uploads: the copy of {moment(files['moment'])}, and what was added until then",
+        lost,
+    ]
+    if files["release"] == files["live"]:
+        code = f"Code: release {files['live']}, which is live"
+        if files["wanted"] != files["live"]:
+            code = f"Code: stays release {files['live']}; of {files['wanted']}, which was live then, nothing is left"
+    else:
+        where = "" if files["there"] else ", out of the backup"
+        code = (
+            f"Code: release {files['release']}, which was live then{where}, in the place of {files['live'] or 'none'}"
+        )
+    return [one_line(line) for line in [*lines, code]]
+
+
 def amount(size: float) -> str:
     """Return bytes as people say them."""
     for unit in UNITS[:-1]:
