@@ -23,7 +23,7 @@ ANSIBLE = $(if $(ARGS),--; } 3<&0)
 .DEFAULT_GOAL := help
 PLAIN := up down destroy rehearse check test soak bench
 PLAYED := provision undo-provision upgrade lock-stack unfreeze repair releases backup backups manifest drift secrets
-.PHONY: help $(PLAIN) $(PLAYED) rotate deploy plan promote rollback accept freeze maintenance parity manage shell dbshell logs audit revoke
+.PHONY: help $(PLAIN) $(PLAYED) rotate deploy plan promote rollback restore accept freeze maintenance parity manage shell dbshell logs audit revoke
 
 help:
 	@./samestack --help
@@ -40,7 +40,7 @@ deploy plan:
 promote:
 	$(SAMESTACK) $(REHEARSE) $(ANSIBLE)
 
-rollback:
+rollback restore:
 	$(SAMESTACK) $(AT) $(if $(TO),--to "$$TO") $(ANSIBLE)
 
 accept freeze:

@@ -72,15 +72,16 @@ def backups(on: Run, read: bool, as_json: bool) -> None:
 @click.option("--confirm", is_flag=True, help="Accept what is lost, without a question.")
 def restore(on: Run, moment: str, confirm: bool) -> None:
     """Bring database, uploads and code of a moment back."""
-    if "--check" not in on.options and not confirm:
-        on.play("restore", "--check", restore_to=moment)
+    if "--check" in on.options or not confirm:
+        on.play("restore-plan", restore_to=moment)
+        if "--check" in on.options:
+            return
         where = f"{on.environment}{' (its local stand-in)' if on.rehearsal else ''}"
         if not sys.stdin.isatty():
             stop(f"Nothing was done on {where}. To say that this is meant: --confirm")
         if click.prompt(f"Type {on.environment} to go on", default="", show_default=False).strip() != on.environment:
             stop("Nothing was done.")
-        confirm = True
-    on.play("restore", restore_to=moment, restore_confirm=True if confirm else None)
+    on.play("restore", restore_to=moment, restore_confirm=True)
 
 
 VERBS = (backup, backups, restore)

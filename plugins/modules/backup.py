@@ -11,18 +11,22 @@ description:
   - C(run) makes a backup of O(kind) and returns when it is whole; where there is nothing to back up it does nothing.
   - C(status) changes nothing and returns how the backups stand, judged by what lies in the repositories.
   - C(arrived) waits until what another host has made is here.
+  - C(mark) gives this moment a name in the database's WAL: what was before a release and its migrations.
   - C(plan) says where O(to) leads the database server, C(plan_files) where its time leads the application's files and
-    its code; nothing is changed. C(restore) and C(restore_files) do it: what was there stays beside it until the next
-    good backup. C(restored) writes the ledger's line, if the release's switch has not, and has a backup begin.
+    its code; nothing is changed. C(restore) and C(restore_files) do it, and what was there stays beside it until the
+    next good backup. C(restored) writes the ledger's line, if the release's switch has not, and has a backup begin.
 options:
   verb:
     description: What to do.
     type: str
-    choices: [prepare, run, status, arrived, plan, plan_files, restore, restore_files, restored]
+    choices: [prepare, run, status, arrived, mark, plan, plan_files, restore, restore_files, restored]
     required: true
   kind: {description: Kind of the backup., type: str, choices: [full, diff, incr, uploads], default: incr}
   label: {description: The backup that shall arrive., type: str, default: ""}
   wait: {description: Seconds to wait for it., type: int, default: 3600}
+  release: {description: The release that serves., type: str, default: ""}
+  before: {description: The release that is about to go live., type: str, default: ""}
+  migrations: {description: Those that it brings., type: list, elements: str, default: []}
   to: {description: "A time, C(before:) and a release or a migration, or C(latest).", type: str, default: ""}
   plan: {description: What C(plan) or C(plan_files) returned., type: dict, default: {}}
   read: {description: Read every byte of the repositories first., type: bool, default: false}
@@ -103,6 +107,13 @@ def show(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
     return {"changed": False, "status": status.gather(settings)}
 
 
+def mark(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
+    """Name this moment; returns the module's result. Raises HostError."""
+    given = module.params
+    Source(settings).mark(given["release"], given["before"], given["migrations"])
+    return {"changed": False}
+
+
 def plan(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
     """Return where the database server would be led, as the module's result. Raises HostError."""
     return {"changed": False, "plan": restore.Restore(settings, module.params["to"]).plan()}
@@ -158,8 +169,8 @@ def restored_words(given: dict[str, Any]) -> dict[str, Any]:
 
 
 VERBS = {
-    "prepare": prepare, "run": run, "arrived": arrived, "status": show, "plan": plan, "plan_files": plan_files,
-    "restore": restore_database, "restore_files": restore_files, "restored": restored,
+    "prepare": prepare, "run": run, "arrived": arrived, "status": show, "mark": mark, "plan": plan,
+    "plan_files": plan_files, "restore": restore_database, "restore_files": restore_files, "restored": restored,
 }  # fmt: skip
 #: Verbs that change nothing, so that check mode can have them
 LOOKING = ("status", "arrived", "plan", "plan_files")
@@ -174,6 +185,9 @@ def main() -> None:
             "kind": {"type": "str", "choices": ["full", "diff", "incr", "uploads"], "default": "incr"},
             "label": {"type": "str", "default": ""},
             "wait": {"type": "int", "default": 3600},
+            "release": {"type": "str", "default": ""},
+            "before": {"type": "str", "default": ""},
+            "migrations": {"type": "list", "elements": "str", "default": []},
             "to": {"type": "str", "default": ""},
             "plan": {"type": "dict", "default": {}},
             "read": {"type": "bool", "default": False},
@@ -182,6 +196,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     verb = module.params["verb"]
+    if module.check_mode and verb == "mark":
+        module.exit_json(changed=False)
     if module.check_mode and verb not in LOOKING:
         module.exit_json(changed=True, say=[f"Check mode: {verb} is not done"])
     try:

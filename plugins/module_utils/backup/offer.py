@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 import os
+import pwd
 import socket
 import ssl
 import subprocess
@@ -150,9 +151,14 @@ def entries(folder: str) -> list[os.DirEntry[str]]:
 def ask_server(port: int) -> dict[str, Any]:
     """Return which segment the server writes and how long it keeps one at most; {} where it does not answer."""
     command = postgresql.psql(port=port)
+    # Root asks as the server's account; whoever answers the backup host is it.
+    account = pwd.getpwnam(postgresql.ACCOUNT)
+    become: dict[str, Any] = (
+        {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+    )
     try:
         done = subprocess.run(
-            command, input=STATE, capture_output=True, text=True, check=False, timeout=10, cwd="/",
+            command, input=STATE, capture_output=True, text=True, check=False, timeout=10, cwd="/", **become,
             env={"PATH": "/usr/bin:/bin", **postgresql.settings(postgresql.SUPERUSER, "backup")},
         )  # fmt: skip
         found = json.loads(done.stdout) if done.returncode == 0 else {}

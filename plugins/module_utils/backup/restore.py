@@ -58,6 +58,8 @@ class Restore:
         self.pgbackrest = PgBackRest(settings.stanza, settings.account)
         #: How long the server's log was when it was started
         self.began = 0
+        #: What earlier restores have replaced
+        self.kept: list[str] = [str(path) for path in read(STATE).get("kept") or []]
 
     @property
     def server(self) -> Server:
@@ -156,7 +158,7 @@ class Restore:
             except HostError:
                 self.go_back(replaced)
                 raise
-            self.note(step="done", replaced=replaced if self.is_there(replaced) else "", time=time.time())
+            self.note(step="done", fresh=True, kept=[*self.kept, *([replaced] if self.is_there(replaced) else [])])
         return {"replaced": replaced, "seconds": round(time.monotonic() - began, 1)}
 
     def fill(self, plan: Mapping[str, Any]) -> None:
@@ -243,7 +245,7 @@ class Restore:
         if self.is_there(replaced):
             self.as_account("rm", "-rf", "--", self.data)
             self.as_account("mv", "-T", replaced, self.data)
-        self.note(step="done", replaced="")
+        self.note(step="done")
         if self.is_there(self.data):
             self.systemctl("start", self.unit)
 
@@ -258,7 +260,7 @@ class Restore:
             elif left["step"] == "replacing":
                 # There was nothing before: what is there was not restored to its end.
                 self.as_account("rm", "-rf", "--", self.data)
-            self.note(step="done", replaced="")
+            self.note(step="done")
             if self.is_there(self.data):
                 self.systemctl("start", self.unit, check=False)
 
@@ -272,8 +274,8 @@ class Restore:
             )  # fmt: skip
 
     def note(self, **values: Any) -> None:
-        """Write down where it stands."""
-        write_atomic(STATE, json.dumps(values), 0o600)
+        """Write down where it stands, and what earlier ones have replaced."""
+        write_atomic(STATE, json.dumps({"kept": self.kept, **values}), 0o600)
 
     def systemctl(self, *words: str, check: bool = True) -> str:
         """Run systemctl; returns what it said. Raises HostError."""

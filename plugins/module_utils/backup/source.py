@@ -30,8 +30,6 @@ from .settings import Settings, read, read_lines, secrets
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: The cause of the backup that follows a restore: what that has replaced stays until another one
-RESTORED = "restore"
 #: Where restores write down what they have replaced
 REPLACED = tuple(f"{places.KEPT}/{name}.json" for name in ("restore", "uploads"))
 #: Seconds to wait for another backup that is at work
@@ -89,8 +87,7 @@ class Source:
                 self.write_down(kind, False, str(error), began)
                 raise
             moment["seconds"] = round(time.time() - began, 1)
-            if cause != RESTORED:
-                drop_replaced()
+            drop_replaced()
             self.remember(moment)
             self.write_down(kind, True, "", began)
             return moment
@@ -206,6 +203,17 @@ class Source:
             found.append(pythons + python[len(pythons) :].split(os.sep, 1)[0])
         return [path for path in found if os.path.lexists(path)]
 
+    def mark(self, release: str, before: str, migrations: list[str]) -> str:
+        """Give this moment a name in the WAL, and write down what is before it and after it; returns it. HostError."""
+        now = time.time()
+        name = f"samestack:{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}:{before}"
+        self.server.sql(POINT.format(name=literal(name)))
+        line = {"name": name, "time": now, "release": release, "before": before, "migrations": list(migrations)}
+        make_folder(places.KEPT, PRIVATE).close()
+        lines = [*read_lines(places.POINTS)[-MOST_MOMENTS:], line]
+        write_atomic(places.POINTS, "".join(json.dumps(one) + "\n" for one in lines), 0o600)
+        return name
+
     def remember(self, moment: Mapping[str, Any]) -> None:
         """Write the moment down in the place of an unfinished line of the same."""
         lines = [line for line in read_lines(places.MOMENTS) if line.get("time") != moment["time"]]
@@ -239,14 +247,18 @@ def drop(place: str) -> None:
 
 
 def drop_replaced() -> None:
-    """Remove what restores have replaced."""
+    """Remove what restores have replaced; the backup that follows a restore by itself leaves it."""
     for file in REPLACED:
         state = read(file)
-        if state.get("step") == "done":
-            place = str(state.get("replaced", ""))
+        if state.get("step") != "done":
+            continue
+        if state.get("fresh"):
+            write_atomic(file, json.dumps({**state, "fresh": False}), 0o600)
+            continue
+        for place in map(str, state.get("kept") or []):
             if ".replaced-" in os.path.basename(place):
                 drop(place)
-            os.unlink(file)
+        os.unlink(file)
 
 
 def catch_up(server: Server, seconds: float = 60) -> bool:

@@ -25,7 +25,7 @@ HOW = (
     "latest"
 )
 RELEASE = re.compile(r"[0-9a-f]{4,12}")
-MIGRATION = re.compile(r"(?P<app>\w+)\.(?P<name>\w+)")
+MIGRATION = re.compile(r"\w+\.\w+")
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,8 @@ def point(what: str, points: list[Mapping[str, Any]]) -> Target:
     for one in reversed(points):
         if release and str(one.get("before", "")).startswith(what):
             return of(one, f"before release {one['before']}")
-        for name in (one.get("migrations") or []) if migration else []:
-            app, _, number = str(name).partition(".")
-            if app == migration["app"] and (number == migration["name"] or number.startswith(f"{migration['name']}_")):
+        for name in map(str, one.get("migrations") or []):
+            if migration and (name == what or name.startswith(f"{what}_")):
                 return of(one, f"before migration {name}")
     known = list(dict.fromkeys(str(one.get("before", "")) for one in reversed(points) if one.get("before")))[:8]
     there = f"There are restore points before: {', '.join(known)}." if known else "There is no restore point yet."

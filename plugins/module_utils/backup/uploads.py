@@ -96,12 +96,14 @@ class Uploads:
         coming = os.path.join(self.settings.root, f"shared.coming-{stamp}")
         replaced = os.path.join(self.settings.root, f"shared.replaced-{stamp}")
         self.tidy_up()
-        write_atomic(STATE, json.dumps({"step": "coming", "coming": coming}), 0o600)
+        kept = [str(path) for path in read(STATE).get("kept") or []]
+        write_atomic(STATE, json.dumps({"step": "coming", "coming": coming, "kept": kept}), 0o600)
         make_folder(coming, PRIVATE).close()
         wanted = list(self.settings.uploads["folders"])
         restic.restore(plan["snapshot"], coming, wanted)
         make_folder(replaced, PRIVATE).close()
-        write_atomic(STATE, json.dumps({"step": "replacing", "replaced": replaced, "coming": coming}), 0o600)
+        going = {"step": "replacing", "replaced": replaced, "coming": coming, "kept": kept}
+        write_atomic(STATE, json.dumps(going), 0o600)
         added = 0
         for path in wanted:
             fresh, name = coming + path, os.path.basename(path)
@@ -112,7 +114,7 @@ class Uploads:
                 added += add_newer(os.path.join(replaced, name), fresh, plan["moment"], plan["time"])
             os.rename(fresh, path)
         shutil.rmtree(coming, ignore_errors=True)
-        write_atomic(STATE, json.dumps({"step": "done", "replaced": replaced}), 0o600)
+        write_atomic(STATE, json.dumps({"step": "done", "fresh": True, "kept": [*kept, replaced]}), 0o600)
         more = f", {added} files of the time until then added" if added else ""
         return [*said, f"Uploads are those of {stamped(plan['moment'])}{more}; what was there is in {replaced}"]
 
