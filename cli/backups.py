@@ -66,12 +66,14 @@ def backups(on: Run, read: bool, as_json: bool) -> None:
     "--to",
     "moment",
     metavar="MOMENT",
-    required=True,
+    default="",
     help="A time (UTC, or with a zone), before:<release>, before:<app>.<migration>, or latest.",
 )
 @click.option("--confirm", is_flag=True, help="Accept what is lost, without a question.")
 def restore(on: Run, moment: str, confirm: bool) -> None:
     """Bring database, uploads and code of a moment back."""
+    if not moment:
+        raise click.UsageError('say to which moment: --to latest, --to before:<release>, --to "2026-11-27 14:05".')
     if "--check" in on.options or not confirm:
         on.play("restore-plan", restore_to=moment)
         if "--check" in on.options:
