@@ -22,7 +22,7 @@ ANSIBLE = $(if $(ARGS),--; } 3<&0)
 
 .DEFAULT_GOAL := help
 PLAIN := up down destroy rehearse check test soak bench
-PLAYED := provision undo-provision upgrade lock-stack unfreeze repair releases backup backups manifest drift secrets
+PLAYED := provision undo-provision upgrade lock-stack unfreeze repair releases backup backups drill rebuild manifest drift secrets
 .PHONY: help $(PLAIN) $(PLAYED) rotate deploy plan promote rollback restore accept freeze maintenance parity manage shell dbshell logs audit revoke
 
 help:

@@ -8,7 +8,9 @@ import sys
 import click
 
 from .command import Exit, stop
+from .machines import boot
 from .playbook import Run, played
+from .project import STATE
 
 GROUP = "Backups"
 
@@ -28,7 +30,7 @@ GROUP = "Backups"
 )
 def backup(on: Run, kind: str | None) -> None:
     """Back up database and uploads now."""
-    on.play("backup", backup_kind=kind)
+    on.play("backup", kind_of_backup=kind)
 
 
 @played(
@@ -86,4 +88,24 @@ def restore(on: Run, moment: str, confirm: bool) -> None:
     on.play("restore", restore_to=moment, restore_confirm=True)
 
 
-VERBS = (backup, backups, restore)
+@played("drill", group=GROUP, example="samestack drill production", page="drill")
+def drill(on: Run) -> None:
+    """Restore the newest backup beside, to its last second, and look at it."""
+    on.play("drill")
+
+
+@played(
+    "rebuild",
+    group=GROUP,
+    example=["samestack rebuild production", "samestack rebuild production --rehearsal"],
+    page="rebuild",
+    waits=True,
+)
+def rebuild(on: Run) -> None:
+    """Build an empty machine, and bring back everything that the backups have."""
+    if on.rehearsal and (STATE / "provider.json").exists():
+        boot(on.environment)
+    on.play("rebuild")
+
+
+VERBS = (backup, backups, restore, drill, rebuild)

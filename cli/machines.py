@@ -47,6 +47,20 @@ def rehearse() -> None:
         finish(name)
 
 
+def boot(environment: str) -> None:
+    """Boot the local stand-ins of an environment that do not run, anew where they are gone."""
+    from box.common import MACHINES
+    from box.resolve import Inventory
+
+    os.chdir(PROJECT)
+    names = [
+        name for name in Inventory(inventory_of(environment, rehearsal=True)).hosts(environment) if name in MACHINES
+    ]
+    box("machines", "up", *names)
+    for name in names:
+        box("machines", "connect", name)
+
+
 def keepers_of(environment: str) -> list[str]:
     """Return the local machines that keep an environment's backups."""
     from box.common import MACHINES

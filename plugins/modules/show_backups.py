@@ -13,6 +13,7 @@ description:
 options:
   found: {description: "What was found, by host.", type: dict}
   made: {description: What C(backup) with C(verb=run) returned., type: list, elements: dict}
+  drills: {description: "What C(backup) with C(verb=drill) returned, by host.", type: dict}
   plan: {description: Where a restore leads the database., type: dict}
   files: {description: Where it leads files and code., type: dict}
   environment: {description: Name of the environment., type: str, default: ""}

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,13 +19,15 @@ from tests.support.machines import environment
 from tests.support.team import Team
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.support.machines import Environment, Machine
 
 __all__ = ["environment"]
 
 MEDIA = "/srv/noticeboard/shared/media"
+#: The clone whose machines these are: its tools are lent to the scenario's copy
+CLONE = Path(sys.executable).parents[2]
 STATEMENT = "INSERT INTO ledger VALUES (%d) RETURNING n;\n"
 PROGRAM = "/usr/local/lib/samestack/backup"
 
@@ -64,7 +68,7 @@ class Backups:
 
     def make(self, kind: str = "incr") -> dict[str, Any]:
         """Make a backup; returns its moment."""
-        self.team.samestack("backup", self.kind, backup_kind=kind)
+        self.team.samestack("backup", self.kind, kind_of_backup=kind)
         return self.moments()[-1]
 
     def moments(self) -> list[dict[str, Any]]:
@@ -90,6 +94,13 @@ class Backups:
         """The uploads, with what is in them."""
         names = self.source.run(f"ls {MEDIA}").split()
         return {name: self.source.run(f"cat {MEDIA}/{name}").strip() for name in names}
+
+    def power(self, meanwhile: Callable[[], object]) -> None:
+        """Cut the power of the machine with the data, do something, and switch it on again."""
+        host = f"backups-{self.source.name}"
+        subprocess.run([CLONE / "box/host", "kill", host], check=True)
+        meanwhile()
+        subprocess.run([CLONE / "box/host", "start", host], check=True, stdout=subprocess.DEVNULL)
 
     def answers(self) -> int:
         """The status of the site's page."""

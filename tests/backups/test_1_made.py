@@ -18,7 +18,9 @@ rm -rf archive/noticeboard/* backup/noticeboard/*; mkdir archive/noticeboard/99-
 echo x > archive/noticeboard/archive.info; echo x > backup/noticeboard/backup.info; chown -R postgres: .
 """
 ASK = """
-import sys; sys.path.insert(0, "/usr/local/lib/samestack/backups")
+import sys
+# The packages lie beside the program that is asked about, as they do for that itself.
+sys.path.insert(0, "/usr/local/lib/samestack/backups")
 from plugins.module_utils.backup import wire
 stream = wire.connect(sys.argv[1], 8432, "/etc/samestack/backup-ca.crt").makefile("rwb")
 wire.send(stream, {"key": "guessed"}); print(wire.receive(stream))

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..common.errors import HostError
 from . import wire
+from .offer import identity
 from .pgbackrest import CHANGING, PgBackRest
-from .settings import AUTHORITY, FETCHING, REPOSITORY, secrets
+from .settings import AUTHORITY, FETCHING, IDENTITY, REPOSITORY, secrets
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -82,6 +83,7 @@ class Fetch:
 
     def take(self, found: dict[str, Any]) -> None:
         """Fetch what is not here."""
+        self.check_identity(str(found.get("identity", "")))
         folders = {str(name): int(changed) for name, changed in dict(found.get("folders") or {}).items()}
         labels = [str(label) for label in found.get("labels") or []]
         self.take_info(folders)
@@ -95,6 +97,20 @@ class Fetch:
         if fresh:
             # Puts them into the list, and removes nothing: `keep` decides about that.
             self.pgbackrest.expire()
+
+    def check_identity(self, theirs: str) -> None:
+        """Refuse a repository that was made anew in the place of the one that is kept here; raises WireError."""
+        ours = identity(self.root)
+        if not theirs:
+            raise wire.WireError("it has no repository yet")
+        if not ours:
+            with open(os.path.join(self.root, IDENTITY), "w", encoding="ascii") as file:
+                file.write(theirs)
+        elif ours != theirs:
+            raise wire.WireError(
+                "it has another repository than the one that is kept here: was that machine made anew? "
+                "`./samestack rebuild` brings back what it had."
+            )
 
     def take_info(self, folders: dict[str, int]) -> None:
         """Fetch what a repository is opened by: the first time, and after a new major version of the server."""

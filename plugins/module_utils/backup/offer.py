@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..common import postgresql
 from . import wire
-from .settings import REPOSITORY, secrets
+from .settings import IDENTITY, REPOSITORY, secrets
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -66,7 +66,7 @@ class Offer:
         """Return what there is, at once where it is something else than the token says, else after a while."""
         deadline = time.monotonic() + wire.PATIENCE
         while True:
-            shown = {"folders": self.folders(), "labels": self.labels()}
+            shown = {"folders": self.folders(), "labels": self.labels(), "identity": identity(self.root)}
             found = hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()
             if found != token or time.monotonic() > deadline:
                 return {**shown, "token": found, "server": self.server(), "time": time.time()}
@@ -137,6 +137,15 @@ class Offer:
             if left:
                 raise wire.WireError("the file became shorter")
             stream.flush()
+
+
+def identity(root: str) -> str:
+    """Return what tells a repository from another one, "" before it has anything."""
+    try:
+        with open(os.path.join(root, IDENTITY), encoding="ascii") as file:
+            return file.read(64).strip()
+    except OSError:
+        return ""
 
 
 def entries(folder: str) -> list[os.DirEntry[str]]:

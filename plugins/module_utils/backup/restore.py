@@ -50,9 +50,9 @@ MARK = "# samestack: while it recovers"
 class Restore:
     """One way back."""
 
-    def __init__(self, settings: Settings, to: str) -> None:
-        """Take the settings and what people typed."""
-        self.settings, self.to = settings, to
+    def __init__(self, settings: Settings, to: str, fresh: bool = False) -> None:
+        """Take the settings, what people typed, and whether what is there was made a moment ago and has nothing."""
+        self.settings, self.to, self.fresh = settings, to, fresh
         self.data: str = settings.database["data"]
         self.unit: str = settings.database["unit"]
         self.pgbackrest = PgBackRest(settings.stanza, settings.account)
@@ -68,6 +68,10 @@ class Restore:
 
     def is_up(self) -> bool:
         """Return whether the server answers, and does not recover."""
+        return self.is_running() and not self.fresh
+
+    def is_running(self) -> bool:
+        """Return whether a server answers, and does not recover, whatever it has."""
         try:
             return self.server.sql("SELECT pg_catalog.pg_is_in_recovery()") == "f"
         except HostError:
@@ -151,6 +155,8 @@ class Restore:
             self.note(step="stopping", replaced=replaced)
             self.systemctl("stop", self.unit)
             self.note(step="replacing", replaced=replaced)
+            if self.fresh:
+                self.as_account("rm", "-rf", "--", self.data)
             if self.is_there(self.data):
                 self.as_account("mv", "-T", self.data, replaced)
             try:
@@ -172,7 +178,7 @@ class Restore:
             # Nothing was written after the moment: the end of the WAL is what was there then.
             self.leave_out("recovery_target")
             self.recover()
-        if not self.is_up():
+        if not self.is_running():
             raise HostError(f"The server did not get to that moment.\n{self.log_end()}")
         self.leave_out(rf"{re.escape(MARK)}|restore_command|recovery_target|.*{re.escape(MARK)}$")
         self.server.sql("SELECT pg_catalog.pg_reload_conf()")
@@ -184,7 +190,7 @@ class Restore:
         started = self.systemctl("start", self.unit, check=False)
         deadline = time.monotonic() + MOST_SECONDS
         while time.monotonic() < deadline:
-            if self.is_up():
+            if self.is_running():
                 return True
             state = self.systemctl("is-active", self.unit, check=False)
             # Its unit starts it again when it fails: once is enough.

@@ -17,6 +17,8 @@ SECRETS = f"{CONFIG}/backup.secrets"
 AUTHORITY = f"{CONFIG}/backup-ca.crt"
 #: The repository on this host: the server's own, or the copy that a backup host keeps
 REPOSITORY = "/var/lib/pgbackrest"
+#: What tells one repository from another that was made in its place
+IDENTITY = "samestack-id"
 #: What is known of backups beside their repository
 KEPT = f"{STATE}/backup"
 MOMENTS, POINTS = f"{KEPT}/moments.jsonl", f"{KEPT}/points.jsonl"
@@ -52,6 +54,8 @@ class Settings:
     loss: int = 60
     limit: int = 90
     root: str = ""
+    #: What a drill asks the application for: path, host, and its environment without secrets
+    drill: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: str = FILE) -> Settings:

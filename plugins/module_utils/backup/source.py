@@ -12,6 +12,7 @@ import pwd
 import shutil
 import subprocess
 import time
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from ..common.errors import HostError
@@ -40,6 +41,8 @@ USUAL_SHARE = 0.5
 MOST_MOMENTS = 5000
 #: Seconds within which the rows of all tables have to be counted; those that are left are estimated
 COUNTING_SECONDS = 20
+#: Modules of the machine's settings, which releases import
+OVERLAY = "/usr/local/lib/samestack/python"
 POINT = "SELECT pg_catalog.pg_create_restore_point({name})"
 #: The last segment with something in it, which is full now
 SWITCH = "SELECT pg_catalog.pg_walfile_name(pg_catalog.pg_switch_wal() - 1)"
@@ -97,10 +100,24 @@ class Source:
         """Return the release that serves here, "" where none does."""
         return Place(self.settings.root, "").current if self.settings.root else ""
 
+    def prepare(self) -> bool:
+        """Make what is missing in the repositories; returns whether something was. Raises HostError."""
+        made = self.pgbackrest.prepare()
+        here = os.path.join(places.REPOSITORY, places.IDENTITY)
+        if not os.path.exists(here):
+            # Its folder is the account's.
+            account = self.pgbackrest.account
+            subprocess.run(
+                ["tee", here], input=uuid.uuid4().hex, text=True, check=True, stdout=subprocess.DEVNULL, umask=0o027,
+                user=account.pw_uid, group=account.pw_gid, extra_groups=[], cwd="/",
+            )  # fmt: skip
+            made = True
+        return made
+
     def back_up_database(self, kind: str) -> dict[str, Any]:
         """Back the server up, in each of its repositories; returns the label, sizes and rows. Raises HostError."""
         pgbackrest = self.pgbackrest
-        pgbackrest.prepare()
+        self.prepare()
         rows = self.rows_at_a_point()
         made = []
         dropped = os.path.exists(places.DROPPED)
@@ -196,7 +213,7 @@ class Source:
         if not live.id or live.live_folder or not live.finished:
             return []
         venv = os.path.realpath(live.path("venv"))
-        found = [live.folder, venv, venv + ".contents", live.current_link]
+        found = [live.folder, venv, venv + ".contents", live.current_link, OVERLAY]
         python = os.path.realpath(os.path.join(venv, "bin", "python"))
         pythons = os.path.join(self.settings.root, "pythons") + os.sep
         if python.startswith(pythons):

@@ -150,6 +150,8 @@ def timers(settings: Settings) -> dict[str, bool]:
     wanted = ["samestack-backup-check.timer"]
     if settings.does & {"database", "uploads"}:
         wanted += [f"samestack-backup-{kind}.timer" for kind in ("full", "diff", "incr")]
+    if settings.drill:
+        wanted.append("samestack-backup-drill.timer")
     if "keeps" in settings.does:
         wanted += ["samestack-backup-keep.timer", "samestack-backup-fetch.service"]
     if settings.offer:

@@ -17,16 +17,19 @@ from ..common import folders
 from ..common.errors import HostError
 from ..common.files import read_json, write_atomic
 from ..common.folders import ANYBODY, MOST_FOLDERS, PRIVATE, make_folder
+from ..common.ledger import ledger_file
 from ..release.interpreter import brought_by
 from ..release.place import Place
 from . import settings as places
 from .restic import Restic
-from .settings import Settings, read, secrets
+from .settings import Settings, read, read_lines, secrets
 from .status import moment_of
 
 if TYPE_CHECKING:
     from ..common.folders import Folder
 
+#: How the tag begins that names the release
+RELEASE = "release="
 STATE = f"{places.KEPT}/uploads.json"
 
 
@@ -57,6 +60,24 @@ class Uploads:
             "The uploads' copies cannot be had. " + "; ".join(troubles), "`./samestack backups` shows more."
         )
 
+    def remember(self) -> str:
+        """Bring back what was known of backups and in the ledger, on a host that has forgotten; returns the release.
+
+        Lines that the host has written since it was made stay behind them. Raises HostError.
+        """
+        restic, copies = self.target()
+        coming = os.path.join(places.KEPT, "coming")
+        folders.remove(coming)
+        make_folder(coming, PRIVATE).close()
+        kept = (places.MOMENTS, places.POINTS, ledger_file())
+        restic.restore(str(copies[-1]["id"]), coming, kept)
+        for path in kept:
+            lines = read_lines(coming + path)
+            own = [line for line in read_lines(path) if line not in lines]
+            write_atomic(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in [*lines, *own]), 0o600)
+        folders.remove(coming)
+        return next((tag[len(RELEASE) :] for tag in copies[-1].get("tags") or [] if tag.startswith(RELEASE)), "")
+
     def plan(self, moment: float, release: str) -> dict[str, Any]:
         """Return which copy is for a moment, and where the release's code is; raises HostError."""
         _, copies = self.target()
@@ -66,7 +87,7 @@ class Uploads:
         live = Place(self.settings.root, "").current
         wanted = release or live
         there = bool(wanted and Place(self.settings.root, wanted).finished)
-        kept = next((copy for copy in reversed(copies) if f"release={wanted}" in (copy.get("tags") or [])), None)
+        kept = next((copy for copy in reversed(copies) if f"{RELEASE}{wanted}" in (copy.get("tags") or [])), None)
         return {
             "snapshot": str(chosen["id"]), "moment": moment_of(chosen), "time": moment, "live": live,
             "release": wanted if there or kept else live, "wanted": wanted, "there": there,

@@ -19,7 +19,7 @@ REPOSITORY = Record({
 RUN = Record({"time": Number(), "kind": NAME, "ok": Boolean(), "reason": WORDS})
 DRILL = Record({}, {
     "time": Number(), "ok": Boolean(), "reason": WORDS, "seconds": Number(), "bytes": Number(), "label": LABEL,
-    "until": Number(),
+    "until": Number(), "tables": Number(), "application": WORDS, "steps": Names(NAME, Number(), 20),
 })  # fmt: skip
 MOMENT = Record({"time": Number(), "kind": NAME, "release": NAME}, {
     "label": LABEL, "seconds": Number(), "uploads": Record({}, {"files": Number(), "bytes": Number()}),

@@ -111,6 +111,21 @@ def drill(told: Mapping[str, Any], now: float) -> str:
     return f"{when}: well, {seconds} s{speed}"
 
 
+def drill_words(host: str, told: Mapping[str, Any]) -> list[str]:
+    """Return what a drill has shown, line by line."""
+    steps = ", ".join(f"{name} {seconds} s" for name, seconds in (told.get("steps") or {}).items())
+    lines = [
+        f"Restored on {host}: backup {told.get('label')}, {amount(told.get('bytes') or 0)} in {told.get('seconds')} s",
+        f"To its last second: {moment(told['until'])}"
+        if told.get("until")
+        else "To its end: nothing was written since",
+        f"Rows as they were backed up: {told.get('tables', 0)} tables; pg_amcheck found nothing wrong",
+        f"Application: {told.get('application', 'not asked')}",
+        f"Steps: {steps}",
+    ]
+    return [one_line(line) for line in lines]
+
+
 def made_words(moments: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return what was backed up just now: label, size, seconds."""
     lines = []
