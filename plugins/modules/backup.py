@@ -160,8 +160,11 @@ def drill(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
     """Make a drill; returns the module's result. Raises HostError with what is wrong."""
     if not settings.drill:
         return {"changed": False}
+    began = time.time()
     module.run_command(["systemctl", "start", "samestack-backup-drill.service"])
     told = read(DRILL)
+    if told.get("time", 0) < began:
+        raise HostError("The drill did not come to an end.", "`journalctl -u samestack-backup-drill` says why.")
     if not told.get("ok"):
         raise HostError(
             f"The drill failed. {told.get('reason') or 'It said nothing.'}", "docs/backups.md says what to do."

@@ -27,7 +27,8 @@ def test_a_drill(backups: Backups) -> None:
     (line,) = [line for line in lines if line["verb"] == "drill"][-1:]
     assert (line["result"], line["label"]) == ("ok", told["label"])
     # Nothing is left of it.
-    assert backups.keeper.run("ls /var/lib/samestack-drill | grep -v -e json -e log -e conf -e lock -e run; true") == ""
+    for path in ("code", "work/data"):
+        assert not backups.keeper.host.file(f"/var/lib/samestack-drill/{path}").exists
 
 
 def test_a_drill_touches_nothing(backups: Backups) -> None:

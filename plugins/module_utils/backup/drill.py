@@ -27,7 +27,7 @@ from ..common.paths import STATE as LEDGER_FOLDER
 from ..common.postgresql import CATALOGUE_ONLY, identifier
 from . import settings as places
 from .chain import window
-from .pgbackrest import PgBackRest, plain, target_options
+from .pgbackrest import CONFIG, PgBackRest, plain, target_options
 from .restic import Restic
 from .restore import FLOOR
 from .settings import Settings, read, read_lines, secrets
@@ -36,13 +36,20 @@ from .source import OVERLAY
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HOME = "/var/lib/samestack-drill"
-GIVEN, RESULT = f"{HOME}/given.json", f"{HOME}/result.json"
-DATA, CODE, SOCKETS, LOG = (f"{HOME}/{name}" for name in ("data", "code", "run", "server.log"))
+#: Root's: what a drill is given. Below it is the drill's own
+PLACE = "/var/lib/samestack-drill"
+HOME = f"{PLACE}/work"
+GIVEN, CODE = f"{PLACE}/given.json", f"{PLACE}/code"
+RESULT, DATA, SOCKETS, LOG = (f"{HOME}/{name}" for name in ("result.json", "data", "run", "server.log"))
 ACCOUNT = "samestack-drill"
+OWN_CONFIG = f"{HOME}/pgbackrest.conf"
 PORT = 5432
+#: What pgBackRest writes to, in the place of what the host's configuration says
+OWN_FOLDERS = {"lock-path": f"{HOME}/lock", "spool-path": f"{HOME}/spool"}
 #: What is kept of a result
 KEPT = ("ok", "reason", "seconds", "bytes", "label", "until", "tables", "application", "steps")
+#: Those that are elsewhere
+TABLESPACES = f"--tablespace-map-all={HOME}/tablespaces"
 #: Part of the copies of files that is read each time
 READ = "5%"
 #: Seconds for the WAL, and for what is asked of the server
@@ -66,10 +73,10 @@ print("status", Client().get(sys.argv[1], secure=True, HTTP_HOST=sys.argv[2]).st
 
 def prepare(settings: Settings) -> None:
     """Give the drill what it may know: the newest moment, and the code that served then. As root; raises HostError."""
-    for path in (DATA, CODE, SOCKETS, LOG, GIVEN, RESULT):
-        folders.remove(path)
+    folders.remove(CODE)
     given: dict[str, Any] = {"began": time.time(), "uploads": [], "moment": {}}
-    make_folder(CODE, PRIVATE).close()
+    make_folder(CODE).close()
+    code = [f"{settings.root}/{name}" for name in ("releases", "venvs", "pythons")]
     known = secrets()
     moments = read_lines(places.MOMENTS)
     for target in settings.uploads.get("targets", []):
@@ -79,14 +86,12 @@ def prepare(settings: Settings) -> None:
             given["uploads"] += [f"{target['name']}: {line}" for line in restic.check(READ)]
             copies = restic.snapshots("--no-lock")
             if copies and not os.listdir(CODE):
-                restic.restore(str(copies[-1]["id"]), CODE, [settings.root, places.MOMENTS, OVERLAY])
+                restic.restore(str(copies[-1]["id"]), CODE, [*code, places.MOMENTS, OVERLAY])
                 moments = moments or read_lines(CODE + places.MOMENTS)
         except HostError as error:
             given["uploads"].append(f"{target['name']}: {error}")
     given["moment"] = next((one for one in reversed(moments) if one.get("point")), {})
     write_atomic(GIVEN, json.dumps(given), 0o644)
-    command = ["chown", "-Rh", f"{ACCOUNT}:{ACCOUNT}", CODE]
-    subprocess.run(command, check=True)
 
 
 class Drill:
@@ -95,7 +100,7 @@ class Drill:
     def __init__(self, settings: Settings) -> None:
         """Take the settings."""
         self.settings = settings
-        self.pgbackrest = PgBackRest(settings.stanza, ACCOUNT)
+        self.pgbackrest = PgBackRest(settings.stanza, ACCOUNT, OWN_CONFIG)
         self.given = read(GIVEN)
         self.steps: dict[str, float] = {}
         self.found: dict[str, Any] = {}
@@ -112,6 +117,12 @@ class Drill:
     def run(self) -> int:
         """Do it all; returns the exit code. What came of it is in a file."""
         began = time.monotonic()
+        for name in os.listdir(HOME):
+            path = os.path.join(HOME, name)
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path)
+            else:
+                os.unlink(path)
         reason = ""
         try:
             self.rehearse()
@@ -122,17 +133,28 @@ class Drill:
         if not reason and self.given.get("uploads"):
             reason = f"The copies of the uploads are damaged: {'; '.join(self.given['uploads'])}"
         result = {
-            **self.found, "ok": not reason, "reason": reason[:1000], "steps": self.steps,
-            "seconds": round(time.monotonic() - began, 1),
+            **self.found, "began": self.given.get("began"), "ok": not reason, "reason": reason[:1000],
+            "steps": self.steps, "seconds": round(time.monotonic() - began, 1),
         }  # fmt: skip
         with open(RESULT, "w", encoding="utf-8") as file:
             json.dump(result, file)
         shutil.rmtree(DATA, ignore_errors=True)
-        shutil.rmtree(CODE, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            os.unlink(OWN_CONFIG)
         return int(bool(reason))
+
+    def write_config(self) -> None:
+        """Let pgBackRest read what it reads on this host, and write here."""
+        with open(CONFIG, encoding="utf-8") as file:
+            lines = file.read().split(f"\n[{self.settings.stanza}]")[0].splitlines()
+        kept = [line for line in lines if line.partition("=")[0] not in OWN_FOLDERS]
+        own = [f"{name}={path}" for name, path in OWN_FOLDERS.items()]
+        with open(OWN_CONFIG, "w", encoding="utf-8") as file:
+            file.write("\n".join([*kept, *own, f"[{self.settings.stanza}]", f"pg1-path={DATA}", ""]))
 
     def rehearse(self) -> None:
         """Restore, replay, look; raises HostError for whatever is wrong."""
+        self.write_config()
         number = int(self.settings.own_repositories[0]["number"])
         found = self.pgbackrest.found(number)
         if found.trouble:
@@ -150,10 +172,8 @@ class Drill:
             os.mkdir(DATA, 0o700)
             os.makedirs(SOCKETS, mode=0o700, exist_ok=True)
             target = ["--type=name", f"--target={point}", "--target-action=pause", f"--target-timeline={way.line}"]
-            self.pgbackrest.restore(
-                backup.label, DATA, number, "--archive-mode=off", f"--lock-path={HOME}/lock", "--tablespace-map-all="
-                f"{HOME}/tablespaces", *(target if point else target_options("latest", "", way.line)),
-            )  # fmt: skip
+            target = target if point else target_options("latest", "", way.line)
+            self.pgbackrest.restore(backup.label, DATA, number, "--archive-mode=off", TABLESPACES, *target)
         if point:
             with self.step("rows"), self.server():
                 self.wait_for(PAUSED)
@@ -195,9 +215,12 @@ class Drill:
         for setting, shown in FLOOR.items():
             if match := re.search(rf"^{shown} setting: +(\d+)$", done.stdout, re.MULTILINE):
                 floor[setting] = match[1]
-        with open(f"{HOME}/hba.conf", "w", encoding="ascii") as file:
-            file.write("local all all trust\n")
+        # Debian has the server's configuration elsewhere, and none of it is in a backup.
+        for name, text in (("hba", "local all all trust\n"), ("server", "")):
+            with open(f"{HOME}/{name}.conf", "w", encoding="ascii") as file:
+                file.write(text)
         own = {
+            "config_file": f"{HOME}/server.conf",
             "listen_addresses": "", "unix_socket_directories": SOCKETS, "port": str(PORT), "archive_mode": "off",
             "hba_file": f"{HOME}/hba.conf", "ident_file": "/dev/null", "shared_buffers": BUFFERS, "fsync": "off",
             "shared_preload_libraries": "", "session_preload_libraries": "", "local_preload_libraries": "",
@@ -332,9 +355,12 @@ def record(settings: Settings) -> int:
     account = PgBackRest(settings.stanza, ACCOUNT).account
     try:
         told = json.loads(folders.read_file(RESULT, account.pw_uid))
-    except (OSError, ValueError, HostError) as error:
-        told = {"ok": False, "reason": f"The drill was cut off ({error})."}
+    except (OSError, ValueError, HostError):
+        told = {}
     given = read(GIVEN)
+    if told.get("began") != given.get("began"):
+        told = {"ok": False, "reason": "The drill was cut off: `journalctl -u samestack-backup-drill` says more."}
+    folders.remove(CODE)
     line = {name: told[name] for name in KEPT if name in told} | {"time": time.time()}
     make_folder(places.KEPT, PRIVATE).close()
     write_atomic(places.DRILL, json.dumps(line), 0o600)

@@ -118,7 +118,6 @@ class Source:
         """Back the server up, in each of its repositories; returns the label, sizes and rows. Raises HostError."""
         pgbackrest = self.pgbackrest
         self.prepare()
-        rows = self.rows_at_a_point()
         made = []
         dropped = os.path.exists(places.DROPPED)
         for one in self.settings.own_repositories:
@@ -136,6 +135,9 @@ class Source:
             })  # fmt: skip
         if dropped:
             os.unlink(places.DROPPED)
+        # After it, so that a restore of it comes by, and at once where it shall be.
+        rows = self.rows_at_a_point()
+        catch_up(self.server)
         return {"made": made, "label": made[0]["label"] if made else "", **rows}
 
     def check_room(self, there: list[Any], kind: str) -> None:
