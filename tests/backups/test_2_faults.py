@@ -34,7 +34,7 @@ MOVES = "head -c 200000 /dev/urandom"
 READ = "SELECT encode(lo_get(%s), 'escape')"
 SECOND = "cd / && sudo -u postgres psql -XqAt -d second -c 'TABLE t' -c \"SELECT similarity('a', 'a')\""
 UNLINK = "SELECT lo_unlink(%s)"
-SWITCH = "INSERT INTO full SELECT g FROM generate_series(1, 100) g"
+SWITCH = "INSERT INTO filling SELECT g FROM generate_series(1, 100) g"
 
 
 @pytest.fixture
@@ -64,7 +64,6 @@ def test_a_flipped_byte_in_a_backup(mended: Backups) -> None:
 
 def test_one_segment_of_wal_is_missing(mended: Backups) -> None:
     keeper = mended.keeper
-    mended.sql("CREATE TABLE IF NOT EXISTS full (n int)")
     for _ in range(3):
         mended.source.run("cd / && sudo -u postgres psql -XqAt -c 'SELECT txid_current()' -c 'SELECT pg_switch_wal()'")
     wait_for("the WAL to be there", lambda: mended.status()["problems"] == [], 30)
@@ -154,7 +153,7 @@ def test_the_disk_of_the_repository_fills(staging: Backups) -> None:
     """WAL is given up rather than the site, and said; the next backup is a full one, and all is well."""
     staging.source.run(SMALL_DISK)
     try:
-        staging.sql("CREATE TABLE IF NOT EXISTS full (n int)")
+        staging.sql("CREATE TABLE IF NOT EXISTS filling (n int)")
         staging.source.run(FILL)
         assert "No room for a" in staging.team.refuses("backup", "staging", kind_of_backup="full")
         staging.sql(SWITCH)

@@ -25,7 +25,8 @@ CONFIG = "/etc/pgbackrest/pgbackrest.conf"
 #: Codes of `info`: all is well; there is no stanza yet, or its folders alone; there is no backup yet
 OK, NO_STANZA, NO_BACKUP, NO_DATA = 0, 1, 2, 3
 #: Of a repository that was made with another key
-OTHER_KEY = re.compile(r"CryptoError|FormatError|cipher")
+OTHER_KEY = re.compile(r"CryptoError|FormatError")
+WRONG_KEY = "The repository cannot be opened with this environment's key (vault_backup_key)."
 #: Files that change by themselves; everything else in a repository stays as it was written
 CHANGING = re.compile(r"(archive|backup)\.info(\.copy)?$|(^|/)latest$|\.pgbackrest\.tmp$|\.lock$|\.arriving$")
 ARCHIVED = re.compile(r"[0-9A-F]{16}/(?P<name>[0-9A-F]{24})-[0-9a-f]{40}(\.\w+)?$")
@@ -126,7 +127,7 @@ class PgBackRest:
         if int(status.get("code", 99)) not in (OK, NO_STANZA, NO_BACKUP, NO_DATA):
             message = plain(str(status.get("message") or "pgBackRest says nothing of it"))
             if OTHER_KEY.search(message):
-                raise HostError("The repository cannot be opened with this environment's key (vault_backup_key).")
+                raise HostError(WRONG_KEY)
             raise HostError(f"The repository cannot be read: {message}")
         found = [one for one in info.get("backup", []) if one["database"]["repo-key"] == repository]
         return sorted(map(backup_of, found), key=lambda one: one.stop)
@@ -177,8 +178,11 @@ class PgBackRest:
         """Return what `info` says of the stanza; raises HostError."""
         text = self.do("info", "--output=json", repository=repository, timeout=SOON)
         try:
-            stanzas = json.loads(text)
+            # Of what another key makes of its files, it says parts as they are.
+            stanzas = json.loads(text, strict=False)
         except ValueError:
+            if OTHER_KEY.search(text):
+                raise HostError(WRONG_KEY) from None
             raise HostError(f"pgBackRest's answer is no JSON: {plain(text)}") from None
         found: dict[str, Any] = next((one for one in stanzas if one.get("name") == self.stanza), {})
         return found
