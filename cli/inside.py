@@ -175,6 +175,11 @@ class Place:
             sys.exit(done.returncode)
         return done.stdout.strip()
 
+    def said(self, remote: list[str], text: str = "") -> str:
+        """Return what a command there says, "" where it cannot be asked."""
+        command = self.target().argv("", shlex.join(remote))
+        return subprocess.run(command, input=text, capture_output=True, text=True, check=False).stdout
+
     def become(self, remote: list[str]) -> NoReturn:
         """Go on as ssh, with a terminal only where both ends are one: a file or a pipe gets the bytes as they are."""
         terminal = sys.stdin.isatty() and (sys.stdout.isatty() or not remote)

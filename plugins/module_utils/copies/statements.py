@@ -28,6 +28,9 @@ NOWHERE = "@example.invalid"
 #: In letters of 4 bits: what is unique stays so for a few million values (the birthday bound of 2^48 is 2^24).
 FEWEST_UNIQUE = 12
 LETTERS = 32
+#: As they are written: those that stand alone, and those that have a value
+WORDS = (KEEP, EMPTY, NULL, HASH, MAIL, NAME, PHONE, URL, UNUSABLE)
+ARGUMENTS = {CONSTANT: "what every row gets", PREFIX: "what stands before the hash", SHIFT: "so many days at most"}
 #: Before what is made up, how many letters of the hash at most, and behind it
 MADE = {
     HASH: ("", LETTERS, ""), NAME: ("Person ", 12, ""), PHONE: ("+000", 15, ""), MAIL: ("", 24, NOWHERE),
@@ -87,6 +90,8 @@ def problem(statement: Statement, column: Column) -> str:
         )
     if kind == CONSTANT and column.unique:
         return "its values are unique, and all would be the same. Write hash or null"
+    if kind == CONSTANT and longest and len(str(statement.value)) > longest:
+        return f"it has room for {longest} letters. Write a shorter one"
     if kind in (KEEP, CONSTANT):
         return ""
     if kind == EMPTY:

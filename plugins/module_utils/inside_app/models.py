@@ -22,7 +22,9 @@ def describe(_given: Mapping[str, Any]) -> None:
     for model in import_module("django.apps").apps.get_models(include_auto_created=True):
         if model._meta.proxy:
             continue
-        about = models.setdefault(table_of(model), {"label": model._meta.label, "fields": {}, "kinds": {}, "choices": []})
+        about = models.setdefault(
+            table_of(model), {"label": model._meta.label, "fields": {}, "kinds": {}, "choices": []}
+        )
         for field in model._meta.local_concrete_fields:
             if not field.column:
                 continue
