@@ -77,8 +77,8 @@ class ActionModule(ActionBase):
 def words(about: Mapping[str, Any]) -> list[str]:
     """Return what was proven, in words."""
     said = [
-        f"A copy of {about['rows']} rows, {about['columns']} columns of which are changed: of {about['compared']} values "
-        f"compared with the originals {about['common']} are in it"
+        f"A copy of {about['rows']} rows; {about['columns']} columns are changed, and of {about['compared']} values "
+        f"that they had {about['common']} are in it"
     ]
     if about["empty"]:
         said.append(f"Left out with all rows: {', '.join(about['empty'])}")

@@ -8,9 +8,9 @@ module: load_copy
 short_description: The database is what a copy has
 description:
   - Works on the machine with the database server; in the database as nobody but its owner.
-  - C(received) takes the file over from the control node and looks whether it can be read. C(put) fills a database beside,
-    then ends the sessions of the present one and exchanges the names in one transaction; the replaced database stays under
-    a dated name until the next restore, copy or restore point. C(put_back) takes that back, where it was done.
+  - C(received) takes the file over from the control node and looks whether it can be read. C(put) fills a database
+    beside, then ends the sessions of the present one and exchanges the names in one transaction; the replaced database
+    stays under a dated name until the next restore, copy or restore point. C(put_back) takes that back.
   - C(cleared) removes the file. C(recorded) leaves a line in this machine's ledger.
 extends_documentation_fragment: [samestack.core.release]
 options:

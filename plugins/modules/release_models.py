@@ -26,7 +26,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 models:
-  description: "By table: C(label), C(fields) (column to field), C(kinds) (column to the classes of the field), C(choices)."
+  description: "By table: C(label), C(fields) (by column), C(kinds) (the classes of each field), C(choices)."
   type: dict
   returned: success
 passwords: {description: Columns of password hashes by table., type: dict, returned: success}

@@ -21,7 +21,7 @@ options:
   database_user: {description: Role that logs in as the application., type: str, required: true}
   database_owner: {description: Role that owns the database., type: str, required: true}
   port: {description: Port of the server; names its socket., type: int, default: 5432}
-  plan: {description: What becomes of tables and columns; made from sanitise.yml on the control node., type: dict, default: {}}
+  plan: {description: What becomes of columns; made from sanitise.yml on the control node., type: dict, default: {}}
   models: {description: "The release's models, as M(samestack.core.release_models) tells.", type: dict, default: {}}
   key: {description: Key under which values are hashed., type: str, default: ""}
   file: {description: Where the copy lies on the control node., type: path, default: ""}
@@ -46,7 +46,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 copy:
-  description: "C(rows), C(columns) that were changed, C(compared) values, C(common) ones (0), C(empty) tables, C(bytes)."
+  description: "C(rows), C(columns) that were changed, C(compared) values, C(common) ones (0), C(empty) tables."
   type: dict
   returned: where one was made
 say: {description: What happened, in words., type: list, elements: str, returned: success}

@@ -50,7 +50,8 @@ INSERT INTO customer (code, name, mail, phone, domained, names, tags, note, abou
     search, born, seen, age, secret_number, two)
   SELECT 'canary-c' || n, 'canary-n' || n, 'canary-m' || n || '@example.org', '+49canary' || n, 'canary-d' || n,
     ARRAY['canary-a' || n, 'canary-b', NULL], ARRAY['canary-t' || n], CASE WHEN n = 1 THEN '' ELSE 'canary-o' || n END,
-    json_build_object('canary-k', 'canary-j' || n), '{"x": "canary-l"}', '["canary-e"]', convert_to('canary-r' || n, 'UTF8'),
+    json_build_object('canary-k', 'canary-j' || n), '{"x": "canary-l"}', '["canary-e"]',
+    convert_to('canary-r' || n, 'UTF8'),
     '192.0.2.1', '10.0.0.0/8', '08:00:2b:01:02:03', '<canary/>', to_tsvector('simple', 'canary-s' || n), '1980-02-03',
     '2026-01-02 03:04Z', 33, 4711000 + n, ('canary-p', n::int)::pair
   FROM generate_series(1, 50) n;
@@ -132,9 +133,177 @@ def test_nothing_of_the_originals_is_in_a_copy_and_it_holds_together(shop: Shop)
     assert shop.run("SELECT code FROM customer WHERE id = 7", "fresh") == digest[:20]
     assert shop.run("SELECT count(*) FROM purchase p JOIN customer c ON c.code = p.code AND c.id = p.customer_id",
                     "fresh") == "50"  # fmt: skip
-    assert shop.run("SELECT DISTINCT length(loud), age, born = '1980-02-03', about FROM customer", "fresh") == "19|33|f|{}"
-    assert shop.run("SELECT string_agg(DISTINCT listed::text, ','), count(DISTINCT code) FROM customer", "fresh") == "[]|50"
+    assert (
+        shop.run("SELECT DISTINCT length(loud), age, born = '1980-02-03', about FROM customer", "fresh") == "19|33|f|{}"
+    )
+    assert (
+        shop.run("SELECT string_agg(DISTINCT listed::text, ','), count(DISTINCT code) FROM customer", "fresh")
+        == "[]|50"
+    )
     assert shop.run("SELECT note FROM customer WHERE id = 1", "fresh") == ""
     assert shop.run("SELECT nextval('customer_id_seq')", "fresh") == "51"
     assert shop.run("SELECT left(password, 1) FROM auth_user", "fresh") == "!"
     shop.server.sql("DROP DATABASE fresh")
+
+
+def changed(**columns: Any) -> dict[str, Any]:
+    """The plan with other statements about the customer's columns; None takes one away."""
+    customer = {**CUSTOMER, **columns}
+    return {"tables": {**PLAN["tables"], "customer": {name: one for name, one in customer.items() if one}}}
+
+
+def refused(shop: Shop, plan: dict[str, Any], key: str = KEY) -> str:
+    """What is said where there is no copy; nothing of it is left, and nothing that is said is of a row."""
+    with pytest.raises(HostError) as error:
+        shop.copy(plan, key)
+    assert shop.left() == []
+    assert "canary" not in f"{error.value} {error.value.hint}"
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sql"),
+    [
+        ("text", "ADD extra text"), ("character varying(10)", "ADD extra varchar(10)"), ("jsonb", "ADD extra jsonb"),
+        ("bytea", "ADD extra bytea"), ("inet", "ADD extra inet"), ("text[]", "ADD extra text[]"),
+        ("short", "ADD extra short"), ("pair", "ADD extra pair"), ("point", "ADD extra point"),
+        ("tsvector", "ADD extra tsvector"), ("short[]", "ADD extra short[]"), ("macaddr8", "ADD extra macaddr8"),
+    ],
+)  # fmt: skip
+def test_whatever_may_hold_words_and_is_not_declared_stops_the_copy_by_its_name(
+    shop: Shop, kind: str, sql: str
+) -> None:
+    """Also a column that came since, which nobody has thought of."""
+    shop.copy()
+    shop.run(f"ALTER TABLE purchase {sql};")
+    said = refused(shop, PLAN)
+    assert "purchase.extra: " in said
+    assert kind in said
+    assert "sanitise.yml" in said
+
+
+def test_all_that_is_undeclared_is_named_by_its_model(shop: Shop) -> None:
+    plan = changed(name=None, about=None)
+    plan["models"] = {"customer": {"label": "shop.Customer", "fields": {"about": "about_text"}}}
+    said = refused(shop, plan)
+    assert "shop.Customer.name: text" in said
+    assert "shop.Customer.about_text: jsonb" in said
+
+
+@pytest.mark.parametrize(
+    ("column", "statement", "part"),
+    [
+        ("code", {"kind": "null"}, "must have a value"), ("code", {"kind": "constant", "value": "x"}, "unique"),
+        ("mail", {"kind": "empty"}, "unique"), ("about", {"kind": "hash"}, "cannot be hashed"),
+        ("ip", {"kind": "fake name"}, "no text"), ("name", {"kind": "shift date", "value": 3}, "no date"),
+        ("loud", {"kind": "hash"}, "works it out"), ("ip", {"kind": "empty"}, "nothing of type inet is empty"),
+        ("code", {"kind": "prefix", "value": "customer-"}, "to be unique"),
+        ("phone", {"kind": "constant", "value": "x" * 21}, "room for 20 letters"),
+    ],
+)  # fmt: skip
+def test_a_statement_that_does_not_fit_is_refused_with_what_does(
+    shop: Shop, column: str, statement: dict[str, Any], part: str
+) -> None:
+    said = refused(shop, changed(**{column: {**statement, "place": "sanitise.yml:7"}}))
+    assert part in said
+    assert "sanitise.yml:7" in said
+    assert f"customer.{column}" in said
+
+
+def test_a_slip_is_found_and_what_is_gone_is_passed_over(shop: Shop) -> None:
+    plan = changed(borne={"kind": "null"}, born=None)
+    assert "Did you mean born?" in refused(shop, plan)
+    plan = {"tables": {**PLAN["tables"], "purchases": PLAN["tables"]["purchase"]}}
+    plan["tables"].pop("purchase")
+    assert "Did you mean purchase?" in refused(shop, plan)
+    about = shop.copy({"tables": {**PLAN["tables"], "long_gone_since": {"xyz": {"kind": "hash"}}}})
+    assert "long_gone_since" in about["notes"][0]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "part"),
+    [("domained", "forbidden", "constraint short_check"), ("born", "no date", "its type does not take it")],
+)
+def test_a_constraint_that_does_not_take_it_is_named_without_a_value(
+    shop: Shop, column: str, value: str, part: str
+) -> None:
+    said = refused(shop, changed(**{column: {"kind": "constant", "value": value, "place": "sanitise.yml:3"}}))
+    assert f"customer.{column}" in said
+    assert part in said
+    assert "Failing row" not in said
+
+
+def test_what_is_unique_together_and_kept_apart_is_said_by_its_index(shop: Shop) -> None:
+    shop.run("CREATE UNIQUE INDEX one_phone ON customer (lower(phone), (true));")
+    assert "one_phone" in refused(shop, changed(phone={"kind": "constant", "value": "0"}))
+
+
+def test_nobody_but_its_owner_gets_into_a_copy_while_it_is_made_and_nothing_runs_as_a_superuser(shop: Shop) -> None:
+    """A function of the application's is in a constraint: it says who asks."""
+    shop.run(
+        "CREATE TABLE asked (who text, super text); "
+        "CREATE FUNCTION spy(value text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN "
+        "RAISE WARNING 'spy % %', current_user, current_setting('is_superuser'); RETURN true; END $$; "
+        "ALTER TABLE customer ADD CHECK (spy(name));"
+    )
+    shop.copy({"tables": {**PLAN["tables"], "asked": {"": {"kind": "empty"}}}})
+    look = "SELECT rolsuper, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = '{}'"
+    assert shop.server.sql(look.format(shop.names.copier)) == "f|f|f"
+    with pytest.raises(HostError, match="permission denied"):
+        shop.server.sql("UPDATE customer SET name = 'x'", shop.names.database, shop.names.copier)
+
+
+def test_a_value_that_comes_through_is_found_by_the_proof(shop: Shop) -> None:
+    """A trigger that was made to run always, a rule: here a value that was there before under the key's own hash."""
+    digest = hmac.new(KEY.encode(), b"canary-n9", hashlib.sha256).hexdigest()
+    change = "UPDATE customer SET note = '{}' WHERE id = {};"
+    shop.run(change.format(f"note {digest[:24]}", 3) + change.format("canary-n9", 4))
+    said = refused(shop, PLAN)
+    assert "customer.note" in said
+    assert "1 of" in said
+
+
+def test_the_same_key_makes_the_same_and_another_key_another(shop: Shop) -> None:
+    texts = []
+    for key in (KEY, KEY, "k" * 100):
+        about = shop.copy(key=key)
+        found = shop.text(about["path"])
+        texts.append(found[found.index("COPY public.customer ") : found.index("COPY public.django_session")])
+    assert texts[0] == texts[1] != texts[2]
+    assert hmac.new(b"k" * 100, b"canary-c7", hashlib.sha256).hexdigest()[:20] in texts[2]
+
+
+def test_what_points_at_rows_that_are_left_out_points_at_nothing_or_is_refused(shop: Shop) -> None:
+    plan = {"tables": {"customer": {"": {"kind": "empty"}}, "purchase": {"text": {"kind": "hash"}},
+                       "log": {"": {"kind": "empty"}}, "auth_user": {"username": {"kind": "hash"}}}}  # fmt: skip
+    about = shop.copy(plan)
+    assert about["rows"] == 50 + 1
+    assert "canary" not in shop.text(about["path"])
+    shop.run("ALTER TABLE purchase ALTER customer_id SET NOT NULL")
+    assert "purchase.customer_id must point at a row of customer" in refused(shop, plan)
+
+
+def test_large_objects_are_declared_and_left_out_or_taken_along(shop: Shop) -> None:
+    shop.run("SELECT lo_from_bytea(0, 'canary')")
+    assert "large_objects: none" in refused(shop, PLAN)
+    assert shop.copy({**PLAN, "objects": "none"})["objects"] == 1
+    about = shop.copy({**PLAN, "objects": "keep"})
+    assert about["objects"] == 0
+    assert "lo_create" in shop.text(about["path"]) or "lo_open" in shop.text(about["path"])
+
+
+def test_a_copy_that_was_cut_off_is_taken_away_by_the_next(shop: Shop) -> None:
+    shop.server.sql(f"CREATE DATABASE {shop.names.database}_copy")
+    folder = shop.folder / "copies" / "shop"
+    folder.mkdir(parents=True)
+    (folder / "copy.dump").write_text("left")
+    refused(shop, changed(name=None))
+    shop.copy()
+
+
+def test_secrets_are_not_kept_whatever_is_declared(shop: Shop) -> None:
+    keep = {"kind": "keep", "place": "sanitise.yml:4"}
+    plan = {"tables": {**PLAN["tables"], "auth_user": {"username": {"kind": "hash"}, "password": keep}}}
+    assert "a password hash is never copied" in refused(shop, plan)
+    plan = {"tables": {**PLAN["tables"], "django_session": {"": keep}}}
+    assert "django_session is never copied" in refused(shop, plan)

@@ -1,4 +1,4 @@
-"""A copy that takes the place of an application's database: what it brings of roles and rights is not this machine's."""
+"""A copy that takes the place of an application's database; its roles and rights are another machine's."""
 
 from __future__ import annotations
 

@@ -23,6 +23,9 @@ HARMLESS = {
 }  # fmt: skip
 TEXT = {"text", "varchar", "bpchar", "name", "citext"}
 JSON = {"json", "jsonb"}
+#: Before the letters (PostgreSQL's varchar.c)
+HEADER = 4
+NAME_LETTERS = 63
 #: One JSON text. A partition's rows are its table's; a view has none of its own, and one that keeps some is made anew.
 LOOK = """
 WITH RECURSIVE kind AS (
@@ -164,11 +167,10 @@ def table_of(entry: Mapping[str, Any]) -> Table:
 
 def column_of(one: Mapping[str, Any]) -> Column:
     """Return a column of the answer."""
-    sized = one["base"] in ("varchar", "bpchar") and one["modifier"] > 4
+    sized = one["base"] in ("varchar", "bpchar") and one["modifier"] > HEADER
     return Column(
         name=one["name"], type=one["type"], base=one["base"], listed=one["listed"],
-        # What the type keeps is the length and the four bytes of a header (PostgreSQL's varchar.c).
-        longest=one["modifier"] - 4 if sized else 63 if one["base"] == "name" else 0,
+        longest=one["modifier"] - HEADER if sized else NAME_LETTERS if one["base"] == "name" else 0,
         required=one["required"], generated=one["generated"], unique=one["unique"],
         harmless=one["base"] in HARMLESS or one["kind"] == "e",
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Proves of a copy that it has nothing of what it was made from where that was to be: by its own rows, not by its makers.
+"""Proves of a copy that it has nothing of the original where that was to be: by its own rows, not by who made it.
 
 What the columns had is kept beside, in the copy, before anything is changed. Afterwards a value that is meant to be
 another one must not be among them; of a value that has few others to become (numbers, dates), its own row must have
@@ -19,6 +19,23 @@ if TYPE_CHECKING:
     from .catalogue import Catalogue, Column, Table
     from .resolution import Resolution
     from .statements import Statement
+
+
+DISTINCT = "SELECT DISTINCT v {values}"
+BY_ROW = "SELECT {row} AS r, {name}::pg_catalog.text AS v FROM {place}"
+HAS_ROWS = "SELECT EXISTS (SELECT FROM {place})"
+#: How many there are, and how many of these should not be
+FULL = "SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE {wrong}) FROM {place}"
+COMMON = """
+SELECT (SELECT pg_catalog.count(*) FROM {original}), pg_catalog.count(*)
+FROM (SELECT DISTINCT v {values}) c JOIN {original} o ON o.v = c.v"""
+#: Nothing is before or after infinity.
+SAME_ROW = """
+SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (
+  WHERE o.v = {name}::pg_catalog.text AND o.v NOT IN ('infinity', '-infinity'))
+FROM {place} JOIN {original} o ON o.r = {row}"""
+COUNT = "(SELECT pg_catalog.count(*) FROM {place})"
+BLANK = """('', '{}', '[]', '""', 'null', '\\x')"""
 
 
 class Proof:
@@ -47,9 +64,9 @@ class Proof:
         if statement.kind in (CONSTANT, EMPTY, NULL):
             return ""
         if is_wide(column):
-            query = f"SELECT DISTINCT v {values(table, column)}"
+            query = DISTINCT.format(values=values(table, column))
         elif table.key:
-            query = f"SELECT {row(table)} AS r, {identifier(column.name)}::pg_catalog.text AS v FROM {place(table)}"
+            query = BY_ROW.format(row=row(table), name=identifier(column.name), place=place(table))
         else:
             return ""
         return f"CREATE TABLE {SPACE}.original_{number} AS {query};\n"
@@ -68,7 +85,7 @@ class Proof:
                 come_through.append(f"{statement.name}: {statement.words}: {common} of {seen}")
         for name in self.found.empty:
             table = self.there.tables[name]
-            if self.ask(f"SELECT EXISTS (SELECT FROM {place(table)})") == "t":
+            if self.ask(HAS_ROWS.format(place=place(table))) == "t":
                 come_through.append(f"{name}: has rows, and was to be left out")
         if come_through:
             raise HostError(
@@ -81,38 +98,28 @@ class Proof:
     def question(number: int, table: Table, column: Column, statement: Statement) -> str:
         """Return the SQL that answers how many values there are, and how many should not be."""
         name = identifier(column.name)
-        if statement.kind == NULL:
-            return f"SELECT pg_catalog.count(*), pg_catalog.count({name}) FROM {place(table)}"
-        if statement.kind == CONSTANT:
-            other = f"{name} IS DISTINCT FROM {literal(str(statement.value))}::{column.type}"
-            if column.base in ("json", "xml", "point"):
-                text = f"{literal(str(statement.value))}::{column.type}::pg_catalog.text"
-                other = f"{name}::pg_catalog.text IS DISTINCT FROM {text}"
-            return f"SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE {other}) FROM {place(table)}"
-        if statement.kind == EMPTY:
-            blank = "('', '{}', '[]', '\"\"', 'null', '\\x')"
-            full = f"{name}::pg_catalog.text NOT IN {blank}"
-            return f"SELECT pg_catalog.count({name}), pg_catalog.count(*) FILTER (WHERE {full}) FROM {place(table)}"
         original = f"{SPACE}.original_{number}"
+        wrong = ""
+        if statement.kind == NULL:
+            wrong = f"{name} IS NOT NULL"
+        elif statement.kind == CONSTANT:
+            # Some types are compared with nothing, but all have a text.
+            constant = f"{literal(str(statement.value))}::{column.type}::pg_catalog.text"
+            wrong = f"{name}::pg_catalog.text IS DISTINCT FROM {constant}"
+        elif statement.kind == EMPTY:
+            wrong = f"{name}::pg_catalog.text NOT IN {BLANK}"
+        if wrong:
+            return FULL.format(wrong=wrong, place=place(table))
         if is_wide(column):
-            now = f"(SELECT DISTINCT v {values(table, column)}) c"
-            return (
-                f"SELECT (SELECT pg_catalog.count(*) FROM {original}), pg_catalog.count(*) "
-                f"FROM {now} JOIN {original} o ON o.v = c.v"
-            )
+            return COMMON.format(original=original, values=values(table, column))
         if not table.key:
             return ""
-        # Nothing is before or after infinity.
-        same = f"o.v = {name}::pg_catalog.text AND o.v NOT IN ('infinity', '-infinity')"
-        return (
-            f"SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE {same}) "
-            f"FROM {place(table)} JOIN {original} o ON o.r = {row(table)}"
-        )
+        return SAME_ROW.format(name=name, place=place(table), original=original, row=row(table))
 
     def rows(self) -> int:
         """Return how many rows the copy has."""
         tables = [table for name, table in self.there.tables.items() if name not in self.found.empty]
-        parts = [f"(SELECT pg_catalog.count(*) FROM {place(table)})" for table in tables]
+        parts = [COUNT.format(place=place(table)) for table in tables]
         return int(self.ask(f"SELECT {' + '.join(parts) or 0}"))
 
 
@@ -133,7 +140,7 @@ def row(table: Table) -> str:
 
 
 def values(table: Table, column: Column) -> str:
-    """Return the SQL, from FROM on, of a column's values as texts `v`, those in lists one by one; none that is empty."""
+    """Return the SQL from FROM on of a column's values as texts `v`, those in lists one by one; no empty ones."""
     name = identifier(column.name)
     if column.listed:
         source = f"FROM {place(table)}, pg_catalog.unnest({name}) AS u(e), LATERAL (SELECT e::pg_catalog.text AS v) x"

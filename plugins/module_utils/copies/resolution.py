@@ -58,8 +58,8 @@ class Resolver:
         for table in self.catalogue.tables.values():
             self.table(table)
         self.follow_keys()
-        self.undeclared()
         self.leave_out()
+        self.undeclared()
         if self.catalogue.objects and self.objects not in ("none", "keep"):
             self.found.problems.append(
                 f"The database has {self.catalogue.objects} large objects. Write `large_objects: none` in {FILE}, "

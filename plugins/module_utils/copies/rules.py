@@ -80,14 +80,11 @@ COLUMNS: dict[str, dict[str, Any]] = {
     "django_celery_beat_solarschedule": {"event": KEEP},
     "waffle_switch": {"name": KEEP, "note": BLANK},
 }
-#: Whoever has all of these columns is a cache of Django's, or what django-simple-history keeps of another table.
-SHAPES = (
-    ({"cache_key", "value", "expires"}, "a table of Django's cache"),
-    ({"history_id", "history_date", "history_type"}, "what django-simple-history keeps of another table"),
-)
-PASSWORD = "password"
-#: Django's own user, whose hash is in a column of that name; of others the models say so.
-USERS = ("auth_user",)
+#: A cache of Django's has these columns and no others; what django-simple-history keeps of a table has these, too.
+CACHE = {"cache_key", "value", "expires"}
+HISTORY = {"history_id", "history_date", "history_type"}
+#: Where Django's own user has the hash; of others the models say so.
+HASHES = {"auth_user": "password"}
 
 
 def is_secret(table: Table) -> bool:
@@ -102,12 +99,9 @@ def left_out(table: Table) -> str:
     if table.bare in TRACES:
         return "it says who did what, or what is to be sent or run"
     names = set(table.columns)
-    return next((why for columns, why in SHAPES if columns <= names and (len(columns) > 3 or is_shaped(names))), "")
-
-
-def is_shaped(names: set[str]) -> bool:
-    """Return whether columns are those of a cache, which has no others, or of a history, which has more."""
-    return len(names) == 3 if "cache_key" in names else len(names) > 3
+    if names == CACHE:
+        return "it is a cache"
+    return "it is the history of another table" if names > HISTORY else ""
 
 
 def of_columns(table: Table, passwords: Mapping[str, set[str]]) -> Iterator[tuple[Column, dict[str, Any], bool]]:
@@ -116,8 +110,8 @@ def of_columns(table: Table, passwords: Mapping[str, set[str]]) -> Iterator[tupl
     `passwords` are the columns of password hashes by table, as the models say.
     """
     hashes = set(passwords.get(table.name, ())) | set(passwords.get(table.bare, ()))
-    if table.bare in USERS:
-        hashes.add(PASSWORD)
+    if table.bare in HASHES:
+        hashes.add(HASHES[table.bare])
     for name in sorted(hashes):
         if name in table.columns:
             yield table.columns[name], UNUSABLE, True

@@ -1,8 +1,8 @@
 """A copy of an application's database that may leave its machine: made beside it, by somebody who only reads it.
 
-The copy is a database of its own, which nobody but its owner gets into. It is filled with the tables, then with the rows
-that are not left out, changed, and looked at; indexes and keys come last, and hold what they hold. Then it is written to a
-file and dropped. Rows as they were are in that database alone, never in a file.
+The copy is a database of its own, which nobody but its owner gets into. It is filled with the tables, then with the
+rows that are not left out, changed, and looked at; indexes and keys come last, and hold what they hold. Then it is
+written to a file and dropped. Rows as they were are in that database alone, never in a file.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ DO $$ DECLARE one text; BEGIN
   END LOOP;
 END $$;
 """
+UPDATE = "UPDATE {rows} SET {told} FROM {key};"
 CHANGE = """
 DO $samestack$
 DECLARE state text; rule text; place text;
@@ -151,8 +152,8 @@ class Copy:
         free = shutil.disk_usage(self.server.sql("SHOW data_directory")).free
         if free - 2 * size < self.min_free:
             raise HostError(
-                f"No room for a copy of the database {self.names.database}: it takes up to {2 * size >> 20}m for a while; "
-                f"of {free >> 20}m that are free release_min_free = {self.min_free >> 20}m has to stay.",
+                f"No room for a copy of the database {self.names.database}: it takes up to {2 * size >> 20}m for a "
+                f"while; of {free >> 20}m that are free release_min_free = {self.min_free >> 20}m has to stay.",
                 f"Make room, or leave large tables out: `empty` in {FILE}.",
             )
 
@@ -191,7 +192,7 @@ class Copy:
         return path
 
     def restore(self, path: str, section: str) -> None:
-        """Restore a part of a dump into the copy, whatever of it is a table's; raises HostError without a row's values."""
+        """Restore a part of a dump into the copy; raises HostError, which has no value of a row in it."""
         listed = str(self.server.run(["pg_restore", "--list", path], self.names.copier, stdout=subprocess.PIPE).stdout)
         lines = [
             line for line in restorable(listed.split("\n"), ()) if not line.split(" ", 3)[-1].startswith(NOT_COPIED)
@@ -344,7 +345,7 @@ def update_sql(table: Table, due: Mapping[str, Statement]) -> str:
     told = [
         f"{identifier(name)} = {expression(one, table.columns[name], row_of(table, name))}" for name, one in due.items()
     ]
-    return f"UPDATE {rows_of(table)} SET {', '.join(told)} FROM {FROM_KEY};"
+    return UPDATE.format(rows=rows_of(table), told=", ".join(told), key=FROM_KEY)
 
 
 def row_of(table: Table, column: str) -> str:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 KEEP, EMPTY, NULL, HASH, SHIFT, CONSTANT = "keep", "empty", "null", "hash", "shift date", "constant"
 MAIL, NAME, PHONE, URL, PREFIX = "fake e-mail", "fake name", "fake phone", "fake url", "prefix"
 UNUSABLE = "unusable password"
-#: What Django writes before a hash that no password has (django.contrib.auth.hashers.UNUSABLE_PASSWORD_PREFIX)
-NO_PASSWORD = "!"
 #: A name that nobody will ever have (RFC 2606)
 NOWHERE = "@example.invalid"
 #: In letters of 4 bits: what is unique stays so for a few million values (the birthday bound of 2^48 is 2^24).
@@ -31,10 +29,11 @@ LETTERS = 32
 #: As they are written: those that stand alone, and those that have a value
 WORDS = (KEEP, EMPTY, NULL, HASH, MAIL, NAME, PHONE, URL, UNUSABLE)
 ARGUMENTS = {CONSTANT: "what every row gets", PREFIX: "what stands before the hash", SHIFT: "so many days at most"}
-#: Before what is made up, how many letters of the hash at most, and behind it
+#: Before what is made up, how many letters of the hash at most, and behind it. No password has a hash that begins with
+#: an exclamation mark (django.contrib.auth.hashers.UNUSABLE_PASSWORD_PREFIX).
 MADE = {
     HASH: ("", LETTERS, ""), NAME: ("Person ", 12, ""), PHONE: ("+000", 15, ""), MAIL: ("", 24, NOWHERE),
-    URL: ("https://example.invalid/", 24, ""), UNUSABLE: (NO_PASSWORD, 40, ""),
+    URL: ("https://example.invalid/", 24, ""), UNUSABLE: ("!", 40, ""),
 }  # fmt: skip
 #: Bytes that SHA-256 takes at a time
 BLOCK = 64
@@ -47,6 +46,7 @@ WIDE = TEXT | {"uuid", "bytea", "inet", "cidr", "macaddr"}
 BLANKS = {"bytea": "''", "hstore": "''", "tsvector": "''"}
 #: In the session that changes rows: where the key's two halves are
 FROM_KEY = f"{SPACE}.secret AS k"
+EACH = "SELECT {made} FROM pg_catalog.unnest({name}) WITH ORDINALITY AS u(e, n) ORDER BY n"
 SETUP = f"""
 CREATE SCHEMA {SPACE};
 CREATE TABLE {SPACE}.secret (i bytea NOT NULL, o bytea NOT NULL);
@@ -81,39 +81,49 @@ def pads(key: str) -> tuple[str, str]:
 
 def problem(statement: Statement, column: Column) -> str:
     """Return why a statement does not fit a column, and what does; "" where it fits."""
-    kind, base, longest = statement.kind, column.base, column.longest
-    if kind == NULL:
-        return (
-            "it must have a value in every row (NOT NULL). Write empty, hash or {constant: …}"
-            if column.required
-            else ""
-        )
+    kind = statement.kind
+    if kind == NULL and column.required:
+        return "it must have a value in every row (NOT NULL). Write empty, hash or {constant: …}"
+    if kind == EMPTY:
+        return unemptied(column)
     if kind == CONSTANT and column.unique:
         return "its values are unique, and all would be the same. Write hash or null"
-    if kind == CONSTANT and longest and len(str(statement.value)) > longest:
-        return f"it has room for {longest} letters. Write a shorter one"
-    if kind in (KEEP, CONSTANT):
-        return ""
-    if kind == EMPTY:
-        fits = column.listed or base in TEXT | JSON | set(BLANKS)
-        if fits and column.unique:
-            return "its values are unique, and only one could be empty. Write hash or null"
-        return "" if fits else f"nothing of type {column.type} is empty. Write null, hash or {{constant: …}}"
+    if kind == CONSTANT and column.longest and len(str(statement.value)) > column.longest:
+        return f"it has room for {column.longest} letters. Write a shorter one"
+    return "" if kind in (KEEP, NULL, CONSTANT) else unfit(statement, column) or cramped(statement, column)
+
+
+def unemptied(column: Column) -> str:
+    """Return why a column cannot be emptied, and what else there is; "" where it can."""
+    if not column.listed and column.base not in TEXT | JSON | set(BLANKS):
+        return f"nothing of type {column.type} is empty. Write null, hash or {{constant: …}}"
+    return "its values are unique, and only one could be empty. Write hash or null" if column.unique else ""
+
+
+def unfit(statement: Statement, column: Column) -> str:
+    """Return why nothing is made up for a type in this way, and what else there is; "" where it is."""
+    kind, base = statement.kind, column.base
     if kind == SHIFT:
         return "" if base in DATES else f"it is no date ({column.type}). Write keep, null or hash"
-    if kind in (MAIL, NAME, PHONE, URL, PREFIX, UNUSABLE) and base not in TEXT:
-        return f"it is no text ({column.type}). Write null, keep or {{constant: …}}"
     if kind == HASH and base not in WIDE | set(NUMBERS):
         more = "empty, " if base in JSON else ""
         return f"a value of type {column.type} cannot be hashed. Write {more}null or {{constant: …}}"
-    if base in TEXT and longest:
-        room, least = letters(statement, longest), FEWEST_UNIQUE if column.unique else 1
-        if room < least:
-            return (
-                f"its {longest} letters leave {max(room, 0)} for what is made up, and that needs {least}"
-                f"{' to be unique' if column.unique else ''}. Write null, empty or {{constant: …}}"
-            )
+    if kind != HASH and base not in TEXT:
+        return f"it is no text ({column.type}). Write hash, null or {{constant: …}}"
     return ""
+
+
+def cramped(statement: Statement, column: Column) -> str:
+    """Return why what is made up does not fit into a text, and what else there is; "" where it does."""
+    if column.base not in TEXT or not column.longest or statement.kind == SHIFT:
+        return ""
+    room, least = letters(statement, column.longest), FEWEST_UNIQUE if column.unique else 1
+    if room >= least:
+        return ""
+    return (
+        f"its {column.longest} letters leave {max(room, 0)} for what is made up, and that needs {least}"
+        f"{' to be unique' if column.unique else ''}. Write null, empty or {{constant: …}}"
+    )
 
 
 def around(statement: Statement) -> tuple[str, int, str]:
@@ -147,7 +157,7 @@ def expression(statement: Statement, column: Column, row: str) -> str:
         return f"CASE WHEN {name} IS NULL THEN NULL ELSE {blank(column)} END{cast}"
     if column.listed:
         made = one_value(statement, column, "e", row)
-        spread = f"SELECT {made} FROM pg_catalog.unnest({name}) WITH ORDINALITY AS u(e, n) ORDER BY n"
+        spread = EACH.format(made=made, name=name)
         return f"CASE WHEN {name} IS NULL THEN NULL ELSE ARRAY({spread}) END{cast}"
     return f"({one_value(statement, column, name, row)}){cast}"
 
@@ -173,7 +183,8 @@ def one_value(statement: Statement, column: Column, value: str, row: str) -> str
     mac = f"{SPACE}.mac({text}, k.i, k.o)"
     if base in NUMBERS:
         digits, bits, most = NUMBERS[base]
-        return f"(('x' || pg_catalog.left({mac}, {digits}))::pg_catalog.bit({bits})::pg_catalog.{base} & {most}::pg_catalog.{base})"
+        number = f"('x' || pg_catalog.left({mac}, {digits}))::pg_catalog.bit({bits})::pg_catalog.{base}"
+        return f"({number} & {most}::pg_catalog.{base})"
     others: dict[str, Callable[[], str]] = {
         "uuid": lambda: f"pg_catalog.left({mac}, 32)::pg_catalog.uuid",
         "bytea": lambda: f"pg_catalog.decode({SPACE}.mac(pg_catalog.encode({value}, 'hex'), k.i, k.o), 'hex')",

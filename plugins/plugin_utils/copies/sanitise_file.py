@@ -1,4 +1,4 @@
-"""Reads sanitise.yml: what becomes of each field in a copy that leaves its environment, each with the line it stands in."""
+"""Reads sanitise.yml: what becomes of each field in a copy that leaves its environment, each with its line."""
 
 from __future__ import annotations
 
