@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .command import Environment, Exit, stop
+from .command import (
+    Environment,
+    Exit,
+    check_rehearsal,
+    environment_argument,
+    rehearsal_option,
+    rest_of,
+    stop,
+    verb,
+)  # fmt: skip
 from .playbook import Run, played
 from .project import STATE
 
@@ -54,21 +63,40 @@ def restore(on: Run, source: str, confirm: bool, no_restore_point: bool) -> None
     if on.environment == "production":
         raise click.UsageError("production gets nobody else's data: what is in it is the original.")
     if source == "dev":
-        raise click.UsageError(
-            "--from dev: `samestack dump` makes a file of dev's data, and `samestack load` loads one."
-        )
+        raise click.UsageError("--from dev: dev's data stays there.")
     point = {"release_restore_points": "never"} if no_restore_point else {}
-    hand_over(replace(on, environment=source), on, confirm=confirm, verb="restore", **point)
+    hand_over(replace(on, environment=source), on, confirm=confirm, name="restore", **point)
 
 
-def hand_over(source: Run, target: Run, *, confirm: bool, verb: str, **variables: Any) -> None:
+@verb(
+    "sanitise",
+    group=GROUP,
+    example=["samestack sanitise init", "samestack sanitise check production"],
+    page="copies",
+    rest="ANSIBLE OPTIONS",
+)
+@click.argument("action", type=click.Choice(["init", "check"]))
+@environment_argument()
+@rehearsal_option
+@click.pass_context
+def sanitise(ctx: click.Context, action: str, environment: str, rehearsal: bool) -> None:
+    """Propose what becomes of each field in a copy, or check that all are declared (sanitise.yml)."""
+    check_rehearsal(environment, rehearsal=rehearsal)
+    on = Run(environment, rehearsal, tuple(rest_of(ctx)))
+    if action == "init":
+        on.play("sanitise")
+    else:
+        on.play("copy", "--check")
+
+
+def hand_over(source: Run, target: Run, *, confirm: bool, name: str, **variables: Any) -> None:
     """Have a sanitised copy made, and let it take the place of what the target has."""
     check = "--check" in target.options
     if not check:
         ask(target, f"with a sanitised copy of {source.environment}", confirm=confirm)
     with own_copy(source.environment) as file:
         source.play("copy", copy_file=str(file), copy_partner=target.environment)
-        target.play("load", copy_file=str(file), copy_partner=source.environment, copy_verb=verb, **variables)
+        target.play("load", copy_file=str(file), copy_partner=source.environment, copy_verb=name, **variables)
 
 
 @contextlib.contextmanager
@@ -84,7 +112,8 @@ def own_copy(name: str) -> Iterator[Path]:
     try:
         yield file
     finally:
-        file.unlink(missing_ok=True)
+        for one in (file, file.with_suffix(".json")):
+            one.unlink(missing_ok=True)
 
 
 def is_running(process: str) -> bool:
@@ -124,4 +153,4 @@ def content(on: Run) -> dict[str, Any]:
     return found
 
 
-VERBS = (restore,)
+VERBS = (restore, sanitise)

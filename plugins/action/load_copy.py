@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,18 @@ class ActionModule(ActionBase):
                     Remote.of(self, task_vars).send(stream, f"umask 077; cat > {place}")
             except OSError as error:
                 raise SamestackError(f"{file}: {error.strerror}.") from error
+        if args["state"] == "recorded":
+            args["about"] = {**self.beside(file), **args.get("about", {})}
         return result | self.module(args, task_vars)
+
+    @staticmethod
+    def beside(file: Path) -> dict[str, Any]:
+        """Return what was proven of a copy where it was made, {} for a file of somebody's own."""
+        try:
+            found: dict[str, Any] = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found
 
     def module(self, args: Mapping[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Run the module; its arguments stay out of the result."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils.copies.answers import ASKED, MADE
-from ..plugin_utils.copies.sanitise_file import FILE, plan, read
-from ..plugin_utils.copies.stream import Remote
+from ..plugin_utils.copies.answers import ASKED, ENTRIES, MADE
+from ..plugin_utils.copies.proposing import said as words_of
+from ..plugin_utils.copies.proposing import sorted_out, with_proposals
+from ..plugin_utils.copies.sanitise_file import FILE, Sanitise, plan, read
+from ..plugin_utils.copies.stream import Remote, own_file
 from ..plugin_utils.errors import SamestackError, failing
 from ..plugin_utils.project_root import project_root
 from ..plugin_utils.release.answers import checked
@@ -40,6 +43,8 @@ class ActionModule(ActionBase):
         if args.get("state") == "recorded":
             return result | self.module(args, task_vars)
         asked = checked(ASKED, args.pop("models", {}), "the application's host")
+        if args.get("state") == "proposed":
+            return result | self.propose(args, asked, task_vars)
         said = read(project_root() / FILE)
         args["plan"], notes = plan(said, asked["models"], asked["passwords"])
         file = Path(args.pop("file", "") or project_root() / ".samestack/copies/copy.pgdump")
@@ -53,7 +58,27 @@ class ActionModule(ActionBase):
         finally:
             self.module({**args, "state": "removed", "plan": {}, "key": ""}, task_vars)
         about = {name: value for name, value in made["copy"].items() if name != "empty"}
+        # What is loaded with it says in the other ledger what was proven here.
+        with own_file(file.with_suffix(".json")) as beside:
+            beside.write(json.dumps(about).encode())
         return result | {"file": str(file), "copy": about, "say": [*result["say"], *words(made["copy"])]}
+
+    def propose(self, args: dict[str, Any], asked: Mapping[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Add to the file what is not declared; returns the result."""
+        path = project_root() / FILE
+        there = path.read_text(encoding="utf-8") if path.exists() else ""
+        said = read(path) if there.strip() else Sanitise()
+        args["plan"], _notes = plan(said, asked["models"], asked["passwords"])
+        result = self.module({**args, "models": dict(asked)}, task_vars)
+        if result.get("failed"):
+            return result
+        entries = checked(ENTRIES, result.get("entries"), "the database's host")
+        found = sorted_out(entries, asked["models"])
+        text = with_proposals(there, found)
+        changed = text != there and bool(entries)
+        if changed and not self._task.check_mode:
+            path.write_text(text, encoding="utf-8")
+        return {"changed": changed, "say": words_of(found)}
 
     def get(self, app: str, file: Path, sha256: str, task_vars: Mapping[str, Any]) -> None:
         """Get the copy's file; raises SamestackError where it is not the one that was made."""

@@ -56,6 +56,7 @@ from ..module_utils.common.files import usual_umask
 from ..module_utils.common.ledger import Run
 from ..module_utils.common.secrets import guard
 from ..module_utils.copies.arrival import Arrival
+from ..module_utils.copies.proof import in_short
 
 STATES = ["prepared", "received", "put", "put_back", "cleared", "recorded"]
 
@@ -77,7 +78,7 @@ def act(arrival: Arrival, state: str, run: Run, about: dict[str, Any]) -> dict[s
     elif state == "cleared":
         arrival.clear()
     else:
-        run.succeed(copy=about)
+        run.succeed(copy=about, message=in_short(about))
     return {"say": []}
 
 

@@ -11,12 +11,13 @@ description:
     sanitise.yml does not leave out, changes them, proves that none of the originals is left, and writes the result to a
     file. The database is dropped; the file goes with C(removed), and with the next copy. Rows as they were are in that
     database alone.
-  - C(checked) asks the catalogue whether everything is declared, and changes nothing.
+  - C(checked) asks the catalogue whether everything is declared, and changes nothing. C(proposed) adds to sanitise.yml,
+    on the control node, what is not.
   - C(recorded) leaves a line in this machine's ledger.
   - The control node gets the file, whose mode is 0600 on both sides.
 extends_documentation_fragment: [samestack.core.release]
 options:
-  state: {description: What is wanted., type: str, choices: [checked, made, removed, recorded], default: made}
+  state: {description: What is wanted., type: str, choices: [checked, proposed, made, removed, recorded], default: made}
   database: {description: The database., type: str, required: true}
   database_user: {description: Role that logs in as the application., type: str, required: true}
   database_owner: {description: Role that owns the database., type: str, required: true}
@@ -49,6 +50,7 @@ copy:
   description: "C(rows), C(columns) that were changed, C(compared) values, C(common) ones (0), C(empty) tables."
   type: dict
   returned: where one was made
+entries: {description: What to write of what is not declared., type: list, elements: dict, returned: proposed}
 say: {description: What happened, in words., type: list, elements: str, returned: success}
 """
 
@@ -65,6 +67,7 @@ from ..module_utils.common.host_lock import private_lock
 from ..module_utils.common.ledger import Run
 from ..module_utils.common.paths import RUN
 from ..module_utils.common.secrets import KNOWN, guard
+from ..module_utils.copies.proof import in_short
 from ..module_utils.copies.scratch import Copy
 from ..module_utils.postgresql.ownership import Names
 from ..module_utils.postgresql.server import Server
@@ -87,7 +90,7 @@ def main() -> None:
     usual_umask()
     module = AnsibleModule(
         argument_spec=release_argument_spec(
-            state={"type": "str", "choices": ["checked", "made", "removed", "recorded"], "default": "made"},
+            state={"type": "str", "choices": ["checked", "proposed", "made", "removed", "recorded"], "default": "made"},
             database={"type": "str", "required": True},
             database_user={"type": "str", "required": True},
             database_owner={"type": "str", "required": True},
@@ -110,10 +113,12 @@ def main() -> None:
     run = Run(params["run"], params["app"])
     try:
         if params["state"] == "recorded":
-            run.succeed(copy=params["about"])
+            run.succeed(copy=params["about"], message=in_short(params["about"]))
             module.exit_json(changed=True, say=[])
         folder = os.path.join(params["folder"], f"{params['app']}-leaving")
         copy = Copy(Server(params["port"], "copy"), names, folder, params["plan"], params["min_free"])
+        if params["state"] == "proposed":
+            module.exit_json(changed=False, entries=copy.propose(params["models"]["models"]), say=[])
         if params["state"] == "checked" or module.check_mode:
             found = copy.check()
             module.exit_json(changed=False, say=[*found.notes, f"Everything in {names.database} is declared"])

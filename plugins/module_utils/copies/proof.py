@@ -14,7 +14,7 @@ from ..common.postgresql import identifier, literal
 from .statements import CONSTANT, EMPTY, KEEP, NULL, SPACE, WIDE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from .catalogue import Catalogue, Column, Table
     from .resolution import Resolution
@@ -121,6 +121,13 @@ class Proof:
         tables = [table for name, table in self.there.tables.items() if name not in self.found.empty]
         parts = [COUNT.format(place=place(table)) for table in tables]
         return int(self.ask(f"SELECT {' + '.join(parts) or 0}"))
+
+
+def in_short(about: Mapping[str, Any]) -> str:
+    """Return what the ledger says of a copy in a few words."""
+    whose = f"for {about['for']}" if about.get("for") else f"of {about.get('from') or 'a file'}"
+    proven = f", {about['common']} of {about['compared']} values left" if "compared" in about else ""
+    return f"a copy {whose}" + (f": {about['rows']} rows{proven}" if "rows" in about else "")
 
 
 def is_wide(column: Column) -> bool:

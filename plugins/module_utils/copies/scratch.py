@@ -26,6 +26,7 @@ from ..release.database.restore_points import ORIGIN, assignment, restorable
 from . import catalogue, statements
 from .catalogue import Catalogue
 from .proof import Proof
+from .proposal import proposals
 from .resolution import FILE, Resolver, refusal
 from .statements import FROM_KEY, KEEP, SETUP, SPACE, expression
 
@@ -101,9 +102,18 @@ class Copy:
         self.objects = plan.get("objects") == "keep"
         self.reader = names.owner if self.objects else names.copier
 
+    def look(self) -> Catalogue:
+        """Return what the application's database has, asked of its catalogue alone; raises HostError."""
+        return catalogue.read(self.server.sql(catalogue.LOOK, self.names.database, READER))
+
     def check(self) -> Resolution:
-        """Return what would become of everything, asked of catalogues alone; raises HostError where nobody knows."""
-        return resolved(catalogue.read(self.server.sql(catalogue.LOOK, self.names.database, READER)), self.plan)
+        """Return what would become of everything, of which nothing is copied; raises HostError where nobody knows."""
+        return resolved(self.look(), self.plan)
+
+    def propose(self, models: Mapping[str, Any]) -> list[dict[str, str]]:
+        """Return what to write of what is not declared."""
+        there = self.look()
+        return list(proposals(Resolver(there, self.plan).resolve(), there, models))
 
     def make(self, key: str) -> dict[str, Any]:
         """Make the copy; returns its file and what is known of it. Raises HostError, and then nothing is left."""

@@ -12,6 +12,11 @@ MODELS = Names(LABEL, Record({
     "choices": Each(LABEL, 2000),
 }), 20_000)  # fmt: skip
 ASKED = Record({"models": MODELS, "passwords": Names(LABEL, Each(LABEL, 50), 1000)})
+#: What to write of a column: it becomes a line of a file
+ENTRIES = Each(Record({
+    "table": LABEL, "column": LABEL, "type": Text(200), "statement": Text(60, r"[a-z -]*|\{[a-z ]+: [\w ]+\}"),
+    "note": Text(120, r"[\w ,.':`{}…()-]*"),
+}), 50_000)  # fmt: skip
 #: What was proven of a copy
 ABOUT = Record({
     "rows": Number(), "columns": Number(), "compared": Number(), "common": Number(), "bytes": Number(),
