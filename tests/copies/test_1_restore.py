@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 #: A row in each table of the application's that people write to, with a string of its own in each column
 ROWS = """
 SET ROLE noticeboard_owner;
-INSERT INTO auth_user (id, username, email, first_name, last_name, password, is_superuser, is_staff, is_active, date_joined)
+INSERT INTO auth_user
+    (id, username, email, first_name, last_name, password, is_superuser, is_staff, is_active, date_joined)
   SELECT n, 'canary-u' || n, 'canary-m' || n || '@example.org', 'canary-f' || n, 'canary-l' || n,
     'pbkdf2_sha256$canary' || n, n = 900, false, true, '2026-01-02' FROM generate_series(900, 939) n;
 INSERT INTO board_category (id, name, slug) VALUES (900, 'canary-cat', 'canary-slug');
@@ -33,6 +34,13 @@ INSERT INTO django_session VALUES ('canary-session', 'canary-data', '2030-01-01'
 INSERT INTO django_admin_log (action_time, object_repr, action_flag, change_message, user_id)
   VALUES (now(), 'canary-repr', 1, 'canary-change', 900);
 """
+COUNT = """SELECT count(*) FROM {table} WHERE "{column}" ~ 'canary'"""
+NOTICES = """
+SELECT count(*), count(DISTINCT title), count(DISTINCT author_id) FROM board_notice WHERE category_id = 900"""
+REDIS = (
+    "REDISCLI_AUTH=$(cat /etc/samestack/redis-password) "
+    "redis-cli --user samestack --no-auth-warning -s /run/redis/redis-server.sock"
+)
 CLEAN = """
 SET ROLE noticeboard_owner;
 ALTER TABLE board_notice DROP COLUMN IF EXISTS extra;
@@ -97,7 +105,7 @@ def test_each_text_column_of_production_has_a_canary(seeded: Rehearsal) -> None:
     for name in own:
         for column in there.tables[name].columns.values():
             if not column.harmless and column.name != "object_id":
-                look = f"SELECT count(*) FROM {name} WHERE \"{column.name}\" ~ 'canary'"
+                look = COUNT.format(table=name, column=column.name)
                 assert seeded.sql("production", look) != "0", f"{name}.{column.name}"
 
 
@@ -112,24 +120,19 @@ def test_a_person_is_asked_before_anything_is_done(seeded: Rehearsal) -> None:
 
 def test_what_arrives_serves_and_has_nothing_of_the_originals(seeded: Rehearsal) -> None:
     staging = seeded.machine("staging")
-    staging.run("redis-cli() { REDISCLI_AUTH=$(cat /etc/samestack/redis-password) command redis-cli --user samestack "
-                "--no-auth-warning -s /run/redis/redis-server.sock \"$@\"; }; redis-cli SET old-session x")  # fmt: skip
+    staging.run(f"{REDIS} SET old-session x")
     said = restore(seeded)
     assert "values that they had 0 are in it" in said
     text = all_text(seeded, "staging")
     assert "canary" not in text
-    count = (
-        "SELECT count(*), count(DISTINCT title), count(DISTINCT author_id) FROM board_notice WHERE category_id = 900"
-    )
-    assert seeded.sql("staging", count) == "40|40|40"
+    assert seeded.sql("staging", NOTICES) == "40|40|40"
     assert seeded.sql("staging", "SELECT count(*) FROM django_session") == "0"
     assert seeded.sql("staging", "SELECT DISTINCT left(password, 1) FROM auth_user WHERE id >= 900") == "!"
     moved = "SELECT count(*) FROM board_notice WHERE category_id = 900 AND published_at = '2026-01-02'"
     assert seeded.sql("staging", moved) == "0"
     owner = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"
     assert seeded.sql("staging", owner) == "noticeboard_owner"
-    assert staging.run("REDISCLI_AUTH=$(cat /etc/samestack/redis-password) redis-cli --user samestack --no-auth-warning "
-                       "-s /run/redis/redis-server.sock EXISTS old-session").strip() == "0"  # fmt: skip
+    assert staging.run(f"{REDIS} EXISTS old-session").strip() == "0"
     seeded.clone.samestack("manage", "staging", "--rehearsal", "--", "check", "--database", "default")
     assert left(seeded) == []
     for environment, whose in (("staging", "of production"), ("production", "for staging")):

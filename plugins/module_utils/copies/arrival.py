@@ -86,7 +86,7 @@ class Arrival(Points):
             self.use(fresh, copy, rights)
 
     def use(self, fresh: str, copy: str, lines: Sequence[str], *options: str) -> None:
-        """Restore some of a copy's contents; without `--exit-on-error` what cannot be done is passed over."""
+        """Restore some of a copy's contents; what cannot be done is passed over unless an option says otherwise."""
         role = self.names.owner
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="samestack-arriving-") as chosen:
             chosen.write("\n".join(lines) + "\n")

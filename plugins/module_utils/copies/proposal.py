@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from . import statements
+from .catalogue import TEXT
 from .statements import CONSTANT, EMPTY, HASH, KEEP, MAIL, NAME, NULL, PHONE, SHIFT, URL, Statement
 
 if TYPE_CHECKING:
@@ -52,12 +53,12 @@ def proposals(found: Resolution, there: Catalogue, models: Mapping[str, Any]) ->
         kinds = model.get("kinds", {}).get(column.name, [])
         statement, note = guess(column, kinds, chosen=column.name in model.get("choices", []))
         yield entry(table, column, statement, note)
-    for table, column in there.columns():
-        changes = found.changes.get(table.name)
+    for owner, column in there.columns():
+        changes = found.changes.get(owner.name)
         if changes is not None and column.harmless and not column.generated and column.name not in changes:
             statement, note = harmless(column)
             if statement:
-                yield entry(table.name, column, statement, note)
+                yield entry(owner.name, column, statement, note)
 
 
 def entry(table: str, column: Column, statement: Statement | None, note: str) -> dict[str, str]:
@@ -76,7 +77,7 @@ def guess(column: Column, kinds: Iterable[str], *, chosen: bool) -> tuple[Statem
     for pattern, kind in NAMES:
         if is_named(column, pattern) and (one := fitting(column, [kind, HASH, EMPTY, NULL])):
             return one, GUESSED
-    is_text = column.base in statements.TEXT and not column.listed
+    is_text = column.base in TEXT and not column.listed
     if one := fitting(column, [HASH, EMPTY, NULL] if is_text else [EMPTY, NULL, HASH]):
         return one, LOOK_AT
     return None, f"{LOOK_AT}: write {{constant: …}} or keep"
