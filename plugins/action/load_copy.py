@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,8 @@ class ActionModule(ActionBase):
                 return result | prepared
             try:
                 with file.open("rb") as stream:
+                    args["sha256"] = hashlib.file_digest(stream, "sha256").hexdigest()
+                    stream.seek(0)
                     place = f"{FOLDER}/{args['app']}/arriving.dump"
                     Remote.of(self, task_vars).send(stream, f"umask 077; cat > {place}")
             except OSError as error:

@@ -83,11 +83,9 @@ class ActionModule(ActionBase):
     def get(self, app: str, file: Path, sha256: str, task_vars: Mapping[str, Any]) -> None:
         """Get the copy's file; raises SamestackError where it is not the one that was made."""
         Remote.of(self, task_vars).bring(f"cat {FOLDER}/{app}-leaving/copy.dump", file)
-        found = hashlib.sha256()
         with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                found.update(block)
-        if found.hexdigest() != sha256:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        if found != sha256:
             file.unlink()
             raise SamestackError("The copy was damaged on its way.", "Run the same command again.")
 

@@ -24,6 +24,7 @@ options:
   database_owner: {description: Role that owns the database., type: str, required: true}
   port: {description: Port of the server; names its socket., type: int, default: 5432}
   file: {description: The copy on the control node., type: path, default: ""}
+  sha256: {description: What the file has to be., type: str, default: ""}
   about: {description: What the ledger is to say of the copy., type: dict, default: {}}
   points: {description: Where restore points are., type: path, default: /var/lib/samestack/restore-points}
   folder: {description: Where copies are., type: path, default: /var/lib/samestack/copies}
@@ -61,12 +62,13 @@ from ..module_utils.copies.proof import in_short
 STATES = ["prepared", "received", "put", "put_back", "cleared", "recorded"]
 
 
-def act(arrival: Arrival, state: str, run: Run, about: dict[str, Any]) -> dict[str, Any]:
+def act(arrival: Arrival, run: Run, params: dict[str, Any]) -> dict[str, Any]:
     """Do what is wanted; returns what the module answers. Raises HostError."""
+    state = params["state"]
     if state == "prepared":
         return {"path": arrival.prepare(), "say": []}
     if state == "received":
-        arrival.receive()
+        arrival.receive(params["sha256"])
     elif state == "put":
         run.require_lock()
         replaced = arrival.put()
@@ -78,7 +80,7 @@ def act(arrival: Arrival, state: str, run: Run, about: dict[str, Any]) -> dict[s
     elif state == "cleared":
         arrival.clear()
     else:
-        run.succeed(copy=about, message=in_short(about))
+        run.succeed(copy=params["about"], message=in_short(params["about"]))
     return {"say": []}
 
 
@@ -93,6 +95,7 @@ def main() -> None:
             database_owner={"type": "str", "required": True},
             port={"type": "int", "default": 5432},
             file={"type": "path", "default": ""},
+            sha256={"type": "str", "default": ""},
             about={"type": "dict", "default": {}},
             points={"type": "path", "default": "/var/lib/samestack/restore-points"},
             folder={"type": "path", "default": "/var/lib/samestack/copies"},
@@ -106,7 +109,7 @@ def main() -> None:
     run = Run(params["run"], params["app"])
     try:
         arrival = Arrival({**params, "folder": params["points"]}, params["folder"])
-        answer = act(arrival, params["state"], run, params["about"])
+        answer = act(arrival, run, params)
     except HostError as error:
         run.fail(str(error))
         module.fail_json(msg=str(error), hint=error.hint)

@@ -54,7 +54,6 @@ entries: {description: What to write of what is not declared., type: list, eleme
 say: {description: What happened, in words., type: list, elements: str, returned: success}
 """
 
-import hashlib
 import os
 import time
 
@@ -67,6 +66,7 @@ from ..module_utils.common.host_lock import private_lock
 from ..module_utils.common.ledger import Run
 from ..module_utils.common.paths import RUN
 from ..module_utils.common.secrets import KNOWN, guard
+from ..module_utils.copies.arrival import digest
 from ..module_utils.copies.proof import in_short
 from ..module_utils.copies.scratch import Copy
 from ..module_utils.postgresql.ownership import Names
@@ -74,15 +74,6 @@ from ..module_utils.postgresql.server import Server
 
 #: Seconds to wait for another copy of the same database
 PATIENCE = 2
-
-
-def digest(path: str) -> str:
-    """Return the SHA-256 of a file."""
-    found = hashlib.sha256()
-    with open(path, "rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            found.update(block)
-    return found.hexdigest()
 
 
 def main() -> None:

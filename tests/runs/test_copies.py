@@ -6,19 +6,20 @@ import hashlib
 import hmac
 import itertools
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from plugins.module_utils.common import postgresql as access
 from plugins.module_utils.common.errors import HostError
+from plugins.module_utils.copies.arrival import Arrival
 from plugins.module_utils.copies.scratch import Copy
 from plugins.module_utils.postgresql.ownership import Names
 from tests.support.local_postgresql import Local, make_application, postgresql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 COUNT = itertools.count()
 KEY = "a key of this test's own"
@@ -307,3 +308,70 @@ def test_secrets_are_not_kept_whatever_is_declared(shop: Shop) -> None:
     assert "a password hash is never copied" in refused(shop, plan)
     plan = {"tables": {**PLAN["tables"], "django_session": {"": keep}}}
     assert "django_session is never copied" in refused(shop, plan)
+
+
+class Board:
+    """Another environment's database, which gets a copy."""
+
+    def __init__(self, server: Local, folder: Path) -> None:
+        self.server = server
+        user = f"board{next(COUNT)}"
+        self.names = Names(user, user, f"{user}_owner")
+        make_application(server, self.names)
+        params = {
+            "app": "board", "database": user, "database_user": user, "database_owner": self.names.owner, "port": 5432,
+            "folder": str(folder / "points"), "min_free": 0,
+        }  # fmt: skip
+        self.arrival = Arrival(params, str(folder / "arriving"), server)
+        self.run("CREATE TABLE mine (id int); INSERT INTO mine VALUES (7);")
+
+    def run(self, sql: str) -> str:
+        return self.server.sql(sql, self.names.database, self.names.owner)
+
+    def receive(self, path: str, sha256: str = "") -> None:
+        """Bring a file as the control node does."""
+        Path(self.arrival.prepare()).write_bytes(Path(path).read_bytes())
+        self.arrival.receive(sha256)
+
+    def databases(self) -> list[str]:
+        look = "SELECT datname FROM pg_database WHERE datname LIKE '{}%' ORDER BY 1"
+        return self.server.sql(look.format(self.names.database)).split()
+
+
+def test_a_copy_takes_the_databases_place_and_gives_it_back(shop: Shop, tmp_path: Path) -> None:
+    """All of it is the owner's here, the application may use it, and rights of roles that are not here are let go."""
+    shop.server.sql("CREATE ROLE reporting")
+    shop.run("GRANT SELECT ON customer TO reporting; REVOKE INSERT ON log FROM PUBLIC;")
+    board = Board(shop.server, tmp_path)
+    path = shop.copy()["path"]
+    shop.run("REVOKE SELECT ON customer FROM reporting;")
+    shop.server.sql(f"DROP OWNED BY {shop.names.copier}; DROP ROLE reporting")
+    board.receive(path)
+    replaced = board.arrival.put()
+    assert board.run("SELECT count(*) FROM customer") == "50"
+    assert board.run("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'") == board.names.owner
+    may = f"SELECT has_table_privilege('{board.names.writers}', 'customer', 'INSERT')"
+    assert board.run(may) == "t"
+    assert board.databases() == [board.names.database, replaced]
+    assert board.arrival.put_back()
+    assert board.run("SELECT id FROM mine") == "7"
+    assert board.databases() == [board.names.database]
+    board.arrival.clear()
+    assert not Path(board.arrival.arrived).exists()
+
+
+def test_what_is_no_dump_is_refused_before_anything_is_touched(shop: Shop, tmp_path: Path) -> None:
+    board = Board(shop.server, tmp_path)
+    (tmp_path / "x").write_text("no dump", encoding="utf-8")
+    with pytest.raises(HostError, match="damaged on its way"):
+        board.receive(str(tmp_path / "x"), hashlib.sha256(b"another").hexdigest())
+    with pytest.raises(HostError, match="cannot be read as a dump"):
+        board.receive(str(tmp_path / "x"))
+    whole = Path(shop.copy()["path"]).read_bytes()
+    (tmp_path / "y").write_bytes(whole[: len(whole) // 2])
+    board.receive(str(tmp_path / "y"))
+    with pytest.raises(HostError):
+        board.arrival.put()
+    assert board.run("SELECT id FROM mine") == "7"
+    board.arrival.clear()
+    assert board.databases() == [board.names.database]

@@ -25,7 +25,7 @@ from plugins.module_utils.postgresql.ownership import (
     role_changes,
     settle,
 )
-from plugins.module_utils.postgresql.server import Server
+from plugins.module_utils.release.database.restore_points import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import tempfile
@@ -11,7 +12,7 @@ from ..common import postgresql
 from ..common.errors import HostError
 from ..common.folders import OPEN_TO_PASS, PRIVATE, make_folder, remove
 from ..common.postgresql import identifier
-from ..release.database.restore_points import Points, restorable
+from ..release.database.restore_points import Points, Server, restorable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,12 +25,21 @@ RIGHTS = ("ACL ", "DEFAULT ACL ")
 GROWS = 10
 
 
+def digest(path: str) -> str:
+    """Return the SHA-256 of a file."""
+    found = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            found.update(block)
+    return found.hexdigest()
+
+
 class Arrival(Points):
     """A copy that came to this machine."""
 
-    def __init__(self, params: Mapping[str, Any], folder: str) -> None:
-        """Take the parameters of restore points, and where copies lie that have come."""
-        super().__init__(params)
+    def __init__(self, params: Mapping[str, Any], folder: str, server: Server | None = None) -> None:
+        """Take the parameters of restore points, where copies lie that have come, and the server."""
+        super().__init__(params, server)
         self.arrived = os.path.join(folder, params["app"])
         self.file = os.path.join(self.arrived, ARRIVING)
 
@@ -40,8 +50,10 @@ class Arrival(Points):
         make_folder(self.arrived, PRIVATE).close()
         return self.file
 
-    def receive(self) -> None:
+    def receive(self, sha256: str = "") -> None:
         """Look at what has arrived before anything is touched; raises HostError."""
+        if sha256 and digest(self.file) != sha256:
+            raise HostError("The copy was damaged on its way.", "Run the same command again.")
         # The server reads its own file there, and can put nothing else in its place.
         make_folder(self.arrived, OPEN_TO_PASS).close()
         os.chown(self.file, self.server.account.pw_uid, self.server.account.pw_gid, follow_symlinks=False)

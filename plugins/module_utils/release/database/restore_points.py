@@ -74,12 +74,12 @@ class Server(server.Server):
 class Points:
     """The restore points of one database."""
 
-    def __init__(self, params: Mapping[str, Any]) -> None:
-        """Take the module's parameters."""
+    def __init__(self, params: Mapping[str, Any], server: Server | None = None) -> None:
+        """Take the module's parameters, and the server where it is not the one that they name."""
         self.params = params
         self.database = params["database"]
         self.folder = os.path.join(params["folder"], params["app"])
-        self.server = Server(params["port"], "restore point")
+        self.server = server or Server(params["port"], "restore point")
         self.names = Names(self.database, params["database_user"], params["database_owner"])
 
     def path(self, name: str, ending: str = ".dump") -> str:
