@@ -5,29 +5,21 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .command import (
-    Environment,
-    Exit,
-    check_rehearsal,
-    environment_argument,
-    rehearsal_option,
-    rest_of,
-    stop,
-    verb,
-)  # fmt: skip
+from .command import Environment, Exit, environment_argument, stop
 from .playbook import Run, played
 from .project import STATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 GROUP = "Data"
 #: Asked on the database's machine as the role that only looks: bytes, tables with rows, the newest migration's time
@@ -64,39 +56,135 @@ def restore(on: Run, source: str, confirm: bool, no_restore_point: bool) -> None
         raise click.UsageError("production gets nobody else's data: what is in it is the original.")
     if source == "dev":
         raise click.UsageError("--from dev: dev's data stays there.")
-    point = {"release_restore_points": "never"} if no_restore_point else {}
-    hand_over(replace(on, environment=source), on, confirm=confirm, name="restore", **point)
+    hand_over(replace(on, environment=source), on, confirm=confirm, name="restore", no_point=no_restore_point)
 
 
-@verb(
+@played(
     "sanitise",
     group=GROUP,
     example=["samestack sanitise init", "samestack sanitise check production"],
     page="copies",
-    rest="ANSIBLE OPTIONS",
+    chosen=False,
 )
 @click.argument("action", type=click.Choice(["init", "check"]))
 @environment_argument()
-@rehearsal_option
-@click.pass_context
-def sanitise(ctx: click.Context, action: str, environment: str, rehearsal: bool) -> None:
+def sanitise(on: Run, action: str) -> None:
     """Propose what becomes of each field in a copy, or check that all are declared (sanitise.yml)."""
-    check_rehearsal(environment, rehearsal=rehearsal)
-    on = Run(environment, rehearsal, tuple(rest_of(ctx)))
     if action == "init":
         on.play("sanitise")
     else:
         on.play("copy", "--check")
 
 
-def hand_over(source: Run, target: Run, *, confirm: bool, name: str, **variables: Any) -> None:
+@played(
+    "load",
+    group=GROUP,
+    example=["samestack load shop.pgdump", "samestack load dump.sql.gz staging --rehearsal"],
+    page="copies",
+    chosen=False,
+    waits=True,
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@environment_argument()
+@confirm_option
+@no_restore_point_option
+def load(on: Run, file: Path, confirm: bool, no_restore_point: bool) -> None:
+    """Replace the database of a local machine with a dump of your own: SQL, or what pg_dump writes."""
+    if on.environment != "dev" and not on.rehearsal:
+        raise click.UsageError(
+            f"{on.environment}: files are loaded into local machines: dev, or a stand-in (--rehearsal). Into the "
+            f"database of a server: ./samestack dbshell {on.environment} --as owner < {file}"
+        )
+    file = place_of(file)
+    if not file.is_file():
+        raise click.UsageError(f"{file}: there is no such file.")
+    if "--check" not in on.options:
+        ask(on, f"with what is in {file.name}", confirm=confirm)
+    point = "never" if no_restore_point else ""
+    on.play("load", copy_file=str(file), copy_partner=file.name, copy_verb="load", release_restore_points=point)
+
+
+@played(
+    "dump",
+    group=GROUP,
+    example=["samestack dump", "samestack dump dev --output shop.sql", "samestack dump production"],
+    page="copies",
+    waits=True,
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file; .sql is written as SQL (dev alone).")
+def dump(on: Run, output: Path | None) -> None:
+    """Write an environment's database to a file of your own: dev's as it is, others' as a sanitised copy."""
+    name = f"{on.environment}-{time.strftime('%Y-%m-%dT%H%M')}.pgdump"
+    file = place_of(output or Path(name))
+    if file.exists():
+        raise click.UsageError(f"{file} is there already. Name another one: --output")
+    if on.environment == "dev":
+        dump_as_it_is(on, file)
+    elif file.suffix == ".sql":
+        raise click.UsageError(f"{file.name}: a sanitised copy is written as pg_dump does. Name it {file.stem}.pgdump")
+    else:
+        with own_copy(on.environment) as copied:
+            on.play("copy", copy_file=str(copied), copy_partner="a file")
+            if copied.exists():
+                shutil.move(copied, file)
+    if file.exists():
+        click.echo(f"{file} ({file.stat().st_size >> 10} KiB). `samestack load {file.name}` loads it.")
+
+
+def dump_as_it_is(on: Run, file: Path) -> None:
+    """Write the database of a local machine to a file that nobody else reads."""
+    from .inside import Place
+
+    place = Place(on.environment, "db", rehearsal=on.rehearsal)
+    known = place.variables
+    kind = ["--format=plain", "--no-owner", "--no-privileges"] if file.suffix == ".sql" else ["--format=custom"]
+    where = [f"--port={known['database_port']}", f"--username={known['database_owner']}", known["database_name"]]
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "wb") as stream:
+        status = place.write(["sudo", "-u", "postgres", "pg_dump", *kind, *where], stream)
+    if status:
+        file.unlink()
+        sys.exit(status)
+
+
+def place_of(file: Path) -> Path:
+    """Return a file where the person is who typed it: the command itself works in the project's folder."""
+    return Path(os.environ.get("SAMESTACK_CALLED_FROM") or Path.cwd()) / file.expanduser()
+
+
+@played(
+    "pull",
+    group=GROUP,
+    example=["samestack pull production", "samestack pull staging --into production"],
+    page="copies",
+    default="production",
+    waits=True,
+)
+@click.option(
+    "--into", type=Environment(), default="dev", help="dev, or the local stand-in of staging or production (dev)."
+)
+@confirm_option
+@no_restore_point_option
+def pull(on: Run, into: str, confirm: bool, no_restore_point: bool) -> None:
+    """Replace the data of a local machine with a sanitised copy of an environment's."""
+    target = replace(on, environment=into, rehearsal=into != "dev", limit="")
+    if target == on:
+        raise click.UsageError(f"{on.environment} is where the data comes from. Name another one: --into dev")
+    if on.environment == "dev":
+        raise click.UsageError("dev is where the data goes. Name the environment that it comes from: production")
+    hand_over(on, target, confirm=confirm, name="pull", no_point=no_restore_point)
+
+
+def hand_over(source: Run, target: Run, *, confirm: bool, name: str, no_point: bool) -> None:
     """Have a sanitised copy made, and let it take the place of what the target has."""
-    check = "--check" in target.options
-    if not check:
+    if "--check" not in target.options:
         ask(target, f"with a sanitised copy of {source.environment}", confirm=confirm)
+    point = "never" if no_point else ""
     with own_copy(source.environment) as file:
         source.play("copy", copy_file=str(file), copy_partner=target.environment)
-        target.play("load", copy_file=str(file), copy_partner=source.environment, copy_verb=name, **variables)
+        target.play(
+            "load", copy_file=str(file), copy_partner=source.environment, copy_verb=name, release_restore_points=point
+        )
 
 
 @contextlib.contextmanager
@@ -106,14 +194,14 @@ def own_copy(name: str) -> Iterator[Path]:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
     for old in folder.iterdir():
-        if not is_running(old.stem.rpartition("-")[2]):
+        if not is_running(old.name.partition(".")[0].rpartition("-")[2]):
             old.unlink()
     file = folder / f"{name}-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.pgdump"
     try:
         yield file
     finally:
-        for one in (file, file.with_suffix(".json")):
-            one.unlink(missing_ok=True)
+        for one in folder.glob(f"{file.name}*"):
+            one.unlink()
 
 
 def is_running(process: str) -> bool:
@@ -153,4 +241,4 @@ def content(on: Run) -> dict[str, Any]:
     return found
 
 
-VERBS = (restore, sanitise)
+VERBS = (restore, pull, dump, load, sanitise)

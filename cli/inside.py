@@ -6,7 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 import click
 
@@ -179,6 +179,11 @@ class Place:
         """Return what a command there says, "" where it cannot be asked."""
         command = self.target().argv("", shlex.join(remote))
         return subprocess.run(command, input=text, capture_output=True, text=True, check=False).stdout
+
+    def write(self, remote: list[str], stream: BinaryIO) -> int:
+        """Write what a command there prints to a file; returns its exit code."""
+        command = self.target().argv("", shlex.join(remote))
+        return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=stream, check=False).returncode
 
     def become(self, remote: list[str]) -> NoReturn:
         """Go on as ssh, with a terminal only where both ends are one: a file or a pipe gets the bytes as they are."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils.copies.stream import Remote
+from ..plugin_utils.copies.dump_file import opened
+from ..plugin_utils.copies.stream import Remote, beside
 from ..plugin_utils.errors import SamestackError, failing
 from ..plugin_utils.release.run import current_run
 
@@ -39,22 +39,20 @@ class ActionModule(ActionBase):
             if prepared.get("failed"):
                 return result | prepared
             try:
-                with file.open("rb") as stream:
-                    args["sha256"] = hashlib.file_digest(stream, "sha256").hexdigest()
-                    stream.seek(0)
+                with opened(file) as stream:
                     place = f"{FOLDER}/{args['app']}/arriving.dump"
-                    Remote.of(self, task_vars).send(stream, f"umask 077; cat > {place}")
-            except OSError as error:
-                raise SamestackError(f"{file}: {error.strerror}.") from error
+                    args["sha256"] = Remote.of(self, task_vars).send(stream, f"umask 077; cat > {place}")
+            except (OSError, EOFError) as error:
+                raise SamestackError(f"{file}: {error}.") from error
         if args["state"] == "recorded":
-            args["about"] = {**self.beside(file), **args.get("about", {})}
+            args["about"] = {**self.proven(file), **args.get("about", {})}
         return result | self.module(args, task_vars)
 
     @staticmethod
-    def beside(file: Path) -> dict[str, Any]:
+    def proven(file: Path) -> dict[str, Any]:
         """Return what was proven of a copy where it was made, {} for a file of somebody's own."""
         try:
-            found: dict[str, Any] = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
+            found: dict[str, Any] = json.loads(beside(file, "about").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
         return found

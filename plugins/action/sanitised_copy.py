@@ -13,7 +13,7 @@ from ..plugin_utils.copies.answers import ASKED, ENTRIES, MADE
 from ..plugin_utils.copies.proposing import said as words_of
 from ..plugin_utils.copies.proposing import sorted_out, with_proposals
 from ..plugin_utils.copies.sanitise_file import FILE, Sanitise, plan, read
-from ..plugin_utils.copies.stream import Remote, own_file
+from ..plugin_utils.copies.stream import Remote, beside, own_file
 from ..plugin_utils.errors import SamestackError, failing
 from ..plugin_utils.project_root import project_root
 from ..plugin_utils.release.answers import checked
@@ -59,8 +59,8 @@ class ActionModule(ActionBase):
             self.module({**args, "state": "removed", "plan": {}, "key": ""}, task_vars)
         about = {name: value for name, value in made["copy"].items() if name != "empty"}
         # What is loaded with it says in the other ledger what was proven here.
-        with own_file(file.with_suffix(".json")) as beside:
-            beside.write(json.dumps(about).encode())
+        with own_file(beside(file, "about")) as told:
+            told.write(json.dumps(about).encode())
         return result | {"file": str(file), "copy": about, "say": [*result["say"], *words(made["copy"])]}
 
     def propose(self, args: dict[str, Any], asked: Mapping[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:

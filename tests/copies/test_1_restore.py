@@ -155,7 +155,8 @@ def test_the_key_is_in_no_log_and_no_list_of_processes(seeded: Rehearsal) -> Non
 
 def test_an_undeclared_column_stops_it_by_name_also_one_that_came_since(seeded: Rehearsal) -> None:
     before = seeded.sql("staging", "SELECT max(id) FROM board_notice")
-    seeded.sql("production", "SET ROLE noticeboard_owner; ALTER TABLE board_notice ADD extra text DEFAULT 'canary-x'")
+    seeded.sql("production", "SET ROLE noticeboard_owner; ALTER TABLE board_notice ADD extra text")
+    seeded.sql("production", "UPDATE board_notice SET extra = 'canary-x' || id")
     path = seeded.clone.folder / "sanitise.yml"
     path.write_text(SANITISE.replace("    title: hash\n", ""), encoding="utf-8")
     said = refuses(seeded, "--confirm")

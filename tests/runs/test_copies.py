@@ -365,8 +365,6 @@ def test_what_is_no_dump_is_refused_before_anything_is_touched(shop: Shop, tmp_p
     (tmp_path / "x").write_text("no dump", encoding="utf-8")
     with pytest.raises(HostError, match="damaged on its way"):
         board.receive(str(tmp_path / "x"), hashlib.sha256(b"another").hexdigest())
-    with pytest.raises(HostError, match="cannot be read as a dump"):
-        board.receive(str(tmp_path / "x"))
     whole = Path(shop.copy()["path"]).read_bytes()
     (tmp_path / "y").write_bytes(whole[: len(whole) // 2])
     board.receive(str(tmp_path / "y"))
@@ -375,3 +373,61 @@ def test_what_is_no_dump_is_refused_before_anything_is_touched(shop: Shop, tmp_p
     assert board.run("SELECT id FROM mine") == "7"
     board.arrival.clear()
     assert board.databases() == [board.names.database]
+
+
+DUMP = r"""
+\restrict x
+SET client_encoding = 'UTF8';
+CREATE TYPE state AS ENUM ('new');
+ALTER TYPE state OWNER TO bob;
+CREATE TABLE django_migrations (id int PRIMARY KEY, app text, name text);
+ALTER TABLE django_migrations OWNER TO bob;
+CREATE TABLE note (id int PRIMARY KEY, text text, state state DEFAULT 'new');
+ALTER TABLE public.note OWNER TO bob;
+GRANT SELECT ON note TO carol;
+COPY public.note (id, text) FROM stdin;
+1	Grüße; \\! touch /tmp/x
+2	ALTER TABLE note OWNER TO bob;
+\.
+INSERT INTO note VALUES (3, 'it''s
+\! id');
+CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$ SELECT 'GRANT x; \!' $$;
+\unrestrict x
+"""
+
+
+def test_a_dump_in_sql_is_loaded_as_the_owner_whoever_wrote_it(shop: Shop, tmp_path: Path) -> None:
+    board = Board(shop.server, tmp_path)
+    (tmp_path / "x.sql").write_text(DUMP, encoding="utf-8")
+    board.receive(str(tmp_path / "x.sql"))
+    board.arrival.put()
+    texts = board.run("SELECT text FROM note ORDER BY id").split("\n")
+    assert texts[0] == "Grüße; \\! touch /tmp/x"
+    assert texts[1] == "ALTER TABLE note OWNER TO bob;"
+    assert board.run("SELECT f()") == "GRANT x; \\!"
+    assert board.run("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'") == board.names.owner
+    assert board.run(f"SELECT has_table_privilege('{board.names.writers}', 'note', 'INSERT')") == "t"
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("CREATE TABLE a (x int);\n\\! touch {folder}/run\n", "command of psql's"),
+        ("CREATE TABLE a (x int);\nINSERT INTO b VALUES (1);\n", 'relation "b" does not exist'),
+        ("CREATE TABLE a (x int);\nCOPY a FROM PROGRAM 'touch {folder}/run';\n", "permission denied"),
+        ("CREATE EXTENSION file_fdw;\n", "database_extensions: [file_fdw]"),
+    ],
+)
+def test_a_dump_that_cannot_be_loaded_leaves_everything_as_it_was(
+    shop: Shop, tmp_path: Path, text: str, part: str
+) -> None:
+    board = Board(shop.server, tmp_path)
+    (tmp_path / "x.sql").write_text(text.format(folder=tmp_path), encoding="utf-8")
+    board.receive(str(tmp_path / "x.sql"))
+    with pytest.raises(HostError) as error:
+        board.arrival.put()
+    assert part in f"{error.value} {error.value.hint}"
+    assert not (tmp_path / "run").exists()
+    board.arrival.clear()
+    assert board.databases() == [board.names.database]
+    assert board.run("SELECT id FROM mine") == "7"

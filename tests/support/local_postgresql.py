@@ -66,7 +66,9 @@ class Local(Server):
         words = [self.socket if word == access.SOCKETS else word for word in command]
         env = {**os.environ, **access.settings(role, self.purpose)}
         program = [str(self.programs / words[0]), *words[1:]]
-        return subprocess.Popen(program, env=env, text=True, stderr=subprocess.PIPE, **options)
+        return subprocess.Popen(
+            program, env=env, stderr=subprocess.PIPE, **{"text": True, "errors": "replace", **options}
+        )
 
     def load(self, database: str, text: str) -> None:
         """Do what a person does: be the superuser in the application's database."""

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import itertools
 import os
+import re
+import secrets
 import subprocess
 import tempfile
+import threading
 from typing import TYPE_CHECKING
 
 from ..common import postgresql
 from ..common.errors import HostError
 from ..common.folders import OPEN_TO_PASS, PRIVATE, make_folder, remove
 from ..common.postgresql import identifier
+from ..common.text import last_lines
 from ..release.database.restore_points import Points, Server, restorable
+from .plain_dump import Lexer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+#: How files in pg_dump's own format begin, and what stands where in tar's
+CUSTOM, TAR, TAR_AT = b"PGDMP", b"ustar", 257
+#: The releases of psql from which on it knows `\\restrict`, by their first number; later ones do from the start
+RESTRICTS = {14: 19, 15: 14, 16: 10, 17: 6}
 ARRIVING = "arriving.dump"
 #: Rights of roles, some of which may not be here
 RIGHTS = ("ACL ", "DEFAULT ACL ")
@@ -32,6 +43,31 @@ def digest(path: str) -> str:
         for block in iter(lambda: file.read(1 << 20), b""):
             found.update(block)
     return found.hexdigest()
+
+
+def is_custom(path: str) -> bool:
+    """Return whether a file is in pg_dump's custom format, of which several parts are read at a time."""
+    with open(path, "rb") as file:
+        return file.read(len(CUSTOM)) == CUSTOM
+
+
+def first_lines(version: str) -> list[str]:
+    """Return what is said to psql first: where it can, it refuses commands of its own in all that follows."""
+    found = re.search(r"(\d+)\.(\d+)", version)
+    major, minor = (int(found[1]), int(found[2])) if found else (0, 0)
+    if major not in RESTRICTS and major <= max(RESTRICTS):
+        return []
+    return [f"\\restrict {secrets.token_hex(16)}\n"] if minor >= RESTRICTS.get(major, 0) else []
+
+
+def advice(said: str) -> str:
+    """Return what to do about what PostgreSQL said of a dump."""
+    if found := re.search(r'(?:permission denied to create )?extension "([^"]+)"(?: is not available)?', said):
+        return (
+            f"Write `database_extensions: [{found[1]}]` in inventories/group_vars/all/app.yml and provision, then load "
+            "this again."
+        )
+    return ""
 
 
 class Arrival(Points):
@@ -57,8 +93,15 @@ class Arrival(Points):
         # The server reads its own file there, and can put nothing else in its place.
         make_folder(self.arrived, OPEN_TO_PASS).close()
         os.chown(self.file, self.server.account.pw_uid, self.server.account.pw_gid, follow_symlinks=False)
-        self.listed(self.file)
+        if self.is_archive():
+            self.listed(self.file)
         self.check_space(os.path.getsize(self.file) * GROWS)
+
+    def is_archive(self) -> bool:
+        """Return whether the file is one for pg_restore (custom format, or tar), and no SQL."""
+        with open(self.file, "rb") as file:
+            begin = file.read(TAR_AT + len(TAR))
+        return begin.startswith(CUSTOM) or begin[TAR_AT:] == TAR
 
     def listed(self, copy: str) -> list[str]:
         """Return the lines of a copy's contents; raises HostError for what is none."""
@@ -91,6 +134,9 @@ class Arrival(Points):
 
     def restore_into(self, fresh: str, copy: str) -> None:
         """Restore all that is the application's as the owner; then rights, as far as their roles are here."""
+        if not self.is_archive():
+            self.play(fresh, copy)
+            return
         lines = restorable(self.listed(copy), ())
         rights = [line for line in lines if line.split(" ", 3)[-1].startswith(RIGHTS)]
         self.use(fresh, copy, [line for line in lines if line not in rights], "--exit-on-error")
@@ -105,10 +151,43 @@ class Arrival(Points):
             chosen.flush()
             os.fchown(chosen.fileno(), self.server.account.pw_uid, self.server.account.pw_gid)
             jobs = str(min(os.cpu_count() or 1, 4))
-            program = ("pg_restore", *options, "--no-owner", "--jobs", jobs, "--use-list", chosen.name)
+            several = ("--jobs", jobs) if is_custom(copy) else ()
+            program = (
+                "pg_restore", *options, "--no-owner", "--no-tablespaces", *several, "--use-list", chosen.name
+            )  # fmt: skip
             command = postgresql.client(*program, port=self.server.port, database=fresh, role=role)
             try:
                 self.server.run([*command, copy], role)
-            except HostError:
+            except HostError as error:
                 if options:
-                    raise
+                    raise HostError(str(error), advice(str(error))) from None
+
+    def play(self, fresh: str, copy: str) -> None:
+        """Have psql read SQL as the owner, without what is about roles; raises HostError."""
+        role = self.names.owner
+        psql = postgresql.psql(port=self.server.port, database=fresh, role=role)
+        version = str(self.server.run(["psql", "--version"], role, stdout=subprocess.PIPE).stdout)
+        # Its letters are bytes, whatever stands for which: only those of ASCII matter here.
+        process = self.server.start(
+            psql, role, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, encoding="latin-1", errors="strict"
+        )
+        assert process.stdin is not None
+        assert process.stderr is not None
+        heard: list[str] = []
+        listener = threading.Thread(target=lambda errors: heard.append(errors.read()), args=[process.stderr])
+        listener.start()
+        try:
+            with open(copy, encoding="latin-1", newline="") as lines, contextlib.suppress(BrokenPipeError):
+                for text in itertools.chain(first_lines(version), Lexer().read(lines)):
+                    process.stdin.write(text)
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
+            process.wait()
+            listener.join()
+        if process.returncode:
+            said = last_lines("".join(heard).encode("latin-1").decode(errors="replace"))
+            raise HostError(f"The dump cannot be loaded.\n{said}", advice(said))

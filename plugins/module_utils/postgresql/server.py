@@ -31,9 +31,9 @@ class Server:
         """Start one of the server's programs as a role; it says what goes wrong to a pipe."""
         return subprocess.Popen(
             command, user=self.account.pw_uid, group=self.account.pw_gid,
-            extra_groups=[], cwd="/", stderr=subprocess.PIPE, text=True, errors="replace",
+            extra_groups=[], cwd="/", stderr=subprocess.PIPE,
             env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), **postgresql.settings(role, self.purpose)},
-            **options,
+            **{"text": True, "errors": "replace", **options},
         )  # fmt: skip
 
     def run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shlex
 import subprocess
@@ -67,17 +68,20 @@ class Remote:
             process.stdin.close()
             self.finish(process)
 
-    def send(self, source: IO[bytes], command: str) -> None:
-        """Give a command there all that a file has; raises SamestackError."""
+    def send(self, source: IO[bytes], command: str) -> str:
+        """Give a command there all that a file has; returns the SHA-256 of that. Raises SamestackError."""
+        sent = hashlib.sha256()
         process = self.start(command, stdout=subprocess.DEVNULL)
         assert process.stdin is not None
         # The command may be gone before it has read all: what it said counts then.
         with contextlib.suppress(BrokenPipeError):
             while block := source.read(CHUNK):
+                sent.update(block)
                 process.stdin.write(block)
         with contextlib.suppress(BrokenPipeError):
             process.stdin.close()
         self.finish(process)
+        return sent.hexdigest()
 
     def finish(self, process: subprocess.Popen[bytes]) -> None:
         """Wait for a command's end; raises SamestackError with what it said."""
@@ -86,6 +90,11 @@ class Remote:
         if process.wait():
             last = said.splitlines()[-1] if said else f"it ended with {process.returncode}"
             raise SamestackError(f"The copy did not get through to or from {self.name}: {last}")
+
+
+def beside(file: Path, what: str) -> Path:
+    """Return the file of ours that goes along with a copy."""
+    return file.with_name(f"{file.name}.{what}")
 
 
 @contextlib.contextmanager
