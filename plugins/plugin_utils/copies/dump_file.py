@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import lzma
 from typing import IO, TYPE_CHECKING, cast
 
 from ..errors import SamestackError
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 PACKED: dict[bytes, Callable[[Path], IO[bytes]]] = {
     b"\x1f\x8b": lambda path: cast("IO[bytes]", gzip.GzipFile(path)),
     b"BZh": lambda path: cast("IO[bytes]", bz2.BZ2File(path)),
-    b"\xfd7zXZ\x00": lambda path: cast("IO[bytes]", lzma.LZMAFile(path)),
 }
 TAR_AT, TAR = 257, b"ustar"
 LOOKED_AT = 4096
@@ -28,6 +26,7 @@ OTHERS = (
     (b"-- MariaDB dump", "a dump of MariaDB", "https://pgloader.io copies it into a PostgreSQL of yours: dump that"),
     (b"/*M!999999", "a dump of MariaDB", "https://pgloader.io copies it into a PostgreSQL of yours: dump that"),
     (b"\x28\xb5\x2f\xfd", "packed with zstd", "Unpack it first: `unzstd`"),
+    (b"\xfd7zXZ", "packed with xz", "Unpack it first: `unxz`"),
     (b"PK\x03\x04", "a ZIP file", "Unpack it first: `unzip`"),
     (b"[", "what `dumpdata` writes", "Load it with Django: `./samestack manage dev -- loaddata --format=json -`"),
 )  # fmt: skip
@@ -49,7 +48,7 @@ def opened(path: Path) -> IO[bytes]:
         return reader(path)
     except OSError as error:
         raise SamestackError(f"{path}: {error.strerror or error}.") from error
-    except (EOFError, lzma.LZMAError) as error:
+    except EOFError as error:
         raise SamestackError(f"{path} cannot be unpacked: {error}.") from error
 
 
