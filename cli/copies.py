@@ -167,11 +167,11 @@ def place_of(file: Path) -> Path:
 @no_restore_point_option
 def pull(on: Run, into: str, confirm: bool, no_restore_point: bool) -> None:
     """Replace the data of a local machine with a sanitised copy of an environment's."""
+    if on.environment == "dev":
+        raise click.UsageError("dev is where the data goes. Name the environment that it comes from: production")
     target = replace(on, environment=into, rehearsal=into != "dev", limit="")
     if target == on:
         raise click.UsageError(f"{on.environment} is where the data comes from. Name another one: --into dev")
-    if on.environment == "dev":
-        raise click.UsageError("dev is where the data goes. Name the environment that it comes from: production")
     hand_over(on, target, confirm=confirm, name="pull", no_point=no_restore_point)
 
 
