@@ -255,7 +255,12 @@ def test_nobody_but_its_owner_gets_into_a_copy_while_it_is_made_and_nothing_runs
 
 
 def test_a_value_that_comes_through_is_found_by_the_proof(shop: Shop) -> None:
-    """A trigger that was made to run always, a rule: here a value that was there before under the key's own hash."""
+    """Here one that was there before as the hash of another; an operator of the application's own changes nothing."""
+    shop.run(
+        "CREATE FUNCTION never(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT false'; "
+        "CREATE OPERATOR public.= (LEFTARG = text, RIGHTARG = text, FUNCTION = never);"
+    )
+    shop.server.sql(f"ALTER DATABASE {shop.names.database} SET search_path = public, pg_catalog")
     digest = hmac.new(KEY.encode(), b"canary-n9", hashlib.sha256).hexdigest()
     change = "UPDATE customer SET note = '{}' WHERE id = {};"
     shop.run(change.format(f"note {digest[:24]}", 3) + change.format("canary-n9", 4))

@@ -59,7 +59,9 @@ WHERE_IT_IS = "PostgreSQL's log on the database's machine has all of it (./sames
 INIT = "`./samestack sanitise init` proposes what to write; docs/copies.md has the statements."
 END = "samestack-end"
 #: Whoever changes a table waits, and is not waited for.
-HOLD = """
+PATH = "SET search_path = pg_catalog, pg_temp;"
+HOLD = f"""
+{PATH}
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 SET LOCAL lock_timeout = '30s';
 DO $$ DECLARE one text; BEGIN
@@ -183,8 +185,8 @@ class Copy:
         self.server.sql(hand_over(self.database, self.names.copier))
 
     def ask(self, text: str) -> str:
-        """Run SQL in the copy as its owner; returns the bare output."""
-        return self.server.sql(text, self.database, self.names.copier)
+        """Run SQL in the copy as its owner, where nothing is found in somebody's schema; returns the bare output."""
+        return self.server.sql(f"{PATH}\n{text}", self.database, self.names.copier)
 
     def program(self, name: str, *options: str, role: str, database: str = "") -> list[str]:
         """Return the command line of one of the server's programs, in the application's database or another one."""
@@ -194,7 +196,7 @@ class Copy:
     def dump(self, name: str, *options: str, role: str, database: str = "") -> str:
         """Write a database, or a part of it, to a file that nobody but root and the server's account reads."""
         path = os.path.join(self.folder, f"{name}.dump")
-        objects = "--large-objects" if self.objects else "--no-blobs"
+        objects = "-b" if self.objects else "-B"
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as stream:
             os.fchown(stream.fileno(), self.server.account.pw_uid, self.server.account.pw_gid)
             command = self.program("pg_dump", "-Fc", "--compress=1", objects, *options, role=role, database=database)
@@ -236,7 +238,7 @@ class Copy:
             left_out += there.catalogue.partitions.get(name, [])
         left_out += there.catalogue.extensions
         options = [f"--exclude-table-data={identifier(schema)}.{identifier(name)}" for schema, name in left_out]
-        objects = "--large-objects" if self.objects else "--no-blobs"
+        objects = "-b" if self.objects else "-B"
         out = self.program(
             "pg_dump", "-Fc", "--compress=0", "--section=data", objects, f"--snapshot={there.name}", *options,
             role=self.reader,
