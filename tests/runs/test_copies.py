@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import itertools
 import subprocess
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -436,3 +437,36 @@ def test_a_dump_that_cannot_be_loaded_leaves_everything_as_it_was(
     board.arrival.clear()
     assert board.databases() == [board.names.database]
     assert board.run("SELECT id FROM mine") == "7"
+
+
+def test_whoever_waits_to_change_a_table_is_let_in_and_the_copy_begins_anew(shop: Shop) -> None:
+    """He waits behind the copy, and the application behind him: nobody would ever be done."""
+    psql = access.psql(port=5432, database=shop.names.database, role=shop.names.owner)
+    reader = shop.server.start(psql, shop.names.owner, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    writer = shop.server.start(psql, shop.names.owner, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    assert reader.stdin is not None
+    assert writer.stdin is not None
+    reader.stdin.write("BEGIN; SELECT 1 FROM customer LIMIT 1; SELECT pg_sleep(8);\n")
+    reader.stdin.close()
+    time.sleep(0.5)
+    writer.stdin.write("ALTER TABLE customer ADD born_in int;\n")
+    writer.stdin.close()
+    time.sleep(0.5)
+    began = time.monotonic()
+    about = shop.copy()
+    assert 5 < time.monotonic() - began < 30
+    assert writer.wait() == 0
+    assert "born_in" in shop.text(about["path"])
+    reader.wait()
+
+
+def test_a_copy_gives_up_where_a_table_is_never_free(shop: Shop) -> None:
+    psql = access.psql(port=5432, database=shop.names.database, role=shop.names.owner)
+    holder = shop.server.start(psql, shop.names.owner, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    assert holder.stdin is not None
+    holder.stdin.write("BEGIN; LOCK TABLE customer; SELECT pg_sleep(60);\n")
+    holder.stdin.flush()
+    time.sleep(0.5)
+    assert "3 times for longer than 5 s" in refused(shop, PLAN)
+    holder.kill()
+    holder.wait()

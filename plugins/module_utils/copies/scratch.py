@@ -58,20 +58,18 @@ TELLING = re.compile(
 WHERE_IT_IS = "PostgreSQL's log on the database's machine has all of it (./samestack logs)."
 INIT = "`./samestack sanitise init` proposes what to write; docs/copies.md has the statements."
 END = "samestack-end"
-#: Whoever changes a table waits, and is not waited for.
+LOCKED = "lock timeout"
+#: Whoever changes a table waits for the copy. Where one waits already, and the application behind him, the copy gives
+#: way: seconds until then, and how often it begins anew.
+LOCK_SECONDS, ATTEMPTS = 5, 3
 PATH = "SET search_path = pg_catalog, pg_temp;"
-HOLD = f"""
-{PATH}
+#: Locked first, then looked at: a table that is rewritten has no rows for whoever looks at the time before.
+HOLD = """{path}
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
-SET LOCAL lock_timeout = '30s';
-DO $$ DECLARE one text; BEGIN
-  FOR one IN SELECT c.oid::pg_catalog.regclass FROM pg_catalog.pg_class c
-    JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace WHERE relkind IN ('r', 'p') AND relpersistence <> 't'
-      AND nspname !~ '^pg_' AND nspname <> 'information_schema' LOOP
-    EXECUTE pg_catalog.format('LOCK TABLE %s IN ACCESS SHARE MODE', one);
-  END LOOP;
-END $$;
+SET LOCAL lock_timeout = '{seconds}s';
+{lock}
 """
+LOCK = "LOCK TABLE {tables} IN ACCESS SHARE MODE;"
 UPDATE = "UPDATE {rows} SET {told} FROM {key};"
 CHANGE = """
 DO $samestack$
@@ -91,6 +89,18 @@ MEANS = {
     "22P02": "its type does not take it", "22007": "its type does not take it", "22008": "the date is out of range",
     "42846": "its type does not take it", "42804": "its type does not take it",
 }  # fmt: skip
+
+
+class BusyError(HostError):
+    """Somebody waits for a table, to change it."""
+
+
+def unread(said: str) -> HostError:
+    """Return what to tell people of what a program could not read."""
+    if LOCKED in said:
+        text = f"A table was in use by somebody who changes it, {ATTEMPTS} times for longer than {LOCK_SECONDS} s."
+        return BusyError(text, "Run this again when that is done.")
+    return HostError(f"The tables could not be read: {telling(said)}.", WHERE_IT_IS)
 
 
 class Copy:
@@ -123,31 +133,49 @@ class Copy:
         for folder in (os.path.dirname(self.folder), self.folder):
             make_folder(folder, OPEN_TO_PASS).close()
         try:
-            # Nothing is copied before it is known what becomes of it.
-            with Snapshot(
-                self.server, self.program("psql", "-XqAt", "-v", "ON_ERROR_STOP=1", role=self.reader)
-            ) as there:
-                found = resolved(there.catalogue, self.plan)
-                self.check_space()
-                self.create()
-                schema = self.dump("schema", "--schema-only", f"--snapshot={there.name}", role=self.reader)
-                self.restore(schema, "pre-data")
-                self.compare(there.catalogue)
-                self.pour(there, found)
-            proof = self.change(found, there.catalogue, key)
-            self.restore(schema, "post-data")
+            for attempt in range(1, ATTEMPTS + 1):
+                try:
+                    there, found = self.fill()
+                except BusyError:
+                    self.drop()
+                    if attempt == ATTEMPTS:
+                        raise
+                else:
+                    break
+            proof = self.change(found, there, key)
+            self.restore(self.schema, "post-data")
             about = proof.check()
             self.ask(f"DROP SCHEMA {SPACE} CASCADE")
             path = self.dump("copy", database=self.database, role=self.names.copier)
-            remove(schema)
+            remove(self.schema)
         except BaseException:
             self.clear()
             raise
         self.drop()
         return {
             **about, "path": path, "bytes": os.path.getsize(path), "notes": found.notes, "empty": sorted(found.empty),
-            "objects": 0 if self.objects else there.catalogue.objects,
+            "objects": 0 if self.objects else there.objects,
         }  # fmt: skip
+
+    def fill(self) -> tuple[Catalogue, Resolution]:
+        """Fill the copy's database; returns what it has, and what is to become of it. Raises HostError."""
+        psql = self.program("psql", "-XqAt", "-v", "ON_ERROR_STOP=1", role=self.reader)
+        with Snapshot(self.server, psql, self.look()) as there:
+            # Nothing is copied before it is known what becomes of it.
+            found = resolved(there.catalogue, self.plan)
+            self.check_space()
+            self.create()
+            remove(self.schema)
+            self.dump("schema", "--schema-only", *there.options, role=self.reader)
+            self.restore(self.schema, "pre-data")
+            self.compare(there.catalogue)
+            self.pour(there, found)
+            return there.catalogue, found
+
+    @property
+    def schema(self) -> str:
+        """Return the file with the tables, without a row."""
+        return os.path.join(self.folder, "schema.dump")
 
     def clear(self) -> None:
         """Take away what there is of a copy, also what a run that was cut off has left."""
@@ -200,7 +228,10 @@ class Copy:
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as stream:
             os.fchown(stream.fileno(), self.server.account.pw_uid, self.server.account.pw_gid)
             command = self.program("pg_dump", "-Fc", "--compress=1", objects, *options, role=role, database=database)
-            self.server.run(command, role, stdout=stream)
+            try:
+                self.server.run(command, role, stdout=stream)
+            except HostError as error:
+                raise unread(str(error)) from None
         return path
 
     def restore(self, path: str, section: str) -> None:
@@ -240,7 +271,7 @@ class Copy:
         options = [f"--exclude-table-data={identifier(schema)}.{identifier(name)}" for schema, name in left_out]
         objects = "-b" if self.objects else "-B"
         out = self.program(
-            "pg_dump", "-Fc", "--compress=0", "--section=data", objects, f"--snapshot={there.name}", *options,
+            "pg_dump", "-Fc", "--compress=0", "--section=data", objects, *there.options, *options,
             role=self.reader,
         )  # fmt: skip
         into = self.program(
@@ -256,7 +287,7 @@ class Copy:
             source.stdout.close()
             said = source.communicate()[1]
         if source.returncode:
-            raise HostError(f"The rows could not be read: {telling(said)}.", WHERE_IT_IS)
+            raise unread(said)
 
     def change(self, found: Resolution, there: Catalogue, key: str) -> Proof:
         """Change what is in the copy; returns what proves it."""
@@ -289,17 +320,25 @@ class Copy:
 class Snapshot:
     """The application's database at one moment: no table of it changes its shape until this ends."""
 
-    def __init__(self, server: Server, command: Sequence[str]) -> None:
-        """Take the server, and the psql that holds it."""
+    def __init__(self, server: Server, command: Sequence[str], before: Catalogue) -> None:
+        """Take the server, the psql that holds it, and which tables there were a moment ago."""
         self.server, self.command = server, command
+        tables = ", ".join(place_of(table) for table in before.tables.values())
+        lock = LOCK.format(tables=tables) if tables else ""
+        self.hold = HOLD.format(path=PATH, seconds=LOCK_SECONDS, lock=lock)
         self.name, self.catalogue = "", Catalogue({}, (), ())
+
+    @property
+    def options(self) -> tuple[str, str]:
+        """Return what a pg_dump is told, so that it reads the same moment, and gives way."""
+        return f"--snapshot={self.name}", f"--lock-wait-timeout={LOCK_SECONDS * 1000}"
 
     def __enter__(self) -> Snapshot:
         """Hold it; raises HostError."""
         role = self.command[self.command.index("-U") + 1]
         self.session = self.server.start(self.command, role, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         try:
-            self.tell(HOLD)
+            self.tell(self.hold)
             self.name = self.tell("SELECT pg_catalog.pg_export_snapshot();").strip()
             self.catalogue = catalogue.read(self.tell(f"{catalogue.LOOK};"))
         except BaseException:
@@ -326,6 +365,8 @@ class Snapshot:
             found.append(line)
         assert self.session.stderr is not None
         said = last_lines(self.session.stderr.read())
+        if LOCKED in said:
+            raise unread(said)
         raise HostError(f"The tables cannot be read.\n{said}", "`./samestack provision` puts rights in order.")
 
 
