@@ -193,15 +193,22 @@ def own_copy(name: str) -> Iterator[Path]:
     folder = STATE / "copies"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
-    for old in folder.iterdir():
-        if not is_running(old.name.partition(".")[0].rpartition("-")[2]):
-            old.unlink()
+    remove_left(folder)
     file = folder / f"{name}-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.pgdump"
     try:
         yield file
     finally:
         for one in folder.glob(f"{file.name}*"):
             one.unlink()
+        # A playbook outlives the command that started it, where that is killed.
+        remove_left(folder)
+
+
+def remove_left(folder: Path) -> None:
+    """Remove the copies of commands that do not run any more."""
+    for old in folder.iterdir():
+        if not is_running(old.name.partition(".")[0].rpartition("-")[2]):
+            old.unlink()
 
 
 def is_running(process: str) -> bool:

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -180,14 +179,11 @@ def test_one_that_was_cut_off_leaves_nothing_that_the_next_does_not_take_away(se
     command = ["./samestack", "restore", "staging", "--from", "production", "--rehearsal", "--confirm"]
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                start_new_session=True)  # fmt: skip
-    machine = seeded.machine("production")
-    deadline = time.monotonic() + 60
-    while not machine.run("pgrep -x pg_dump || true").strip() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    # What makes the copy is the parent of what reads the rows; without it, the rest ends by itself.
+    look = "until reads=$(pgrep -fo section=dat[a]); do :; done; kill -9 $(ps -o ppid= -p $reads) $reads"
+    seeded.machine("production").run(f"timeout 60 sh -c '{look}'")
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    # What makes the copy is the parent of what reads; without it, the rest ends by itself.
-    machine.run("reads=$(pgrep -x pg_dump | head -n 1); kill -9 $(ps -o ppid= -p $reads) $reads || true")
     restore(seeded)
     assert left(seeded) == []
     assert "canary" not in all_text(seeded, "staging")

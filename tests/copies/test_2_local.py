@@ -32,6 +32,13 @@ INSERT INTO auth_user
     (id, username, email, first_name, last_name, password, is_superuser, is_staff, is_active, date_joined)
   VALUES (901, 'canary-user', 'canary@example.org', 'canary', 'canary', 'canary', false, false, true, '2026-01-02');
 """
+ASK = """
+import socket, ssl, sys
+name = sys.argv[1]
+to = ssl._create_unverified_context().wrap_socket(socket.create_connection(("127.0.0.1", 443)), server_hostname=name)
+to.sendall(f"GET / HTTP/1.1\\r\\nHost: {name}\\r\\nConnection: close\\r\\n\\r\\n".encode())
+print(to.recv(12).decode().split()[1])
+"""
 UPLOADS = f"""
 cd {MEDIA}; mkdir -p attachments/2026 private
 echo shared > attachments/2026/notice.txt; echo canary > private/letter.txt
@@ -62,10 +69,7 @@ def dev_sql(team: Rehearsal, statement: str) -> str:
 def serves(team: Rehearsal) -> bool:
     """Tell whether dev's site answers, through its web server."""
     name = team.dev.variable("app_domains")[0]
-    return (
-        team.dev.run(f"curl -sk -o /dev/null -w '%{{http_code}}' --resolve {name}:443:127.0.0.1 https://{name}/")
-        == "200"
-    )
+    return team.dev.run(f"python3 - {name} <<'END'\n{ASK}END\n").strip() == "200"
 
 
 def test_dev_has_the_data_and_nothing_of_the_originals(pulled: Rehearsal) -> None:
