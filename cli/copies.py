@@ -50,13 +50,18 @@ no_restore_point_option = click.option(
 @no_restore_point_option
 def restore(on: Run, source: str, confirm: bool, no_restore_point: bool) -> None:
     """Replace an environment's data with a sanitised copy of another one's."""
+    from_another(on, source, confirm=confirm, no_point=no_restore_point)
+
+
+def from_another(on: Run, source: str, *, confirm: bool, no_point: bool) -> None:
+    """Give an environment the data of another one; raises UsageError where that cannot be meant."""
     if source == on.environment:
         raise click.UsageError(f"--from {source}: that is where the data goes. Name another environment.")
     if on.environment == "production":
         raise click.UsageError("production gets nobody else's data: what is in it is the original.")
     if source == "dev":
         raise click.UsageError("--from dev: dev's data stays there.")
-    hand_over(replace(on, environment=source), on, confirm=confirm, name="restore", no_point=no_restore_point)
+    hand_over(replace(on, environment=source), on, confirm=confirm, name="restore", no_point=no_point)
 
 
 @played(
