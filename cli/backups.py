@@ -7,7 +7,8 @@ import sys
 
 import click
 
-from .command import Exit, stop
+from . import copies
+from .command import Environment, Exit, stop
 from .machines import boot
 from .playbook import Run, played
 from .project import STATE
@@ -60,8 +61,10 @@ def backups(on: Run, read: bool, as_json: bool) -> None:
         'samestack restore production --to "2026-11-27 14:05"',
         "samestack restore production --to before:8d62fa25256d --check",
         "samestack restore production --to before:board.0042 --confirm",
+        "samestack restore staging --from production",
     ],
     page="restore",
+    default="staging",
     waits=True,
 )
 @click.option(
@@ -71,11 +74,24 @@ def backups(on: Run, read: bool, as_json: bool) -> None:
     default="",
     help="A time (UTC, or with a zone), before:<release>, before:<app>.<migration>, or latest.",
 )
-@click.option("--confirm", is_flag=True, help="Accept what is lost, without a question.")
-def restore(on: Run, moment: str, confirm: bool) -> None:
-    """Bring database, uploads and code of a moment back."""
+@click.option(
+    "--from", "source", type=Environment(), default=None, help="The environment of whose data it gets a sanitised copy."
+)
+@copies.confirm_option
+@copies.no_restore_point_option
+def restore(on: Run, moment: str, source: str | None, confirm: bool, no_restore_point: bool) -> None:
+    """Bring a moment back: database, uploads and code; or replace the data with a sanitised copy of another's."""
+    if source and moment:
+        raise click.UsageError("--to brings a moment of its own back, --from another environment's data: write one.")
+    if source:
+        copies.from_another(on, source, confirm=confirm, no_point=no_restore_point)
+        return
     if not moment:
-        raise click.UsageError('say to which moment: --to latest, --to before:<release>, --to "2026-11-27 14:05".')
+        raise click.UsageError(
+            'say to which moment (--to latest, --to before:<release>, --to "2026-11-27 14:05"), or --from production.'
+        )
+    if no_restore_point:
+        raise click.UsageError("--no-restore-point goes with --from: a restore to a moment keeps what it replaces.")
     if "--check" in on.options or not confirm:
         on.play("restore-plan", restore_to=moment)
         if "--check" in on.options:

@@ -24,6 +24,7 @@ SHARED = {
     "module_utils/common/paths",
     "module_utils/common/secrets",
     "module_utils/common/text",
+    "module_utils/copies/statements",
     "module_utils/manifest/reading/key",
     "module_utils/packages/compare",
     "module_utils/release/causes",
