@@ -5,6 +5,7 @@ The files are played in their order, each with what the ones before have left.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -127,9 +128,17 @@ class Writer(threading.Thread):
     def run(self) -> None:
         """Write until it is told to stop, or the server goes away."""
         number = int(time.time() * 1000)
-        with subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd="/"
-        ) as psql:
+        with (
+            contextlib.suppress(OSError),
+            subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                cwd="/",
+            ) as psql,
+        ):
             assert psql.stdin is not None
             assert psql.stdout is not None
             while not self._over.is_set():

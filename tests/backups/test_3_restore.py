@@ -55,7 +55,7 @@ def test_what_a_bad_release_deleted_comes_back(production: Backups) -> None:
     found = production.uploads()
     assert found["kept.txt"] == "kept"
     assert "later.txt" not in found
-    (line,) = [line for line in team.ledger("production") if line["verb"] == "restore"]
+    line = [line for line in team.ledger("production") if line["verb"] == "restore"][-1]
     assert (line["result"], line["release"], line["from"]) == ("ok", before, bad)
     # What was there is beside it.
     assert production.source.run("ls -d /var/lib/postgresql/*/main.replaced-* /srv/noticeboard/shared.replaced-*")
