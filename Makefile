@@ -22,7 +22,7 @@ ANSIBLE = $(if $(ARGS),--; } 3<&0)
 
 .DEFAULT_GOAL := help
 PLAIN := up down destroy rehearse check test soak bench
-PLAYED := provision undo-provision upgrade lock-stack unfreeze repair releases manifest drift secrets
+PLAYED := provision undo-provision upgrade lock-stack unfreeze repair releases backup backups drill rebuild manifest drift secrets
 .PHONY: help $(PLAIN) $(PLAYED) restore pull dump load sanitise rotate deploy plan promote rollback accept freeze maintenance parity manage shell dbshell logs audit revoke
 
 help:
@@ -44,7 +44,7 @@ rollback:
 	$(SAMESTACK) $(AT) $(if $(TO),--to "$$TO") $(ANSIBLE)
 
 restore:
-	$(SAMESTACK) $(AT) --from $(if $(FROM),"$$FROM",production) $(ANSIBLE)
+	$(SAMESTACK) $(AT) $(if $(TO),--to "$$TO",--from $(if $(FROM),"$$FROM",production)) $(ANSIBLE)
 
 pull:
 	$(SAMESTACK) $(if $(filter dev,$(ENV)),production,"$$ENV") $(REHEARSE) $(ANSIBLE)

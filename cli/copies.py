@@ -37,22 +37,6 @@ no_restore_point_option = click.option(
 )
 
 
-@played(
-    "restore",
-    group=GROUP,
-    example=["samestack restore staging --from production", "samestack restore staging --from production --confirm"],
-    page="copies",
-    default="staging",
-    waits=True,
-)
-@click.option("--from", "source", type=Environment(), required=True, help="The environment whose data it gets.")
-@confirm_option
-@no_restore_point_option
-def restore(on: Run, source: str, confirm: bool, no_restore_point: bool) -> None:
-    """Replace an environment's data with a sanitised copy of another one's."""
-    from_another(on, source, confirm=confirm, no_point=no_restore_point)
-
-
 def from_another(on: Run, source: str, *, confirm: bool, no_point: bool) -> None:
     """Give an environment the data of another one; raises UsageError where that cannot be meant."""
     if source == on.environment:
@@ -253,4 +237,4 @@ def content(on: Run) -> dict[str, Any]:
     return found
 
 
-VERBS = (restore, pull, dump, load, sanitise)
+VERBS = (pull, dump, load, sanitise)

@@ -19,10 +19,17 @@ def service_hosts(
         hosts: those of the environment.
     """
     return {
-        name: [host for host in groups.get(service["group"], []) if host in hosts]
+        name: list(
+            dict.fromkeys(one for group in listed(service["group"]) for one in groups.get(group, []) if one in hosts)
+        )
         for name, service in services.items()
         if service["wanted"]
     }
+
+
+def listed(group: str | Iterable[str]) -> list[str]:
+    """Return a service's groups: most have one."""
+    return [group] if isinstance(group, str) else list(group)
 
 
 def service_listeners(details: Iterable[Mapping[str, Any]], more: Mapping[str, int]) -> dict[str, list[str]]:

@@ -22,6 +22,7 @@ SCENARIOS = (
     "acme",
     "stack-lock",
     "two-machines",
+    "backups",
     "bookworm",
     "trixie",
 )

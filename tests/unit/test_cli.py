@@ -435,7 +435,7 @@ def test_nobody_rotates_what_is_no_secret_or_a_part_of_the_machines() -> None:
 @pytest.mark.parametrize(
     ("words", "part"),
     [
-        (["restore", "staging"], "Missing option '--from'"),
+        (["restore", "staging"], "or --from production"),
         (["restore", "staging", "--from", "staging"], "that is where the data goes"),
         (["restore", "production", "--from", "staging"], "nobody else's data"),
         (["restore", "staging", "--from", "dev"], "stays there"),

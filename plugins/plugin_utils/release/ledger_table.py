@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 HEAD = ("When (UTC)", "Verb", "Who", "From → to", "Commits", "Time", "Migrations", "Result")
-SWITCHING = ("deploy", "promote", "rollback")
+SWITCHING = ("deploy", "promote", "rollback", "restore")
 TIMED = (*SWITCHING, "provision", "upgrade")
 WHO_LETTERS, LABEL_LETTERS, REASON_LETTERS = 18, 24, 70
 FILES_NAMED = 8
