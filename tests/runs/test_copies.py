@@ -373,8 +373,8 @@ def test_what_is_no_dump_is_refused_before_anything_is_touched(shop: Shop, tmp_p
         board.receive(str(tmp_path / "x"), hashlib.sha256(b"another").hexdigest())
     whole = Path(shop.copy()["path"]).read_bytes()
     (tmp_path / "y").write_bytes(whole[: len(whole) // 2])
-    board.receive(str(tmp_path / "y"))
     with pytest.raises(HostError):
+        board.receive(str(tmp_path / "y"))
         board.arrival.put()
     assert board.run("SELECT id FROM mine") == "7"
     board.arrival.clear()
@@ -420,7 +420,7 @@ def test_a_dump_in_sql_is_loaded_as_the_owner_whoever_wrote_it(shop: Shop, tmp_p
     [
         ("CREATE TABLE a (x int);\n\\! touch {folder}/run\n", "command of psql's"),
         ("CREATE TABLE a (x int);\nINSERT INTO b VALUES (1);\n", 'relation "b" does not exist'),
-        ("CREATE TABLE a (x int);\nCOPY a FROM PROGRAM 'touch {folder}/run';\n", "permission denied"),
+        ("CREATE TABLE a (x int);\nCOPY a FROM PROGRAM 'touch {folder}/run';\n", "pg_execute_server_program"),
         ("CREATE EXTENSION file_fdw;\n", "database_extensions: [file_fdw]"),
     ],
 )

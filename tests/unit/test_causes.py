@@ -86,7 +86,8 @@ def test_packages_that_nobody_knows_are_helped_by_what_their_build_says(output: 
         ("ImportError: libGL.so.1: cannot open shared object file: No such file or directory", "libgl1"),
         ("saml2.sigver.SigverError: Cannot find ['xmlsec1']", "xmlsec1"),
         ("sh: 1: npm: not found", "npm"), ("/bin/sh: 3: git: not found", "git"),
-        ("sh: yarn: command not found", "yarnpkg"),
+        ("sh: git: command not found", "git"),
+        ("FileNotFoundError: [Errno 2] No such file or directory: 'ffmpeg'", "ffmpeg"),
     ],
 )  # fmt: skip
 def test_what_a_program_lacks_at_run_time(output: str, package: str) -> None:
@@ -116,7 +117,8 @@ def test_other_causes_have_their_remedy(output: str, words: str) -> None:
 
 
 def test_what_is_the_projects_own_is_no_known_cause() -> None:
-    for output in ("SyntaxError: invalid syntax", "KeyError: 'X'", "NameError: name 'x' is not defined", ""):
+    lacks = "FileNotFoundError: [Errno 2] No such file or directory: 'data.csv'"
+    for output in (lacks, "SyntaxError: invalid syntax", "KeyError: 'X'", "NameError: name 'x' is not defined", ""):
         assert causes.advice(output) == causes.of_import(output) == ""
     assert "has requests: add it" in causes.of_import("ModuleNotFoundError: No module named 'requests'")
 

@@ -166,7 +166,7 @@ class Copy:
             self.check_space()
             self.create()
             remove(self.schema)
-            self.dump("schema", "--schema-only", *there.options, role=self.reader)
+            self.dump("schema", "--section=pre-data", "--section=post-data", *there.options, role=self.reader)
             self.restore(self.schema, "pre-data")
             self.compare(there.catalogue)
             self.pour(there, found)

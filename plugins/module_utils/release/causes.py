@@ -102,7 +102,8 @@ NO_COMPILER = re.compile(
     r"command '[^']*(gcc|cc|g\+\+|cc1plus|clang)' failed: No such file|unable to execute '"
     r"|fatal error: \S+\.h(pp)?: No such file"
     r"|Python\.h|(gcc|g\+\+|cc|make|cargo|cmake|swig|pkg-config)(: |')?(: )?(command )?not found"
-    r"|Unknown compiler|you need a C compiler|linker `cc` not found|Rust toolchain|rust compiler|_config[^\n]*not found"
+    r"|Unknown compiler|you need a C compiler|linker `cc` not found|Rust toolchain|rust compiler"
+    r"|[-_]config[^\n]*not found"
     r"|pkg-config[^\n]*(not found|No such)|valid pkg-config name"
     r"|headers or library files could not be found|cannot find -l|C compiler cannot create"
     r"|No such file or directory: '[^']*(gcc|cc|_config|-config|cmake|swig|cargo)'|(?i:dependency) [^\n]* not found"
@@ -119,22 +120,28 @@ AT_RUN_TIME = {
     r"libgobject-2|libpango|cannot load library '(gobject|pango)": ("libpango-1.0-0", "libpangoft2-1.0-0"),
     r"libGL\.so": ("libgl1",),
     r"libglib-2|libgthread-2": ("libglib2.0-bin",),
-    r"Cannot find \['xmlsec1'\]|xmlsec1[^\n]*(not found|No such file)": ("xmlsec1",),
+    r"Cannot find \['xmlsec1'\]": ("xmlsec1",),
     r"libxmlsec1[\w-]*\.so": ("xmlsec1",),
-    r"libmariadb\.so|libmysqlclient\.so": ("libmariadb3",),
+    r"libmariadb\.so": ("libmariadb3",),
     r"libodbc\.so": ("unixodbc",),
     r"libpq\.so|no pq wrapper available|libpq library not found": ("libpq5",),
     r"libmemcached\.so": ("libmemcached-tools",),
-    r"ffmpeg[^\n]*(not found|No such file)": ("ffmpeg",),
 }
-#: Commands of a build that a bare machine has not → packages
+#: Commands that a bare machine has not → packages
 COMMANDS = {
-    "npm": ("npm",), "npx": ("npm",), "node": ("nodejs",), "yarn": ("yarnpkg",), "git": ("git",), "make": ("make",),
+    "npm": ("npm",), "npx": ("npm",), "node": ("nodejs",), "git": ("git",), "make": ("make",),
     "gcc": ("build-essential",), "msgfmt": ("gettext",), "curl": ("curl",), "wget": ("wget",), "unzip": ("unzip",),
-    "ruby": ("ruby",), "sass": ("sassc",), "sassc": ("sassc",), "pandoc": ("pandoc",), "psql": ("postgresql-client",),
-    "rsync": ("rsync",), "jq": ("jq",), "xz": ("xz-utils",), "zip": ("zip",), "convert": ("imagemagick",),
+    "ruby": ("ruby",), "sassc": ("sassc",), "pandoc": ("pandoc",), "psql": ("postgresql-client",),
+    "pg_dump": ("postgresql-client",), "rsync": ("rsync",), "jq": ("jq",), "xz": ("xz-utils",), "zip": ("zip",),
+    "convert": ("imagemagick",), "ffmpeg": ("ffmpeg",), "ffprobe": ("ffmpeg",), "xmlsec1": ("xmlsec1",),
+    "pdftotext": ("poppler-utils",), "pdftoppm": ("poppler-utils",), "tesseract": ("tesseract-ocr",),
+    "gs": ("ghostscript",), "dot": ("graphviz",), "exiftool": ("libimage-exiftool-perl",),
+    "ldapsearch": ("ldap-utils",), "7z": ("7zip",),
 }  # fmt: skip
-NOT_FOUND = re.compile(r"(?:^|\n)(?:/bin/)?(?:sh|bash): (?:line )?(?:\d+: )?([\w.+-]+): (?:command )?not found")
+NOT_FOUND = re.compile(
+    r"(?:^|\n)(?:/bin/)?(?:sh|bash): (?:line )?(?:\d+: )?([\w.+-]+): (?:command )?not found"
+    r"|No such file or directory: b?'([\w.+-]+)'"
+)
 #: Simple causes: what is said → what to do
 REMEDIES = (
     (
@@ -193,14 +200,15 @@ def advice(output: str) -> str:
     if written:
         return writable_folder(written[1])
     needed = [name for pattern, names in AT_RUN_TIME.items() if re.search(pattern, output) for name in names]
-    missing = NOT_FOUND.search(output)
-    if missing and missing[1] in COMMANDS:
-        needed += COMMANDS[missing[1]]
+    missing = [(said[1], said[2]) for said in NOT_FOUND.finditer(output)]
+    # Of a file that is missing, nobody knows whether it is a program but by its name.
+    needed += [one for names in missing for name in names if name in COMMANDS for one in COMMANDS[name]]
     if needed:
         return system_packages(needed)
-    if missing:
-        what = f"add the package that has it to app_system_packages (in {DECISIONS_FILE})"
-        return f"This host has no {missing[1]}: {what}, {THEN}."
+    for shell, _ in missing:
+        if shell:
+            what = f"add the package that has it to app_system_packages (in {DECISIONS_FILE})"
+            return f"This host has no {shell}: {what}, {THEN}."
     return ""
 
 
