@@ -110,18 +110,37 @@ def owners(app: App, paths: set[str]) -> dict[str, set[str]]:
     return found
 
 
+def dependencies(app: App, names: set[str]) -> dict[str, set[str]]:
+    """Return what each package of the archive depends on, directly, of these and of all that comes with them."""
+    found: dict[str, set[str]] = {}
+    package = ""
+    said = app.machine.run(f"apt-cache depends --recurse --important {' '.join(sorted(names))}")
+    for line in said.splitlines():
+        if not line.startswith((" ", "|")):
+            package = line.strip("<>")
+        found.setdefault(package, set()).add(line.rpartition(" ")[2].strip("<>"))
+    assert names <= found.keys(), f"{names - found.keys()} are not in the archive"
+    return found
+
+
+def brought(names: list[str], depends: dict[str, set[str]]) -> set[str]:
+    """Return these packages and all that comes with them."""
+    found: set[str] = set()
+    rest = set(names)
+    while rest:
+        found |= rest
+        rest = {one for name in rest for one in depends.get(name, ())} - found
+    return found
+
+
 def lacking(app: App, wanted: list[tuple[str, list[str], str]]) -> list[str]:
     """Return what the archive's packages (what, their names, the file) do not bring, with what they depend on."""
     have = owners(app, {path for _, _, path in wanted})
-    simulate = "apt-get install --simulate --no-install-recommends -o Dir::State::status=/dev/null"
-    brought: dict[tuple[str, ...], set[str]] = {}
-    for names in {tuple(names) for _, names, _ in wanted}:
-        said = app.machine.run(f"{simulate} {' '.join(names)}")
-        brought[names] = set(re.findall(r"^Inst (\S+)", said, re.MULTILINE))
+    depends = dependencies(app, {name for _, names, _ in wanted for name in names})
     return [
         f"{what}: {path} is in {sorted(have[path])[:9]}, not in {names}"
         for what, names, path in wanted
-        if not brought[tuple(names)] & have[path]
+        if not brought(names, depends) & have[path]
     ]
 
 
