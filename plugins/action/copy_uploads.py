@@ -30,11 +30,12 @@ class ActionModule(ActionBase):
         _, args = self.validate_argument_spec(
             {"state": {**words, "choices": list(STATES)}, **dict.fromkeys(names, words)}
         )
-        path = project_root() / FILE
+        if self._task.check_mode:
+            return result
+        path, state = project_root() / FILE, args["state"]
         folders = read(path).uploads if path.exists() else []
         file = beside(Path(args["file"]), "uploads")
-        state = args["state"]
-        if not folders or self._task.check_mode or (state != "left" and not file.exists()):
+        if not folders or (state != "left" and not file.exists()):
             return result
         remote = Remote.of(self, task_vars or {})
         command = uploads.command(STATES[state], args["user"], args["media"], args["data"], folders)

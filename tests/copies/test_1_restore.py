@@ -114,6 +114,9 @@ def test_a_person_is_asked_before_anything_is_done(seeded: Rehearsal) -> None:
     assert "--confirm" in said
     check = seeded.clone.samestack("restore", "staging", "--from", "production", "--rehearsal", "--check")
     assert "Everything in noticeboard is declared" in check
+    assert "Everything in noticeboard is declared" in seeded.clone.samestack(
+        "sanitise", "check", "production", "--rehearsal"
+    )
     assert left(seeded) == []
 
 
