@@ -210,3 +210,53 @@ def test_the_keys_of_the_hash_are_those_of_rfc_2104() -> None:
     inner, outer = pads("k")
     assert inner == bytes([ord("k") ^ 0x36]).hex() + "36" * 63
     assert outer == bytes([ord("k") ^ 0x5C]).hex() + "5c" * 63
+
+
+def resolved(*tables: Table, **more: Any) -> Any:
+    return Resolver(Catalogue({one.name: one for one in tables}, (), ()), {"tables": {}, **more}).resolve()
+
+
+def table(name: str, *names: str, schema: str = "public") -> Table:
+    return Table(schema, name, False, {one: column(one) for one in names}, ())
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        table("django_session", "session_key"), table("authtoken_token", "key"), table("knox_authtoken", "digest"),
+        table("token_blacklist_outstandingtoken", "token"), table("socialaccount_socialtoken", "token"),
+        table("mfa_authenticator", "data"), table("post_office_email", "message"), table("django_admin_log", "x"),
+        table("django_celery_results_taskresult", "result"), table("axes_accesslog", "username"),
+        table("reversion_version", "serialized_data"), table("easy_thumbnails_source", "name"),
+        table("wagtailcore_revision", "content"), table("django_q_ormq", "payload"),
+        table("any_cache", "cache_key", "value", "expires"), table("django_session", "session_key", schema="tenant"),
+        table("shop_historicalcustomer", "name", "history_id", "history_date", "history_type"),
+    ],
+    ids=lambda one: one.name,
+)  # fmt: skip
+def test_what_lets_people_in_and_what_tells_of_them_is_left_out(one: Table) -> None:
+    found = resolved(one)
+    assert found.empty == [one.name]
+    assert not found.undeclared
+    assert not found.problems
+
+
+def test_what_only_looks_like_a_cache_is_no_cache() -> None:
+    assert resolved(table("shop_price", "cache_key", "value", "expires", "name")).empty == []
+
+
+def test_the_hash_of_whoever_logs_in_is_made_unusable_wherever_the_models_say_it_is() -> None:
+    member = Table("public", "club_member", False, {"secret_word": column("secret_word", required=True)}, ())
+    found = resolved(member, passwords={"club_member": ["secret_word"]})
+    assert found.changes["club_member"]["secret_word"].kind == "unusable password"
+    assert not found.undeclared
+
+
+def test_what_lets_nobody_in_goes_along_where_it_is_declared() -> None:
+    version = table("reversion_version", "serialized_data")
+    said = {"reversion_version": {"serialized_data": {"kind": "empty"}}}
+    found = resolved(version, tables=said)
+    assert found.empty == []
+    assert not found.undeclared
+    token = table("authtoken_token", "key")
+    assert resolved(token, tables={"authtoken_token": {"key": {"kind": "hash"}}}).problems
