@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 #: Copied as it stands
 RECORDER = "/usr/local/lib/samestack/recorder/"
+BACKUPS = "/usr/local/lib/samestack/backups/"
 NGINX_SITE = r"/etc/nginx/conf\.d/.*"
 SECRETS = (
     "vault_app_secret_key", "vault_database_password", "vault_database_owner_password", "vault_redis_password",
@@ -72,7 +73,7 @@ def test_the_facts_are_those_of_the_module(release: str) -> None:
 def test_nothing_is_left_unrendered(hosts: list[Expected]) -> None:
     for rendered in hosts:
         for path in rendered.matching(r".*\.(conf|service|timer|py|sh|html)|.*-(manage|start)|.*/env"):
-            if path.startswith(RECORDER):
+            if path.startswith((RECORDER, BACKUPS)):
                 continue
             text = rendered.text(path)
             assert "{%" not in text, path
@@ -507,7 +508,7 @@ def test_development_shows_live_code_and_releases_do_not(render: Render) -> None
 
 def test_staging_and_production_get_the_same_but_for_their_names(render: Render) -> None:
     (staging,) = render("debian-13", "staging")
-    (production,) = render("debian-13", "release")
+    (production,) = render("debian-13", "without backups")
     assert set(staging.entries) == set(production.entries)
     for path in staging.matching(".*"):
         # Certificates, and what the recorder has to know of names
