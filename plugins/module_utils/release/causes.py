@@ -23,7 +23,6 @@ COMPILER = ("build-essential", "python3-dev")
 #: What has to be there to build a package, beside a compiler, by its name: Debian's and Ubuntu's packages. Where both
 #: have another name for it, the newer one's, which the older has too.
 TO_BUILD = {
-    "cairocffi": ("libffi-dev", "libcairo2-dev"),
     "cffi": ("libffi-dev", "pkg-config"),
     "cryptography": ("libssl-dev", "libffi-dev", "pkg-config", "cargo"),
     "bcrypt": ("cargo",),
@@ -94,7 +93,7 @@ HEADERS = {
     r"pkg-config|pkgconf": ("pkg-config",),
     r"\bcmake\b": ("cmake",),
     r"\bswig\b": ("swig",),
-    r"\bcargo\b|rustc|Rust toolchain|rust compiler": ("cargo",),
+    r"\bcargo\b|rustc|[Rr]ust (toolchain|compiler)|puccinialin": ("cargo",),
     r"gfortran|Fortran": ("gfortran",),
 }
 #: What a build says that has no compiler, or no header
@@ -102,7 +101,7 @@ NO_COMPILER = re.compile(
     r"command '[^']*(gcc|cc|g\+\+|cc1plus|clang)' failed: No such file|unable to execute '"
     r"|fatal error: \S+\.h(pp)?: No such file"
     r"|Python\.h|(gcc|g\+\+|cc|make|cargo|cmake|swig|pkg-config)(: |')?(: )?(command )?not found"
-    r"|Unknown compiler|you need a C compiler|linker `cc` not found|Rust toolchain|rust compiler"
+    r"|Unknown compiler|you need a C compiler|linker `cc` not found|[Rr]ust (toolchain|compiler)|puccinialin"
     r"|[-_]config[^\n]*not found"
     r"|pkg-config[^\n]*(not found|No such)|valid pkg-config name"
     r"|headers or library files could not be found|cannot find -l|C compiler cannot create"
