@@ -1,7 +1,8 @@
 """What commonly goes wrong with an application on a host, by what programs say of it, and what to do about it.
 
-One table for builds, checks, starts and whatever else fails. A remedy names the decision and what to write there; a
-test types each one. What is not in the table is the project's own, or is not known.
+One table for builds, checks, starts and whatever else fails. A remedy names the decision and what to write there;
+that the packages of the system have what is missing, a test asks of the archive (tests/soak_apps). What is not in the
+table is the project's own, or is not known.
 """
 
 from __future__ import annotations
