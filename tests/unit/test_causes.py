@@ -64,6 +64,8 @@ def test_an_older_python_may_have_them_ready_made(packages: list[str], python: s
         ("error: linker `cc` not found", "build-essential"),
         ("Exception: Can not find valid pkg-config name.", "pkg-config"),
         ("cargo: command not found", "cargo"),
+        ("try installing a Rust compiler from your system package manager", "cargo"),
+        ('File "/x/site-packages/puccinialin/_setup_rust.py", line 1\nhttpx.ConnectError: [Errno -2]', "cargo"),
         ("Exception: you need a C compiler to build uWSGI", "build-essential"),
         ("fatal error: Python.h: No such file or directory", "python3-dev"),
         ("Could not run curl-config: [Errno 2] No such file or directory: 'curl-config'", "libcurl4-openssl-dev"),

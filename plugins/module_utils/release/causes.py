@@ -1,7 +1,8 @@
 """What commonly goes wrong with an application on a host, by what programs say of it, and what to do about it.
 
-One table for builds, checks, starts and whatever else fails. A remedy names the decision and what to write there; a
-test types each one. What is not in the table is the project's own, or is not known.
+One table for builds, checks, starts and whatever else fails. A remedy names the decision and what to write there;
+that the packages of the system have what is missing, a test asks of the archive (tests/soak_apps). What is not in the
+table is the project's own, or is not known.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ COMPILER = ("build-essential", "python3-dev")
 #: What has to be there to build a package, beside a compiler, by its name: Debian's and Ubuntu's packages. Where both
 #: have another name for it, the newer one's, which the older has too.
 TO_BUILD = {
-    "cairocffi": ("libffi-dev", "libcairo2-dev"),
     "cffi": ("libffi-dev", "pkg-config"),
     "cryptography": ("libssl-dev", "libffi-dev", "pkg-config", "cargo"),
     "bcrypt": ("cargo",),
@@ -94,7 +94,7 @@ HEADERS = {
     r"pkg-config|pkgconf": ("pkg-config",),
     r"\bcmake\b": ("cmake",),
     r"\bswig\b": ("swig",),
-    r"\bcargo\b|rustc|Rust toolchain|rust compiler": ("cargo",),
+    r"\bcargo\b|rustc|[Rr]ust (toolchain|compiler)|puccinialin": ("cargo",),
     r"gfortran|Fortran": ("gfortran",),
 }
 #: What a build says that has no compiler, or no header
@@ -102,7 +102,7 @@ NO_COMPILER = re.compile(
     r"command '[^']*(gcc|cc|g\+\+|cc1plus|clang)' failed: No such file|unable to execute '"
     r"|fatal error: \S+\.h(pp)?: No such file"
     r"|Python\.h|(gcc|g\+\+|cc|make|cargo|cmake|swig|pkg-config)(: |')?(: )?(command )?not found"
-    r"|Unknown compiler|you need a C compiler|linker `cc` not found|Rust toolchain|rust compiler"
+    r"|Unknown compiler|you need a C compiler|linker `cc` not found|[Rr]ust (toolchain|compiler)|puccinialin"
     r"|[-_]config[^\n]*not found"
     r"|pkg-config[^\n]*(not found|No such)|valid pkg-config name"
     r"|headers or library files could not be found|cannot find -l|C compiler cannot create"
