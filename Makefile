@@ -1,8 +1,8 @@
 # One line a verb: make's words for ./samestack, which decides everything. `./samestack --help` lists the verbs.
 # ENV=dev|staging|production   REHEARSAL=1 (the local stand-ins of staging and production)
-# REF=<git ref>   CMD=<manage.py command>   MSG=<why>   ON=1|0   WHAT=redis   KEY=<SHA256:…>   ARGS=<passed on to Ansible>
+# REF=<git ref>   CMD=<manage.py command>   MSG=<why>   ON=1|0   WHAT=redis   FROM=production   FILE=dump.sql   KEY=<SHA256:…>   ARGS=<passed on to Ansible>
 
-NAMES := ENV REHEARSAL REF TO CMD MSG ON WHAT KEY ARGS A B OFFLINE SINCE ALL FORMAT
+NAMES := ENV REHEARSAL REF TO FROM FILE CMD MSG ON WHAT KEY ARGS A B OFFLINE SINCE ALL FORMAT
 ENV ?= dev
 # What was typed stays as it was typed, under whatever name, with -n too: a dollar sign in it is nothing of make's, and a
 # shell gets it as a variable, never as text.
@@ -22,8 +22,8 @@ ANSIBLE = $(if $(ARGS),--; } 3<&0)
 
 .DEFAULT_GOAL := help
 PLAIN := up down destroy rehearse check test soak bench
-PLAYED := provision undo-provision upgrade lock-stack unfreeze repair releases manifest drift secrets
-.PHONY: help $(PLAIN) $(PLAYED) rotate deploy plan promote rollback accept freeze maintenance parity manage shell dbshell logs audit revoke
+PLAYED := provision undo-provision upgrade lock-stack unfreeze repair releases backup backups drill rebuild manifest drift secrets
+.PHONY: help $(PLAIN) $(PLAYED) restore pull dump load sanitise rotate deploy plan promote rollback accept freeze maintenance parity manage shell dbshell logs audit revoke
 
 help:
 	@./samestack --help
@@ -42,6 +42,21 @@ promote:
 
 rollback:
 	$(SAMESTACK) $(AT) $(if $(TO),--to "$$TO") $(ANSIBLE)
+
+restore:
+	$(SAMESTACK) $(AT) $(if $(TO),--to "$$TO",--from $(if $(FROM),"$$FROM",production)) $(ANSIBLE)
+
+pull:
+	$(SAMESTACK) $(if $(filter dev,$(ENV)),production,"$$ENV") $(REHEARSE) $(ANSIBLE)
+
+dump:
+	$(SAMESTACK) $(AT) $(if $(FILE),--output "$$FILE") $(ANSIBLE)
+
+load:
+	$(SAMESTACK) "$$FILE" $(AT) $(ANSIBLE)
+
+sanitise:
+	$(SAMESTACK) init $(AT) $(ANSIBLE)
 
 accept freeze:
 	$(SAMESTACK) $(AT) $(MESSAGE) $(ANSIBLE)

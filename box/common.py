@@ -27,7 +27,7 @@ BRIDGE = "lxcbr0"
 LXC_PATH = Path("/var/lib/lxc")
 
 #: The local machines and their last numbers on the network; Vagrantfile has them too.
-MACHINES = {"dev1": 10, "staging1": 20, "production1": 30}
+MACHINES = {"dev1": 10, "staging1": 20, "production1": 30, "backup1": 40}
 
 #: Two clones of the repository on one computer do not touch each other's machines.
 CLONE_ID = hashlib.sha256(str(REPO).encode()).hexdigest()[:6]

@@ -150,7 +150,8 @@ def add_hosts_lines(name: str, address: str) -> None:
     text = hosts_without(name)
     if text and not text.endswith("\n"):
         text += "\n"
-    wanted = f"{text}{address} {' '.join(names_of(name))} {mark_of(name)}\n"
+    names = names_of(name)
+    wanted = f"{text}{address} {' '.join(names)} {mark_of(name)}\n" if names else text
     if sorted(wanted.splitlines()) != sorted(HOSTS.read_text().splitlines()):
         save_hosts(wanted)
 

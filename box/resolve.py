@@ -72,7 +72,12 @@ class Inventory:
         return resolved
 
     def domains(self, host: str) -> list[str]:
-        """The names under which `host` serves the site, wildcards left out. Raises `SetupError` when there is none."""
+        """The names under which `host` serves the site, wildcards left out; [] where it serves none.
+
+        Raises `SetupError` when the site has no name.
+        """
+        if host not in self.hosts("web"):
+            return []
         values = self.variables(host, "app_domains", "app_static_domain")
         names = [*values.get("app_domains", []), values.get("app_static_domain", "")]
         domains = [str(name) for name in names if name and not str(name).startswith("*.")]

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from . import audit, completion, environment, hosts, inside, machines, parity, releases, repository, secrets
+from . import (
+    audit,
+    backups,
+    completion,
+    copies,
+    environment,
+    hosts,
+    inside,
+    machines,
+    parity,
+    releases,
+    repository,
+    secrets,
+)
 from .command import Samestack
 
 #: The order of the groups in the help
-NOUNS = (machines, hosts, secrets, releases, environment, parity, audit, inside, repository, completion)
+NOUNS = (
+    machines, hosts, secrets, releases, backups, copies, environment, parity, audit, inside, repository, completion,
+)  # fmt: skip
 
 
 def command() -> Samestack:

@@ -6,7 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 import click
 
@@ -174,6 +174,16 @@ class Place:
         if done.returncode:
             sys.exit(done.returncode)
         return done.stdout.strip()
+
+    def said(self, remote: list[str], text: str = "") -> str:
+        """Return what a command there says, "" where it cannot be asked."""
+        command = self.target().argv("", shlex.join(remote))
+        return subprocess.run(command, input=text, capture_output=True, text=True, check=False).stdout
+
+    def write(self, remote: list[str], stream: BinaryIO) -> int:
+        """Write what a command there prints to a file; returns its exit code."""
+        command = self.target().argv("", shlex.join(remote))
+        return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=stream, check=False).returncode
 
     def become(self, remote: list[str]) -> NoReturn:
         """Go on as ssh, with a terminal only where both ends are one: a file or a pipe gets the bytes as they are."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 from .command import verb
 from .playbook import Run, environment
-from .project import ENGINE
+from .project import ENGINE, PROJECT, inventory_of
 
 GROUP = "Local machines"
 
@@ -37,13 +38,44 @@ def rehearse() -> None:
     """Create all three environments as local machines, side by side, provisioned and deployed."""
     names = ("dev1", "staging1", "production1")
     box("setup")
-    box("machines", "up", *names)
+    # What keeps production's backups is built with production.
+    keepers = keepers_of("production")
+    box("machines", "up", *names, *keepers)
+    for name in keepers:
+        box("machines", "connect", name)
     for name in names:
         finish(name)
 
 
+def boot(environment: str) -> None:
+    """Boot the local stand-ins of an environment that do not run, anew where they are gone."""
+    from box.common import MACHINES
+    from box.resolve import Inventory
+
+    os.chdir(PROJECT)
+    names = [
+        name for name in Inventory(inventory_of(environment, rehearsal=True)).hosts(environment) if name in MACHINES
+    ]
+    box("machines", "up", *names)
+    for name in names:
+        box("machines", "connect", name)
+
+
+def keepers_of(environment: str) -> list[str]:
+    """Return the local machines that keep an environment's backups."""
+    from box.common import MACHINES
+    from box.resolve import Inventory
+
+    os.chdir(PROJECT)
+    found = Inventory(inventory_of(environment, rehearsal=True)).hosts(f"{environment}:&backup")
+    return [name for name in found if name in MACHINES]
+
+
 def finish(machine: str) -> None:
-    """Bring a machine that has booted to a running site."""
+    """Bring a machine that has booted to a running site; one that keeps backups is built with what it keeps."""
+    if machine in keepers_of("production"):
+        box("machines", "connect", machine)
+        return
     name = machine.rstrip("0123456789")
     on = Run(name, rehearsal=name != "dev")
     box("machines", "connect", machine)

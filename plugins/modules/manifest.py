@@ -73,7 +73,7 @@ def main() -> None:
         argument_spec={
             "cause": {
                 "type": "str",
-                "choices": ["provision", "undo-provision", "deploy", "promote", "rollback", "asked"],
+                "choices": ["provision", "undo-provision", "deploy", "promote", "rollback", "restore", "asked"],
                 "default": "asked",
             },
             "app": {"type": "str", "required": True},

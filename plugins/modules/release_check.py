@@ -21,6 +21,7 @@ options:
   uv_cache: {description: Folder in which uv keeps packages., type: path, required: true}
   release_id: {description: Id of the release., type: str, required: true}
   allow_breaking: {description: Migrations may be such that the site has to be closed., type: bool, default: false}
+  refuses: {description: Migrations that cannot run or must not are an error., type: bool, default: true}
   migrations: {description: "The release's migrations (app.name), for check mode before it is here.",
                type: list, elements: str, default: []}
   environment: {description: "Environment variables that it reads: whether it insists.", type: dict, default: {}}
@@ -77,6 +78,7 @@ def main() -> None:
             "uv_cache",
             release_id={"type": "str", "required": True},
             allow_breaking={"type": "bool", "default": False},
+            refuses={"type": "bool", "default": True},
             migrations={"type": "list", "elements": "str", "default": []},
             environment={"type": "dict", "default": {}},
         ),
@@ -91,7 +93,8 @@ def main() -> None:
                 check.run()
             if not module.check_mode and check.place.current != check.place.id:
                 run.note(steps=steps.seconds)
-            check.refuse()
+            if module.params["refuses"]:
+                check.refuse()
         else:
             # An earlier step would have built it.
             check.foresee()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.apps import PROJECTS
+from tests.support.apps import SETTINGS
 from tests.support.machines import wait_for
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.support.apps import App
 
-SETTINGS = (PROJECTS / "plain/mysite/settings.py").read_text(encoding="utf-8") + '\nINSTALLED_APPS += ["shop"]\n'
+OURS = SETTINGS + '\nINSTALLED_APPS += ["shop"]\n'
 REQUIREMENTS = "Django==5.2.8\ncelery==5.7.0\nredis==8.1.0\npackaging==26.3\n"
 QUEUE = """
 import os
@@ -129,7 +129,7 @@ FILES = {
     "requirements.txt": REQUIREMENTS,
     "mysite/__init__.py": "from .celery import app as celery_app\n\n__all__ = ['celery_app']\n",
     "mysite/celery.py": QUEUE,
-    "mysite/settings.py": SETTINGS,
+    "mysite/settings.py": OURS,
     "mysite/urls.py": URLS,
     "keeper.py": KEEPER,
     "bill.py": BILL,

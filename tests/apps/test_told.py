@@ -113,6 +113,15 @@ def test_every_reader_of_an_address(app: App) -> None:
     assert {name for name, well in answers.items() if not well} == set()
 
 
+@pytest.mark.usefixtures("release")
+def test_an_application_that_knows_no_password_gets_into_redis(app: App) -> None:
+    assert "NOAUTH" in app.machine.run("redis-cli -h 127.0.0.1 SET known 1")
+    app.decide(app_redis_open=True)
+    app.provision()
+    assert app.machine.run("redis-cli -h 127.0.0.1 SET known 1").strip() == "OK"
+    assert "NOPERM" in app.machine.run("redis-cli -h 127.0.0.1 CONFIG GET dir")
+
+
 @pytest.mark.parametrize(
     ("kind", "decisions"),
     [

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tests.support.apps import PROJECTS
+from tests.support.apps import SETTINGS
 
 if TYPE_CHECKING:
     from tests.support.apps import App
 
-SETTINGS = """
+MORE = """
 import logging.config
 import os
 
@@ -71,7 +71,7 @@ CELERY = """from celery import Celery
 app = Celery("mysite", broker="memory://")
 """
 FILES = {
-    "mysite/settings.py": (PROJECTS / "plain" / "mysite" / "settings.py").read_text(encoding="utf-8") + SETTINGS,
+    "mysite/settings.py": SETTINGS + MORE,
     "mysite/urls.py": f"VERSION = 1\n{URLS}",
     "mysite/celery.py": CELERY,
     "requirements.txt": "Django\ncelery\n",

@@ -56,6 +56,10 @@ class Project:
             path.write_text(
                 path.read_text(encoding="utf-8").replace("example.com", "noticeboard.net"), encoding="utf-8"
             )
+        # Machines that talk to each other need numbers.
+        for number, name in enumerate(("www", "backup"), 31):
+            line = f"      ansible_host: {name}.noticeboard.net\n"
+            self.replace("production.yml", line, f"{line}      machine_address: 203.0.113.{number}\n")
 
     def _load(self, *inventories: str) -> tuple[list[str], DataLoader, InventoryManager, VariableManager]:
         sources = [str(self.file(f"{name}.yml")) for name in inventories]

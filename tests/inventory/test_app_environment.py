@@ -125,6 +125,10 @@ def elsewhere(project: Project) -> None:
     where = {"staging": [], "db": ["db1"], "cache": ["db1"], "web": ["web1"], "worker": ["web1"]}
     for name, group in groups.items():
         group["hosts"] = dict.fromkeys(where.get(name, ["web1", "db1"]))
+    groups["backup"]["hosts"] = {}
+    project.add(
+        "group_vars/rehearsal/differences.yml", "backup_repositories: []\nbackup_none_because: none is tried here"
+    )
     groups["rehearsal"]["hosts"] = {"web1": {"machine_address": "10.0.3.31"}, "db1": {"machine_address": "10.0.3.32"}}
     file.write_text(yaml.safe_dump(groups), encoding="utf-8")
 

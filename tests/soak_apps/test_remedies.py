@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tests.support.apps import PROJECTS
+from tests.support.apps import SETTINGS
 
 if TYPE_CHECKING:
     from tests.support.apps import App
 
 AUTHORITIES = sorted(map(str, Path("/usr/local/share/ca-certificates").glob("*.crt")))
-SETTINGS = """
+MORE = """
 import locale
 
 import pkg_resources
@@ -22,7 +22,7 @@ import pkg_resources
 locale.setlocale(locale.LC_ALL, "de_AT.UTF-8")
 """
 FILES = {
-    "mysite/settings.py": (PROJECTS / "plain" / "mysite" / "settings.py").read_text(encoding="utf-8") + SETTINGS,
+    "mysite/settings.py": SETTINGS + MORE,
     "mysite/locale/de/LC_MESSAGES/django.po": 'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=UTF-8\\n"\n',
 }
 REMEDY = re.compile(r"Set (\w+): (\[[^\]]*\])")

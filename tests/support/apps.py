@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from tests.support.machines import Environment, Machine
 
 PROJECTS = Path(__file__).resolve().parents[1] / "apps" / "projects"
+PLAIN = PROJECTS / "plain"
+#: The settings of a plain project, to write more below them
+SETTINGS = (PLAIN / "mysite/settings.py").read_text(encoding="utf-8")
 #: What every project begins with
 DECISIONS: dict[str, Any] = {
     "app_name": "mysite",
@@ -73,13 +76,14 @@ class App:
         """Put a project under git in place of the one before, which the machine forgets, and decide; no verb is typed.
 
         Args:
-            project: a folder, or the name of one in tests/apps/projects.
+            project: a folder, or the name of one in tests/apps/projects, which has what differs from `plain`.
             files: texts by path, written over those of the folder.
             decisions: variables of app.yml over `DECISIONS`; those of the project before are taken back.
         """
         self.machine.run(FORGET.format(app=self.machine.app, database=self.machine.variable("database_name")))
         shutil.rmtree(self.folder, ignore_errors=True)
-        shutil.copytree(PROJECTS / project, self.folder)
+        for folder in dict.fromkeys((PLAIN, PROJECTS / project) if isinstance(project, str) else (project,)):
+            shutil.copytree(folder, self.folder, dirs_exist_ok=True)
         self.write(files or {})
         self.team.git("init", "--quiet", "--initial-branch=main")
         self.team.commit("v1")

@@ -36,6 +36,8 @@ SECRETS = {
     "vault_ca_certificate": CERTIFICATE_AUTHORITY["certificate"],
     "vault_ca_key": CERTIFICATE_AUTHORITY["key"],
     "vault_acme_account_key": new_account_key(),
+    "vault_backup_key": "tests-backup-key",
+    "vault_copies_key": "tests-copies-key",
 }
 
 

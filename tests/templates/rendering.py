@@ -20,7 +20,7 @@ from tests.support.expected import CERTIFICATE_AUTHORITY, Expected, Site
 HERE = Path(__file__).resolve().parent
 ENVIRONMENTS = ("dev", "staging", "production")
 #: What the units expect on a host, and a release brings.
-STUBS = ("/srv/{app}/releases/r1/venv/bin/gunicorn", "/srv/{app}/releases/r1/venv/bin/granian")
+STUBS = ("/srv/{app}/releases/r1/venv/bin/gunicorn", "/srv/{app}/releases/r1/venv/bin/granian", "/usr/bin/rclone")
 
 
 def load(name: str) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class Renderer:
         shutil.copytree(original.parent, folder)
         groups = DataLoader().load_from_file(str(original))
         environment, own = data["limit"], data.get("hosts")
-        one: dict[str, Any] = {f"{environment}1": None}
+        one = {f"{environment}1": {"machine_address": "10.0.3.31"}}
         for name, group in groups.items():
             if own:
                 group["hosts"] = own.get(environment if name == "rehearsal" else name, {})

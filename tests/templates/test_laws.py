@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 #: Copied as it stands
 RECORDER = "/usr/local/lib/samestack/recorder/"
+BACKUPS = "/usr/local/lib/samestack/backups/"
 NGINX_SITE = r"/etc/nginx/conf\.d/.*"
 SECRETS = (
     "vault_app_secret_key", "vault_database_password", "vault_database_owner_password", "vault_redis_password",
@@ -72,7 +73,7 @@ def test_the_facts_are_those_of_the_module(release: str) -> None:
 def test_nothing_is_left_unrendered(hosts: list[Expected]) -> None:
     for rendered in hosts:
         for path in rendered.matching(r".*\.(conf|service|timer|py|sh|html)|.*-(manage|start)|.*/env"):
-            if path.startswith(RECORDER):
+            if path.startswith((RECORDER, BACKUPS)):
                 continue
             text = rendered.text(path)
             assert "{%" not in text, path
@@ -433,6 +434,17 @@ def server_blocks(rendered: Expected) -> list[str]:
     return re.split(r"^server \{", rendered.text("/etc/nginx/conf.d/samestack.conf"), flags=re.MULTILINE)
 
 
+def test_shared_memory_is_counted_by_what_no_other_application_changes(hosts: list[Expected]) -> None:
+    """Nginx takes none of its files up where a zone would be counted by another variable than before."""
+    for rendered in hosts:
+        if "/etc/nginx/conf.d/samestack.conf" not in rendered.entries:
+            continue
+        site = rendered.text("/etc/nginx/conf.d/samestack.conf")
+        zones = re.findall(r"^limit_\w+_zone (\S+) zone=(\w+)", site, re.MULTILINE)
+        assert len(zones) == len(re.findall("zone=.*:10m", site))
+        assert rendered.value("__nginx_variable") not in str(zones)
+
+
 def test_one_machine_is_reached_from_itself_only(render: Render) -> None:
     (rendered,) = render("debian-13", "release")
     variables = environment(rendered.text("/etc/noticeboard/env"))
@@ -446,6 +458,14 @@ def test_one_machine_is_reached_from_itself_only(render: Render) -> None:
     assert users["default"] == users["noticeboard"]
     assert "nopass" not in str(users)
     assert "listen_addresses = ''" in rendered.text("/etc/postgresql/17/main/conf.d/samestack.conf")
+
+
+def test_an_application_that_knows_no_password_gets_into_redis_and_rules_nothing(render: Render) -> None:
+    (rendered,) = render("debian-13", "without a password for redis")
+    users = dict(re.findall(r"^user (\S+) (.*)$", rendered.text("/etc/redis/users.acl"), re.MULTILINE))
+    assert users["default"].split()[:3] == ["reset", "on", "nopass"]
+    assert "nopass" not in users["noticeboard"] + users["samestack"]
+    assert users["default"].partition("~")[2] == users["noticeboard"].partition("~")[2]
 
 
 def test_one_more_service_is_everywhere_that_it_has_to_be(render: Render) -> None:
@@ -488,7 +508,7 @@ def test_development_shows_live_code_and_releases_do_not(render: Render) -> None
 
 def test_staging_and_production_get_the_same_but_for_their_names(render: Render) -> None:
     (staging,) = render("debian-13", "staging")
-    (production,) = render("debian-13", "release")
+    (production,) = render("debian-13", "without backups")
     assert set(staging.entries) == set(production.entries)
     for path in staging.matching(".*"):
         # Certificates, and what the recorder has to know of names

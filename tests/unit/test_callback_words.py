@@ -97,6 +97,8 @@ def test_own_errors_are_known_by_their_shape() -> None:
     assert report.is_own_error("app_domains[0] = 'a b' (in inventories/x.yml): holds a space. Write one name.")
     assert report.is_own_error("app_nmae (in inventories/x.yml): there is no such variable. Write app_name.")
     assert report.is_own_error("dev1, ansible_host = 10.0.3.10 (in inventories/dev.yml): nobody answers. Start it.")
+    for what in ("vault password", "secrets of staging"):
+        assert report.is_own_error(f"{what} (in inventories/vault/staging.yml): it is not there. Give it.")
     assert not report.is_own_error("Could not find the requested service x (in y): z")
     assert not report.is_own_error("x = 1: broken")
 

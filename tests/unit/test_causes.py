@@ -43,6 +43,17 @@ def test_all_that_is_missing_is_named_at_once() -> None:
 
 
 @pytest.mark.parametrize(
+    ("packages", "python", "offered"),
+    [
+        (["cffi", "psycopg2"], "3.13", '"3.12"'), (["Nobody_Knows"], "3.12", '"3.11"'),
+        (["psycopg2", "uWSGI", "python_ldap"], "3.13", ""), (["cffi"], "3.10", ""), (["cffi"], "", ""),
+    ],
+)  # fmt: skip
+def test_an_older_python_may_have_them_ready_made(packages: list[str], python: str, offered: str) -> None:
+    assert causes.older_python(packages, python).partition("app_python: ")[2].rstrip(".") == offered
+
+
+@pytest.mark.parametrize(
     ("output", "needed"),
     [
         ("own.c:1:10: fatal error: libpq-fe.h: No such file or directory", "libpq-dev"),
@@ -53,6 +64,9 @@ def test_all_that_is_missing_is_named_at_once() -> None:
         ("error: linker `cc` not found", "build-essential"),
         ("Exception: Can not find valid pkg-config name.", "pkg-config"),
         ("cargo: command not found", "cargo"),
+        ("try installing a Rust compiler from your system package manager", "cargo"),
+        ('File "/x/site-packages/puccinialin/_setup_rust.py", line 1\nhttpx.ConnectError: [Errno -2]', "cargo"),
+        ("Exception: you need a C compiler to build uWSGI", "build-essential"),
         ("fatal error: Python.h: No such file or directory", "python3-dev"),
         ("Could not run curl-config: [Errno 2] No such file or directory: 'curl-config'", "libcurl4-openssl-dev"),
     ],
@@ -74,7 +88,8 @@ def test_packages_that_nobody_knows_are_helped_by_what_their_build_says(output: 
         ("ImportError: libGL.so.1: cannot open shared object file: No such file or directory", "libgl1"),
         ("saml2.sigver.SigverError: Cannot find ['xmlsec1']", "xmlsec1"),
         ("sh: 1: npm: not found", "npm"), ("/bin/sh: 3: git: not found", "git"),
-        ("sh: yarn: command not found", "yarnpkg"),
+        ("sh: git: command not found", "git"),
+        ("FileNotFoundError: [Errno 2] No such file or directory: 'ffmpeg'", "ffmpeg"),
     ],
 )  # fmt: skip
 def test_what_a_program_lacks_at_run_time(output: str, package: str) -> None:
@@ -94,6 +109,7 @@ def test_what_a_program_lacks_at_run_time(output: str, package: str) -> None:
         ("error: error sending request for url (https://pypi.org/simple/x/)", "release_package_indexes"),
         ("x No solution found\n because x was not found in the package registry", "release_package_indexes"),
         ("error: Hash mismatch for x", "Make the lock anew"),
+        ("ValueError: Missing staticfiles manifest entry for 'site.css'", "set app_collectstatic: false"),
         ("sh: 1: frobnicate: not found", "the package that has it to app_system_packages"),
     ],
 )  # fmt: skip
@@ -103,7 +119,8 @@ def test_other_causes_have_their_remedy(output: str, words: str) -> None:
 
 
 def test_what_is_the_projects_own_is_no_known_cause() -> None:
-    for output in ("SyntaxError: invalid syntax", "KeyError: 'X'", "NameError: name 'x' is not defined", ""):
+    lacks = "FileNotFoundError: [Errno 2] No such file or directory: 'data.csv'"
+    for output in (lacks, "SyntaxError: invalid syntax", "KeyError: 'X'", "NameError: name 'x' is not defined", ""):
         assert causes.advice(output) == causes.of_import(output) == ""
     assert "has requests: add it" in causes.of_import("ModuleNotFoundError: No module named 'requests'")
 

@@ -17,7 +17,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from click.testing import CliRunner
 
-from cli import playbook, project
+from cli import copies, playbook, project
 from cli.__main__ import command
 from cli.command import Verb
 from plugins.plugin_utils.console import report
@@ -430,3 +430,59 @@ def test_answers_for_programs_are_found_behind_the_name_of_their_host(
 def test_nobody_rotates_what_is_no_secret_or_a_part_of_the_machines() -> None:
     assert "databse: there is no such secret. Did you mean `database`?" in said("rotate", "staging", "databse")
     assert "would be cut off" in said("rotate", "staging", "ca", "--limit", "web1")
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["restore", "staging"], "or --from production"),
+        (["restore", "staging", "--from", "staging"], "that is where the data goes"),
+        (["restore", "production", "--from", "staging"], "nobody else's data"),
+        (["restore", "staging", "--from", "dev"], "stays there"),
+        (["pull", "dev"], "where the data goes"),
+        (["pull", "staging", "--rehearsal", "--into", "staging"], "where the data comes from"),
+        (["load", "there-is-none.sql"], "there is no such file"),
+        (["load", "dump.sql", "staging"], "./samestack dbshell staging --as owner < dump.sql"),
+        (["dump", "staging", "--output", "shop.sql"], "Name it shop.pgdump"),
+        (["sanitise", "inti"], "'inti' is not one of"),
+    ],
+)
+def test_data_goes_nowhere_by_a_slip(words: list[str], part: str) -> None:
+    assert part in said(*words)
+
+
+def test_nothing_is_replaced_unless_somebody_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without a terminal there is nobody to ask, and the way to say it is printed. An empty database needs no word."""
+    played: list[str] = []
+    there = {"size": "8 MB", "tables": 5}
+    monkeypatch.setattr(copies, "content", lambda _on: there)
+    monkeypatch.setattr(copies, "STATE", tmp_path)
+    monkeypatch.setattr(playbook.Run, "play", lambda on, name, *_, **__: played.append(f"{name} {on.environment}"))
+    result = type_in("restore", "staging", "--from", "production", "--rehearsal")
+    assert result.exit_code == 1
+    assert "8 MB, 5 tables of which have rows" in result.output
+    assert "--confirm" in result.output
+    assert played == []
+    assert type_in("restore", "staging", "--from", "production", "--confirm").exit_code == 0
+    there["tables"] = 0
+    assert type_in("pull", "production").exit_code == 0
+    assert played == ["copy production", "load staging", "copy production", "load dev"]
+    assert list((tmp_path / "copies").iterdir()) == []
+
+
+def test_what_runs_that_were_cut_off_left_on_this_computer_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies, "STATE", tmp_path)
+    folder = tmp_path / "copies"
+    folder.mkdir(mode=0o755)
+    gone = folder / "production-20260101T000000-4194999.pgdump.uploads"
+    busy = folder / f"staging-20260101T000000-{os.getpid()}.pgdump"
+    for file in (gone, busy):
+        file.write_text("rows", encoding="utf-8")
+    with copies.own_copy("production") as file:
+        file.write_text("rows", encoding="utf-8")
+        assert sorted(folder.iterdir()) == sorted([busy, file])
+        assert folder.stat().st_mode & 0o77 == 0
+        busy.unlink()
+    assert list(folder.iterdir()) == []

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from plugins.plugin_utils.errors import DecisionError
 from plugins.plugin_utils.project.detect import Given, detect
 from plugins.plugin_utils.project.variables import variables_of
 from tests.unit.test_project import ASGI, PINS, WSGI, startproject, tree
@@ -116,3 +117,18 @@ def test_settings_that_are_for_development_unless_told(tmp_path: Path, init: str
 def test_defaults_by_place(tmp_path: Path, code: str, *, required: bool) -> None:
     (tmp_path / "settings.py").write_text(f"VALUE = {code}\n")
     assert variables_of([tmp_path / "settings.py"])["X"].required == required
+
+
+def test_settings_that_nothing_names_are_listed_as_they_can_be_set(tmp_path: Path) -> None:
+    """`production.example` is a file to copy, `ci` and `development` are not for servers."""
+    names = ("ci", "test", "production.example", "development", "clever-cloud", "base", "__init__")
+    files = {f"shop/settings/{name}.py": "X = 1\n" for name in names}
+    files |= {"manage.py": "import os\nos.environ['DJANGO_SETTINGS_MODULE']\n", "requirements.txt": "Django\n"}
+    files["shop/wsgi.py"] = "from django.core.wsgi import get_wsgi_application\napplication = get_wsgi_application()\n"
+    tree(tmp_path, files)
+    with pytest.raises(DecisionError) as refused:
+        detect(tmp_path, Given(), PINS)
+    listed = re.findall(r"shop\.settings\.[\w.-]*[\w-]", str(refused.value))
+    assert listed == [f"shop.settings.{name}" for name in ("base", "clever-cloud", "ci", "development", "test")]
+    for module in listed:
+        assert detect(tmp_path, Given(settings=module), PINS).settings == module

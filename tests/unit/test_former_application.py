@@ -10,7 +10,9 @@ import pytest
 import yaml
 
 from plugins.module_utils.common.errors import HostError
+from plugins.module_utils.common.postgresql import READER
 from plugins.module_utils.manifest.record import without_former
+from plugins.module_utils.postgresql.ownership import Names
 from plugins.module_utils.system import former
 from plugins.module_utils.system.former import PATHS, Former
 
@@ -19,6 +21,8 @@ OURS = [
     "demo.service", "demo-web@.service", "demo-web@0a1b2c.service", "demo-web@.service.d", "demo-worker-queue@.service",
     "demo-worker-a_b@0a1b2c.service", "demo-timer-tidy.timer", "demo-timer-tidy.service", "demo-timer-tidy.service.d",
 ]  # fmt: skip
+#: Every role of an application's database
+KEPT = Names("demo", "demo", "demo_owner").roles(second=True)
 
 
 def test_the_one_that_is_here_now_is_none() -> None:
@@ -93,7 +97,8 @@ def test_a_manifest_knows_what_is_kept() -> None:
             "group:www-data": ["demo-owner", "mysite-owner"],
         },
         "postgresql": {
-            "database:demo": "x", "role:demo_owner": "x", "role:demo_b:password": "x", "role:demo2": "x",
+            "database:demo": "x", "role:demo_b:password": "x", "role:demo2": "x",
+            **{f"role:{role.name}": "x" for role in KEPT if role.name != READER},
             "version": "17", "setting:role for demo_b in any database": "demo",
         },
         "units": {"active:nginx.service": "active"},

@@ -41,7 +41,7 @@ def test_lines(raw: str, expected: list[str]) -> None:
 
 def test_colour_and_host() -> None:
     (line,) = logs.read_line(entry("nginx.service", "hello"), "shop")
-    assert logs.shown(line, "web1", colour=True) == "\x1b[34mweb1 01:02:03 nginx\x1b[0m | hello"
+    assert logs.shown(line, "web1", colour=True) == "\x1b[33mweb1 01:02:03 nginx\x1b[0m | hello"
 
 
 def test_errors_that_came_before_are_shown(tmp_path: Path) -> None:

@@ -73,6 +73,19 @@ def test_the_apps_own_postgresql_back_end_and_options_stay() -> None:
     assert databases["other"]["NAME"] == "other"
 
 
+@pytest.mark.parametrize(
+    ("engine", "used"),
+    [
+        ("django.db.backends.postgresql_psycopg2", "django.db.backends.postgresql"),
+        ("django.contrib.gis.db.backends.postgis", "django.contrib.gis.db.backends.postgis"),
+        ("psqlextra.backend", "psqlextra.backend"),
+        ("django.db.backends.mysql", "django.db.backends.postgresql"),
+    ],
+)
+def test_an_engine_is_called_what_django_calls_it_now(engine: str, used: str) -> None:
+    assert overlay({"DATABASES": {"default": {"ENGINE": engine}}}, **SOCKET)["DATABASES"]["default"]["ENGINE"] == used
+
+
 def test_the_apps_settings_are_not_changed_in_place() -> None:
     before = repr(POSTGIS)
     overlay(POSTGIS, **SOCKET)
@@ -118,6 +131,27 @@ def test_hosts_and_origins() -> None:
 )
 def test_debug(text: str, debug: bool) -> None:
     assert overlay({"DEBUG": not debug}, DEBUG=text)["DEBUG"] is debug
+
+
+@pytest.mark.parametrize(
+    ("variable", "given", "told"),
+    [
+        ("DJANGO_DEBUG", {"DEBUG": "False"}, {"DJANGO_DEBUG": "False"}),
+        ("DJANGO_DEBUG", {"DEBUG": "True"}, {"DJANGO_DEBUG": "True"}),
+        ("DEBUG_MODE:int", {"DEBUG": "False"}, {"DEBUG_MODE": "0"}),
+        ("DJANGO_DEBUG", {"DEBUG": "False", "DJANGO_DEBUG": "yes"}, {}),
+        ("DJANGO_DEBUG", {}, {}),
+        ("", {"DEBUG": "False"}, {}),
+    ],
+)
+def test_debug_under_the_name_that_settings_read(variable: str, given: dict[str, str], told: dict[str, str]) -> None:
+    assert samestack_overlay.debug_as_read({"SAMESTACK_DEBUG_VARIABLE": variable, **given}) == told
+
+
+def test_settings_switch_nothing_of_development_on(tmp_path: Path) -> None:
+    settings = "import os\nDEBUG = os.getenv('SITE_DEBUG', 'True') == 'True'\nif DEBUG:\n    import no_such_toolbar\n"
+    given = {"DEBUG": "False", "SAMESTACK_DEBUG_VARIABLE": "SITE_DEBUG"}
+    assert django_prints(tmp_path, "settings.DEBUG", settings, given) == "False"
 
 
 def test_mail_is_caught_where_there_is_a_folder_for_it() -> None:

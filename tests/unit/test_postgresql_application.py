@@ -86,17 +86,22 @@ def test_the_owner_sees_all_rows_and_makes_databases_where_tests_run() -> None:
     (owner,) = [role for role in NAMES.roles(tests=True) if role.name == "shop_owner"]
     assert "rolcreatedb" in owner.privileges
     own = Names("shop", "shop", "shop")
-    assert {role.name for role in own.roles()} == {"shop", "shop_writers", "shop_reader", "samestack"}
+    assert {role.name for role in own.roles()} == {"shop", "shop_writers", "shop_reader", "shop_copier", "samestack"}
     assert own.former == "shop_owner"
 
 
 def test_nobody_stays_in_a_group_that_is_as_good_as_the_superuser() -> None:
     there = [
         ("shop", "shop_writers"), ("samestack", "pg_monitor"), ("shop_owner", "shop"), ("shop", "mallory"),
-        ("shop", "pg_execute_server_program"), ("shop", "analysts"),
+        ("shop", "pg_execute_server_program"), ("shop", "analysts"), ("shop_copier", "pg_read_all_data"),
     ]  # fmt: skip
     found = membership_changes(there, NAMES.roles(), ["mallory"], NAMES)
     assert [what for what, _ in found] == ["take shop out of mallory", "take shop out of pg_execute_server_program"]
+
+
+def test_the_one_who_copies_reads_everything_and_changes_nothing() -> None:
+    (copier,) = [role for role in NAMES.roles() if role.name == NAMES.copier]
+    assert (copier.privileges, copier.groups) == (("rolbypassrls",), ("pg_read_all_data",))
 
 
 def test_the_application_is_taken_out_of_the_owner_before_that_joins_it() -> None:

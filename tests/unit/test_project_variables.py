@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from plugins.module_utils.release.environment import stand_in
-from plugins.plugin_utils.project.variables import Variable, variables_of
+from plugins.plugin_utils.project.variables import Variable, debug_variable, variables_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,9 +50,28 @@ NOT_INSISTING = [
     'config("X", cast=int, default=1)', 'dj_database_url.config("X")', 'os.environ.setdefault("X", "1")',
     'int(os.getenv("X", "1"))', '(os.environ.get("X") or "a,b").split(",")', '"X" in os.environ',
     'os.environ["X"] if "X" in os.environ else None', '"X" in os.environ and os.environ["X"]',
-    'lambda: os.environ["X"]',
+    'lambda: os.environ["X"]', 'bool(strtobool(os.environ.get("X") or "False"))', 'int(os.getenv("X") or 1)',
     '[os.environ["X"] for _ in range(2)]', 'other["X"]', 'os.environ.pop("X", None)',
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ('DEBUG = env.bool("DJANGO_DEBUG", True)', "DJANGO_DEBUG"),
+        ('DEBUG = os.environ.get("SITE_DEBUG", "1") == "1"', "SITE_DEBUG"),
+        ('DEBUG: bool = bool(int(os.getenv("DEBUG_MODE", "1")))', "DEBUG_MODE:int"),
+        ('DEBUG = TEMPLATE_DEBUG = config("APP_DEBUG", default=True, cast=bool)', "APP_DEBUG"),
+        ('DEBUG = config("DEBUG_ON", cast=int)', "DEBUG_ON:int"),
+        ('DEBUG = env("DEBUG")', ""),
+        ('DEBUG = os.environ.get("ENV") != "production"', ""),
+        ('DEBUG = not os.environ.get("PRODUCTION")', ""),
+        ('OTHER = env.bool("DJANGO_DEBUG", True)', ""),
+    ],
+)
+def test_what_debug_is_called(tmp_path: Path, line: str, found: str) -> None:
+    (tmp_path / "settings.py").write_text(f"import os\nimport environ\nenv = environ.Env()\n{line}\n", encoding="utf-8")
+    assert debug_variable([tmp_path / "settings.py"]) == found
 
 
 @pytest.mark.parametrize("expression", INSISTING)

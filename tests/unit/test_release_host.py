@@ -228,6 +228,7 @@ def test_a_disk_without_room_for_files_is_refused(tmp_path: Path, monkeypatch: p
 
 ANSWER = {
     "static_url": "/static/", "media_url": "", "static_root": "", "staticfiles": True, "compressed": 0, "committed": "",
+    "media_root": "", "ready": "", "left_out": 0,
 }  # fmt: skip
 
 
@@ -479,6 +480,32 @@ def test_build_collects_compresses_and_compiles(project: Path) -> None:
     assert list(project.glob("shop/__pycache__/urls.*.pyc"))
 
 
+def test_folders_that_settings_without_the_overlay_have_in_the_source(project: Path) -> None:
+    """What was collected is served, and found where the settings look for it; people upload outside of the release."""
+    settings = project / "shop/settings.py"
+    more = ["STATIC_ROOT = BASE_DIR / 'public'", "MEDIA_ROOT = BASE_DIR / 'up/media'", "STORAGES = {'staticfiles': {",
+            "'BACKEND': 'django.contrib.staticfiles.storage.ManifestStaticFilesStorage'}}"]  # fmt: skip
+    settings.write_text("\n".join([settings.read_text(), *more]) + "\n")
+    (project / "static").mkdir()
+    answer = inside_answer(build(project, True).stdout)
+    assert answer is not None
+    assert (project / "static/admin/css/base.css.gz").is_file()
+    lists = [(project / name / "staticfiles.json").read_bytes() for name in ("public", "static")]
+    assert lists[0] == lists[1]
+    assert answer["media_root"] == str(project / "up/media")
+
+
+@pytest.mark.parametrize(
+    ("folder", "found"),
+    [("source/up/media", "up/media"), ("source", ""), ("source/web", ""), ("source/data/media", ""), ("elsewhere", "")],
+)
+def test_only_a_folder_of_the_source_that_is_for_media_is_led_out_of_it(
+    tmp_path: Path, folder: str, found: str
+) -> None:
+    builder = Builder(params(tmp_path, directory="web/site", writable_paths=["data"]))
+    assert builder.media_of(builder.place.path(*folder.split("/"))) == found
+
+
 @pytest.mark.parametrize(("own", "committed"), [("BASE_DIR / 'public'", "public"), ("'/elsewhere'", ""), ("None", ""),
                                                  ("'public'", "public")])  # fmt: skip
 def test_what_the_project_committed_is_served_where_nothing_is_collected(
@@ -497,6 +524,24 @@ def test_what_the_project_committed_is_served_where_nothing_is_collected(
     assert answer["committed"] == committed
     assert (project / "static/site.css").is_file() == bool(committed)
     assert (project / "static/site.css.gz").is_file() == bool(committed)
+
+
+def test_files_that_are_ready_in_the_source_and_that_nothing_collects_are_said(project: Path, tmp_path: Path) -> None:
+    """A project may commit what its own tools make of its sources, with the list that its storage reads."""
+    settings = project / "shop/settings.py"
+    settings.write_text(settings.read_text() + "\nSTATIC_ROOT = BASE_DIR / 'public'\n")
+    for name in ("admin/css/base.css", "shop/built.css", "staticfiles.json", ".keep"):
+        (project / "public" / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / "public" / name).write_text("x")
+    (project / "over.py").write_text(
+        "from os import environ\nfrom shop.settings import *\nSTATIC_ROOT = environ['STATIC_ROOT']\n"
+    )
+    given = {"SAMESTACK_BASE_SETTINGS": "shop.settings", "DJANGO_SETTINGS_MODULE": "over", "PYTHONPATH": str(project)}
+    answer = inside_answer(build(project, True, **given).stdout)
+    assert answer is not None
+    assert (answer["ready"], answer["left_out"]) == ("public", 2)
+    (said,) = Builder(params(tmp_path / "host")).say_of_static_files(answer)
+    assert said.startswith("public of the source has 2 static files") and "app_collectstatic: false" in said
 
 
 def test_what_a_command_of_the_build_has_made_stays(project: Path) -> None:

@@ -20,9 +20,11 @@ PLUGINS = ROOT / "plugins"
 ROLES = ROOT / "roles"
 #: What the control node and the hosts both use; it must not grow without a reason.
 SHARED = {
+    "module_utils/backup/judging",
     "module_utils/common/paths",
     "module_utils/common/secrets",
     "module_utils/common/text",
+    "module_utils/copies/statements",
     "module_utils/manifest/reading/key",
     "module_utils/packages/compare",
     "module_utils/release/causes",

@@ -15,7 +15,9 @@ from plugins.plugin_utils.inventory.files import service_declarations
 REPO = Path(__file__).resolve().parents[2]
 #: Those that an application may do without
 LIBRARIES = "plugins/module_utils/release/causes.py"
-OPTIONAL = [name for name, service in service_declarations().items() if service["wanted"] is not True]
+#: More than a service: verbs, and a program of hosts
+MORE = ("backup",)
+OPTIONAL = [name for name, one in service_declarations().items() if one["wanted"] is not True and name not in MORE]
 ROOMS = ("plugins", "playbooks", "inventories", "roles", "defaults", "wiring", "cli", "box")
 
 

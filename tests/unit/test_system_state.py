@@ -16,6 +16,7 @@ import pytest
 from ansible.errors import AnsibleActionFail
 
 from plugins.action.system_state import normalise, with_own_names
+from plugins.module_utils.common.systemd import UnitError
 from plugins.module_utils.system import change, originals
 from plugins.module_utils.system.change import State
 from plugins.module_utils.system.entries import EntryError
@@ -342,6 +343,22 @@ def test_what_has_just_started_is_not_restarted(tmp_path: Path, monkeypatch: pyt
     call.plan()
     call.see_to_units()
     assert ran == [["systemctl", "try-restart", "ssh.service"], ["systemctl", "try-reload-or-restart", "other.service"]]
+
+
+def test_what_cannot_take_its_files_up_while_it_runs_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Nginx, whose shared memory stays in the shape that it began with."""
+    ran: list[list[str]] = []
+
+    def run(command: list[str], _unit: str) -> None:
+        ran.append(command)
+        if "try-reload-or-restart" in command or "broken.service" in command:
+            raise UnitError("no")
+
+    monkeypatch.setattr(change, "run", run)
+    change.take_up("try-reload-or-restart", "nginx.service")
+    assert [command[1] for command in ran] == ["try-reload-or-restart", "try-restart"]
+    with pytest.raises(UnitError):
+        change.take_up("try-restart", "broken.service")
 
 
 @pytest.mark.parametrize(

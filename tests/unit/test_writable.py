@@ -76,9 +76,9 @@ def test_the_link_of_a_release_leads_to_the_folder_beside_all(tmp_path: Path, pa
 class Builder:
     """What a build is for these steps, which run here as who runs the tests."""
 
-    def __init__(self, folder: Path, paths: list[str]) -> None:
+    def __init__(self, folder: Path, paths: list[str], media: str) -> None:
         self.folder = folder
-        self.writable_paths = paths
+        self.writable_paths, self.media = paths, media
         self.committed: set[str] = set()
         self.place: Any = SimpleNamespace(folder=str(folder), path=lambda name: str(folder / name))
         self.sandbox: Any = SimpleNamespace(path=lambda name: str(folder / name))
@@ -95,13 +95,15 @@ def test_a_build_keeps_what_is_committed_and_leaves_out_what_it_logs(tmp_path: P
     for path, text in {"data/seed.txt": "s", "kept.log": "committed", "own dir/a.py": ""}.items():
         (source / path).parent.mkdir(parents=True, exist_ok=True)
         (source / path).write_text(text)
-    builder: Any = Builder(tmp_path, ["data", "var/logs"])
+    builder: Any = Builder(tmp_path, ["data", "var/logs"], "up/media")
     writable.take_initial(builder)
     for path in ("data/made", "var/logs/app.log", "debug.log", "own dir/it's.log", "made.txt"):
         (source / path).write_text("by the build")
     writable.lead_outside(builder)
     left = {path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file() or path.is_symlink()}
-    assert left == {"data", "var/logs", "kept.log", "own dir/a.py", "made.txt"}
+    assert os.readlink(source / "up/media") == "../../../../shared/media"
+    assert contents.stays_inside("source/up/media", os.readlink(source / "up/media"))
+    assert left == {"data", "var/logs", "up/media", "kept.log", "own dir/a.py", "made.txt"}
     assert os.readlink(source / "data") == contents.kept_outside("source/data")
     assert {path.name for path in (tmp_path / "initial").rglob("*")} == {"data", "var", "seed.txt", "logs"}
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FOLDER, SCRATCH = STATE, RUN
 # Verbs after which a release serves; "" is a run without a lock.
-SWITCHING = ("", "deploy", "promote", "rollback")
+SWITCHING = ("", "deploy", "promote", "rollback", "restore")
 LEDGER = "ledger.jsonl"
 # How long a line waits for others to be written (seconds); one takes a few milliseconds
 PATIENCE = 10

@@ -157,19 +157,38 @@ def migrations() -> dict[str, object]:
     return {"migrations": sorted(map(".".join, loader.disk_migrations)), "replaces": sorted(replaced)}
 
 
-def take_committed(source: str, target: str) -> str:
+def take_own(source: str, target: str) -> str:
     """Copy the project's own STATIC_ROOT to where static files are served, unless a command has filled that.
 
     Returns the folder's name in the source, "" where there is none.
     """
+    folder = own_static_root(source)
+    if not folder or os.listdir(target):
+        return ""
+    shutil.copytree(os.path.join(source, folder), target, symlinks=True, dirs_exist_ok=True)
+    return folder if os.listdir(target) else ""
+
+
+def own_static_root(source: str) -> str:
+    """Return the folder of the source that the project's own settings name as STATIC_ROOT, "" where it is none."""
     base = os.environ.get("SAMESTACK_BASE_SETTINGS") or os.environ["DJANGO_SETTINGS_MODULE"]
     own = getattr(import_module(base), "STATIC_ROOT", None)
     folder = os.path.realpath(str(own)) if own else ""
     inside = os.path.realpath(source) + os.sep
-    if not folder.startswith(inside) or not os.path.isdir(folder) or os.listdir(target):
-        return ""
-    shutil.copytree(folder, target, symlinks=True, dirs_exist_ok=True)
-    return folder[len(inside) :] if os.listdir(target) else ""
+    return folder[len(inside) :] if folder.startswith(inside) and os.path.isdir(folder) else ""
+
+
+def left_out(source: str, target: str) -> dict[str, object]:
+    """Return which folder of the source has static files that are ready and were not collected, and how many."""
+    folder = own_static_root(source)
+    ready = os.path.join(source, folder)
+    if not folder or os.path.samefile(ready, target):
+        return {"ready": "", "left_out": 0}
+    missing = 0
+    for current, _folders, names in os.walk(ready):
+        there = os.path.join(target, os.path.relpath(current, ready))
+        missing += sum(not name.startswith(".") and not os.path.exists(os.path.join(there, name)) for name in names)
+    return {"ready": folder, "left_out": missing}
 
 
 def build(given: Mapping[str, Any]) -> None:
@@ -182,12 +201,16 @@ def build(given: Mapping[str, Any]) -> None:
     manage("version")
     settings = import_module("django.conf").settings
     installed = "django.contrib.staticfiles" in settings.INSTALLED_APPS
-    compressed, committed = 0, ""
+    compressed, committed, unused = 0, "", {"ready": "", "left_out": 0}
     if collect and installed:
         manage("collectstatic", "--noinput", "--verbosity", "0")
-        sort_manifest(os.environ["STATIC_ROOT"])
+        sort_manifest(str(settings.STATIC_ROOT))
+        if str(settings.STATIC_ROOT) != os.environ["STATIC_ROOT"]:
+            # Without the overlay, settings may have a folder of their own, and the list of files is looked for there.
+            take_own(source, os.environ["STATIC_ROOT"])
+        unused = left_out(source, os.environ["STATIC_ROOT"])
     elif installed:
-        committed = take_committed(source, os.environ["STATIC_ROOT"])
+        committed = take_own(source, os.environ["STATIC_ROOT"])
     if installed:
         compressed = compress_all(os.environ["STATIC_ROOT"])
     for name in python_files(source):
@@ -196,8 +219,10 @@ def build(given: Mapping[str, Any]) -> None:
         static_url=settings.STATIC_URL,
         media_url=settings.MEDIA_URL,
         static_root=str(settings.STATIC_ROOT or ""),
+        media_root=os.path.realpath(str(settings.MEDIA_ROOT)) if settings.MEDIA_ROOT else "",
         staticfiles=installed,
         compressed=compressed,
         committed=committed,
+        **unused,
         **migrations(),
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FOLDER = STATE
 #: Recordings of a run of ours: what they left behind is what the host is compared with.
-OURS = ("provision", "undo-provision", "upgrade", "deploy", "promote", "rollback", "repair")
+OURS = ("provision", "undo-provision", "upgrade", "deploy", "promote", "rollback", "restore", "repair")
 LINES_KEPT = 500
 MANIFESTS_KEPT = 100
 # How long a recording waits for another one (seconds): longer than one may take (manifest.service)

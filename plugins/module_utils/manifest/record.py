@@ -95,7 +95,7 @@ def without_former(sections: dict[str, Section], apps: Iterable[str]) -> dict[st
     for app in apps:
         accounts = {app, f"{app}-owner", f"{app}-fetch"}
         roles = "|".join(
-            f"{re.escape(app.replace('-', '_'))}{end}" for end in ("", "_owner", "_writers", "_reader", "_b")
+            f"{re.escape(app.replace('-', '_'))}{end}" for end in ("", "_owner", "_writers", "_reader", "_copier", "_b")
         )
         kept = {
             "accounts": re.compile(rf"(user|group|password|key|linger):({'|'.join(map(re.escape, accounts))})(:.*)?"),

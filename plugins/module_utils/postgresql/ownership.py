@@ -4,6 +4,7 @@
     user       logs in as the application; a member of the group `writers`, which changes rows and nothing else
     second     logs in over the network and is the user from then on: the two take turns when passwords are replaced
     reader     people who look
+    copier     reads everything, and owns the copies that may leave the machine
     samestack  catalogues alone, in every database
 
 Rights on what will be made come from the owner's default privileges (PostgreSQL's manual, ALTER DEFAULT PRIVILEGES).
@@ -145,6 +146,11 @@ class Names:
         return f"{self.user}_reader"
 
     @property
+    def copier(self) -> str:
+        """Return the role that reads everything and owns a copy that may leave the machine."""
+        return f"{self.user}_copier"
+
+    @property
     def second(self) -> str:
         """Return the other role that logs in over the network as the application."""
         return f"{self.user}_b"
@@ -167,6 +173,8 @@ class Names:
             Wanted(self.user, privileges=makes if self.owner == self.user else (), groups=(self.writers,)),
             Wanted(self.reader),
             Wanted(READER, groups=("pg_monitor",)),
+            # It changes nothing of the application's. Policies must not keep rows out of a copy.
+            Wanted(self.copier, privileges=("rolbypassrls",), groups=("pg_read_all_data",)),
         ]
         if second is not None:
             found.append(Wanted(self.second, login=second, groups=(self.user,)))

@@ -27,17 +27,26 @@ class Server:
         self.purpose = purpose
         self.account = pwd.getpwnam(postgresql.ACCOUNT)
 
-    def run(self, command: Sequence[str], role: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        """Run one of the server's programs as a role; raises HostError with what it said."""
-        done = subprocess.run(
+    def start(self, command: Sequence[str], role: str, **options: Any) -> subprocess.Popen[str]:
+        """Start one of the server's programs as a role; it says what goes wrong to a pipe."""
+        return subprocess.Popen(
             command, user=self.account.pw_uid, group=self.account.pw_gid,
-            extra_groups=[], cwd="/", check=False, stderr=subprocess.PIPE, text=True, errors="replace",
+            extra_groups=[], cwd="/", stderr=subprocess.PIPE,
             env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), **postgresql.settings(role, self.purpose)},
-            **options,
+            **{"text": True, "errors": "replace", **options},
         )  # fmt: skip
-        if done.returncode:
-            raise HostError(f"`{command[0]}` failed as {role}.\n{last_lines(done.stderr)}")
-        return done
+
+    def run(
+        self, command: Sequence[str], role: str, input: str | None = None, **options: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one of the server's programs as a role; raises HostError with what it said."""
+        if input is not None:
+            options["stdin"] = subprocess.PIPE
+        with self.start(command, role, **options) as process:
+            out, said = process.communicate(input)
+        if process.returncode:
+            raise HostError(f"`{command[0]}` failed as {role}.\n{last_lines(said)}")
+        return subprocess.CompletedProcess(command, process.returncode, out, said)
 
     def sql(self, text: str, database: str = postgresql.SERVER_DATABASE, role: str = postgresql.SUPERUSER) -> str:
         """Run SQL and return its bare output; raises HostError."""

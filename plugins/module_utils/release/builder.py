@@ -53,6 +53,7 @@ class Builder:
         self.said: list[str] = []
         self.committed: set[str] = set()
         self.writable_paths: list[str] = self.release.get("writable_paths") or []
+        self.media = ""
         # A build begins with `min_free` at least.
         self.sandbox = Sandbox(os.path.join(os.path.dirname(params["uv_cache"]), "build"), params["min_free"] // 2)
 
@@ -299,10 +300,28 @@ class Builder:
             raise self.failure("manage.py collectstatic", done.stdout + done.stderr)
         self.check_answer(answer)
         self.said += self.say_of_static_files(answer)
+        self.media = self.media_of(answer["media_root"])
+        if self.media:
+            self.said.append(
+                f"MEDIA_ROOT is {self.media} of the source: a link leads from there to MEDIA_ROOT of the environment"
+            )
         self.found = {name: [str(one) for one in answer[name]] for name in ("migrations", "replaces")}
 
+    def media_of(self, folder: str) -> str:
+        """Return the folder of the source that the settings have for media, "" for any other, and for one with code."""
+        source = os.path.realpath(self.place.path("source")) + os.sep
+        inside = folder[len(source) :] if folder.startswith(source) else ""
+        code = f"{self.release['directory']}/".lstrip("/")
+        led = [path for path in self.writable_paths if f"{inside}/".startswith(f"{path}/")]
+        return "" if led or code.startswith(f"{inside}/") else inside
+
     def say_of_static_files(self, answer: Mapping[str, Any]) -> list[str]:
-        """Return what people want to know where nothing is collected."""
+        """Return what people want to know where files are ready that are not collected, and where nothing is."""
+        if answer["left_out"]:
+            return [
+                f"{answer['ready']} of the source has {answer['left_out']} static files that collectstatic does not "
+                "find: if pages need them, set app_collectstatic: false"
+            ]
         if self.release["collectstatic"] or not answer["staticfiles"] or "//" in answer["static_url"]:
             return []
         if answer["committed"]:

@@ -40,6 +40,8 @@ class Building(Protocol):
     said: list[str]
     #: Folders of the source that are kept outside the releases
     writable_paths: list[str]
+    #: Folder of the source that the settings have for media, "" where they take the machine's
+    media: str
     #: The files of the source, before the build
     committed: set[str]
 

@@ -1,7 +1,8 @@
 """What commonly goes wrong with an application on a host, by what programs say of it, and what to do about it.
 
-One table for builds, checks, starts and whatever else fails. A remedy names the decision and what to write there; a
-test types each one. What is not in the table is the project's own, or is not known.
+One table for builds, checks, starts and whatever else fails. A remedy names the decision and what to write there;
+that the packages of the system have what is missing, a test asks of the archive (tests/soak_apps). What is not in the
+table is the project's own, or is not known.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from ..common.errors import DECISIONS_FILE
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+#: What 3.x is the oldest Python that can be brought
+OLDEST_BROUGHT = 10
 THEN = "then `./samestack provision`, and deploy again"
 PROJECT = "The release that serves was not touched. Mend this in the project and deploy again."
 COMPILER = ("build-essential", "python3-dev")
 #: What has to be there to build a package, beside a compiler, by its name: Debian's and Ubuntu's packages. Where both
 #: have another name for it, the newer one's, which the older has too.
 TO_BUILD = {
-    "cairocffi": ("libffi-dev", "libcairo2-dev"),
     "cffi": ("libffi-dev", "pkg-config"),
     "cryptography": ("libssl-dev", "libffi-dev", "pkg-config", "cargo"),
     "bcrypt": ("cargo",),
@@ -64,6 +66,11 @@ TO_BUILD = {
     "xmlsec": ("libxml2-dev", "libxmlsec1-dev", "xmlsec1", "pkg-config"),
     "zstandard": (),
 }
+#: What nobody publishes ready-made, for whatever Python
+SOURCES_ONLY = frozenset(
+    {"dbus-python", "gdal", "m2crypto", "mysqlclient", "netifaces", "psycopg-c", "psycopg2", "pycairo", "pygraphviz",
+     "pyicu", "pysqlite3", "python-ldap", "python-snappy", "uwsgi"}
+)  # fmt: skip
 #: Of a package that is not listed, by what its build says is missing
 HEADERS = {
     r"libpq-fe\.h|pg_config": ("libpq-dev",),
@@ -87,7 +94,7 @@ HEADERS = {
     r"pkg-config|pkgconf": ("pkg-config",),
     r"\bcmake\b": ("cmake",),
     r"\bswig\b": ("swig",),
-    r"\bcargo\b|rustc|Rust toolchain|rust compiler": ("cargo",),
+    r"\bcargo\b|rustc|[Rr]ust (toolchain|compiler)|puccinialin": ("cargo",),
     r"gfortran|Fortran": ("gfortran",),
 }
 #: What a build says that has no compiler, or no header
@@ -95,7 +102,8 @@ NO_COMPILER = re.compile(
     r"command '[^']*(gcc|cc|g\+\+|cc1plus|clang)' failed: No such file|unable to execute '"
     r"|fatal error: \S+\.h(pp)?: No such file"
     r"|Python\.h|(gcc|g\+\+|cc|make|cargo|cmake|swig|pkg-config)(: |')?(: )?(command )?not found"
-    r"|Unknown compiler|linker `cc` not found|Rust toolchain|rust compiler|_config[^\n]*not found"
+    r"|Unknown compiler|you need a C compiler|linker `cc` not found|[Rr]ust (toolchain|compiler)|puccinialin"
+    r"|[-_]config[^\n]*not found"
     r"|pkg-config[^\n]*(not found|No such)|valid pkg-config name"
     r"|headers or library files could not be found|cannot find -l|C compiler cannot create"
     r"|No such file or directory: '[^']*(gcc|cc|_config|-config|cmake|swig|cargo)'|(?i:dependency) [^\n]* not found"
@@ -112,22 +120,28 @@ AT_RUN_TIME = {
     r"libgobject-2|libpango|cannot load library '(gobject|pango)": ("libpango-1.0-0", "libpangoft2-1.0-0"),
     r"libGL\.so": ("libgl1",),
     r"libglib-2|libgthread-2": ("libglib2.0-bin",),
-    r"Cannot find \['xmlsec1'\]|xmlsec1[^\n]*(not found|No such file)": ("xmlsec1",),
+    r"Cannot find \['xmlsec1'\]": ("xmlsec1",),
     r"libxmlsec1[\w-]*\.so": ("xmlsec1",),
-    r"libmariadb\.so|libmysqlclient\.so": ("libmariadb3",),
+    r"libmariadb\.so": ("libmariadb3",),
     r"libodbc\.so": ("unixodbc",),
     r"libpq\.so|no pq wrapper available|libpq library not found": ("libpq5",),
     r"libmemcached\.so": ("libmemcached-tools",),
-    r"ffmpeg[^\n]*(not found|No such file)": ("ffmpeg",),
 }
-#: Commands of a build that a bare machine has not → packages
+#: Commands that a bare machine has not → packages
 COMMANDS = {
-    "npm": ("npm",), "npx": ("npm",), "node": ("nodejs",), "yarn": ("yarnpkg",), "git": ("git",), "make": ("make",),
+    "npm": ("npm",), "npx": ("npm",), "node": ("nodejs",), "git": ("git",), "make": ("make",),
     "gcc": ("build-essential",), "msgfmt": ("gettext",), "curl": ("curl",), "wget": ("wget",), "unzip": ("unzip",),
-    "ruby": ("ruby",), "sass": ("sassc",), "sassc": ("sassc",), "pandoc": ("pandoc",), "psql": ("postgresql-client",),
-    "rsync": ("rsync",), "jq": ("jq",), "xz": ("xz-utils",), "zip": ("zip",), "convert": ("imagemagick",),
+    "ruby": ("ruby",), "sassc": ("sassc",), "pandoc": ("pandoc",), "psql": ("postgresql-client",),
+    "pg_dump": ("postgresql-client",), "rsync": ("rsync",), "jq": ("jq",), "xz": ("xz-utils",), "zip": ("zip",),
+    "convert": ("imagemagick",), "ffmpeg": ("ffmpeg",), "ffprobe": ("ffmpeg",), "xmlsec1": ("xmlsec1",),
+    "pdftotext": ("poppler-utils",), "pdftoppm": ("poppler-utils",), "tesseract": ("tesseract-ocr",),
+    "gs": ("ghostscript",), "dot": ("graphviz",), "exiftool": ("libimage-exiftool-perl",),
+    "ldapsearch": ("ldap-utils",), "7z": ("7zip",),
 }  # fmt: skip
-NOT_FOUND = re.compile(r"(?:^|\n)(?:/bin/)?(?:sh|bash): (?:line )?(?:\d+: )?([\w.+-]+): (?:command )?not found")
+NOT_FOUND = re.compile(
+    r"(?:^|\n)(?:/bin/)?(?:sh|bash): (?:line )?(?:\d+: )?([\w.+-]+): (?:command )?not found"
+    r"|No such file or directory: b?'([\w.+-]+)'"
+)
 #: Simple causes: what is said → what to do
 REMEDIES = (
     (
@@ -146,6 +160,12 @@ REMEDIES = (
         r"error sending request for url|Failed to fetch: `|client error \(Connect\)|Could not fetch URL",
         "This host does not reach the packages: look at its network, or name a mirror in release_package_indexes "
         f"(in {DECISIONS_FILE}). Running the same command again is safe.",
+    ),
+    (
+        r"Missing staticfiles manifest entry for",
+        "collectstatic does not find that file. Where a command of the project makes it, name the command in "
+        "app_build_commands; where the source has its static files ready (in STATIC_ROOT), set "
+        f"app_collectstatic: false (in {DECISIONS_FILE}). Then deploy again.",
     ),
     (
         r"was not found in the package registry|not found in the package registry|No matching distribution found",
@@ -180,14 +200,15 @@ def advice(output: str) -> str:
     if written:
         return writable_folder(written[1])
     needed = [name for pattern, names in AT_RUN_TIME.items() if re.search(pattern, output) for name in names]
-    missing = NOT_FOUND.search(output)
-    if missing and missing[1] in COMMANDS:
-        needed += COMMANDS[missing[1]]
+    missing = [(said[1], said[2]) for said in NOT_FOUND.finditer(output)]
+    # Of a file that is missing, nobody knows whether it is a program but by its name.
+    needed += [one for names in missing for name in names if name in COMMANDS for one in COMMANDS[name]]
     if needed:
         return system_packages(needed)
-    if missing:
-        what = f"add the package that has it to app_system_packages (in {DECISIONS_FILE})"
-        return f"This host has no {missing[1]}: {what}, {THEN}."
+    for shell, _ in missing:
+        if shell:
+            what = f"add the package that has it to app_system_packages (in {DECISIONS_FILE})"
+            return f"This host has no {shell}: {what}, {THEN}."
     return ""
 
 
@@ -242,6 +263,15 @@ def to_build(packages: Iterable[str], output: str) -> list[str]:
     if not named & TO_BUILD.keys() or not set(needed) - set(installed(needed)):
         needed += [one for pattern, names in HEADERS.items() if re.search(pattern, output) for one in names]
     return list(dict.fromkeys(needed))
+
+
+def older_python(packages: Iterable[str], python: str) -> str:
+    """Return the other way out where versions of packages are older than the Python (3.13) that they are built for."""
+    named = {re.sub(r"[-_.]+", "-", name).lower() for name in packages}
+    minor = int(python.rpartition(".")[2] or 0)
+    if minor <= OLDEST_BROUGHT or not named - SOURCES_ONLY:
+        return ""
+    return f' Or bring an older Python, for which these versions may be ready-made: app_python: "3.{minor - 1}".'
 
 
 def installed(names: Iterable[str]) -> list[str]:

@@ -54,7 +54,7 @@ def of_build(builder: Building) -> dict[str, str]:
     for name in insisted_on(builder):
         values.setdefault(name, suiting.get(name) or stand_in(name, services))
     values.update(of_release(builder))
-    values["MEDIA_ROOT"] = os.path.join(builder.params["root"], "shared", "media")
+    values["MEDIA_ROOT"] = media(builder)
     values.update({name: str(value) for name, value in builder.params["build_env"].items()})
     # Byte-code is made once, at the end, and checked by the source's digest: a time says nothing on another host.
     values |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "LANG": "C.UTF-8"}
@@ -73,6 +73,11 @@ def standing_in(builder: Building) -> dict[str, str]:
     return {
         name: values[name] for name in insisted_on(builder) if name not in {*STAND_INS, *given, *of_release(builder)}
     }
+
+
+def media(builder: Building) -> str:
+    """Return the folder of what people upload."""
+    return os.path.join(builder.params["root"], "shared", "media")
 
 
 def own_folders() -> dict[str, str]:
@@ -97,6 +102,7 @@ def of_release(builder: Building) -> dict[str, str]:
         "SAMESTACK_GRANIAN_INTERFACE": {"asgi": "asginl"}.get(release["interface"], "wsgi"),
         "SAMESTACK_SERVER": release["server"],
         "SAMESTACK_RELEASE": place.id,
+        "SAMESTACK_DEBUG_VARIABLE": release.get("debug_variable") or "",
         "PYTHONPATH": ":".join(paths),
         "STATIC_ROOT": place.path("static"),
         "VIRTUAL_ENV": venv,

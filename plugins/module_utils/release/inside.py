@@ -6,7 +6,7 @@ import inspect
 import json
 from typing import TYPE_CHECKING, Any
 
-from ..inside_app import check, database, loader, migrate, program, reverse, schema, settings
+from ..inside_app import check, database, loader, migrate, models, program, reverse, schema, settings
 from .application import run_as_app
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from .place import Place
 
-PROGRAMS = (program, schema, database, check, migrate, reverse, settings)
+PROGRAMS = (program, schema, database, check, migrate, models, reverse, settings)
 
 
 def inside_source(call: str, given: Mapping[str, Any] | None = None) -> str:

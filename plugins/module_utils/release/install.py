@@ -16,6 +16,7 @@ from . import causes
 from .environment import own_folders
 from .fetching import CERTIFICATES, fetch_account
 from .inside import inside_source
+from .interpreter import Interpreter
 from .sandbox import INSIDE, online
 
 if TYPE_CHECKING:
@@ -346,6 +347,9 @@ class Uv:
             hint = causes.system_packages(causes.to_build(built, output))
             if DRIVERS & built:
                 hint += " Or let the project ask for psycopg[binary] (or psycopg2-binary)."
+            python = str(builder.release["inputs"].get("python", ""))
+            brought = Interpreter.of(python)
+            hint += causes.older_python(built, brought.minor if brought else python)
             raise HostError(
                 f"{', '.join(sorted(built))} has to be compiled here and cannot be: this host lacks compilers or "
                 f"headers.\n{last_lines(output, 4)}",

@@ -1,6 +1,7 @@
 """Folders of the source that the application writes to, kept outside the releases: /srv/<app>/shared/paths/<folder>.
 
-A release has a link in the place of each, and what the commit has there beside it (`initial`): where the folder outside
+A release has a link in the place of each (the folder for media that settings name without the overlay leads to
+/srv/<app>/shared/media in the same way), and what the commit has there beside it (`initial`): where the folder outside
 is empty, the application's account copies that into it. Live code is no place for links: there systemd mounts the
 folder outside over the one in the source, for the application's processes.
 """
@@ -56,6 +57,8 @@ def take_initial(builder: Building) -> None:
 def lead_outside(builder: Building) -> None:
     """Put a link in the place of each folder, and take logs away that only the build has written."""
     links = [part for path in builder.writable_paths for part in (path, contents.kept_outside(contents.SOURCE + path))]
+    if builder.media:
+        links += [builder.media, contents.media_outside(contents.SOURCE + builder.media)]
     if links:
         step(builder, LEAD, links, builder.place.path("source"))
     logs = sorted(path for path in set(below(builder)) - builder.committed if path.endswith(LOG))

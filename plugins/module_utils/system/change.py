@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..common.files import read_json, write_atomic
 from ..common.folders import PRIVATE, make_folder, remove, tree
 from ..common.paths import STATE
-from ..common.systemd import Units, run
+from ..common.systemd import UnitError, Units, run
 from . import originals
 from .access import Return, unconfirmed
 from .entries import PASSING, PUT, Diff, Entry, EntryError, Transaction, sweep
@@ -37,6 +37,16 @@ def validate(commands: list[str], changed: list[str]) -> None:
         if process.returncode != 0 or (command.startswith(VERIFY) and warned):
             output = "\n".join(warned) or output
             raise EntryError(f"`{command}` refused the new files, the old ones are back: {output}")
+
+
+def take_up(verb: str, unit: str) -> None:
+    """Let a unit that runs take its files up; one that cannot while it runs begins anew. Raises UnitError."""
+    try:
+        run(["systemctl", verb, unit], unit)
+    except UnitError:
+        if verb == "try-restart":
+            raise
+        run(["systemctl", "try-restart", unit], unit)
 
 
 def rest_of(entries: list[Entry]) -> list[Entry]:
@@ -176,4 +186,4 @@ class State:
                     continue
                 self.actions.append(f"{verb} {name}")
                 if not self.check:
-                    run(["systemctl", verb, name], name)
+                    take_up(verb, name)

@@ -37,7 +37,7 @@ SAFE_AGAIN = f"Run the same command again with {VERBOSE} to see all of Ansible's
 # The fixed shape of our own errors: `<variable> = <value> (in <file>): <what is wrong>. <What to write instead>.`, with
 # the value left out where there is none, and `<host>, ` before it where one host is meant.
 OWN_ERROR = re.compile(
-    r"\A(?:[\w.-]+, )?[A-Za-z_][\w.\[\]'\"-]*(?: = .*?)? \(in [^()\n]+\): \S",
+    r"\A(?:[\w.-]+, )?(?:vault password|secrets of \w+|[A-Za-z_][\w.\[\]'\"-]*)(?: = .*?)? \(in [^()\n]+\): \S",
     re.DOTALL,
 )
 # What Ansible puts before the message of a module or an action.

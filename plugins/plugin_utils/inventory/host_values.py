@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ansible.errors import AnsibleError
 
 from ..errors import Problem
-from . import app_environment, certificates, laws, notices
+from . import app_environment, backups, certificates, laws, notices
 from . import environment as in_hand
 from .values import NOT_HERE, check_values
 from .view import plain
@@ -86,6 +86,9 @@ def all_value_problems(inventory: Inventory, host: str, host_vars: HostValues) -
     yield from app_environment.database_problems(values, lambda: str(reader.read("database_url")), place)
     yield from notices.url_problems(values.get(notices.NAME), place)
     yield from certificates.certificate_problems(values, place, inventory.root)
+    environment = inventory.environment(host)
+    keepers = [name for name in inventory.groups.get("backup", []) if inventory.environment(name) == environment]
+    yield from backups.backup_problems(values, place, environment, keepers)
     if not in_hand.is_local(host, inventory.groups):
         origins = {name: inventory.written(name, host) for name in values}
         own = {name: values[name] for name, by in origins.items() if by and not by.ours}

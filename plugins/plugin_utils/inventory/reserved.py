@@ -25,7 +25,7 @@ FOLDERS = frozenset((
     "initramfs-tools", "iproute2", "issue", "kernel", "landscape", "letsencrypt", "lock", "locale", "logrotate",
     "lvm", "machine-id", "mke2fs", "modprobe", "modules", "monit", "motd", "mount", "needrestart",
     "netplan", "network", "networking", "networkd-dispatcher", "nftables", "openssl", "opt", "pam",
-    "passwd", "perl", "polkit-1", "postgresql-common", "ppp", "profile", "protocols", "python",
+    "passwd", "perl", "pgbackrest", "polkit-1", "postgresql-common", "ppp", "profile", "protocols", "python",
     "python3", "rc-local", "rc", "rmt", "rpc", "samestack", "screen", "security", "selinux",
     "services", "sgml", "shadow", "shells", "shm", "skel", "snapd", "sshd", "ssl", "sudoers", "sysctl", "sysstat",
     "system", "systemd", "terminfo", "timesyncd", "timezone", "tmpfiles", "ucf", "udev", "udisks2", "ufw",
@@ -46,9 +46,9 @@ def of_services() -> frozenset[str]:
     """Return what services are called: as roles, packages, units and groups."""
     names: set[Any] = set()
     for role, said in service_declarations().items():
-        units = [unit.split(".")[0].split("@")[0] for unit in said["units"]]
-        packages = said["packages"] if isinstance(said["packages"], list) else []
-        names |= {role, said.get("system_group"), *units, *packages}
+        # Where they depend on decisions, they are a template's.
+        units, packages = (said[word] if isinstance(said[word], list) else [] for word in ("units", "packages"))
+        names |= {role, said.get("system_group"), *(unit.split(".")[0].split("@")[0] for unit in units), *packages}
     return frozenset(str(name) for name in names if name and "{" not in str(name))
 
 

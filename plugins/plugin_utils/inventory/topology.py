@@ -9,6 +9,7 @@ from ansible.errors import AnsibleError
 
 from ..errors import Problem
 from .files import service_declarations
+from .laws import PLACEHOLDER
 from .view import plain
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def topology_problems(inventory: Inventory, environment: str, host_vars: HostVar
     said = service_declarations()
     for name, members in services.items() if isinstance(services, dict) else ():
         service = said[name]
-        function, purpose = service["group"], service["purpose"]
+        group, purpose = service["group"], service["purpose"]
+        function = group if isinstance(group, str) else group[0]
         if not members:
             fix = f"Name one of its machines under `{function}: hosts:`; it may be in several groups"
             yield Problem(f"group {function}", file, f"no machine of {environment} {purpose}", fix, "empty")
@@ -46,10 +48,13 @@ def address_problems(inventory: Inventory, host: str, host_vars: HostVars) -> It
         named = {name for function in functions for name in inventory.groups.get(function, [])}
         return {name for name in named if inventory.environment(name) == environment}
 
-    servers, clients = members("db", "cache"), members("web", "worker")
+    servers, clients = members("db", "cache", "backup"), members("web", "worker")
     if host not in servers | clients or len(servers | clients) == 1 or "machine_address" not in host_vars:
         return
     value = str(plain(host_vars["machine_address"]))
+    if PLACEHOLDER.search(value):
+        # That is told of already.
+        return
     try:
         ipaddress.ip_address(value)
     except ValueError:

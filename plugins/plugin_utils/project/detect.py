@@ -14,7 +14,7 @@ from .code import imported_files, module_file, walk
 from .entry_points import find_application, find_settings
 from .packages import Packages, additions, find_file, kind_of, read_packages
 from .python import Asked, asked_by
-from .variables import variables_of
+from .variables import debug_variable, variables_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +47,8 @@ class Project:
     environment: dict[str, bool]
     # Harmless values for variables, by what the settings make of them
     stand_ins: dict[str, str] = field(default_factory=dict)
+    # What DEBUG is called where it is not called DEBUG (`debug_variable`)
+    debug_variable: str = ""
     asked: Asked = field(default_factory=Asked)
     notes: list[str] = field(default_factory=list)
 
@@ -70,7 +72,8 @@ def detect(root: Path, given: Given, pins: Mapping[str, str]) -> Project:
     packages = find_packages(root, directory, given.requirements)
     asked = asked_by(root, directory, packages)
     file = module_file(folders, settings)
-    variables = variables_of(imported_files(file, folders)) if file else {}
+    files = imported_files(file, folders) if file else []
+    variables, debug = variables_of(files), debug_variable(files)
     return Project(
         directory=directory,
         settings=settings,
@@ -81,6 +84,7 @@ def detect(root: Path, given: Given, pins: Mapping[str, str]) -> Project:
         python_path=[folder.relative_to(root).as_posix() for folder in folders[1:]],
         environment={name: variable.required for name, variable in variables.items()},
         stand_ins={name: variable.value for name, variable in variables.items() if variable.value},
+        debug_variable=debug,
         asked=asked,
         notes=[*notes, *more, *filter(None, [asked.note])],
     )

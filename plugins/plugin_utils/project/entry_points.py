@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PRODUCTION = ("production", "prod", "live")
-DEVELOPMENT = ("dev", "develop", "development", "local", "localhost", "base", "common", "test", "testing", "debug")
+# What others build on, and what tests run with
+SHARED = ("base", "common")
+TESTING = ("test", "testing", "tests", "ci")
+DEVELOPMENT = ("dev", "develop", "development", "local", "localhost", "test", "testing", "debug", *SHARED)
 # What an asgi.py has that answers more than Django's own does
 MORE_THAN_HTTP = re.compile(r"ProtocolTypeRouter|URLRouter|websocket|FastAPI|Starlette|socketio|scope\s*\[")
 
@@ -108,15 +111,23 @@ def _has_code(path: Path) -> bool:
 
 
 def _settings_modules(folders: list[Path]) -> list[str]:
-    """Return the modules that look like settings, for messages."""
+    """Return the modules that look like settings and can be imported, for messages: what serves before what tests."""
     found = []
     for folder in folders:
-        for path in walk(folder, "settings.py", 3):
-            found.append(".".join(path.relative_to(folder).with_suffix("").parts))
-        for path in folder.glob("*/settings/*.py"):
-            if path.name != "__init__.py":
-                found.append(".".join(path.relative_to(folder).with_suffix("").parts))
-    return list(dict.fromkeys(found))
+        paths = [*walk(folder, "settings.py", 3), *sorted(folder.glob("settings/*.py")),
+                 *sorted(folder.glob("*/settings/*.py"))]  # fmt: skip
+        names = [path.relative_to(folder).with_suffix("").parts for path in paths if path.name != "__init__.py"]
+        # `production.example.py` is there to be copied.
+        found += [".".join(parts) for parts in names if not any("." in part for part in parts)]
+    return sorted(dict.fromkeys(found), key=_suits)
+
+
+def _suits(module: str) -> int:
+    """Return how little a settings module looks like one that serves."""
+    last = module.rpartition(".")[2]
+    if last in PRODUCTION:
+        return 0
+    return 2 if last in TESTING or (last in DEVELOPMENT and last not in SHARED) else 1
 
 
 def find_application(folders: list[Path], settings: str, wsgi: str, asgi: str) -> tuple[str, str, list[str]]:

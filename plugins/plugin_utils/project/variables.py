@@ -105,12 +105,12 @@ class File:
 
     def read(self, node: ast.AST, around: tuple[ast.AST, ...], sure: bool) -> None:
         """Look at a node and everything inside it; `around` are the nodes that it is in, `sure`: it runs."""
-        for name, insists, value in self._reads(node):
+        for name, insists, value in self.reads(node):
             variable = self.found.setdefault(name, Variable())
             suiting = value or made_of(node, around)
             variable.value = variable.value or suiting
             variable.required |= insists and sure and name not in self.defaults
-            if around and sure and not has_default(node):
+            if around and sure and not has_default(node) and not has_other(node, around[-1]):
                 # `int(os.getenv("X"))` insists as well, and so does `os.getenv("X").split()`.
                 variable.required |= bool(made_of(node, around)) or isinstance(around[-1], ast.Attribute)
             if around and isinstance(around[-1], ast.Assign | ast.AnnAssign):
@@ -122,7 +122,7 @@ class File:
         for child, runs in parts(node):
             self.read(child, (*around, node), sure and runs)
 
-    def _reads(self, node: ast.AST) -> Iterator[tuple[str, bool, str]]:
+    def reads(self, node: ast.AST) -> Iterator[tuple[str, bool, str]]:
         """Yield (name, whether the line insists, a suitable value or "") of what one node reads."""
         if isinstance(node, ast.Subscript) and dotted(node.value).endswith("environ"):
             name = text_of(node.slice)
@@ -161,6 +161,11 @@ def has_default(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and (
         bool(node.args[1:]) or bool(node.keywords) or not dotted(node.func).endswith(("environ.get", "getenv"))
     )
+
+
+def has_other(node: ast.AST, outer: ast.AST) -> bool:
+    """Return whether something stands behind a read where it gives nothing: `os.environ.get("X") or "1"`."""
+    return isinstance(outer, ast.BoolOp) and isinstance(outer.op, ast.Or) and outer.values[-1] is not node
 
 
 def is_cast(node: ast.AST) -> bool:
@@ -233,3 +238,22 @@ def variables_of(files: list[Path]) -> dict[str, Variable]:
         if tree is not None:
             File(readers_of(tree), declared_defaults(tree), found).read(tree, (), sure=True)
     return dict(sorted(found.items()))
+
+
+def debug_variable(files: list[Path]) -> str:
+    """Return the variable that settings take DEBUG from where it is called otherwise, "" where none is.
+
+    One that is read as a number ends with `:int`. What has no DEBUG in its name says more than that (ENV, PRODUCTION).
+    """
+    for path in files:
+        tree = parse(path)
+        reading = File(readers_of(tree), frozenset(), {}) if tree else None
+        for node in tree.body if tree else []:
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            if not reading or "DEBUG" not in [dotted(one) for one in targets if one]:
+                continue
+            inside = list(ast.walk(node))
+            for name in (name for one in inside for name, _insists, _value in reading.reads(one)):
+                if "DEBUG" in name and name != "DEBUG":
+                    return f"{name}:int" if "int" in map(dotted, inside) else name
+    return ""

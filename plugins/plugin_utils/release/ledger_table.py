@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 HEAD = ("When (UTC)", "Verb", "Who", "From → to", "Commits", "Time", "Migrations", "Result")
-SWITCHING = ("deploy", "promote", "rollback")
+SWITCHING = ("deploy", "promote", "rollback", "restore")
 TIMED = (*SWITCHING, "provision", "upgrade")
 WHO_LETTERS, LABEL_LETTERS, REASON_LETTERS = 18, 24, 70
 FILES_NAMED = 8
@@ -82,7 +82,7 @@ def row(line: Mapping[str, Any], marked: Sequence[str]) -> tuple[str, ...]:
 
 def subject(line: Mapping[str, Any]) -> str:
     """Return what a line is about: from which release to which, or a release, or what was said."""
-    if line.get("verb") in SWITCHING:
+    if line.get("verb") in SWITCHING and (line.get("to") or line.get("release")):
         to = str(line.get("to") or line.get("release") or "")
         return f"{line['from']} → {to}" if line.get("from") else f"→ {to}" if to else ""
     if (line.get("files") or line.get("packages")) and not line.get("message"):

@@ -170,7 +170,7 @@ class Transfers(ActionBase):
                 return {**result, "say": [f"What was changed of release {release} by hand was put back: {by_hand}"]}
             why = str(result["msg"])
         text = f"Release {release} was changed on this host by hand, and stays so: {by_hand}. Why: {why}"
-        if self._task.check_mode or (args.get("run") or {}).get("verb") == "rollback":
+        if self._task.check_mode or (args.get("run") or {}).get("verb") in ("rollback", "restore"):
             return {"say": [text]}
         hint = f"Take another commit, or go back to it as it is: ./samestack rollback --to {release}."
         return {"failed": True, "msg": text, "hint": hint}

@@ -9,6 +9,8 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 POSTGRESQL = "django.db.backends.postgresql"
+# What it was called before Django 1.9, and until Django 3.0 as well
+FORMERLY = "django.db.backends.postgresql_psycopg2"
 # Options of a database entry that mean the same for every back end
 NEUTRAL = ("ATOMIC_REQUESTS", "AUTOCOMMIT", "TEST", "TIME_ZONE")
 # Django's documentation ("Persistent connections") leaves the number open; a minute spares nearly every request a new
@@ -35,7 +37,7 @@ def database(url: str, own: Mapping[str, Any]) -> dict[str, Any]:
     A PostgreSQL back end of the application's choice (PostGIS, for one) stays, and so do its options.
     """
     parts = urlsplit(url)
-    engine = own.get("ENGINE", "")
+    engine = own.get("ENGINE", "").replace(FORMERLY, POSTGRESQL)
     keep = "postg" in engine or "psqlextra" in engine
     options = dict(own.get("OPTIONS", {})) if keep else {}
     options.update(parse_qsl(parts.query))
@@ -86,6 +88,23 @@ def caught_mail(own: Mapping[str, Any], folder: str, *, mailers: bool) -> dict[s
     return {"MAILERS": {name: {"BACKEND": FILES, "OPTIONS": {"file_path": folder}} for name in names}}
 
 
+def debug_as_read(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return DEBUG under the name, and in the words, in which the application's settings read it.
+
+    They may switch much on by it (a toolbar, another storage) before this says what DEBUG is.
+    """
+    name, _, kind = environment.get("SAMESTACK_DEBUG_VARIABLE", "").partition(":")
+    if not name or name in environment or "DEBUG" not in environment:
+        return {}
+    debug = truth(environment["DEBUG"])
+    return {name: str(int(debug)) if kind == "int" else str(debug)}
+
+
+def truth(text: str) -> bool:
+    """Return whether a text means yes."""
+    return text.lower() in ("1", "true", "yes", "on")
+
+
 def overlay(own: Mapping[str, Any], environment: Mapping[str, str], *, mailers: bool = False) -> dict[str, Any]:
     """Return the settings to set over the application's own.
 
@@ -112,7 +131,7 @@ def overlay(own: Mapping[str, Any], environment: Mapping[str, str], *, mailers: 
         fallbacks = [*words(environment["SECRET_KEY_FALLBACKS"]), *own.get("SECRET_KEY_FALLBACKS", [])]
         settings["SECRET_KEY_FALLBACKS"] = list(dict.fromkeys(fallbacks))
     if "DEBUG" in environment:
-        settings["DEBUG"] = environment["DEBUG"].lower() in ("1", "true", "yes", "on")
+        settings["DEBUG"] = truth(environment["DEBUG"])
     if settings.get("DEBUG") and own.get("INTERNAL_IPS"):
         settings["INTERNAL_IPS"] = OwnNetwork(own["INTERNAL_IPS"])
     if environment.get("ALLOWED_HOSTS"):

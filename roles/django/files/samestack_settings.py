@@ -5,11 +5,12 @@ import os
 from typing import Any
 
 from django.conf import global_settings
-from samestack_overlay import overlay
+from samestack_overlay import debug_as_read, overlay
 
 
 def _settings() -> dict[str, Any]:
     """Return all settings, by name."""
+    os.environ.update(debug_as_read(os.environ))
     # By its name, as Django would
     base = importlib.import_module(os.environ["SAMESTACK_BASE_SETTINGS"])
     own = {name: getattr(base, name) for name in dir(base) if name.isupper()}

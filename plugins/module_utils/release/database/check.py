@@ -47,7 +47,8 @@ REASONS = {
 }
 ALREADY = (
     "Where that was made under another name (a squashed migration whose `replaces` is gone), deploy first the release "
-    "that still has `replaces`; or record it as applied: {}"
+    'that still has `replaces`; or record it as applied: `echo "INSERT INTO django_migrations (app, name, applied) '
+    'VALUES {}" | {}`'
 )
 WAYS_OUT_SLOW = (
     "Build indexes with AddIndexConcurrently, add constraints as NOT VALID first (docs/migrations.md). Or accept that "
@@ -170,10 +171,10 @@ class Check:
         return [{"migration": name, "why": why} for name, why in rows]
 
     def refuse(self) -> None:
-        """Raise a HostError for what would fail or disturb what serves, unless the run allows it."""
+        """Raise a HostError for what would fail and, unless the run allows it, for what would disturb what serves."""
+        self.refuse_what_fails()
         if self.params["allow_breaking"]:
             return
-        self.refuse_what_fails()
         self.refuse_misfits()
         if not self.breaking:
             return
@@ -204,11 +205,10 @@ class Check:
             )
         if self.already:
             lines = [f"  {name}: {text}" for name, texts in self.already.items() for text in texts]
-            app, name = next(iter(self.already)).split(".", 1)
-            by_hand = self.command("manage", f"-- migrate --fake {app} {name}")
-            raise HostError(
-                "Migrations would make what the database has already:\n" + "\n".join(lines), ALREADY.format(by_hand)
-            )
+            # Not `migrate --fake`: what serves does not know them, and this release cannot be asked yet.
+            names = ", ".join("('{}', '{}', now())".format(*name.split(".", 1)) for name in self.already)
+            by_hand = ALREADY.format(names, self.command("dbshell", "--as owner").strip("`"))
+            raise HostError("Migrations would make what the database has already:\n" + "\n".join(lines), by_hand)
 
     def refuse_misfits(self) -> None:
         """Raise a HostError where an earlier release cannot live with the newer database."""

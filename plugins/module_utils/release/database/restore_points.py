@@ -74,12 +74,12 @@ class Server(server.Server):
 class Points:
     """The restore points of one database."""
 
-    def __init__(self, params: Mapping[str, Any]) -> None:
-        """Take the module's parameters."""
+    def __init__(self, params: Mapping[str, Any], server: Server | None = None) -> None:
+        """Take the module's parameters, and the server where it is not the one that they name."""
         self.params = params
         self.database = params["database"]
         self.folder = os.path.join(params["folder"], params["app"])
-        self.server = Server(params["port"], "restore point")
+        self.server = server or Server(params["port"], "restore point")
         self.names = Names(self.database, params["database_user"], params["database_owner"])
 
     def path(self, name: str, ending: str = ".dump") -> str:
@@ -185,11 +185,18 @@ class Points:
     def restore(self, name: str) -> dict[str, Any]:
         """Put a copy in the database's place; returns what is known of it. The replaced database stays, renamed."""
         point = self.point(name)
+        return {**point, "replaced": self.replace_with(self.path(name), point["size"])}
+
+    def replace_with(self, copy: str, size: int) -> str:
+        """Put what is in a dump in the database's place; returns the name that the replaced one has now.
+
+        `size` is what it takes at least, in bytes. Raises HostError, and then the database is as it was.
+        """
         # What an earlier restore replaced goes when this one is done; what one left half done goes now.
         earlier = [one for one in self.replaced() if not one.endswith("_restoring")]
         fresh = f"{self.database}_restoring"
         self.server.sql(f"DROP DATABASE IF EXISTS {identifier(fresh)} WITH (FORCE)")
-        self.check_space(point["size"])
+        self.check_space(size)
         origin = json.loads(self.server.sql(ORIGIN.format(database=literal(self.database))))
         self.server.sql(
             f"CREATE DATABASE {identifier(fresh)} TEMPLATE template0 {CLOSED} "
@@ -198,13 +205,13 @@ class Points:
         )
         for setting in origin["settings"] or []:
             self.server.sql(f"ALTER DATABASE {identifier(fresh)} SET {assignment(setting)}")
-        self.fill(fresh, self.path(name))
+        self.fill(fresh, copy)
         self.server.ask(fresh, "ANALYZE")
         replaced = f"{self.database}_replaced_{time.strftime('%Y%m%dt%H%M%S', time.gmtime())}"
         self.exchange(fresh, replaced)
         for old in earlier:
             self.server.sql(f"DROP DATABASE {identifier(old)} WITH (FORCE)")
-        return {**point, "replaced": replaced}
+        return replaced
 
     def fill(self, fresh: str, copy: str) -> None:
         """Restore a copy into a database that nobody is in yet, for its owner, whoever owned what in it; HostError."""

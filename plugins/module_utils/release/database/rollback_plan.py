@@ -41,7 +41,7 @@ def history(lines: Iterable[Mapping[str, Any]]) -> list[str]:
         release, verb = line.get("release"), line.get("verb", "")
         if line.get("result") != "ok" or not release or verb not in ledger.SWITCHING:
             continue
-        if verb == "rollback" and release in way:
+        if verb in ("rollback", "restore") and release in way:
             del way[way.index(release) + 1 :]
         else:
             way = [*(one for one in way if one != release), release]

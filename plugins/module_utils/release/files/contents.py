@@ -28,7 +28,7 @@ NO_DIGEST = "-"
 LIST, BUILD = "contents", "build.json"
 BESIDE = (LIST, BUILD, "database.json", VENV)
 #: What people wrote; and, beside the releases, the folders of it to which the application writes
-SOURCE, KEPT = "source/", "shared/paths/"
+SOURCE, KEPT, MEDIA = "source/", "shared/paths/", "shared/media"
 CHUNK = 1 << 20
 #: What a release and an environment are called: the beginning of a digest
 ID = re.compile("[0-9a-f]{12}")
@@ -123,12 +123,17 @@ def kept_outside(path: str) -> str:
     return "../" * (path.count("/") + 2) + KEPT + path.partition("/")[2]
 
 
+def media_outside(path: str) -> str:
+    """Return where the link leads that a release has in the place of the folder that its settings have for media."""
+    return "../" * (path.count("/") + 2) + MEDIA
+
+
 def stays_inside(path: str, target: str) -> bool:
     """Return whether a link leads to something of the same release or environment, or to the system's Python.
 
-    Or to the application's own folder of the same name, which is kept outside the releases.
+    Or to the application's own folder of the same name, or its media, which are kept outside the releases.
     """
-    if path.startswith(SOURCE) and target == kept_outside(path):
+    if path.startswith(SOURCE) and target in (kept_outside(path), media_outside(path)):
         return True
     if all(pattern.fullmatch(text) for pattern, text in zip(PYTHON, (path, target), strict=True)):
         return True

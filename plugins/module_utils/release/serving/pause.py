@@ -40,7 +40,7 @@ class Pause:
         ledger.Run(self.params["run"], self.app).require_lock()
         if self.params["state"] == "paused":
             return [*self.stop(), f"{self.app} is stopped; visitors see the maintenance page"]
-        switch = Switch({**self.params, "release": "", "restart": False, "live": None, "keep": 0})
+        switch = Switch({**self.params, "release_id": "", "restart": False, "live": None, "keep": 0})
         if not switch.before:
             pending.resumed(self.app)
             maintenance_page.off(maintenance_page.RELEASE)

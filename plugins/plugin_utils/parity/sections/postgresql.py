@@ -35,6 +35,8 @@ FILES = {"/etc/postgresql/*": f"memory {CONNECTED} machine_address"}
 #: What belongs to one role or one database alone
 FOR = re.compile(r"(\S+) for (.+) in (.+)")
 ANY_ROLE, ANY_DATABASE = "any role", "any database"
+#: What a role may be, as the record has it
+ATTRIBUTES = ("superuser", "login", "createrole", "createdb", "replication", "bypassrls", "inherit")
 #: What takes away what somebody has made
 GONE = {
     "role": "DROP ROLE IF EXISTS {name}",
@@ -61,14 +63,34 @@ def remedy(case: Case) -> str:
     if case.is_extra and kind in GONE:
         whose = case.sql.identifier(name.removesuffix(":password"))
         return case.psql(GONE[kind].format(name=whose, text=case.sql.literal(name)))
+    if kind == "role" and not case.is_lacking and (statements := attributes(case, name)):
+        return case.psql("; ".join(statements))
     return case.provision
+
+
+def attributes(case: Case, name: str) -> list[str]:
+    """Return what gives a role the attributes and memberships that are due; none where something else differs."""
+    now, wanted = (set(text.split(", ")) for text in (case.value_text, case.wanted_text))
+    role = case.sql.identifier(name)
+    words: list[str] = []
+    statements: list[str] = []
+    for word in sorted(now ^ wanted):
+        _, member, of = word.partition("member of ")
+        if member:
+            verb, to = ("GRANT", "TO") if word in wanted else ("REVOKE", "FROM")
+            statements.append(f"{verb} {case.sql.identifier(of)} {to} {role}")
+        elif word in ATTRIBUTES:
+            words.append(("" if word in wanted else "NO") + word.upper())
+        else:
+            return []
+    return [*([f"ALTER ROLE {role} {' '.join(words)}"] if words else []), *statements]
 
 
 def extension(case: Case, name: str) -> str:
     """Return what makes an extension as it is elsewhere; one that is in `database_extensions` comes with provision."""
     wanted = case.sql.identifier(name)
     if case.is_extra:
-        return case.dbshell(f"DROP EXTENSION {wanted}")
+        return case.psql(f"DROP EXTENSION {wanted}", case.database)
     if case.is_lacking:
         decided = f"add {name} to database_extensions (in inventories/group_vars/all/app.yml), then "
         return case.provision if case.ours else f"{decided}{case.provision}"
@@ -76,7 +98,7 @@ def extension(case: Case, name: str) -> str:
     now, _, there = case.value_text.partition(" in ")
     changes = [f"UPDATE TO {case.sql.literal(version)}"] if now != version else []
     changes += [f"SET SCHEMA {case.sql.identifier(schema)}"] if there != schema else []
-    return case.dbshell(*(f"ALTER EXTENSION {wanted} {change}" for change in changes))
+    return case.psql("; ".join(f"ALTER EXTENSION {wanted} {change}" for change in changes), case.database)
 
 
 def setting_of(case: Case, name: str, role: str, database: str) -> str:

@@ -1,0 +1,130 @@
+"""A repository that is kept elsewhere comes back to a database host that has lost its own.
+
+This once the host that has it is the one that gives: the database host listens, for one connection, while a run of ours
+waits for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import os
+import shutil
+import socket
+import ssl
+import time
+from typing import TYPE_CHECKING, Any
+
+from ..common.errors import HostError
+from . import wire
+from .chain import number
+from .pgbackrest import ARCHIVED, HISTORY, PgBackRest
+from .settings import AUTHORITY, IDENTITY, REPOSITORY, secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .settings import Settings
+
+#: Seconds to wait for the other side
+PATIENCE = 120
+
+
+def receive(settings: Settings, certificate: str, root: str = REPOSITORY) -> int:
+    """Take a repository from the host that keeps it, as the account that it belongs to; returns how many files came.
+
+    What is in the repository before goes: the host has never had a backup. Raises HostError.
+    """
+    key = secrets()["offer"].encode()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate)
+    with socket.create_server(("", int(settings.offer["port"]))) as listener:
+        listener.settimeout(PATIENCE)
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            try:
+                connection, _ = listener.accept()
+            except TimeoutError:
+                break
+            with contextlib.suppress(OSError, ssl.SSLError), connection:
+                connection.settimeout(PATIENCE)
+                with context.wrap_socket(connection, server_side=True) as encrypted:
+                    stream: Any = encrypted.makefile("rwb")
+                    if hmac.compare_digest(str(wire.receive(stream).get("give", "")).encode(), key):
+                        return take(stream, root)
+    raise HostError("The host that keeps the backups did not come.", "`./samestack backups` shows how it is.")
+
+
+def take(stream: Any, root: str) -> int:
+    """Write what comes into the repository; returns how many files."""
+    for name in os.listdir(root):
+        path = os.path.join(root, name)
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
+    wire.send(stream, {"ready": True})
+    count = 0
+    while True:
+        told = wire.receive(stream)
+        if "end" in told:
+            wire.send(stream, {"taken": count})
+            return count
+        name = str(told.get("put"))
+        if not wire.PATH.fullmatch(name):
+            raise HostError(f"What the other host gives has a name that no repository has: {name[:100]!r}")
+        path = os.path.join(root, name)
+        os.makedirs(os.path.dirname(path), mode=0o750, exist_ok=True)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640), "wb") as file:
+            for block in wire.blocks(stream, int(told["size"])):
+                file.write(block)
+        count += 1
+
+
+def give(settings: Settings, root: str = REPOSITORY) -> int:
+    """Hand the newest full backup, what hangs on it and the WAL since to the database host; returns how many files."""
+    pgbackrest = PgBackRest(settings.stanza, settings.account)
+    fulls = [one for one in pgbackrest.backups() if one.kind == "full"]
+    if not fulls:
+        raise HostError("There is no backup here that can be given back.")
+    chosen = fulls[-1]
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection = wire.connect(settings.fetch["address"], int(settings.fetch["port"]), AUTHORITY, PATIENCE)
+            break
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise HostError(f"The database host does not take anything: {error}") from error
+            time.sleep(1)
+    with connection:
+        stream: Any = connection.makefile("rwb")
+        wire.send(stream, {"give": secrets()["offer"]})
+        if not wire.receive(stream).get("ready"):
+            raise HostError("The database host does not take anything.")
+        for name in needed(root, settings.stanza, chosen.label, number(chosen.first)):
+            path = os.path.join(root, name)
+            with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
+                wire.send(stream, {"put": name, "size": os.fstat(file.fileno()).st_size})
+                shutil.copyfileobj(file, stream, wire.CHUNK)
+        wire.send(stream, {"end": True})
+        return int(wire.receive(stream)["taken"])
+
+
+def needed(root: str, stanza: str, full: str, first: int) -> Iterator[str]:
+    """Yield the files of a repository that a restore from a full backup on needs, by their paths in it."""
+    for place, _, names in os.walk(root):
+        for name in sorted(names):
+            path = os.path.relpath(os.path.join(place, name), root)
+            parts = path.split(os.sep)
+            if path == IDENTITY:
+                yield path
+            if parts[1:2] != [stanza] or os.path.islink(os.path.join(place, name)) or ".was-" in name:
+                continue
+            archived = ARCHIVED.search(path)
+            inside = parts[0] == "archive" and (archived is None or number(archived["name"]) >= first)
+            if inside and archived is None:
+                inside = bool(HISTORY.search(path)) or name.startswith("archive.info")
+            if inside or (parts[0] == "backup" and (parts[2].startswith(full) or parts[2].startswith("backup.info"))):
+                yield path

@@ -1,0 +1,231 @@
+"""pgBackRest's words, and nobody else's: its command lines, its targets, its JSON.
+
+What it says by its exit code is not enough: `verify` leaves with 0 whatever it finds, also with a wrong key. So callers
+judge by what really lies in the repository.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import re
+import subprocess
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..common.errors import HostError
+from .chain import Backup, Lineage, lineage, timeline
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PROGRAM = "/usr/bin/pgbackrest"
+CONFIG = "/etc/pgbackrest/pgbackrest.conf"
+#: Codes of `info`: all is well; there is no stanza yet, or its folders alone; there is no backup yet
+OK, NO_STANZA, NO_BACKUP, NO_DATA = 0, 1, 2, 3
+#: Of a repository that was made with another key
+OTHER_KEY = re.compile(r"CryptoError|FormatError")
+WRONG_KEY = "The repository cannot be opened with this environment's key (vault_backup_key)."
+#: Files that change by themselves; everything else in a repository stays as it was written
+CHANGING = re.compile(r"(archive|backup)\.info(\.copy)?$|(^|/)latest$|\.pgbackrest\.tmp$|\.lock$|\.arriving$")
+ARCHIVED = re.compile(r"[0-9A-F]{16}/(?P<name>[0-9A-F]{24})-[0-9a-f]{40}(\.\w+)?$")
+HISTORY = re.compile(r"(?P<name>[0-9A-F]{8})\.history$")
+#: Seconds for a question that reads no data
+SOON = 300
+
+
+@dataclass
+class Found:
+    """What lies in one repository."""
+
+    backups: list[Backup] = field(default_factory=list)
+    #: Archived segments by name, each with the time at which it arrived (seconds since the epoch)
+    archived: dict[str, float] = field(default_factory=dict)
+    #: Timelines that began by a restore, each with that time, and their history files
+    timelines: dict[int, float] = field(default_factory=dict)
+    histories: dict[int, str] = field(default_factory=dict)
+    #: Files that stay as they are, by path: (bytes, time)
+    files: dict[str, tuple[int, int]] = field(default_factory=dict)
+    bytes: int = 0
+    #: Why it cannot be read; "" where it can
+    trouble: str = ""
+
+    def way(self, time: float | None = None) -> Lineage:
+        """Return the lineage of the timeline that was the newest at a time, or is it now."""
+        begun = [line for line, began in self.timelines.items() if time is None or began <= time]
+        line = max(begun, default=min(map(timeline, self.archived), default=1))
+        return lineage(line, self.histories.get(line, ""))
+
+
+class PgBackRest:
+    """pgBackRest on this host: one stanza (a database server), run as the account that owns the repository."""
+
+    def __init__(self, stanza: str, account: str, config: str = CONFIG) -> None:
+        """Take the stanza's name, the account and the configuration."""
+        self.stanza, self.config = stanza, config
+        self.account = pwd.getpwnam(account)
+
+    def run(
+        self, verb: str, *words: str, repository: int = 0, level: str = "warn", timeout: float | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a verb of its; returns what came of it. Whoever is that account already stays so."""
+        command = [PROGRAM, f"--config={self.config}", f"--stanza={self.stanza}", f"--log-level-console={level}"]
+        command += [f"--repo={repository}"] if repository else []
+        become: dict[str, Any] = {}
+        if os.geteuid() == 0 and self.account.pw_uid:
+            become = {"user": self.account.pw_uid, "group": self.account.pw_gid, "extra_groups": []}
+        return subprocess.run(
+            [*command, verb, *words], cwd="/", check=False, stdin=subprocess.DEVNULL, capture_output=True,
+            text=True, errors="replace", timeout=timeout,
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}, **become,
+        )  # fmt: skip
+
+    def do(self, verb: str, *words: str, repository: int = 0, timeout: float | None = None) -> str:
+        """Run a verb that has to succeed; returns what it printed. Raises HostError with its own words."""
+        try:
+            done = self.run(verb, *words, repository=repository, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            raise HostError(f"pgBackRest's {verb} did not end within {timeout:g} s.") from None
+        if done.returncode:
+            text = plain(done.stderr + done.stdout)
+            raise HostError(f"pgBackRest could not {verb}: {text}")
+        return done.stdout
+
+    def prepare(self) -> bool:
+        """Make what is missing for this server in the repositories; returns whether that was needed. HostError."""
+        codes = {int(one["status"]["code"]) for one in self._info().get("repo", [])}
+        if codes <= {OK, NO_BACKUP} and codes:
+            return False
+        self.do("stanza-create")
+        return True
+
+    def follow(self) -> None:
+        """Tell the repositories that the server has another major version now; raises HostError."""
+        self.do("stanza-upgrade")
+
+    def backup(self, kind: str, repository: int) -> Backup:
+        """Make a backup (full, diff, incr) in a repository and return it; raises HostError."""
+        before = {one.label for one in self.backups(repository)}
+        self.do("backup", f"--type={kind}", "--start-fast", repository=repository)
+        made = [one for one in self.backups(repository) if one.label not in before]
+        if not made:
+            raise HostError("pgBackRest says that it has made a backup, and the repository has none that is new.")
+        return made[-1]
+
+    def expire(self, label: str = "", repository: int = 0) -> None:
+        """Remove what is older than the configuration keeps, or one backup with what hangs on it; raises HostError.
+
+        What came into the repository by another way, and is not in its list, is put into the list first.
+        """
+        self.do("expire", *([f"--set={label}"] if label else []), repository=repository)
+
+    def backups(self, repository: int = 1) -> list[Backup]:
+        """Return the backups of a repository, the oldest first; raises HostError where it cannot be read."""
+        info = self._info(repository)
+        status: dict[str, Any] = next((one["status"] for one in info.get("repo", []) if one["key"] == repository), {})
+        if int(status.get("code", 99)) not in (OK, NO_STANZA, NO_BACKUP, NO_DATA):
+            message = plain(str(status.get("message") or "pgBackRest says nothing of it"))
+            if OTHER_KEY.search(message):
+                raise HostError(WRONG_KEY)
+            raise HostError(f"The repository cannot be read: {message}")
+        found = [one for one in info.get("backup", []) if one["database"]["repo-key"] == repository]
+        return sorted(map(backup_of, found), key=lambda one: one.stop)
+
+    def found(self, repository: int = 1) -> Found:
+        """Return what lies in a repository; why it cannot be read is said in its `trouble`."""
+        found = Found()
+        try:
+            found.backups = self.backups(repository)
+            for folder in ("archive", "backup"):
+                place = f"{folder}/{self.stanza}"
+                listed = self.do("repo-ls", "--output=json", "--recurse", place, repository=repository, timeout=SOON)
+                for path, entry in json.loads(listed or "{}").items():
+                    if entry.get("type") == "file":
+                        note(found, f"{place}/{path}", int(entry.get("size", 0)), int(entry.get("time", 0)))
+            for line, path in found.histories.items():
+                found.histories[line] = self.do("repo-get", path, repository=repository, timeout=SOON)
+        except HostError as error:
+            found.trouble = str(error)
+        except (ValueError, KeyError) as error:
+            found.trouble = f"pgBackRest's answer is not understood: {type(error).__name__} {error}"
+        return found
+
+    def verify(self, repository: int = 1) -> list[str]:
+        """Read every byte of a repository; returns what is wrong, in words."""
+        try:
+            # With a wrong key it finds nothing to look at, and nothing wrong.
+            if not self.backups(repository):
+                return []
+        except HostError as error:
+            return [str(error)]
+        done = self.run("verify", repository=repository, level="info")
+        text = done.stdout + done.stderr
+        if done.returncode:
+            return [plain(text)]
+        files = re.findall(r"INFO: ((?:invalid|missing|unable)[^\n]*)", text)
+        # Of files that lie together it names the backup alone.
+        files = files or re.findall(r"(?:backup: (?=\S+, status: invalid)|archiveId: )[^\n,]*", text)
+        if not files and re.search(r"status: (error|invalid)", text):
+            files = ["its own check ends with `status: error`"]
+        return list(dict.fromkeys(map(plain, files)))
+
+    def restore(self, backup: str, data: str, repository: int, *target: str) -> None:
+        """Restore a backup into an empty folder, so that the server goes on to a target; raises HostError."""
+        self.do("restore", f"--set={backup}", f"--pg1-path={data}", *target, repository=repository)
+
+    def _info(self, repository: int = 0) -> dict[str, Any]:
+        """Return what `info` says of the stanza; raises HostError."""
+        text = self.do("info", "--output=json", repository=repository, timeout=SOON)
+        try:
+            # Of what another key makes of its files, it says parts as they are.
+            stanzas = json.loads(text, strict=False)
+        except ValueError:
+            if OTHER_KEY.search(text):
+                raise HostError(WRONG_KEY) from None
+            raise HostError(f"pgBackRest's answer is no JSON: {plain(text)}") from None
+        found: dict[str, Any] = next((one for one in stanzas if one.get("name") == self.stanza), {})
+        return found
+
+
+def target_options(kind: str, what: str, line: int) -> list[str]:
+    """Return the options of a restore to the latest moment, to a time, or to a named restore point (time, name)."""
+    where = ["--target-action=promote", f"--target={what}"] if kind != "latest" else []
+    return [f"--type={kind if where else 'default'}", *where, f"--target-timeline={line}"]
+
+
+def backup_of(told: Mapping[str, Any]) -> Backup:
+    """Return a backup as `info` tells of it."""
+    return Backup(
+        label=str(told["label"]),
+        kind=str(told["type"]),
+        start=int(told["timestamp"]["start"]),
+        stop=int(told["timestamp"]["stop"]),
+        first=str(told["archive"]["start"]),
+        last=str(told["archive"]["stop"]),
+        size=int(told["info"]["size"]),
+        stored=int(told["info"]["repository"]["delta"]),
+        lsn=str((told.get("lsn") or {}).get("stop", "")),
+        rotten=bool(told.get("error")),
+    )
+
+
+def note(found: Found, path: str, size: int, time: int) -> None:
+    """Add a file of a repository to what was found."""
+    found.bytes += size
+    if match := ARCHIVED.search(path):
+        found.archived[match["name"]] = max(float(time), found.archived.get(match["name"], 0))
+    elif match := HISTORY.search(path):
+        line = int(match["name"], 16)
+        found.timelines[line], found.histories[line] = float(time), path
+    if not CHANGING.search(path):
+        found.files[path] = (size, time)
+
+
+def plain(text: str) -> str:
+    """Return what it said as one printable line; of several the errors, without the time and the process."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if re.search(r"ERROR: ", line)] or lines
+    words = " ".join(re.sub(r"^\S+ \S+ P\d+ +", "", line) for line in errors)
+    words = re.sub(r"(ERROR|WARN|INFO): (\[\d+\]: )?", "", words)
+    return "".join(letter if letter.isprintable() and letter != "�" else "?" for letter in words)[:300]

@@ -1,0 +1,108 @@
+"""restic's words: the files that an application keeps, copied so that unchanged ones cost nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+from ..common.errors import HostError
+from .pgbackrest import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+PROGRAM = "/usr/bin/restic"
+CACHE = "/var/cache/samestack/restic"
+#: restic's exit code for what it could not read of the source; the copy is made all the same
+NOT_ALL_READ = 3
+
+
+class Restic:
+    """One repository of restic's."""
+
+    def __init__(self, address: str, secrets: Mapping[str, str], authority: str = "") -> None:
+        """Take where it is, variables with what opens it (RESTIC_PASSWORD …), and a CA file for TLS."""
+        self.address, self.secrets, self.authority = address, secrets, authority
+
+    def run(self, *words: str, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
+        """Run a verb of its; returns what came of it. No secret is in the arguments."""
+        options = [f"--cache-dir={CACHE}", *([f"--cacert={self.authority}"] if self.authority else [])]
+        own = {
+            "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root", "RESTIC_REPOSITORY": self.address,
+            "RESTIC_PROGRESS_FPS": "0.01",
+        }  # fmt: skip
+        return subprocess.run(
+            [PROGRAM, *options, *words], cwd="/", check=False, stdin=subprocess.DEVNULL, capture_output=True,
+            text=True, errors="replace", timeout=timeout, env={**own, **self.secrets},
+        )  # fmt: skip
+
+    def do(self, *words: str, timeout: float | None = None) -> str:
+        """Run a verb that has to succeed; returns what it printed. Raises HostError with its own words."""
+        try:
+            done = self.run(*words, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            raise HostError(f"restic {words[0]} did not end within {timeout:g} s.") from None
+        if done.returncode:
+            raise HostError(f"restic could not {words[0]}: {plain(done.stderr or done.stdout)}")
+        return done.stdout
+
+    def prepare(self) -> bool:
+        """Make the repository where there is none; returns whether that was needed. Raises HostError."""
+        done = self.run("cat", "config", timeout=60)
+        if done.returncode == 0:
+            return False
+        words = plain(done.stderr)
+        if "wrong password" in words:
+            raise HostError("The uploads' repository cannot be opened with this environment's key (vault_backup_key).")
+        try:
+            self.do("init", timeout=120)
+        except HostError as error:
+            # It is there and does not answer, or cannot be made: both is worth knowing.
+            raise HostError(f"The uploads' repository does not answer: {words}; {error}") from None
+        return True
+
+    def backup(self, paths: Sequence[str], tags: Iterable[str], leave_out: Iterable[str] = ()) -> dict[str, Any]:
+        """Copy folders; returns what restic says of it (its `summary`), `missed` where files could not be read."""
+        words = [*(f"--tag={tag}" for tag in tags), *(f"--exclude={path}" for path in leave_out), "--", *paths]
+        done = self.run("backup", "--json", "--quiet", "--host=samestack", *words)
+        if done.returncode not in (0, NOT_ALL_READ):
+            raise HostError(f"restic could not backup: {plain(done.stderr or done.stdout)}")
+        summary: dict[str, Any] = {}
+        for line in done.stdout.splitlines():
+            if line.startswith("{") and '"summary"' in line:
+                summary = json.loads(line)
+        return summary | {"missed": done.returncode == NOT_ALL_READ}
+
+    def snapshots(self, *words: str) -> list[dict[str, Any]]:
+        """Return the copies that there are, the oldest first; raises HostError."""
+        found = json.loads(self.do("snapshots", "--json", *words, timeout=300) or "null") or []
+        return sorted(found, key=lambda one: str(one["time"]))
+
+    def restore(self, snapshot: str, into: str, include: Iterable[str] = ()) -> None:
+        """Write a copy's files below a folder, with their whole paths; raises HostError."""
+        self.do("restore", f"--target={into}", *(f"--include={path}" for path in include), snapshot)
+
+    def check(self, part: str = "") -> list[str]:
+        """Look whether the repository holds together, and read a part of it (`10%`); returns what is wrong."""
+        done = self.run("check", *([f"--read-data-subset={part}"] if part else []))
+        return [] if done.returncode == 0 else [plain(done.stderr or done.stdout)]
+
+    def forget(self, snapshots: Sequence[str]) -> None:
+        """Remove copies, and what only they had; raises HostError."""
+        if snapshots:
+            self.do("forget", "--prune", *snapshots)
+
+
+def files_below(folder: str) -> tuple[int, int]:
+    """Return how many files are below a folder, and their bytes."""
+    count = size = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            try:
+                size += os.lstat(os.path.join(place, name)).st_size
+                count += 1
+            except OSError:
+                continue
+    return count, size

@@ -1,0 +1,328 @@
+"""The database server goes back to a moment, on the host that has it; what it had is kept beside.
+
+Whatever happens on the way: either the server runs with what it had, or with what it was to get. Where a run stands is
+written down before each step, and one that was cut off is taken back by the next.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+
+from ..common.errors import HostError
+from ..common.files import write_atomic
+from ..common.folders import PRIVATE, make_folder
+from ..common.host_lock import private_lock
+from ..common.ledger import SWITCHING, read_ledger
+from ..postgresql.server import Server
+from . import settings as places
+from .chain import Window, window
+from .judging import moment, span
+from .pgbackrest import Found, PgBackRest, target_options
+from .settings import Settings, read, read_lines
+from .source import PATIENCE, catch_up
+from .target import LATEST, Target, for_server, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STATE = f"{places.KEPT}/restore.json"
+POLL_SECONDS = 0.2
+#: Seconds that a server may take to replay its WAL
+MOST_SECONDS = 86400
+#: A transaction with nothing in it, so that the WAL reaches beyond a moment at which nobody writes
+COMMIT = "SELECT pg_catalog.txid_current()"
+#: What PostgreSQL must not have less of than the server had whose WAL it reads (the manual, Hot Standby)
+FLOOR = {
+    "max_connections": "max_connections", "max_worker_processes": "max_worker_processes",
+    "max_wal_senders": "max_wal_senders", "max_prepared_transactions": "max_prepared_xacts",
+    "max_locks_per_transaction": "max_locks_per_xact",
+}  # fmt: skip
+TOO_EARLY = "recovery ended before configured recovery target was reached"
+MARK = "# samestack: while it recovers"
+
+
+class Restore:
+    """One way back."""
+
+    def __init__(self, settings: Settings, to: str, fresh: bool = False) -> None:
+        """Take the settings, what people typed, and whether what is there was made a moment ago and has nothing."""
+        self.settings, self.to, self.fresh = settings, to, fresh
+        self.data: str = settings.database["data"]
+        self.unit: str = settings.database["unit"]
+        self.pgbackrest = PgBackRest(settings.stanza, settings.account)
+        #: How long the server's log was when it was started
+        self.began = 0
+        #: What earlier restores have replaced
+        self.kept: list[str] = [str(path) for path in read(STATE).get("kept") or []]
+
+    @property
+    def server(self) -> Server:
+        """The database server here."""
+        return Server(int(self.settings.database["port"]), "restore")
+
+    def is_up(self) -> bool:
+        """Return whether the server answers, and does not recover."""
+        return self.is_running() and not self.fresh
+
+    def is_running(self) -> bool:
+        """Return whether a server answers, and does not recover, whatever it has."""
+        try:
+            return self.server.sql("SELECT pg_catalog.pg_is_in_recovery()") == "f"
+        except HostError:
+            return False
+
+    def plan(self) -> dict[str, Any]:
+        """Return where it leads: the moment, the backup, what will be lost. Raises HostError; changes nothing."""
+        now = time.time()
+        target = resolve(self.to, read_lines(places.POINTS), now)
+        up = self.is_up()
+        repository, found, allowed = self.choose(target, up=up)
+        backup = self.backup_for(target, found)
+        if not backup:
+            raise HostError(self.too_early(target, allowed))
+        until = now if up else allowed.until
+        if target.kind == LATEST:
+            target = Target(LATEST, until, words=moment(until))
+        elif not up and target.time > until:
+            raise HostError(
+                f"--to {self.to}: of what was written until then nothing is there any more. The latest moment is "
+                f"{moment(until)}.", "Write --to latest",
+            )  # fmt: skip
+        size = int(next(one.size for one in found.backups if one.label == backup))
+        return {
+            "kind": target.kind, "time": target.time, "name": target.name, "words": target.words,
+            "release": target.release or release_at(self.settings, target.time), "backup": backup,
+            "repository": repository, "line": found.way(None if target.kind == LATEST else target.time).line,
+            "lost": max(now - target.time, 0) if target.kind != LATEST or not up else 0, "size": size,
+            "until": until, "up": up, "now": now,
+        }  # fmt: skip
+
+    def choose(self, target: Target, *, up: bool) -> tuple[dict[str, Any], Found, Window]:
+        """Return the first repository that has what is needed, what lies in it, and what that allows; HostError."""
+        troubles = []
+        last: tuple[dict[str, Any], Found, Window] | None = None
+        for one in self.settings.own_repositories:
+            found = self.pgbackrest.found(int(one["number"]))
+            if found.trouble:
+                troubles.append(f"{one['name']}: {found.trouble}")
+                continue
+            way = found.way(None if target.kind == LATEST else target.time)
+            last = dict(one), found, window(found.backups, found.archived, way)
+            if self.backup_for(target, found) and (up or target.kind == LATEST or target.time <= last[2].until):
+                return last
+        if last:
+            return last
+        raise HostError("No repository can be read. " + "; ".join(troubles), "`./samestack backups` shows more.")
+
+    def backup_for(self, target: Target, found: Found) -> str:
+        """Return the newest backup from which a moment can be reached, "" where there is none."""
+        way = found.way(None if target.kind == LATEST else target.time)
+        useless = set(window(found.backups, found.archived, way).useless)
+        fitting = [
+            one
+            for one in sorted(found.backups, key=lambda one: one.stop)
+            if way.has(one) and one.label not in useless and (target.kind == LATEST or one.stop <= target.time)
+        ]
+        return fitting[-1].label if fitting else ""
+
+    def too_early(self, target: Target, allowed: Window) -> str:
+        """Return what to say where there is no backup from before a moment."""
+        if not allowed.since:
+            return "There is no backup that can be restored."
+        return f"--to {self.to}: {target.words} is before the first backup, of {moment(allowed.since)}."
+
+    def run(self, plan: Mapping[str, Any]) -> dict[str, Any]:
+        """Go back; returns what there is to say of it. Raises HostError, after which the server runs as before."""
+        began = time.monotonic()
+        with private_lock(places.LOCK, PATIENCE, "a backup is at work on this host"):
+            make_folder(places.KEPT, PRIVATE).close()
+            self.tidy_up()
+            self.check_room(int(plan["size"]))
+            if self.is_up():
+                # What is still in the server's own hands is needed, too, and something that comes after the moment.
+                self.server.sql(COMMIT)
+                if not catch_up(self.server):
+                    raise HostError(
+                        "The newest WAL does not get into the repository.", "`./samestack backups` says why."
+                    )
+            replaced = f"{self.data}.replaced-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+            self.note(step="stopping", replaced=replaced)
+            self.systemctl("stop", self.unit)
+            self.note(step="replacing", replaced=replaced)
+            if self.fresh:
+                self.as_account("rm", "-rf", "--", self.data)
+            if self.is_there(self.data):
+                self.as_account("mv", "-T", self.data, replaced)
+            try:
+                self.fill(plan)
+            except HostError:
+                self.go_back(replaced)
+                raise
+            self.note(step="done", fresh=True, kept=[*self.kept, *([replaced] if self.is_there(replaced) else [])])
+        return {"replaced": replaced, "seconds": round(time.monotonic() - began, 1)}
+
+    def fill(self, plan: Mapping[str, Any]) -> None:
+        """Restore into a new folder, and have the server replay its WAL until the moment; raises HostError."""
+        self.as_account("mkdir", "-m", "0700", self.data)
+        target = Target(plan["kind"], float(plan["time"]), plan["name"])
+        options = target_options(target.kind, target.name or for_server(target.time), int(plan["line"]))
+        self.pgbackrest.restore(plan["backup"], self.data, int(plan["repository"]["number"]), *options)
+        self.raise_floor()
+        if not self.recover() and target.kind == "time" and self.said(TOO_EARLY):
+            # Nothing was written after the moment: the end of the WAL is what was there then.
+            self.leave_out("recovery_target")
+            self.recover()
+        if not self.is_running():
+            raise HostError(f"The server did not get to that moment.\n{self.log_end()}")
+        self.leave_out(rf"{re.escape(MARK)}|restore_command|recovery_target|.*{re.escape(MARK)}$")
+        self.server.sql("SELECT pg_catalog.pg_reload_conf()")
+
+    def recover(self) -> bool:
+        """Start the server and wait until it has replayed its WAL; returns whether it runs then."""
+        self.systemctl("reset-failed", self.unit, check=False)
+        self.began = self.log_size()
+        started = self.systemctl("start", self.unit, check=False)
+        deadline = time.monotonic() + MOST_SECONDS
+        while time.monotonic() < deadline:
+            if self.is_running():
+                return True
+            state = self.systemctl("is-active", self.unit, check=False)
+            # Its unit starts it again when it fails: once is enough.
+            if self.said("FATAL:") or state.strip() in ("failed", "inactive"):
+                self.systemctl("stop", self.unit, check=False)
+                return False
+            time.sleep(POLL_SECONDS)
+        raise HostError(f"The server did not end its recovery. {started}")
+
+    def raise_floor(self) -> None:
+        """Let the server have what the one had whose WAL it reads: with less, PostgreSQL refuses to recover."""
+        program = f"/usr/lib/postgresql/{self.settings.database['version']}/bin/pg_controldata"
+        told = self.as_account(program, "-D", self.data)
+        lines = []
+        for setting, shown in FLOOR.items():
+            match = re.search(rf"^{shown} setting: +(\d+)$", told, re.MULTILINE)
+            if match and int(match[1]) > self.configured(setting):
+                lines.append(f"{MARK}\n{setting} = {match[1]}  {MARK}\n")
+        if lines:
+            self.as_account("tee", self.own_settings, stdin=self.as_account("cat", self.own_settings) + "".join(lines))
+
+    def configured(self, setting: str) -> int:
+        """Return what the server's own configuration says of a number."""
+        version = self.settings.database["version"]
+        program = f"/usr/lib/postgresql/{version}/bin/postgres"
+        said = self.as_account(program, "-C", setting, "-D", f"/etc/postgresql/{version}/main", check=False)
+        return int(said) if said.strip().isdecimal() else 0
+
+    @property
+    def own_settings(self) -> str:
+        """The file with settings that the server writes itself."""
+        return os.path.join(self.data, "postgresql.auto.conf")
+
+    def leave_out(self, pattern: str) -> None:
+        """Take the lines out of the server's own settings that begin so."""
+        lines = self.as_account("cat", self.own_settings).splitlines(keepends=True)
+        self.as_account("tee", self.own_settings, stdin="".join(line for line in lines if not re.match(pattern, line)))
+
+    def is_there(self, path: str) -> bool:
+        """Return whether something has a name."""
+        return os.path.lexists(path)
+
+    def as_account(self, *command: str, stdin: str = "", check: bool = True) -> str:
+        """Run a program as the server's account, whose folders these are; returns what it prints. Raises HostError."""
+        account = self.pgbackrest.account
+        done = subprocess.run(
+            command, input=stdin, capture_output=True, text=True, errors="replace", check=False, cwd="/",
+            user=account.pw_uid, group=account.pw_gid, extra_groups=[],
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+        )  # fmt: skip
+        if check and done.returncode:
+            raise HostError(f"`{command[0]}` failed as {account.pw_name}: {done.stderr.strip()}")
+        return done.stdout
+
+    def go_back(self, replaced: str) -> None:
+        """Put what was there into its place again, and start it; raises HostError where it does not start."""
+        self.systemctl("stop", self.unit, check=False)
+        if self.is_there(replaced):
+            self.as_account("rm", "-rf", "--", self.data)
+            self.as_account("mv", "-T", replaced, self.data)
+        self.note(step="done")
+        if self.is_there(self.data):
+            self.systemctl("start", self.unit)
+
+    def tidy_up(self) -> None:
+        """Finish what a run that was cut off has left: what was there before is in its place again."""
+        left = read(STATE)
+        if left.get("step") in ("stopping", "replacing"):
+            self.systemctl("stop", self.unit, check=False)
+            if self.is_there(str(left["replaced"])):
+                self.as_account("rm", "-rf", "--", self.data)
+                self.as_account("mv", "-T", str(left["replaced"]), self.data)
+            elif left["step"] == "replacing":
+                # There was nothing before: what is there was not restored to its end.
+                self.as_account("rm", "-rf", "--", self.data)
+            self.note(step="done")
+            if self.is_there(self.data):
+                self.systemctl("start", self.unit, check=False)
+
+    def check_room(self, size: int) -> None:
+        """Refuse what the disk has no room for: both are there for a while. Raises HostError."""
+        free = shutil.disk_usage(os.path.dirname(self.data)).free
+        if free < size * 1.1:
+            raise HostError(
+                f"No room to restore: the database then was {size >> 20}m, and {free >> 20}m are free on the disk of "
+                f"{self.data}, where what is there now stays, too.", "Make room.",
+            )  # fmt: skip
+
+    def note(self, **values: Any) -> None:
+        """Write down where it stands, and what earlier ones have replaced."""
+        write_atomic(STATE, json.dumps({"kept": self.kept, **values}), 0o600)
+
+    def systemctl(self, *words: str, check: bool = True) -> str:
+        """Run systemctl; returns what it said. Raises HostError."""
+        done = subprocess.run(["systemctl", *words], capture_output=True, text=True, check=False)
+        if check and done.returncode:
+            raise HostError(f"`systemctl {' '.join(words)}` failed: {done.stderr.strip()}\n{self.log_end()}")
+        return done.stdout + done.stderr
+
+    @property
+    def log(self) -> str:
+        """The server's log."""
+        return f"/var/log/postgresql/postgresql-{self.settings.database['version']}-main.log"
+
+    def log_size(self) -> int:
+        """Return how long the log is."""
+        said = self.as_account("stat", "-c", "%s", self.log, check=False)
+        return int(said) if said.strip().isdecimal() else 0
+
+    def log_end(self, lines: int = 8) -> str:
+        """Return the end of what the server said since it was started."""
+        text = self.as_account("tail", "-c", f"+{self.began + 1}", self.log, check=False)
+        return "".join(text.splitlines(keepends=True)[-lines:])
+
+    def said(self, words: str) -> bool:
+        """Return whether the server has said something since it was started."""
+        return words in self.log_end(1000)
+
+
+def release_at(settings: Settings, seconds: float) -> str:
+    """Return the release that was live at a time, by the ledger of this host; "" where that is not known."""
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+    found = ""
+    for line in read_ledger():
+        made = line.get("result") == "ok" and line.get("verb", "") in SWITCHING
+        if made and line.get("release") and line.get("app", settings.app) == settings.app:
+            if str(line.get("time", "")) > when:
+                break
+            found = str(line["release"])
+    return found
+
+
+def loss(plan: Mapping[str, Any]) -> str:
+    """Return what goes lost, in words."""
+    return "nothing that is in the repository" if not plan["lost"] else f"everything of the last {span(plan['lost'])}"

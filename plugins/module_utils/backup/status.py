@@ -1,0 +1,211 @@
+"""How the backups of this host stand: what lies in its repositories, what runs, what came of the last runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+
+from ..common.errors import HostError
+from ..common.files import write_atomic
+from ..common.folders import PRIVATE, make_folder
+from ..common.postgresql import READER
+from ..postgresql.server import Server
+from . import settings as places
+from .chain import nothing_waits, window
+from .offer import ask_server
+from .pgbackrest import Found, PgBackRest
+from .restic import Restic
+from .settings import Settings, read, read_lines, secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+IN_BACKUP = re.compile(r"backup/[^/]+/(?P<label>[^/]+)/")
+#: Moments that are shown
+MOMENTS = 50
+
+
+def gather(settings: Settings) -> dict[str, Any]:
+    """Return everything; nothing here changes a backup."""
+    make_folder(places.KEPT, PRIVATE).close()
+    now = time.time()
+    fetching = read(places.FETCHING) if "keeps" in settings.does else {}
+    server = ask_server(int(settings.database["port"])) if "database" in settings.does else fetching.get("server") or {}
+    # What the other host said of its server was so when it was asked.
+    asked = now if "database" in settings.does else float(fetching.get("looked") or 0)
+    return {
+        "time": now,
+        "app": settings.app,
+        "environment": settings.environment,
+        "does": sorted(settings.does),
+        "loss": settings.loss,
+        "limit": settings.limit,
+        "repositories": [repository(settings, one, server, asked) for one in settings.own_repositories],
+        "server": server,
+        "checksums": checksums(settings),
+        "last": read(places.LAST),
+        "timers": timers(settings),
+        "dropped": dropped(),
+        "disk": disk(settings),
+        "uploads": uploads(settings),
+        "fetch": fetching,
+        "fetches": settings.fetch,
+        "drill": read(places.DRILL),
+        "moments": read_lines(places.MOMENTS)[-MOMENTS:],
+    }
+
+
+def repository(settings: Settings, one: Mapping[str, Any], server: Mapping[str, Any], asked: float) -> dict[str, Any]:
+    """Return how one repository stands."""
+    pgbackrest = PgBackRest(settings.stanza, settings.account)
+    found = pgbackrest.found(int(one["number"]))
+    allowed = window(found.backups, found.archived, found.way())
+    until = allowed.until
+    if until and nothing_waits(allowed, str(server.get("current", ""))):
+        # A segment with something in it is full after so long; what is older than that is in the repository.
+        until = max(until, asked - float(server.get("timeout") or settings.loss))
+    damaged = damage(settings, one, found, pgbackrest) if not found.trouble else []
+    return {
+        **{name: one[name] for name in ("number", "name", "type", "off_machine")},
+        "trouble": found.trouble,
+        "backups": [vars(backup) for backup in found.backups],
+        "since": allowed.since,
+        "until": until,
+        "newest": allowed.newest,
+        "holes": allowed.holes,
+        "useless": allowed.useless,
+        "bytes": found.bytes,
+        "damaged": damaged,
+        "timelines": found.timelines,
+    }
+
+
+def damage(settings: Settings, one: Mapping[str, Any], found: Found, pgbackrest: PgBackRest) -> list[str]:
+    """Return which files of a repository are not what was written, as far as is known without reading them all.
+
+    A file that has another size or time than the last look, or is gone from a backup that is still there, is reason to
+    read everything; otherwise what the last reading found counts.
+    """
+    index, verified = read(places.INDEX), read(places.VERIFIED)
+    name = str(one["name"])
+    known: dict[str, Any] = index.get(name) or {}
+    here = {path: list(entry) for path, entry in found.files.items()}
+    labels = {backup.label for backup in found.backups}
+    suspicious = sorted(
+        path
+        for path, entry in known.items()
+        if here.get(path, entry) != entry or (path not in here and in_backup(path) in labels)
+    )
+    last: dict[str, Any] = verified.get(name) or {}
+    if suspicious and last.get("because") != suspicious:
+        last = {"time": time.time(), "wrong": pgbackrest.verify(int(one["number"])), "because": suspicious}
+        write_atomic(places.VERIFIED, json.dumps({**verified, name: last}), 0o600)
+        if not last["wrong"]:
+            suspicious = []
+    if not suspicious:
+        # Complete backups and archived segments alone: what is being written changes.
+        kept = {path: entry for path, entry in here.items() if in_backup(path) in {*labels, ""}}
+        if kept != known:
+            write_atomic(places.INDEX, json.dumps({**index, name: kept}), 0o600)
+    return list(last.get("wrong") or [])
+
+
+def in_backup(path: str) -> str:
+    """Return the label of the backup that a file is of, "" for one of the archive."""
+    match = IN_BACKUP.match(path)
+    return match["label"] if match else ""
+
+
+def verify(settings: Settings) -> dict[str, list[str]]:
+    """Read every byte of every repository of this host; returns what is wrong, by repository."""
+    make_folder(places.KEPT, PRIVATE).close()
+    wrong = {}
+    for one in settings.own_repositories:
+        wrong[str(one["name"])] = PgBackRest(settings.stanza, settings.account).verify(int(one["number"]))
+    known = read(places.VERIFIED)
+    told = {name: {"time": time.time(), "wrong": found, "because": []} for name, found in wrong.items()}
+    write_atomic(places.VERIFIED, json.dumps({**known, **told}), 0o600)
+    if not any(wrong.values()):
+        write_atomic(places.INDEX, "{}", 0o600)
+    return wrong
+
+
+def checksums(settings: Settings) -> bool | None:
+    """Return whether the server here has checksums of its pages; None where it cannot be asked."""
+    if "database" not in settings.does:
+        return None
+    try:
+        return Server(int(settings.database["port"]), "backup").sql("SHOW data_checksums", role=READER) == "on"
+    except HostError:
+        return None
+
+
+def timers(settings: Settings) -> dict[str, bool]:
+    """Return whether each of the timers (and the process that fetches) runs."""
+    wanted = ["samestack-backup-check.timer"]
+    if settings.does & {"database", "uploads"}:
+        wanted += [f"samestack-backup-{kind}.timer" for kind in ("full", "diff", "incr")]
+    if settings.drill:
+        wanted.append("samestack-backup-drill.timer")
+    if "keeps" in settings.does:
+        wanted += ["samestack-backup-keep.timer", "samestack-backup-fetch.service"]
+    if settings.offer:
+        wanted.append("samestack-backup-offer.service")
+    done = subprocess.run(
+        ["systemctl", "is-active", *wanted], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    states = done.stdout.split()
+    return {name: states[place : place + 1] in (["active"], ["activating"]) for place, name in enumerate(wanted)}
+
+
+def dropped() -> dict[str, Any] | None:
+    """Return since when WAL was given up, and the first segment; None where none was."""
+    try:
+        # Its folder is the server's, who could have put a link there.
+        descriptor = os.open(places.DROPPED, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, encoding="utf-8", errors="replace") as file:
+            return {"time": os.fstat(file.fileno()).st_mtime, "first": file.readline(64).strip()}
+    except OSError:
+        return None
+
+
+def disk(settings: Settings) -> dict[str, int]:
+    """Return how many percent of the disks are used that backups and WAL are on."""
+    folders = {places.REPOSITORY, settings.database.get("data", "")}
+    return {path: used(path) for path in sorted(folders) if path and os.path.isdir(path)}
+
+
+def used(path: str) -> int:
+    """Return how many percent of a disk are used, as df counts them."""
+    disk = shutil.disk_usage(path)
+    return round(disk.used * 100 / (disk.used + disk.free)) if disk.used + disk.free else 100
+
+
+def uploads(settings: Settings) -> list[dict[str, Any]]:
+    """Return how the copies of the files stand, target by target."""
+    found = []
+    known = secrets() if settings.uploads else {}
+    for target in settings.uploads.get("targets", []):
+        opened = {name: known[secret] for name, secret in target["secrets"].items()}
+        restic = Restic(target["address"], opened, target.get("authority", ""))
+        told: dict[str, Any] = {name: target[name] for name in ("name", "off_machine")}
+        try:
+            # Asking must not be in the way of a backup.
+            copies = restic.snapshots("--no-lock")
+        except HostError as error:
+            found.append({**told, "trouble": str(error), "copies": 0})
+            continue
+        newest = max((moment_of(copy) for copy in copies), default=0)
+        found.append({**told, "trouble": "", "copies": len(copies), "newest": newest})
+    return found
+
+
+def moment_of(copy: Mapping[str, Any]) -> int:
+    """Return the moment that a copy was labelled with."""
+    tags = dict(tag.partition("=")[::2] for tag in copy.get("tags") or [])
+    return int(tags.get("moment") or 0)

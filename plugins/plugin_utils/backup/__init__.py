@@ -1,0 +1,1 @@
+"""What people see of backups. Runs on the control node."""

@@ -1,0 +1,1 @@
+"""What a project says of the copies of its data, on the control node."""

@@ -1,0 +1,59 @@
+"""The machine is gone, its disk too: one verb brings the site back from what is kept elsewhere."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+from tests.backups.conftest import CLONE
+from tests.support.machines import wait_for
+
+if TYPE_CHECKING:
+    from tests.backups.conftest import Backups, Writer
+
+RELEASE = "trixie"
+
+
+def made_anew(backups: Backups) -> None:
+    """Cut the machine's power, throw its disk away, and put an empty one in its place."""
+    name, root = backups.source.name, backups.team.clone.folder
+    host = f"backups-{name}"
+    subprocess.run([CLONE / "box/host", "down", host], check=True)
+    done = subprocess.run([CLONE / "box/host", "up", host, RELEASE], check=True, stdout=subprocess.PIPE, text=True)
+    before, now = str(backups.source.variable("machine_address")), done.stdout.strip()
+    for file in (root / ".samestack/ssh_config", root / "inventories/rehearsal.yml"):
+        file.write_text(file.read_text(encoding="utf-8").replace(before, now), encoding="utf-8")
+    subprocess.run(["ssh-keygen", "-q", "-f", root / ".samestack/known_hosts", "-R", name], check=False)
+
+
+def test_a_machine_that_serves_is_not_rebuilt(production: Backups) -> None:
+    said = production.team.refuses("rebuild", "production")
+    assert "This host serves release" in said
+    assert production.answers() == 200
+
+
+def test_from_nothing(production: Backups, writer: Writer) -> None:
+    team = production.team
+    release, uploads = team.live("production"), production.uploads()
+    ledger = team.ledger("production")
+    production.upload("last.txt", "last")
+    production.make()
+    wait_for("rows after the backup", lambda: len(writer.acknowledged) > 100)
+    time.sleep(1)
+    acknowledged = writer.stop()
+    began = time.monotonic()
+    made_anew(production)
+    team.samestack("rebuild", "production")
+    print(f"rebuilt in {time.monotonic() - began:.0f} s")
+    assert team.live("production") == release
+    assert production.answers() == 200
+    assert production.uploads() == {**uploads, "last.txt": "last"}
+    lost = writer.lost()
+    newest = max(acknowledged.values())
+    seconds = max((newest - acknowledged[number] for number in lost), default=0)
+    print(f"of {len(acknowledged)} acknowledged rows {len(lost)} are lost, the oldest {seconds:.1f} s old")
+    assert seconds <= 60
+    assert [line for line in team.ledger("production") if line in ledger] == ledger
+    assert team.ledger("production")[-1]["verb"] == "restore"
+    wait_for("all to be well", lambda: production.status()["problems"] == [], 90)

@@ -1,0 +1,80 @@
+"""Somebody's own file: what it is by how it begins, and where one is put that nobody else reads."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import stat
+import tarfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from plugins.plugin_utils.copies.dump_file import opened
+from plugins.plugin_utils.copies.stream import own_file
+from plugins.plugin_utils.copies.uploads import ARRIVE, command
+from plugins.plugin_utils.errors import SamestackError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SQL = b"--\n-- PostgreSQL database dump\n--\nSELECT 1;\n"
+
+
+@pytest.mark.parametrize("content", [SQL, b"PGDMP\x01\x0e\0binary"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress])
+def test_a_dump_is_read_however_it_is_packed(tmp_path: Path, content: bytes, pack: type[bytes]) -> None:
+    file = tmp_path / "any.name"
+    file.write_bytes(pack(content))
+    with opened(file) as stream:
+        assert stream.read() == content
+
+
+def test_an_archive_of_tars_is_a_dump(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "x.tar", "w", format=tarfile.USTAR_FORMAT) as archive:
+        archive.addfile(tarfile.TarInfo("toc.dat"), io.BytesIO())
+    with opened(tmp_path / "x.tar") as stream:
+        assert stream.read(7) == b"toc.dat"
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (b"SQLite format 3\0", "pgloader"), (b"-- MySQL dump 10.13\n", "pgloader"), (b"\n[{\"model\":", "loaddata"),
+        (b"\x28\xb5\x2f\xfd", "unzstd"), (b"\xfd7zXZ\0", "unxz"), (b"PK\x03\x04", "unzip"), (b"", "empty"),
+        (b"\x7fELF\0\0", "no dump of PostgreSQL"), (gzip.compress(b"SQLite format 3\0"), "pgloader"),
+        (gzip.compress(SQL)[:-12], ""),
+    ],
+)  # fmt: skip
+def test_what_is_something_else_is_said_with_what_to_do(tmp_path: Path, content: bytes, part: str) -> None:
+    file = tmp_path / "x.dump"
+    file.write_bytes(content)
+    with pytest.raises((SamestackError, EOFError)) as error, opened(file) as stream:
+        stream.read()
+    assert part in f"{error.value} {getattr(error.value, 'hint', '')}"
+
+
+def test_a_file_that_is_not_there_and_a_folder_are_said(tmp_path: Path) -> None:
+    with pytest.raises(SamestackError, match="No such file"):
+        opened(tmp_path / "none")
+    with pytest.raises(SamestackError, match="is a folder"):
+        opened(tmp_path)
+
+
+def test_what_leaves_lies_where_nobody_else_looks_and_is_gone_after_a_failure(tmp_path: Path) -> None:
+    file = tmp_path / "copies" / "x"
+    with own_file(file) as stream:
+        stream.write(b"x")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    with pytest.raises(OSError, match="no"), own_file(file):
+        raise OSError("no")
+    assert not file.exists()
+
+
+def test_names_of_folders_are_words_of_a_shell() -> None:
+    text = command(ARRIVE, "app", "/srv/my app/media", "/srv/my app/data", ["a b", "c/d"])
+    assert text.startswith("runuser -u app -- sh -euc ")
+    assert "./a b" in text
+    assert "/srv/my app/data/replaced-uploads" in text
