@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 
 #: Folders that a tree may add to.
-LAYERS = ("etc", "srv", "usr/local", "opt", "var")
+LAYERS = ("etc", "srv", "usr/bin", "usr/local", "opt", "var")
 
 
 def run(*command: str, **environment: str) -> tuple[int, str]:
