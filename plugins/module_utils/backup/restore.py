@@ -173,7 +173,7 @@ class Restore:
         target = Target(plan["kind"], float(plan["time"]), plan["name"])
         options = target_options(target.kind, target.name or for_server(target.time), int(plan["line"]))
         self.pgbackrest.restore(plan["backup"], self.data, int(plan["repository"]["number"]), *options)
-        self.raise_floor()
+        raised = self.raise_floor()
         if not self.recover() and target.kind == "time" and self.said(TOO_EARLY):
             # Nothing was written after the moment: the end of the WAL is what was there then.
             self.leave_out("recovery_target")
@@ -181,7 +181,11 @@ class Restore:
         if not self.is_running():
             raise HostError(f"The server did not get to that moment.\n{self.log_end()}")
         self.leave_out(rf"{re.escape(MARK)}|restore_command|recovery_target|.*{re.escape(MARK)}$")
-        self.server.sql("SELECT pg_catalog.pg_reload_conf()")
+        if raised:
+            # Nobody but a start gives it its own numbers again, and the site is closed now.
+            self.systemctl("restart", self.unit)
+        else:
+            self.server.sql("SELECT pg_catalog.pg_reload_conf()")
 
     def recover(self) -> bool:
         """Start the server and wait until it has replayed its WAL; returns whether it runs then."""
@@ -200,8 +204,11 @@ class Restore:
             time.sleep(POLL_SECONDS)
         raise HostError(f"The server did not end its recovery. {started}")
 
-    def raise_floor(self) -> None:
-        """Let the server have what the one had whose WAL it reads: with less, PostgreSQL refuses to recover."""
+    def raise_floor(self) -> bool:
+        """Let the server have what the one had whose WAL it reads: with less, PostgreSQL refuses to recover.
+
+        Returns whether that is more than its own configuration says; raises HostError.
+        """
         program = f"/usr/lib/postgresql/{self.settings.database['version']}/bin/pg_controldata"
         told = self.as_account(program, "-D", self.data)
         lines = []
@@ -211,6 +218,7 @@ class Restore:
                 lines.append(f"{MARK}\n{setting} = {match[1]}  {MARK}\n")
         if lines:
             self.as_account("tee", self.own_settings, stdin=self.as_account("cat", self.own_settings) + "".join(lines))
+        return bool(lines)
 
     def configured(self, setting: str) -> int:
         """Return what the server's own configuration says of a number."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from plugins.module_utils.manifest.reading.machine import MissingError
 from plugins.module_utils.manifest.section import Collector, Service
 
 if TYPE_CHECKING:
@@ -29,11 +28,9 @@ def pairs(text: str) -> dict[str, str]:
 
 
 def collect(host: Host, _live: Live) -> Section:
-    """Return the section; raises MissingError where nothing is backed up."""
-    text = host.text(FILE)
-    if not text:
-        raise MissingError("no database is backed up on this host")
-    return {name: host.keyed(value) if name.endswith(HIDDEN) else value for name, value in pairs(text).items()}
+    """Return the section, an empty one where no database is backed up: that is known, and a decision."""
+    settings = pairs(host.text(FILE))
+    return {name: host.keyed(value) if name.endswith(HIDDEN) else value for name, value in settings.items()}
 
 
 def learn(host: Host) -> None:
