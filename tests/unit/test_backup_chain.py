@@ -103,7 +103,8 @@ def repository(**other: Any) -> dict[str, Any]:
     told = vars(backup(3, 4))
     return {
         "name": "host", "type": "host", "off_machine": True, "trouble": "", "backups": [told], "since": NOW - HOUR,
-        "until": NOW - 29, "newest": name(6), "holes": [], "useless": [], "bytes": 1_500_000, "damaged": [], **other,
+        "until": NOW - 29, "newest": name(6), "holes": [], "given_up": [], "useless": [], "bytes": 1_500_000,
+        "damaged": [], **other,
     }  # fmt: skip
 
 
@@ -120,6 +121,17 @@ def status(**other: Any) -> dict[str, Any]:
 def test_all_is_well() -> None:
     assert judging.problems(status()) == {}
     STATUS.check(status())
+
+
+def test_what_was_given_up_before_the_newest_full_backup_is_past() -> None:
+    found = chain.window([backup(3, 4), backup(8, 8)], archived(3, 4, 5, 8, 9))
+    assert (found.holes, found.past) == ([name(6), name(7)], [name(6), name(7)])
+    assert chain.window([backup(3, 4)], archived(3, 4, 5, 8, 9)).past == []
+    one = repository(holes=[name(6), name(7)], given_up=[name(6)])
+    assert f"WAL {name(7)} is not there" in " ".join(judging.problems(status(repositories=[one])).values())
+    past = status(repositories=[repository(holes=[name(6)], given_up=[name(6)])])
+    assert judging.problems(past) == {}
+    assert name(6) in " ".join(judging.remarks(past))
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [

@@ -48,6 +48,8 @@ class Window:
     newest: str = ""
     #: Segments that are not there, by name, each with why it matters
     holes: list[str] = field(default_factory=list)
+    #: Those of them that lie before the newest full backup: what is made from then on does not need them
+    past: list[str] = field(default_factory=list)
     #: Backups whose own segments are not all there
     useless: list[str] = field(default_factory=list)
 
@@ -140,6 +142,8 @@ def window(
         counts = range(number(usable[0].first, size), end)
         found.holes += [named(way.timeline_of(count, size), count, size) for count in counts if arrived(count) is None]
     found.holes = sorted(set(found.holes))
+    begin = max((number(one.first, size) for one in usable if one.kind == "full"), default=0)
+    found.past = [name for name in found.holes if number(name, size) < begin]
     return found
 
 

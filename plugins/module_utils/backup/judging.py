@@ -77,12 +77,9 @@ def of_repository(found: Mapping[str, Any], one: Mapping[str, Any]) -> Iterator[
             f"{name} useless {label}",
             f"Repository {name}: backup {label} cannot be restored, WAL that it needs is not there.",
         )
-    if one["holes"]:
-        more = f" and {len(one['holes']) - 1} more" if len(one["holes"]) > 1 else ""
-        yield (
-            f"{name} hole {one['holes'][0]}",
-            (f"Repository {name}: WAL {one['holes'][0]}{more} is not there: some moments cannot be restored."),
-        )
+    if holes := [hole for hole in one["holes"] if hole not in one["given_up"]]:
+        what = f"Repository {name}: WAL {some(holes)} is not there: some moments cannot be restored."
+        yield f"{name} hole {holes[0]}", what
     if not one["since"]:
         yield f"{name} empty", f"Repository {name} has nothing that can be restored."
         return
@@ -132,11 +129,22 @@ def remarks(found: Mapping[str, Any]) -> list[str]:
             said.append(
                 f"The disk of {path} is {percent} % full; at {found['limit']} % WAL is given up (backup_disk_limit)."
             )
+    for one in found["repositories"]:
+        if one["given_up"]:
+            said.append(
+                f"Repository {one['name']} has never got WAL {some(one['given_up'])}: moments between the backup "
+                "before it and the next full one cannot be restored."
+            )
     if found["checksums"] is False:
         said.append(
             "The database has no page checksums: rot would be backed up unseen. docs/backups.md says how to add them."
         )
     return said
+
+
+def some(names: list[str]) -> str:
+    """Return the first of some names, and how many more there are."""
+    return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]
 
 
 def moment(seconds: float) -> str:

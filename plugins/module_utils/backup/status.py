@@ -18,12 +18,12 @@ from ..postgresql.server import Server
 from . import settings as places
 from .chain import nothing_waits, window
 from .offer import ask_server
-from .pgbackrest import Found, PgBackRest
+from .pgbackrest import ARCHIVED, Found, PgBackRest
 from .restic import Restic
 from .settings import Settings, read, read_lines, secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 IN_BACKUP = re.compile(r"backup/[^/]+/(?P<label>[^/]+)/")
 #: Moments that are shown
@@ -69,7 +69,8 @@ def repository(settings: Settings, one: Mapping[str, Any], server: Mapping[str, 
     if until and nothing_waits(allowed, str(server.get("current", ""))):
         # A segment with something in it is full after so long; what is older than that is in the repository.
         until = max(until, asked - float(server.get("timeout") or settings.loss))
-    damaged = damage(settings, one, found, pgbackrest) if not found.trouble else []
+    known = segments(read(places.INDEX).get(str(one["name"])) or {})
+    damaged = damage(settings, one, found, pgbackrest, allowed.holes) if not found.trouble else []
     return {
         **{name: one[name] for name in ("number", "name", "type", "off_machine")},
         "trouble": found.trouble,
@@ -78,6 +79,8 @@ def repository(settings: Settings, one: Mapping[str, Any], server: Mapping[str, 
         "until": until,
         "newest": allowed.newest,
         "holes": allowed.holes,
+        # It never came here, and a full backup was made since: that was said when it happened.
+        "given_up": [name for name in allowed.past if name not in known],
         "useless": allowed.useless,
         "bytes": found.bytes,
         "damaged": damaged,
@@ -85,7 +88,9 @@ def repository(settings: Settings, one: Mapping[str, Any], server: Mapping[str, 
     }
 
 
-def damage(settings: Settings, one: Mapping[str, Any], found: Found, pgbackrest: PgBackRest) -> list[str]:
+def damage(
+    settings: Settings, one: Mapping[str, Any], found: Found, pgbackrest: PgBackRest, holes: list[str]
+) -> list[str]:
     """Return which files of a repository are not what was written, as far as is known without reading them all.
 
     A file that has another size or time than the last look, or is gone from a backup that is still there, is reason to
@@ -110,9 +115,16 @@ def damage(settings: Settings, one: Mapping[str, Any], found: Found, pgbackrest:
     if not suspicious:
         # Complete backups and archived segments alone: what is being written changes.
         kept = {path: entry for path, entry in here.items() if in_backup(path) in {*labels, ""}}
+        # A segment that was here stays known, so that it is missed.
+        kept |= {path: entry for path, entry in known.items() if path not in here and segments([path]) & {*holes}}
         if kept != known:
             write_atomic(places.INDEX, json.dumps({**index, name: kept}), 0o600)
     return list(last.get("wrong") or [])
+
+
+def segments(paths: Iterable[str]) -> set[str]:
+    """Return the names of the segments of WAL among a repository's files."""
+    return {match["name"] for path in paths if (match := ARCHIVED.search(path))}
 
 
 def in_backup(path: str) -> str:
@@ -125,13 +137,21 @@ def verify(settings: Settings) -> dict[str, list[str]]:
     """Read every byte of every repository of this host; returns what is wrong, by repository."""
     make_folder(places.KEPT, PRIVATE).close()
     wrong = {}
+    pgbackrest = PgBackRest(settings.stanza, settings.account)
+    index, missed = read(places.INDEX), {}
     for one in settings.own_repositories:
-        wrong[str(one["name"])] = PgBackRest(settings.stanza, settings.account).verify(int(one["number"]))
+        name, number = str(one["name"]), int(one["number"])
+        wrong[name] = pgbackrest.verify(number)
+        here = pgbackrest.found(number).files
+        # It does not miss a segment before the newest backups.
+        missed[name] = {
+            path: entry for path, entry in (index.get(name) or {}).items() if path not in here and segments([path])
+        }
     known = read(places.VERIFIED)
     told = {name: {"time": time.time(), "wrong": found, "because": []} for name, found in wrong.items()}
     write_atomic(places.VERIFIED, json.dumps({**known, **told}), 0o600)
     if not any(wrong.values()):
-        write_atomic(places.INDEX, "{}", 0o600)
+        write_atomic(places.INDEX, json.dumps(missed), 0o600)
     return wrong
 
 

@@ -13,8 +13,8 @@ BACKUP = Record({
 })  # fmt: skip
 REPOSITORY = Record({
     "name": NAME, "type": NAME, "off_machine": Boolean(), "trouble": WORDS, "backups": Each(BACKUP), "since": Number(),
-    "until": Number(), "newest": SEGMENT, "holes": Each(SEGMENT, 1_000_000), "useless": Each(LABEL), "bytes": Number(),
-    "damaged": Each(WORDS, 1_000_000),
+    "until": Number(), "newest": SEGMENT, "holes": Each(SEGMENT, 1_000_000), "given_up": Each(SEGMENT, 1_000_000),
+    "useless": Each(LABEL), "bytes": Number(), "damaged": Each(WORDS, 1_000_000),
 })  # fmt: skip
 RUN = Record({"time": Number(), "kind": NAME, "ok": Boolean(), "reason": WORDS})
 DRILL = Record({}, {
