@@ -117,14 +117,14 @@ class Arrival(Points):
         return self.replace_with(self.file, os.path.getsize(self.file))
 
     def put_back(self) -> bool:
-        """Give the database that was replaced its name again; returns whether one was."""
+        """Give the database that was replaced its name again, and take the file away; returns whether one was."""
         replaced = sorted(name for name in self.replaced() if not name.endswith("_restoring"))
         if not replaced:
             return False
         failed = f"{self.database}_restoring"
         self.server.sql(f"DROP DATABASE IF EXISTS {identifier(failed)} WITH (FORCE)")
         self.exchange(replaced[-1], failed)
-        self.server.sql(f"DROP DATABASE {identifier(failed)} WITH (FORCE)")
+        self.clear()
         return True
 
     def clear(self) -> None:
