@@ -37,10 +37,7 @@ class ActionModule(ActionBase):
             for host, one in answers.items()
             if isinstance(one, dict) and one.get("status")
         }
-        lost = [
-            host for host, one in answers.items()
-            if isinstance(one, dict) and (one.get("unreachable") or (one.get("failed") and not one.get("status")))
-        ]  # fmt: skip
+        lost = silent(answers)
         environment = str(args.get("environment", ""))
         view = View(environment, found, lost)
         if args.get("format") == "json":
@@ -55,6 +52,15 @@ class ActionModule(ActionBase):
             head = f"The backups of {environment} need somebody:"
             return result | {"failed": True, "say": view.lines(), "msg": "\n".join([head, *view.problems])}
         return result | {"say": view.lines()}
+
+
+def silent(answers: Mapping[str, Any]) -> list[str]:
+    """Return the hosts that have backups, and did not say how these stand, for whatever reason."""
+    return [
+        host
+        for host, one in answers.items()
+        if isinstance(one, dict) and not one.get("status") and not one.get("skipped")
+    ]
 
 
 def told(args: Mapping[str, Any], here: str) -> list[str]:

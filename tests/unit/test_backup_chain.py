@@ -6,7 +6,10 @@ import re
 from typing import Any
 
 import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
 
+from plugins.action.show_backups import silent
 from plugins.filter.backup import backup_stores, backup_targets
 from plugins.module_utils.backup import chain, judging, keep, offer, pgbackrest, wire
 from plugins.module_utils.backup.chain import Backup
@@ -183,7 +186,9 @@ def test_the_table_says_until_when() -> None:
     assert view.as_data()["restorable_until"] == NOW - 29
     assert view.as_data()["problems"] == []
     assert View("production", {}).lines()[0] == "production is restorable until never: there is no backup"
-    assert View("production", {"backup1": status()}, ["production1"]).problems == ["production1: it cannot be reached."]
+    assert View("production", {"backup1": status()}, ["production1"]).problems == [
+        "production1: it did not say how its backups stand."
+    ]
 
 
 def test_what_is_off_the_machine_counts_first() -> None:
@@ -281,3 +286,29 @@ def test_the_server_is_asked_as_nobody_else_reads_it() -> None:
     """What it asks has every function by its schema."""
     calls = re.findall(r"(?<![.\w])(\w+)\(", offer.STATE)
     assert calls == [] or set(calls) <= {"SELECT"}
+
+
+@pytest.mark.parametrize(
+    ("database", "trouble"),
+    [
+        ({"say": ["done"]}, ""),
+        ({"skipped": True}, ""),
+        ({"trouble": "No room"}, "No room"),
+        # It ended otherwise than by its own words.
+        ({"failed": False, "msg": "MODULE FAILURE"}, "MODULE FAILURE"),
+    ],
+)
+def test_a_restore_that_ended_in_any_other_way_has_failed(database: dict[str, Any], trouble: str) -> None:
+    loader = DataLoader()
+    known = loader.load_from_file("roles/backup/meta/service.yml", trusted_as_template=True)
+    found = {"h": {"restore_done": database, "restore_files_done": {"say": []}}}
+    names = {**known, "hostvars": found, "db_hosts": ["h"], "web_hosts": ["h"]}
+    assert Templar(loader, variables=names).template(known["restore_trouble"]) == trouble
+
+
+def test_a_host_that_could_not_look_is_not_passed_over() -> None:
+    answers = {
+        "well": {"status": status()}, "crashed": {"failed": False, "msg": "MODULE FAILURE"},
+        "gone": {"unreachable": True}, "other": {"skipped": True}, "never": "",
+    }  # fmt: skip
+    assert silent(answers) == ["crashed", "gone"]

@@ -43,7 +43,7 @@ class View:
     def problems(self) -> list[str]:
         """Return everything that is wrong."""
         lines = [f"{host}: {line}" for host, status in self.found.items() for line in problems(status).values()]
-        return [*(f"{host}: it cannot be reached." for host in self.lost), *lines]
+        return [*(f"{host}: it did not say how its backups stand." for host in self.lost), *lines]
 
     def as_data(self) -> dict[str, Any]:
         """Return everything, for programs."""
