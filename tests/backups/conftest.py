@@ -5,6 +5,7 @@ The files are played in their order, each with what the ones before have left.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import subprocess
@@ -93,8 +94,10 @@ class Backups:
 
     def uploads(self) -> dict[str, str]:
         """The uploads, with what is in them."""
-        names = self.source.run(f"ls {MEDIA}").split()
-        return {name: self.source.run(f"cat {MEDIA}/{name}").strip() for name in names}
+        # Not all of them are text: a copy may have caught a file of bytes that was gone the next moment.
+        lines = self.source.run(f"cd {MEDIA}; for name in *; do echo $name $(base64 -w 0 $name); done").splitlines()
+        found = {name: base64.b64decode("".join(text)) for name, *text in map(str.split, lines)}
+        return {name: content.decode(errors="backslashreplace").strip() for name, content in found.items()}
 
     def power(self, meanwhile: Callable[[], object]) -> None:
         """Cut the power of the machine with the data, do something, and switch it on again."""
