@@ -39,6 +39,11 @@ SECRETS = {
     "vault_backup_key": "tests-backup-key",
     "vault_copies_key": "tests-copies-key",
 }
+#: Variables that follow from the inventory alone
+PLACES = (
+    "environment_name", "environment_hosts", "web_hosts", "db_hosts", "worker_hosts", "app_hosts", "service_hosts",
+    "services_here", "backup_keepers", "backup_off_host", "backup_does",
+)  # fmt: skip
 
 
 @dataclass
@@ -98,14 +103,24 @@ class Site:
         found = variables.get_vars(play=self._play, host=inventory.get_host(host))
         return Templar(self.loader, variables=found)
 
+    def places(
+        self, inventory: InventoryManager, variables: VariableManager, host: str, machine: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Return where things are, rendered: most other variables ask for it, over and over."""
+        values = dict(variables.get_vars(play=self._play, host=inventory.get_host(host)))
+        templar = Templar(self.loader, variables=values | {"ansible_facts": {"machine": machine}})
+        return {name: templar.template(values[name]) for name in PLACES}
+
     def expected(
         self, inventory: InventoryManager, variables: VariableManager, host: str, machine: dict[str, Any]
     ) -> Expected:
         """Return what a host gets that has these facts."""
 
+        places = self.places(inventory, variables, host, machine)
+
         def values_of(task: Task) -> dict[str, Any]:
             values = variables.get_vars(play=self._play, host=inventory.get_host(host), task=task)
-            return dict(values) | {"ansible_facts": {"machine": machine}}
+            return dict(values) | {"ansible_facts": {"machine": machine}} | places
 
         found = self._tasks.contents(values_of)
         return Expected(host, machine, found.entries, found.units, found.templars)
