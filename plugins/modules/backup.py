@@ -63,7 +63,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.backup import restore, status, uploads
-from ..module_utils.backup.settings import DRILL, SECRETS, Settings, read
+from ..module_utils.backup.settings import DRILL, FETCHING, SECRETS, Settings, read
 from ..module_utils.backup.source import Source
 from ..module_utils.common.errors import HostError
 from ..module_utils.common.files import usual_umask
@@ -71,6 +71,8 @@ from ..module_utils.common.ledger import Run, read_ledger
 from ..module_utils.release.place import Place
 
 POLL_SECONDS = 1
+#: Seconds for which the host that fetches has trouble until nobody waits for it any longer
+STUCK_SECONDS = 60
 PROGRAM, CERTIFICATE = "/usr/local/lib/samestack/backup", "/etc/samestack/backup.pem"
 OFFER = "samestack-backup-offer.service"
 
@@ -104,8 +106,11 @@ def arrived(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
     label, deadline = module.params["label"], time.monotonic() + module.params["wait"]
     pgbackrest = Source(settings).pgbackrest
     while "keeps" in settings.does and label and label not in {one.label for one in pgbackrest.backups()}:
-        if time.monotonic() > deadline:
-            raise HostError(f"The backup {label} did not arrive here.", "`./samestack backups` says what is wrong.")
+        state = read(FETCHING)
+        stuck = state.get("trouble") and time.time() - state.get("since", 0) > STUCK_SECONDS
+        if stuck or time.monotonic() > deadline:
+            why = f": {state['trouble']}" if stuck else "."
+            raise HostError(f"The backup {label} did not arrive here{why}", "`./samestack backups` says what is wrong.")
         time.sleep(POLL_SECONDS)
     return {"changed": False}
 

@@ -312,3 +312,12 @@ def test_a_host_that_could_not_look_is_not_passed_over() -> None:
         "gone": {"unreachable": True}, "other": {"skipped": True}, "never": "",
     }  # fmt: skip
     assert silent(answers) == ["crashed", "gone"]
+
+
+def test_nothing_is_reached_from_a_backup_before_its_end() -> None:
+    """Of its end the second is known."""
+    found = pgbackrest.Found([backup(3, 3, NOW - HOUR), backup(5, 5, NOW)], archived(3, 4, 5))
+    early, late = (one.label for one in found.backups)
+    assert found.backup_for() == late
+    times = (NOW + 1, NOW + 0.9, NOW, NOW - HOUR + 1, NOW - HOUR + 0.5)
+    assert [found.backup_for(time) for time in times] == [late, early, early, early, ""]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..common.errors import HostError
-from .chain import Backup, Lineage, lineage, timeline
+from .chain import Backup, Lineage, lineage, timeline, window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,6 +56,18 @@ class Found:
         begun = [line for line, began in self.timelines.items() if time is None or began <= time]
         line = max(begun, default=min(map(timeline, self.archived), default=1))
         return lineage(line, self.histories.get(line, ""))
+
+    def backup_for(self, time: float | None = None) -> str:
+        """Return the newest backup from which a time can be reached, or the newest moment; "" where there is none."""
+        way = self.way(time)
+        useless = window(self.backups, self.archived, way).useless
+        # It ended within the second that is known of it, and nothing before its end can be reached from it.
+        fitting = [
+            one
+            for one in sorted(self.backups, key=lambda one: one.stop)
+            if way.has(one) and one.label not in useless and (time is None or one.stop + 1 <= time)
+        ]
+        return fitting[-1].label if fitting else ""
 
 
 class PgBackRest:

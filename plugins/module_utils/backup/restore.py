@@ -83,7 +83,7 @@ class Restore:
         target = resolve(self.to, read_lines(places.POINTS), now)
         up = self.is_up()
         repository, found, allowed = self.choose(target, up=up)
-        backup = self.backup_for(target, found)
+        backup = found.backup_for(target.before)
         if not backup:
             raise HostError(self.too_early(target, allowed))
         until = now if up else allowed.until
@@ -98,7 +98,7 @@ class Restore:
         return {
             "kind": target.kind, "time": target.time, "name": target.name, "words": target.words,
             "release": target.release or release_at(self.settings, target.time), "backup": backup,
-            "repository": repository, "line": found.way(None if target.kind == LATEST else target.time).line,
+            "repository": repository, "line": found.way(target.before).line,
             "lost": max(now - target.time, 0) if target.kind != LATEST or not up else 0, "size": size,
             "until": until, "up": up, "now": now,
         }  # fmt: skip
@@ -112,24 +112,12 @@ class Restore:
             if found.trouble:
                 troubles.append(f"{one['name']}: {found.trouble}")
                 continue
-            way = found.way(None if target.kind == LATEST else target.time)
-            last = dict(one), found, window(found.backups, found.archived, way)
-            if self.backup_for(target, found) and (up or target.kind == LATEST or target.time <= last[2].until):
+            last = dict(one), found, window(found.backups, found.archived, found.way(target.before))
+            if found.backup_for(target.before) and (up or target.before is None or target.before <= last[2].until):
                 return last
         if last:
             return last
         raise HostError("No repository can be read. " + "; ".join(troubles), "`./samestack backups` shows more.")
-
-    def backup_for(self, target: Target, found: Found) -> str:
-        """Return the newest backup from which a moment can be reached, "" where there is none."""
-        way = found.way(None if target.kind == LATEST else target.time)
-        useless = set(window(found.backups, found.archived, way).useless)
-        fitting = [
-            one
-            for one in sorted(found.backups, key=lambda one: one.stop)
-            if way.has(one) and one.label not in useless and (target.kind == LATEST or one.stop <= target.time)
-        ]
-        return fitting[-1].label if fitting else ""
 
     def too_early(self, target: Target, allowed: Window) -> str:
         """Return what to say where there is no backup from before a moment."""
