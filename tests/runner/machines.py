@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from . import checks
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from .parts import Report
 
 PYTEST = [tool("pytest"), "-q"]
+#: Bytes of memory that a scenario may take
+MEMORY = 5 << 30
 #: Computers that the first command is typed on, beside this one
 LAPTOPS = ("bookworm", "trixie", "forky")
 SOAKS = ("soak", "soak-releases", "soak-parity", "soak-parity-bookworm", "soak-apps", "second-hand")
@@ -59,7 +62,7 @@ def computer() -> list[Part]:
 
 
 def run(report: Report) -> bool:
-    """Run everything; returns whether it passed. Two parts run side by side, the longest begin."""
+    """Run everything; returns whether it passed. Several parts run side by side, the longest begin."""
     passed = checks.run(report, checks.runs())
     if not report.run(computer()):
         return False
@@ -69,7 +72,16 @@ def run(report: Report) -> bool:
         *(scenario(name) for name in SCENARIOS[1:]),
         Part("first contact", [*PYTEST, "tests/hosts"], seconds=300),
     ]
-    return play(report, parts, SCENARIOS, side_by_side=2) and passed
+    return play(report, parts, SCENARIOS, lanes()) and passed
+
+
+def lanes() -> int:
+    """Return how many scenarios are played side by side: one more than there are processors, for each of them waits.
+
+    A scenario has up to four machines, and takes up to this much memory at its height.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min((os.cpu_count() or 1) + 1, memory // MEMORY))
 
 
 def play(report: Report, parts: list[Part], scenarios: tuple[str, ...], side_by_side: int = 1) -> bool:
