@@ -19,13 +19,13 @@ LAPTOPS = ("bookworm", "trixie", "forky")
 SOAKS = ("soak", "soak-releases", "soak-parity", "soak-parity-bookworm", "soak-apps", "second-hand")
 SCENARIOS = (
     "releases",
+    "attacks",
+    "backups",
     "parity",
     "apps",
-    "attacks",
     "acme",
     "stack-lock",
     "two-machines",
-    "backups",
     "bookworm",
     "trixie",
 )
