@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tests.backups.conftest import Backups, Writer
 
 NEWEST_WAL = "cd /var/lib/pgbackrest/archive/noticeboard && find . -name '*.zst' | sort | tail -2 | head -1"
+MORE_WAL = "cd / && sudo -u postgres psql -XqAt -c 'SELECT txid_current()' -c 'SELECT pg_switch_wal()'"
 NEWEST_BACKUP = "cd /var/lib/pgbackrest/backup/noticeboard && ls -d *F | tail -1"
 #: A small disk for the repository, with room for a backup and not for much more
 SMALL_DISK = """
@@ -42,6 +43,8 @@ def mended(backups: Backups) -> Iterator[Backups]:
     """An environment that is well before, and afterwards again."""
     assert backups.well()
     yield backups
+    # The server waits a minute after what could not be archived, unless there is more.
+    backups.source.run(MORE_WAL)
     wait_for("all to be well again", backups.well, 60)
 
 
@@ -64,7 +67,7 @@ def test_a_flipped_byte_in_a_backup(mended: Backups) -> None:
 def test_one_segment_of_wal_is_missing(mended: Backups) -> None:
     keeper = mended.keeper
     for _ in range(3):
-        mended.source.run("cd / && sudo -u postgres psql -XqAt -c 'SELECT txid_current()' -c 'SELECT pg_switch_wal()'")
+        mended.source.run(MORE_WAL)
     wait_for("the WAL to be there", mended.well, 30)
     name = keeper.run(NEWEST_WAL).strip()
     path = f"/var/lib/pgbackrest/archive/noticeboard/{name}"
