@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..common.errors import HostError
 from . import wire
 from .offer import identity
-from .pgbackrest import CHANGING, PgBackRest
+from .pgbackrest import CHANGING, PgBackRest, forgets
 from .settings import AUTHORITY, FETCHING, IDENTITY, REPOSITORY, secrets
 
 if TYPE_CHECKING:
@@ -121,19 +121,22 @@ class Fetch:
         missing = [name for name in files if not os.path.exists(f"{self.root}/{name}")]
         if not missing and told <= before:
             return
+        known = self.pgbackrest.known() if not missing else {"db": [], "backup": []}
         kept: dict[str, str] = {}
-        for name in files:
-            for copy in COPIES:
-                path = f"{self.root}/{name}{copy}"
-                if os.path.exists(path):
-                    kept[path] = f"{path}.was-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
-                    os.rename(path, kept[path])
-                self.get(f"{name}{copy}", -1)
         try:
+            for name in files:
+                for copy in COPIES:
+                    path = f"{self.root}/{name}{copy}"
+                    if os.path.exists(path):
+                        kept[path] = f"{path}.was-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+                        os.rename(path, kept[path])
+                    self.get(f"{name}{copy}", -1)
+            if forgets(known, self.pgbackrest.known()):
+                raise wire.WireError("its repository has forgotten what is kept here, which stays: look at that host")
             self.pgbackrest.backups()
             if kept:
                 self.pgbackrest.expire()
-        except HostError:
+        except BaseException:
             for path, aside in kept.items():
                 os.replace(aside, path)
             raise

@@ -132,6 +132,11 @@ class PgBackRest:
         found = [one for one in info.get("backup", []) if one["database"]["repo-key"] == repository]
         return sorted(map(backup_of, found), key=lambda one: one.stop)
 
+    def known(self, repository: int = 1) -> dict[str, list[Any]]:
+        """Return what a repository knows: the servers that it has had backups of, and backups. Raises HostError."""
+        told = self._info(repository)
+        return {name: told.get(name) or [] for name in ("db", "backup")}
+
     def found(self, repository: int = 1) -> Found:
         """Return what lies in a repository; why it cannot be read is said in its `trouble`."""
         found = Found()
@@ -208,6 +213,16 @@ def backup_of(told: Mapping[str, Any]) -> Backup:
         lsn=str((told.get("lsn") or {}).get("stop", "")),
         rotten=bool(told.get("error")),
     )
+
+
+def forgets(before: Mapping[str, list[Any]], after: Mapping[str, list[Any]]) -> bool:
+    """Return whether a repository has lost sight of a server, or takes a backup for another one, compared with before.
+
+    What it does not know any more, or takes for what hangs on something that is not there, pgBackRest removes.
+    """
+    told = {one["label"]: one for one in after["backup"]}
+    same = all(told.get(one["label"], one) == one for one in before["backup"])
+    return not same or any(one not in after["db"] for one in before["db"])
 
 
 def note(found: Found, path: str, size: int, time: int) -> None:
