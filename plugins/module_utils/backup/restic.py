@@ -28,15 +28,31 @@ class Restic:
 
     def run(self, *words: str, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
         """Run a verb of its; returns what came of it. No secret is in the arguments."""
-        options = [f"--cache-dir={CACHE}", *([f"--cacert={self.authority}"] if self.authority else [])]
+        # What is restored is written with its owners, which root alone can.
+        become = {} if words[0] == "restore" else self.owner()
+        cache = "--no-cache" if become else f"--cache-dir={CACHE}"
+        options = [cache, *([f"--cacert={self.authority}"] if self.authority else [])]
         own = {
             "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root", "RESTIC_REPOSITORY": self.address,
             "RESTIC_PROGRESS_FPS": "0.01",
         }  # fmt: skip
         return subprocess.run(
             [PROGRAM, *options, *words], cwd="/", check=False, stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, errors="replace", timeout=timeout, env={**own, **self.secrets},
+            text=True, errors="replace", timeout=timeout, env={**own, **self.secrets}, **become,
         )  # fmt: skip
+
+    def owner(self) -> dict[str, Any]:
+        """Return how one becomes the account that a folder with a repository belongs to; root only where it is root's.
+
+        What root writes there, nobody else could read; and root has no business in a folder of somebody else's.
+        """
+        if os.geteuid() or not self.address.startswith("/"):
+            return {}
+        try:
+            status = os.lstat(self.address)
+        except FileNotFoundError:
+            return {}
+        return {"user": status.st_uid, "group": status.st_gid, "extra_groups": []} if status.st_uid else {}
 
     def do(self, *words: str, timeout: float | None = None) -> str:
         """Run a verb that has to succeed; returns what it printed. Raises HostError with its own words."""
@@ -82,7 +98,8 @@ class Restic:
 
     def restore(self, snapshot: str, into: str, include: Iterable[str] = ()) -> None:
         """Write a copy's files below a folder, with their whole paths; raises HostError."""
-        self.do("restore", f"--target={into}", *(f"--include={path}" for path in include), snapshot)
+        lock = ["--no-lock"] if self.owner() else []
+        self.do("restore", *lock, f"--target={into}", *(f"--include={path}" for path in include), snapshot)
 
     def check(self, part: str = "") -> list[str]:
         """Look whether the repository holds together, and read a part of it (`10%`); returns what is wrong."""
