@@ -63,3 +63,17 @@ def test_what_is_restored_has_its_owners_and_leaves_no_lock(run: list[Any]) -> N
     # Over the way that only adds, its lock keeps what is read from being removed.
     Restic("rest:https://10.0.3.30:8433/", {}).restore("aa", "/srv/site/coming")
     assert "--no-lock" not in run[-1][0]
+
+
+@pytest.mark.parametrize(("ends", "wrong"), [([0], 0), ([1, 0], 0), ([1, 1], 1)])
+def test_a_check_is_in_no_copys_way(monkeypatch: pytest.MonkeyPatch, ends: list[int], wrong: int) -> None:
+    """One that is made while it looks lacks something the first time."""
+    said: list[tuple[str, ...]] = []
+
+    def run(_: Restic, *words: str) -> subprocess.CompletedProcess[str]:
+        said.append(words)
+        return subprocess.CompletedProcess(words, ends[len(said) - 1], "", "Fatal: a tree is not there")
+
+    monkeypatch.setattr(Restic, "run", run)
+    assert len(Restic("/nowhere", {}).check("5%")) == wrong
+    assert [("--no-lock" in words, "--read-data-subset=5%" in words) for words in said] == [(True, True)] * len(ends)
