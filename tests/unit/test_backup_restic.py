@@ -41,7 +41,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], Mapping[str, A
 def test_what_expires_is_rewritten_by_whoever_serves_it(run: list[Any]) -> None:
     """An index that root has written nobody else reads: no copy could be added any more."""
     Restic("/var/lib/samestack-uploads", {}).forget(["aa"])
-    ((command, options),) = run
+    command, options = run[-1]
     assert (options["user"], options["group"], options["extra_groups"]) == (KEEPER, GROUP, [])
     # Its account has no way to root's cache.
     assert "--no-cache" in command
@@ -77,3 +77,10 @@ def test_a_check_is_in_no_copys_way(monkeypatch: pytest.MonkeyPatch, ends: list[
     monkeypatch.setattr(Restic, "run", run)
     assert len(Restic("/nowhere", {}).check("5%")) == wrong
     assert [("--no-lock" in words, "--read-data-subset=5%" in words) for words in said] == [(True, True)] * len(ends)
+
+
+def test_the_lock_of_one_that_was_killed_goes(run: list[Any]) -> None:
+    own = Restic("/var/lib/samestack/backup-uploads", {})
+    assert not own.prepare()
+    own.forget(["aa"])
+    assert [command[2] for command, _ in run] == ["cat", "unlock", "unlock", "forget"]

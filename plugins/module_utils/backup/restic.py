@@ -68,6 +68,7 @@ class Restic:
         """Make the repository where there is none; returns whether that was needed. Raises HostError."""
         done = self.run("cat", "config", timeout=60)
         if done.returncode == 0:
+            self.tidy_up()
             return False
         words = plain(done.stderr)
         if "wrong password" in words:
@@ -78,6 +79,10 @@ class Restic:
             # It is there and does not answer, or cannot be made: both is worth knowing.
             raise HostError(f"The uploads' repository does not answer: {words}; {error}") from None
         return True
+
+    def tidy_up(self) -> None:
+        """Take away the locks of those that were killed: nobody else does, and one of `forget` ends all copies."""
+        self.do("unlock", timeout=120)
 
     def backup(self, paths: Sequence[str], tags: Iterable[str], leave_out: Iterable[str] = ()) -> dict[str, Any]:
         """Copy folders; returns what restic says of it (its `summary`), `missed` where files could not be read."""
@@ -115,6 +120,7 @@ class Restic:
     def forget(self, snapshots: Sequence[str]) -> None:
         """Remove copies, and what only they had; raises HostError."""
         if snapshots:
+            self.tidy_up()
             self.do("forget", "--prune", *snapshots)
 
 
