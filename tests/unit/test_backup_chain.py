@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import re
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
@@ -15,6 +18,9 @@ from plugins.module_utils.backup import chain, judging, keep, offer, pgbackrest,
 from plugins.module_utils.backup.chain import Backup
 from plugins.plugin_utils.backup.answers import STATUS
 from plugins.plugin_utils.backup.table import View, amount
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HOUR, DAY = 3600, 86400
 NOW = 1_800_000_000.0
@@ -217,6 +223,61 @@ def test_the_time_that_a_burglar_writes_counts_for_nothing(tmp_path: Any) -> Non
     assert keep.expired({one.name: keep.arrival(str(one)) for one in tmp_path.iterdir()}, 5) == []
 
 
+class Kept:
+    """A repository of which pgBackRest says so much."""
+
+    def __init__(self, *backups: Backup) -> None:
+        self.backups = lambda: list(backups)
+        self.account = pwd.struct_passwd(("", "", os.getuid(), os.getgid(), "", "", ""))
+
+
+def segments(folder: Path, *counts: int, age: float, line: int = 1) -> None:
+    for count in counts:
+        path = folder / name(count, line)[:16] / f"{name(count, line)}-{'0a' * 20}.zst"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        os.utime(path, (NOW - age, NOW - age))
+
+
+def left(folder: Path) -> list[int]:
+    return sorted(chain.number(one.name) for one in folder.rglob("*.zst"))
+
+
+def test_wal_goes_with_the_backups_that_needed_it(tmp_path: Path) -> None:
+    """pgBackRest of a host that keeps removes none: it would fill the disk."""
+    here = tmp_path / "17-2"
+    segments(here, 250, 254, 255, 256, age=40 * DAY)
+    segments(here, 257, age=DAY)
+    (here / "00000002.history").touch()
+    repository: Any = Kept(replace(backup(255, 256), server=2), replace(backup(400, 401), server=2))
+    assert keep.remove_wal(str(tmp_path), repository, NOW - 30 * DAY) == 2
+    assert left(here) == [255, 256, 257]
+    assert (here / "00000002.history").exists()
+    assert keep.remove_wal(str(tmp_path), repository, NOW - 30 * DAY) == 0
+
+
+def test_no_backup_that_is_handed_over_shortens_the_life_of_wal(tmp_path: Path) -> None:
+    """Somebody shows a backup that needs nothing of what is here, under an early label: what came lately stays."""
+    segments(tmp_path / "17-2", 5, 6, age=40 * DAY)
+    segments(tmp_path / "17-2", 7, 8, age=DAY)
+    false: Any = Kept(replace(backup(9999, 9999), label="20200101-000000F", server=2), replace(backup(5, 5), server=2))
+    assert keep.remove_wal(str(tmp_path), false, NOW - 30 * DAY) == 0
+    alone: Any = Kept(replace(backup(9999, 9999), server=2))
+    assert keep.remove_wal(str(tmp_path), alone, NOW - 30 * DAY) == 2
+    assert left(tmp_path) == [7, 8]
+
+
+def test_wal_of_a_server_before_goes_when_nothing_of_it_is_left(tmp_path: Path) -> None:
+    segments(tmp_path / "15-1", 900, age=40 * DAY)
+    segments(tmp_path / "15-1", 901, age=DAY)
+    segments(tmp_path / "17-2", 3, age=40 * DAY)
+    repository: Any = Kept(replace(backup(3, 4), server=2))
+    assert keep.remove_wal(str(tmp_path), repository, NOW - 30 * DAY) == 1
+    assert left(tmp_path) == [3, 901]
+    nothing: Any = Kept()
+    assert keep.remove_wal(str(tmp_path), nothing, NOW) == 0
+
+
 @pytest.mark.parametrize(
     "path", ["../x", "/etc/passwd", "a/../b", "a//b", ".hidden", "a/.b", "", "a/", "a\nb", "a b", "a/./b"]
 )
@@ -245,9 +306,9 @@ def test_what_info_tells_is_understood() -> None:
     told = {
         "archive": {"start": name(4), "stop": name(5)}, "error": True, "label": "L", "type": "incr",
         "timestamp": {"start": 1, "stop": 2}, "info": {"size": 9, "repository": {"delta": 3, "size": 5}},
-        "lsn": {"start": "0/4000028", "stop": "0/4000100"},
+        "lsn": {"start": "0/4000028", "stop": "0/4000100"}, "database": {"id": 3, "repo-key": 1},
     }  # fmt: skip
-    assert pgbackrest.backup_of(told) == Backup("L", "incr", 1, 2, name(4), name(5), 9, 3, "0/4000100", True)
+    assert pgbackrest.backup_of(told) == Backup("L", "incr", 1, 2, name(4), name(5), 9, 3, "0/4000100", True, 3)
 
 
 @pytest.mark.parametrize(

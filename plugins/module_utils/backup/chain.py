@@ -36,6 +36,8 @@ class Backup:
     lsn: str = ""
     #: Pages with a wrong checksum were found when it was made
     rotten: bool = False
+    #: Which of the servers it is of that the repository has known: a new major version is another one
+    server: int = 0
 
 
 @dataclass

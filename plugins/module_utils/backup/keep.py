@@ -10,13 +10,20 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from ..common import folders
 from . import settings as places
-from .pgbackrest import PgBackRest
+from .chain import number
+from .pgbackrest import OF_SEGMENT, SEGMENTS, SERVER, PgBackRest
 from .restic import Restic
 from .settings import Settings, secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from ..common.folders import Folder
+
+#: Behind every segment: of a server without a backup
+NONE_NEEDED = 1 << 62
 
 
 def keep(settings: Settings) -> list[str]:
@@ -28,6 +35,9 @@ def keep(settings: Settings) -> list[str]:
     for label in expired({label: arrival(os.path.join(top, label)) for label in fulls}, now - settings.keep):
         pgbackrest.expire(label, 1)
         gone.append(label)
+    archive = os.path.join(places.REPOSITORY, "archive", settings.stanza)
+    if count := remove_wal(archive, pgbackrest, now - settings.keep):
+        gone.append(f"{count} segments of WAL")
     for target in settings.uploads.get("targets", []):
         known = secrets()
         restic = Restic(target["address"], {name: known[secret] for name, secret in target["secrets"].items()})
@@ -39,6 +49,36 @@ def keep(settings: Settings) -> list[str]:
         restic.forget(old)
         gone += [name[:8] for name in old]
     return gone
+
+
+def remove_wal(archive: str, pgbackrest: PgBackRest, horizon: float) -> int:
+    """Remove the segments that came before the horizon, and before what the oldest backup needs; returns how many.
+
+    pgBackRest would go by how many backups there are, and whoever has broken in can hand over some. Raises HostError.
+    """
+    backups, count = pgbackrest.backups(), 0
+    if not backups:
+        return 0
+    with folders.open_folder(archive, pgbackrest.account.pw_uid) as top:
+        for name in top.names():
+            if server := SERVER.fullmatch(name):
+                firsts = [number(one.first) for one in backups if one.server == int(server["number"])]
+                with top.folder(name) as its_own:
+                    for part in filter(SEGMENTS.fullmatch, its_own.names()):
+                        count += remove_segments(its_own, part, min(firsts, default=NONE_NEEDED), horizon)
+    return count
+
+
+def remove_segments(its_own: Folder, part: str, needed: int, horizon: float) -> int:
+    """Remove what came before the horizon, and before a segment that is needed, from a folder; returns how many."""
+    count = 0
+    with its_own.folder(part) as folder:
+        for name in folder.names():
+            segment, status = OF_SEGMENT.match(name), folder.status(name)
+            if segment and status and number(segment["name"]) < needed and status.st_mtime <= horizon:
+                folder.remove(name)
+                count += 1
+    return count
 
 
 def expired(arrived: Mapping[str, float], horizon: float) -> list[str]:

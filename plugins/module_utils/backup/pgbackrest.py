@@ -30,6 +30,10 @@ WRONG_KEY = "The repository cannot be opened with this environment's key (vault_
 #: Files that change by themselves; everything else in a repository stays as it was written
 CHANGING = re.compile(r"(archive|backup)\.info(\.copy)?$|(^|/)latest$|\.pgbackrest\.tmp$|\.lock$|\.arriving$")
 ARCHIVED = re.compile(r"[0-9A-F]{16}/(?P<name>[0-9A-F]{24})-[0-9a-f]{40}(\.\w+)?$")
+#: In the archive: the folder of a server (its version and number), its folders, and what is of one segment in them
+SERVER = re.compile(r"[0-9.]+-(?P<number>\d+)")
+SEGMENTS = re.compile(r"[0-9A-F]{16}")
+OF_SEGMENT = re.compile(r"(?P<name>[0-9A-F]{24})[.-]")
 HISTORY = re.compile(r"(?P<name>[0-9A-F]{8})\.history$")
 #: Seconds for a question that reads no data
 SOON = 300
@@ -212,6 +216,7 @@ def backup_of(told: Mapping[str, Any]) -> Backup:
         stored=int(told["info"]["repository"]["delta"]),
         lsn=str((told.get("lsn") or {}).get("stop", "")),
         rotten=bool(told.get("error")),
+        server=int(told["database"]["id"]),
     )
 
 
