@@ -44,6 +44,10 @@ FLOOR = {
     "max_locks_per_transaction": "max_locks_per_xact",
 }  # fmt: skip
 TOO_EARLY = "recovery ended before configured recovery target was reached"
+#: What the server says at its end, whatever brought that about; FATAL it also says of a client that comes too early
+ENDED = "database system is shut down"
+#: What systemd says of one that has ended, or is about to be started again
+DOWN = ("failed", "dead", "auto-restart")
 MARK = "# samestack: while it recovers"
 
 
@@ -196,9 +200,8 @@ class Restore:
         while time.monotonic() < deadline:
             if self.is_running():
                 return True
-            state = self.systemctl("is-active", self.unit, check=False)
             # Its unit starts it again when it fails: once is enough.
-            if self.said("FATAL:") or state.strip() in ("failed", "inactive"):
+            if self.said(ENDED) or self.systemctl("show", "-P", "SubState", self.unit, check=False).startswith(DOWN):
                 self.systemctl("stop", self.unit, check=False)
                 return False
             time.sleep(POLL_SECONDS)
