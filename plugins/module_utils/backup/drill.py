@@ -62,6 +62,15 @@ PAUSED = "SELECT pg_catalog.pg_is_wal_replay_paused()"
 RECOVERS = "SELECT pg_catalog.pg_is_in_recovery()"
 LAST_SEEN = "SELECT COALESCE(extract(epoch FROM pg_catalog.pg_last_xact_replay_timestamp()), 0)"
 SIZE = "SELECT COALESCE(sum(pg_catalog.pg_database_size(oid)), 0)::pg_catalog.int8 FROM pg_catalog.pg_database"
+#: Asks how many migrations are due; `migrate --check` says it by its exit code alone, as it says all that goes wrong
+DUE = """
+import django
+django.setup()
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+executor = MigrationExecutor(connection)
+print("due", len(executor.migration_plan(executor.loader.graph.leaf_nodes())))
+"""
 #: Asks the application for a page, as a visitor would, in the process itself
 PAGE = """
 import sys, django
@@ -331,11 +340,12 @@ class Drill:
                 timeout=ASK, stdin=subprocess.DEVNULL,
             )  # fmt: skip
 
-        migrated = ask("manage.py", "migrate", "--check")
-        if migrated.returncode and "unapplied" in migrated.stderr + migrated.stdout:
-            raise HostError(f"Release {release} has migrations that the restored database has not had.")
-        if migrated.returncode:
-            return f"it does not start here: {plain(migrated.stderr)[-200:]}"
+        asked = ask("-c", DUE)
+        due = re.search(r"^due (\d+)$", asked.stdout, re.MULTILINE)
+        if not due:
+            return f"it does not start here: {plain(asked.stderr)[-200:]}"
+        if int(due[1]):
+            raise HostError(f"Release {release} has {due[1]} migrations that the restored database has not had.")
         page = ask("-c", PAGE, self.settings.drill["path"], self.settings.drill["host"])
         match = re.search(r"^status (\d+)$", page.stdout, re.MULTILINE)
         return f"release {release} answers {match[1]}" if match else f"no page: {plain(page.stderr)[-200:]}"
