@@ -167,7 +167,7 @@ def drill(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
         raise HostError("The drill did not come to an end.", "`journalctl -u samestack-backup-drill` says why.")
     if not told.get("ok"):
         raise HostError(
-            f"The drill failed. {told.get('reason') or 'It said nothing.'}", "docs/backups.md says what to do."
+            f"The drill failed. {told.get('reason') or 'It said nothing.'}", "docs/drill.md says what fails one."
         )
     return {"changed": True, "drill": told}
 
