@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 PROGRAM = (
     "__init__.py", "common/*.py", "backup/*.py", "postgresql/__init__.py", "postgresql/server.py",
     "release/__init__.py", "release/place.py", "release/interpreter.py",
+    "standalone/__init__.py", "standalone/certificates.py",
 )  # fmt: skip
 
 

@@ -115,3 +115,17 @@ def test_whoever_has_broken_in_cannot_have_backups_forgotten(kept: Path, shown: 
         found.take_info({"archive/site/15-1": 1, "archive/site/17-2": 1})
     assert {name: text for name, text in files(kept).items() if name in before} == before
     assert not found.repository.expired
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        None, [], "x", {}, {"current": "zzz", "timeout": 50}, {"current": "0" * 24, "timeout": -9e9},
+        {"current": "0" * 24, "timeout": "50"}, {"current": "0" * 24}, {"current": ["0" * 24], "timeout": 50},
+        {"current": "0" * 24 + "\n", "timeout": 50}, {"current": "0" * 24, "timeout": -1},
+    ],
+)  # fmt: skip
+def test_what_no_server_says_is_not_believed(told: Any) -> None:
+    """It would end the look at the backups, or say that they are newer than they are."""
+    assert fetch.server_of(told) == {}
+    assert fetch.server_of({"current": "0" * 24, "timeout": 50, "more": 1}) == {"current": "0" * 24, "timeout": 50}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -26,6 +27,8 @@ AGAIN_SECONDS = 5
 #: Room that stays on the disk: a twentieth, and at most this (bytes)
 MOST_ROOM = 10 << 30
 INFO = ("archive/{stanza}/archive.info", "backup/{stanza}/backup.info")
+#: Name of a segment of WAL
+SEGMENT = re.compile(r"[0-9A-F]{24}")
 #: Files of a folder by which pgBackRest knows it
 COPIES = ("", ".copy")
 
@@ -67,7 +70,7 @@ class Fetch:
                 found = self.ask({"do": "look", "token": token})
                 self.take(found)
                 token = str(found.get("token", ""))
-                self.say(looked=time.time(), server=found.get("server") or {}, asked=found.get("time"))
+                self.say(looked=time.time(), server=server_of(found.get("server")))
 
     def ask(self, question: dict[str, Any]) -> dict[str, Any]:
         """Return the answer to a question."""
@@ -195,6 +198,14 @@ def checked(name: str) -> str:
     if not wire.PATH.fullmatch(name):
         raise wire.WireError(f"it shows a name that no repository has: {name[:100]!r}")
     return name
+
+
+def server_of(told: Any) -> dict[str, Any]:
+    """Return what that host says of its server, nothing where that is not what servers say: people are told by it."""
+    current, timeout = (told.get("current"), told.get("timeout")) if isinstance(told, dict) else ("", 0)
+    if not SEGMENT.fullmatch(str(current)) or type(timeout) is not int or timeout < 0:
+        return {}
+    return {"current": current, "timeout": timeout}
 
 
 def entries(folder: str) -> list[str]:
