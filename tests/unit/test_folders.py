@@ -232,6 +232,16 @@ def test_what_is_removed_is_a_name_and_not_where_it_leads(theirs: Path, outside:
     remove(str(outside / "nowhere/file"))
 
 
+def test_an_emptied_folder_stays(tmp_path: Path, outside: Path) -> None:
+    (tmp_path / "all/deeper").mkdir(parents=True)
+    (tmp_path / "all/deeper/file").write_text("")
+    (tmp_path / "all/link").symlink_to(outside)
+    with open_folder(str(tmp_path / "all")) as folder:
+        folder.empty()
+    assert list((tmp_path / "all").iterdir()) == []
+    assert (outside / "secret").exists()
+
+
 def test_modes_of_folders_are_set_where_they_are_others(tmp_path: Path) -> None:
     (tmp_path / "old").mkdir(mode=0o755)
     make_folder(str(tmp_path / "old"), 0o700).close()

@@ -126,12 +126,8 @@ class Drill:
     def run(self) -> int:
         """Do it all; returns the exit code. What came of it is in a file."""
         began = time.monotonic()
-        for name in os.listdir(HOME):
-            path = os.path.join(HOME, name)
-            if os.path.isdir(path) and not os.path.islink(path):
-                shutil.rmtree(path)
-            else:
-                os.unlink(path)
+        with folders.open_folder(HOME) as folder:
+            folder.empty()
         reason = ""
         try:
             self.rehearse()

@@ -15,6 +15,7 @@ import ssl
 import time
 from typing import TYPE_CHECKING, Any
 
+from ..common import folders
 from ..common.errors import HostError
 from . import wire
 from .chain import number
@@ -47,23 +48,29 @@ def receive(settings: Settings, certificate: str, root: str = REPOSITORY) -> int
                 connection, _ = listener.accept()
             except TimeoutError:
                 break
-            with contextlib.suppress(OSError, ssl.SSLError), connection:
-                connection.settimeout(PATIENCE)
-                with context.wrap_socket(connection, server_side=True) as encrypted:
-                    stream: Any = encrypted.makefile("rwb")
-                    if hmac.compare_digest(str(wire.receive(stream).get("give", "")).encode(), key):
-                        return take(stream, root)
+            with contextlib.ExitStack() as stack:
+                stream = known(stack, connection, context, key)
+                if stream:
+                    return take(stream, root)
     raise HostError("The host that keeps the backups did not come.", "`./samestack backups` shows how it is.")
+
+
+def known(stack: contextlib.ExitStack, connection: socket.socket, context: ssl.SSLContext, key: bytes) -> Any:
+    """Return the stream of somebody who has come and knows the key, None for others; both end with the stack."""
+    stack.enter_context(connection)
+    with contextlib.suppress(OSError, wire.WireError):
+        connection.settimeout(PATIENCE)
+        encrypted = stack.enter_context(context.wrap_socket(connection, server_side=True))
+        stream: Any = encrypted.makefile("rwb")
+        if hmac.compare_digest(str(wire.receive(stream).get("give", "")).encode(), key):
+            return stream
+    return None
 
 
 def take(stream: Any, root: str) -> int:
     """Write what comes into the repository; returns how many files."""
-    for name in os.listdir(root):
-        path = os.path.join(root, name)
-        if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path)
-        else:
-            os.unlink(path)
+    with folders.open_folder(root) as folder:
+        folder.empty()
     wire.send(stream, {"ready": True})
     count = 0
     while True:

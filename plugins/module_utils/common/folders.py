@@ -307,6 +307,11 @@ class Folder:
                 raise
             self._remove_tree(name)
 
+    def empty(self) -> None:
+        """Remove all that is in it."""
+        for name in self.names():
+            self.remove(name)
+
     def _remove_tree(self, name: str, depth: int = 0) -> None:
         """Remove a folder with all that is in it, whosever it is."""
         try:
