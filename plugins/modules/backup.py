@@ -134,7 +134,7 @@ def plan_files(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
     """Return which copy of the files is for that, and which code, as the module's result. Raises HostError."""
     given, files = module.params["plan"], uploads.Uploads(settings)
     release = str(given["release"])
-    if module.params["fresh"]:
+    if module.params["fresh"] and not module.check_mode:
         release = files.remember()
     return {"changed": False, "plan": files.plan(float(given["time"]), release)}
 

@@ -116,8 +116,7 @@ class Uploads:
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         coming = os.path.join(self.settings.root, f"shared.coming-{stamp}")
         replaced = os.path.join(self.settings.root, f"shared.replaced-{stamp}")
-        self.tidy_up()
-        kept = [str(path) for path in read(STATE).get("kept") or []]
+        kept = self.tidy_up()
         write_atomic(STATE, json.dumps({"step": "coming", "coming": coming, "kept": kept}), 0o600)
         make_folder(coming, PRIVATE).close()
         wanted = list(self.settings.uploads["folders"])
@@ -155,17 +154,22 @@ class Uploads:
                     os.rename(os.path.join(fresh, name), place)
         folders.remove(coming)
 
-    def tidy_up(self) -> None:
-        """Take away what a run that was cut off has left, and give back what it had moved aside."""
+    def tidy_up(self) -> list[str]:
+        """Take away what a run that was cut off has left, and give back what it had moved aside.
+
+        Returns what is kept of earlier runs: also what that one had replaced already, which is not there again.
+        """
         left = read(STATE)
-        replaced = str(left.get("replaced", ""))
+        kept, replaced = [str(path) for path in left.get("kept") or []], str(left.get("replaced", ""))
         if left.get("step") == "replacing" and os.path.isdir(replaced):
             for name in os.listdir(replaced):
                 place = os.path.join(self.shared, name)
                 if not os.path.lexists(place):
                     os.rename(os.path.join(replaced, name), place)
+            kept.append(replaced)
         if left.get("coming"):
             folders.remove(str(left["coming"]))
+        return kept
 
 
 def stamped(seconds: float) -> str:
