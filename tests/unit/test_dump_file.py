@@ -5,7 +5,10 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import shlex
+import shutil
 import stat
+import subprocess
 import tarfile
 from typing import TYPE_CHECKING
 
@@ -13,7 +16,7 @@ import pytest
 
 from plugins.plugin_utils.copies.dump_file import opened
 from plugins.plugin_utils.copies.stream import own_file
-from plugins.plugin_utils.copies.uploads import ARRIVE, command
+from plugins.plugin_utils.copies.uploads import ARRIVE, BACK, Application, command
 from plugins.plugin_utils.errors import SamestackError
 
 if TYPE_CHECKING:
@@ -74,7 +77,29 @@ def test_what_leaves_lies_where_nobody_else_looks_and_is_gone_after_a_failure(tm
 
 
 def test_names_of_folders_are_words_of_a_shell() -> None:
-    text = command(ARRIVE, "app", "/srv/my app/media", "/srv/my app/data", ["a b", "c/d"])
+    text = command(ARRIVE, Application("app", "/srv/my app/media", "/srv/my app/data"), ["a b", "c/d"], "x.pgdump")
     assert text.startswith("runuser -u app -- sh -euc ")
     assert "./a b" in text
     assert "/srv/my app/data/replaced-uploads" in text
+
+
+def test_only_the_copy_that_replaced_uploads_puts_them_back(tmp_path: Path) -> None:
+    """One that never got so far leaves what is there, and what an earlier one has replaced."""
+    media, data = tmp_path / "media", tmp_path / "data"
+    for folder in (media / "a b", data, tmp_path / "new/a b"):
+        folder.mkdir(parents=True)
+    (media / "a b/file").write_text("first")
+
+    def play(script: str, copy: str, content: str = "") -> str:
+        (tmp_path / "new/a b/file").write_text(content)
+        packed = subprocess.run(["tar", "-C", tmp_path / "new", "-c", "a b"], check=True, capture_output=True).stdout
+        words = shlex.split(command(script, Application("app", str(media), str(data)), ["a b"], copy))
+        subprocess.run(words[words.index("sh") :], input=packed, check=True)
+        return (media / "a b/file").read_text()
+
+    assert play(ARRIVE, "one.uploads", "second") == "second"
+    assert play(BACK, "two.uploads") == "second"
+    assert play(ARRIVE, "three.uploads", "third") == "third"
+    assert play(BACK, "three.uploads") == "second"
+    shutil.rmtree(data / "replaced-uploads")
+    assert play(BACK, "four.uploads") == "second"
