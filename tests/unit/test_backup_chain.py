@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import pwd
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -228,7 +228,7 @@ class Kept:
 
     def __init__(self, *backups: Backup) -> None:
         self.backups = lambda: list(backups)
-        self.account = pwd.struct_passwd(("", "", os.getuid(), os.getgid(), "", "", ""))
+        self.account = SimpleNamespace(pw_uid=os.getuid())
 
 
 def segments(folder: Path, *counts: int, age: float, line: int = 1) -> None:
