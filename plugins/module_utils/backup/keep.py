@@ -20,7 +20,7 @@ from .settings import Settings, secrets
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..common.folders import Folder
+    from ..common.held_folder import Folder
 
 #: Behind every segment: of a server without a backup
 NONE_NEEDED = 1 << 62

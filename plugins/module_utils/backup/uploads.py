@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from ..common import folders
 from ..common.errors import HostError
 from ..common.files import read_json, write_atomic
-from ..common.folders import ANYBODY, MOST_FOLDERS, PRIVATE, make_folder
+from ..common.folders import PRIVATE, make_folder
+from ..common.held_folder import ANYBODY, MOST_FOLDERS
 from ..common.ledger import ledger_file
 from ..release.interpreter import brought_by
 from ..release.place import Place
@@ -26,7 +27,7 @@ from .settings import Settings, read, read_lines, secrets
 from .status import moment_of
 
 if TYPE_CHECKING:
-    from ..common.folders import Folder
+    from ..common.held_folder import Folder
 
 #: How the tag begins that names the release
 RELEASE = "release="
