@@ -134,9 +134,9 @@ class Fetch:
                         kept[path] = f"{path}.was-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
                         os.rename(path, kept[path])
                     self.get(f"{name}{copy}", -1)
+            self.pgbackrest.backups()
             if forgets(known, self.pgbackrest.known()):
                 raise wire.WireError("its repository has forgotten what is kept here, which stays: look at that host")
-            self.pgbackrest.backups()
             if kept:
                 self.pgbackrest.expire()
         except BaseException:
