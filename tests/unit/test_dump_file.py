@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import hashlib
 import io
 import shlex
 import shutil
 import stat
 import subprocess
 import tarfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from plugins.plugin_utils.copies.dump_file import opened
-from plugins.plugin_utils.copies.stream import own_file
+from plugins.plugin_utils.copies.stream import Remote, own_file
 from plugins.plugin_utils.copies.uploads import ARRIVE, BACK, Application, command
 from plugins.plugin_utils.errors import SamestackError
 
@@ -103,3 +104,26 @@ def test_only_the_copy_that_replaced_uploads_puts_them_back(tmp_path: Path) -> N
     assert play(BACK, "three.uploads") == "second"
     shutil.rmtree(data / "replaced-uploads")
     assert play(BACK, "four.uploads") == "second"
+
+
+class Here(Remote):
+    """A host that is this one."""
+
+    def argv(self, command: str) -> list[str]:
+        return ["sh", "-c", command]
+
+
+def test_whoever_complains_of_each_file_is_heard_to_the_end(tmp_path: Path) -> None:
+    """A disk that is full, for instance: more words than a pipe takes, while as much is still to be sent."""
+    here = Here("staging1", cast("Any", None), "root", "")
+    loud = "head -c 500000 /dev/zero | tr '\\0' '\\n' >&2; echo 'No space left on device' >&2; cat >/dev/null; exit 2"
+    with pytest.raises(SamestackError, match="to or from staging1: No space left on device"):
+        here.send(io.BytesIO(b"x" * 500_000), loud)
+    with pytest.raises(SamestackError, match="it ended with 3"):
+        here.bring("exit 3", tmp_path / "never")
+    assert not (tmp_path / "never").exists()
+    here.bring("echo brought", tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == b"brought\n"
+    sha256 = here.send(io.BytesIO(b"sent"), f"cat > {tmp_path}/sent")
+    assert (tmp_path / "sent").read_bytes() == b"sent"
+    assert sha256 == hashlib.sha256(b"sent").hexdigest()
