@@ -36,6 +36,11 @@ class PgBackRest:
             raise HostError(WRONG_KEY)
         return self.known()["backup"]
 
+    def reads(self, path: str, begins: str) -> bool:
+        if not path.endswith(".backup"):
+            return "new cipher" not in self.known() and begins == "[backrest]"
+        return "new cipher of WAL" not in self.known() and begins == "START WAL LOCATION"
+
     def expire(self) -> None:
         self.expired += 1
 
@@ -72,7 +77,8 @@ def files(root: Path) -> dict[str, str]:
 def kept(tmp_path: Path) -> Path:
     """A backup host that has fetched."""
     Fetch(tmp_path, repository()).take_info({"archive/site/15-1": 1})
-    (tmp_path / "archive/site/15-1").mkdir()
+    (tmp_path / "archive/site/15-1/0000000100000000").mkdir(parents=True)
+    (tmp_path / "archive/site/15-1/0000000100000000/000000010000000000000002.00000028.backup").touch()
     return tmp_path
 
 
@@ -103,11 +109,16 @@ def test_a_new_major_version_is_taken(kept: Path) -> None:
         repository(db=[SECOND]),
         repository(db=[FIRST, SECOND], backup=[{**FULL, "prior": "20260101-000000F"}]),
         repository(locked=True),
+        repository(**{"db": [FIRST, SECOND], "new cipher": True}),
+        repository(**{"db": [FIRST, SECOND], "new cipher of WAL": True}),
         {"archive/site/archive.info": {"db": [SECOND], "backup": []}},
         {},
     ],
-    ids=["another server", "only a new one", "a backup that hangs on nothing", "another key", "cut off", "at once"],
-)
+    ids=[
+        "another server", "only a new one", "a backup that hangs on nothing", "another key", "another key of backups",
+        "another key of WAL", "cut off", "at once",
+    ],
+)  # fmt: skip
 def test_whoever_has_broken_in_cannot_have_backups_forgotten(kept: Path, shown: dict[str, Any]) -> None:
     """pgBackRest removes backups that its list knows nothing of: the list that is here stays."""
     before, found = files(kept), Fetch(kept, shown)

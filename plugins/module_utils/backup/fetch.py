@@ -21,6 +21,8 @@ from .pgbackrest import CHANGING, PgBackRest, forgets
 from .settings import AUTHORITY, FETCHING, IDENTITY, REPOSITORY, secrets
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .settings import Settings
 
 AGAIN_SECONDS = 5
@@ -135,7 +137,8 @@ class Fetch:
                         os.rename(path, kept[path])
                     self.get(f"{name}{copy}", -1)
             self.pgbackrest.backups()
-            if forgets(known, self.pgbackrest.known()):
+            labels = [str(one["label"]) for one in known["backup"]]
+            if forgets(known, self.pgbackrest.known()) or not self.can_be_read(labels):
                 raise wire.WireError("its repository has forgotten what is kept here, which stays: look at that host")
             if kept:
                 self.pgbackrest.expire()
@@ -143,6 +146,14 @@ class Fetch:
             for path, aside in kept.items():
                 os.replace(aside, path)
             raise
+
+    def can_be_read(self, labels: Iterable[str]) -> bool:
+        """Return whether what is here can be decrypted by the list: the backups, and what each says of WAL."""
+        texts = [(f"backup/{self.settings.stanza}/{label}/backup.manifest", "[backrest]") for label in labels]
+        for place, _, names in os.walk(f"{self.root}/archive/{self.settings.stanza}"):
+            ends = [os.path.join(place, name) for name in names if name.endswith(".backup")]
+            texts += [(os.path.relpath(path, self.root), "START WAL LOCATION") for path in ends]
+        return all(self.pgbackrest.reads(path, begins) for path, begins in texts)
 
     def take_backup(self, label: str) -> bool:
         """Fetch a backup; returns whether it was not here. It has its name when it is whole."""

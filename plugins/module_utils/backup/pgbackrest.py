@@ -141,6 +141,11 @@ class PgBackRest:
         told = self._info(repository)
         return {name: told.get(name) or [] for name in ("db", "backup")}
 
+    def reads(self, path: str, begins: str, repository: int = 1) -> bool:
+        """Return whether a file of a repository can be decrypted: by a wrong key it does not begin so."""
+        done = self.run("repo-get", path, repository=repository, timeout=SOON)
+        return done.returncode == 0 and done.stdout.startswith(begins)
+
     def found(self, repository: int = 1) -> Found:
         """Return what lies in a repository; why it cannot be read is said in its `trouble`."""
         found = Found()
