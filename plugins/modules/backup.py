@@ -68,10 +68,13 @@ from ..module_utils.backup.source import Source
 from ..module_utils.common.errors import HostError
 from ..module_utils.common.files import usual_umask
 from ..module_utils.common.ledger import Run, read_ledger
+from ..module_utils.common.postgresql import READER
 from ..module_utils.release.place import Place
 
 POLL_SECONDS = 1
 PROGRAM, CERTIFICATE = "/usr/local/lib/samestack/backup", "/etc/samestack/backup.pem"
+#: In the application's database: whether it is one in use
+MIGRATED = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class WHERE relname = 'django_migrations' AND relkind = 'r')"
 OFFER = "samestack-backup-offer.service"
 
 
@@ -190,6 +193,13 @@ def receive(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
         raise HostError(
             f"This host serves release {Place(settings.root, '').current}: it is not rebuilt.",
             "`./samestack restore` brings a moment back where something serves.",
+        )
+    # A rebuild that was cut off has left its own state, and goes on.
+    name = str(settings.database["name"])
+    if not read(restore.STATE) and Source(settings).server.sql(MIGRATED, name, READER) == "t":
+        raise HostError(
+            f"The database {name} here has an application's tables: this host is not rebuilt, they would be gone.",
+            "Where another machine is lost, `./samestack provision` and `./samestack deploy` bring that one back.",
         )
     module.run_command(["systemctl", "stop", OFFER])
     try:
