@@ -46,8 +46,13 @@ OWN_CONFIG = f"{HOME}/pgbackrest.conf"
 PORT = 5432
 #: What pgBackRest writes to, in the place of what the host's configuration says
 OWN_FOLDERS = {"lock-path": f"{HOME}/lock", "spool-path": f"{HOME}/spool"}
-#: What is kept of a result
-KEPT = ("ok", "reason", "seconds", "bytes", "label", "until", "tables", "application", "steps")
+LABEL, LONGEST = re.compile(r"[0-9A-Z_-]{0,64}"), 1000
+#: What is kept of a result, with what each may be
+NUMBER = (int, float)
+KEPT: dict[str, type | tuple[type, ...]] = {
+    "ok": bool, "reason": str, "seconds": NUMBER, "bytes": NUMBER, "label": str, "until": NUMBER, "tables": int,
+    "application": str, "steps": dict, "began": NUMBER,
+}  # fmt: skip
 #: Those that are elsewhere
 TABLESPACES = f"--tablespace-map-all={HOME}/tablespaces"
 #: Part of the copies of files that is read each time
@@ -138,7 +143,7 @@ class Drill:
         if not reason and self.given.get("uploads"):
             reason = f"The copies of the uploads are damaged: {'; '.join(self.given['uploads'])}"
         result = {
-            **self.found, "began": self.given.get("began"), "ok": not reason, "reason": reason[:1000],
+            **self.found, "began": self.given.get("began"), "ok": not reason, "reason": reason[:LONGEST],
             "steps": self.steps, "seconds": round(time.monotonic() - began, 1),
         }  # fmt: skip
         with open(RESULT, "w", encoding="utf-8") as file:
@@ -371,18 +376,31 @@ class Drill:
             file.writelines(lines)
 
 
+def believed(told: Any) -> dict[str, Any]:
+    """Return what a drill can have said: the application's code ran as the same account, and could say anything."""
+    found: dict[str, Any] = {name: told.get(name) for name in KEPT} if isinstance(told, dict) else {}
+    found = {name: value for name, value in found.items() if isinstance(value, KEPT[name])}
+    found = {name: value[:LONGEST] if isinstance(value, str) else value for name, value in found.items()}
+    if not LABEL.fullmatch(found.get("label", "")):
+        del found["label"]
+    if "steps" in found:
+        steps = {name[:20]: value for name, value in found["steps"].items() if isinstance(value, NUMBER)}
+        found["steps"] = dict(list(steps.items())[:20])
+    return found
+
+
 def record(settings: Settings) -> int:
     """Write down what came of a drill, as root; returns the exit code."""
     account = PgBackRest(settings.stanza, ACCOUNT).account
     try:
-        told = json.loads(folders.read_file(RESULT, account.pw_uid))
+        told = believed(json.loads(folders.read_file(RESULT, account.pw_uid)))
     except (OSError, ValueError, HostError):
         told = {}
     given = read(GIVEN)
     if told.get("began") != given.get("began"):
         told = {"ok": False, "reason": "The drill was cut off: `journalctl -u samestack-backup-drill` says more."}
     folders.remove(CODE)
-    line = {name: told[name] for name in KEPT if name in told} | {"time": time.time()}
+    line = {name: told[name] for name in KEPT if name in told and name != "began"} | {"time": time.time()}
     make_folder(places.KEPT, PRIVATE).close()
     write_atomic(places.DRILL, json.dumps(line), 0o600)
     append(LEDGER_FOLDER, {
