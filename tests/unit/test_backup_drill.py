@@ -40,7 +40,8 @@ def test_migrations_that_are_due_are_counted(tmp_path: Path) -> None:
 
 RESULT: dict[str, Any] = {
     "ok": True, "reason": "", "seconds": 7.9, "bytes": 31_600_000, "label": "20261129-100756F", "until": 0,
-    "tables": 14, "application": "release 1dbf9ce7e62b answers 200", "steps": {"restore": 3.9, "rows": 1}, "began": 1_800_000_000.5,
+    "tables": 14, "application": "release 1dbf9ce7e62b answers 200", "steps": {"restore": 3.9, "rows": 1},
+    "began": 1_800_000_000.5,
 }  # fmt: skip
 
 

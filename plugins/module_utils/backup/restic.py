@@ -81,8 +81,11 @@ class Restic:
         return True
 
     def tidy_up(self) -> None:
-        """Take away the locks of those that were killed: nobody else does, and one of `forget` ends all copies."""
-        self.do("unlock", timeout=120)
+        """Take away the locks of those that were killed: nobody else does, and one of `forget` ends all copies.
+
+        Where a key may remove nothing, what follows says whether one is in its way.
+        """
+        self.run("unlock", timeout=120)
 
     def backup(self, paths: Sequence[str], tags: Iterable[str], leave_out: Iterable[str] = ()) -> dict[str, Any]:
         """Copy folders; returns what restic says of it (its `summary`), `missed` where files could not be read."""

@@ -39,7 +39,7 @@ PATIENCE = 3600
 USUAL_SHARE = 0.5
 #: Moments that are remembered
 MOST_MOMENTS = 5000
-#: Seconds within which the rows of all tables have to be counted; those that are left are estimated
+#: Seconds within which the rows of all tables have to be counted; those that are left are not compared
 COUNTING_SECONDS = 20
 #: Modules of the machine's settings, which releases import
 OVERLAY = "/usr/local/lib/samestack/python"
