@@ -127,3 +127,20 @@ def test_whoever_complains_of_each_file_is_heard_to_the_end(tmp_path: Path) -> N
     sha256 = here.send(io.BytesIO(b"sent"), f"cat > {tmp_path}/sent")
     assert (tmp_path / "sent").read_bytes() == b"sent"
     assert sha256 == hashlib.sha256(b"sent").hexdigest()
+
+
+class Asked(Here):
+    """One whose sudo asks for a password."""
+
+    def argv(self, command: str) -> list[str]:
+        return ["sh", "-c", 'read -r word && [ "$word" = "the word" ] && exec sh -c "$1"', "sudo", command]
+
+
+@pytest.mark.parametrize(("kind", "user"), [(Here, "root"), (Here, "deploy"), (Asked, "deploy")])
+def test_a_password_that_sudo_does_not_ask_for_is_in_no_file(tmp_path: Path, kind: type[Here], user: str) -> None:
+    host, content = kind("staging1", cast("Any", None), user, "the word"), b"PGDMP\n" * 100_000
+    sha256 = host.send(io.BytesIO(content), f"cat > {tmp_path}/sent")
+    assert (tmp_path / "sent").read_bytes() == content
+    assert sha256 == hashlib.sha256(content).hexdigest()
+    host.bring("cat; echo brought", tmp_path / "brought")
+    assert (tmp_path / "brought").read_bytes() == b"brought\n"

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 OPTIONS = ("BatchMode=yes", "ConnectTimeout=15", "ServerAliveInterval=15", "ServerAliveCountMax=4", "ForwardAgent=no")
 OWN_FILE, OWN_FOLDER = 0o600, 0o700
 CHUNK = 1 << 20
+#: Where what is sent begins, behind a password that sudo has read, or has not asked for
+BEGIN = "samestack-begins"
+FROM_BEGIN = f'while IFS= read -r line; do [ "$line" = {BEGIN} ] && break; done; '
 LAST_WORDS = 4096
 
 
@@ -47,7 +50,7 @@ class Remote:
         return cls(name, target, user, sudo_password(known, action._play_context))
 
     def argv(self, command: str) -> list[str]:
-        """Return the words that run a command as its root; a password for sudo comes as the first line of its input."""
+        """Return the words that run a command as its root; a password for sudo is the first line of its input."""
         words = shlex.join(["sh", "-c", command])
         if self.user != "root":
             words = f"{'sudo -S -p' if self.password else 'sudo -n'} {shlex.quote('') if self.password else ''} {words}"
@@ -55,10 +58,12 @@ class Remote:
 
     def start(self, command: str, said: IO[bytes], stdout: Any) -> subprocess.Popen[bytes]:
         """Start a command there; what it says goes to a file: nobody listens while it is given something."""
-        process = subprocess.Popen(self.argv(command), stdin=subprocess.PIPE, stdout=stdout, stderr=said)
-        if self.password and self.user != "root":
-            assert process.stdin is not None
-            process.stdin.write(f"{self.password}\n".encode())
+        words = self.argv(FROM_BEGIN + command)
+        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=stdout, stderr=said)
+        assert process.stdin is not None
+        password = f"{self.password}\n" if self.password and self.user != "root" else ""
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(f"{password}{BEGIN}\n".encode())
             process.stdin.flush()
         return process
 
