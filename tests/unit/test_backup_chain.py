@@ -100,6 +100,21 @@ def test_histories_name_where_each_timeline_was_left() -> None:
     assert [way.timeline_of(count) for count in (14, 15, 256, 271, 272)] == [1, 2, 2, 2, 3]
 
 
+def test_a_way_ends_at_what_is_missing_on_it() -> None:
+    wal = archived(3, 4, 5, 7, 8, since=NOW - HOUR)
+    assert chain.reach(backup(3, 4), wal, chain.Lineage(1)) == (NOW - HOUR + 20, name(6))
+    assert chain.reach(backup(7, 8), wal, chain.Lineage(1)) == (NOW - HOUR, "")
+    # What was given up last is missed by what the server writes alone.
+    assert chain.reach(backup(7, 8), wal, chain.Lineage(1), name(9))[1] == ""
+    assert chain.reach(backup(7, 8), wal, chain.Lineage(1), name(12))[1] == name(9)
+    # On another timeline, what was written before it was left counts.
+    way = chain.lineage(2, f"1\t0/{5 << 24:X}\tat restore point\n")
+    wal = archived(3, 4, 5, 6) | archived(5, 6, line=2, since=NOW - 100)
+    assert chain.reach(backup(3, 4), wal, way) == (NOW - 90, "")
+    del wal[name(5, 2)]
+    assert chain.reach(backup(3, 4), wal, way)[1] == name(5, 2)
+
+
 def test_nothing_waits_where_the_server_writes_the_next_segment() -> None:
     found = chain.window([backup(3, 4)], archived(3, 4, 5))
     assert chain.nothing_waits(found, name(6))

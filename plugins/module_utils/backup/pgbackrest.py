@@ -58,7 +58,10 @@ class Found:
     def way(self, time: float | None = None) -> Lineage:
         """Return the lineage of the timeline that was the newest at a time, or is it now."""
         begun = [line for line, began in self.timelines.items() if time is None or began <= time]
-        line = max(begun, default=min(map(timeline, self.archived), default=1))
+        return self.lineage(max(begun, default=min(map(timeline, self.archived), default=1)))
+
+    def lineage(self, line: int) -> Lineage:
+        """Return the lineage of a timeline."""
         return lineage(line, self.histories.get(line, ""))
 
 

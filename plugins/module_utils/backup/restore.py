@@ -21,8 +21,9 @@ from ..common.host_lock import private_lock
 from ..common.ledger import SWITCHING, read_ledger
 from ..postgresql.server import Server
 from . import settings as places
-from .chain import Window, window
+from .chain import Window, reach, window
 from .judging import moment, span
+from .offer import ask_server
 from .pgbackrest import Found, PgBackRest, target_options
 from .settings import Settings, read, read_lines
 from .source import PATIENCE, catch_up
@@ -62,6 +63,8 @@ class Restore:
         self.pgbackrest = PgBackRest(settings.stanza, settings.account)
         #: How long the server's log was when it was started
         self.began = 0
+        #: The first segment that is not in the repository, though it was written
+        self.missing = ""
         #: What earlier restores have replaced
         self.kept: list[str] = [str(path) for path in read(STATE).get("kept") or []]
 
@@ -91,6 +94,7 @@ class Restore:
         if not backup:
             raise HostError(self.too_early(target, allowed))
         until = now if up else allowed.until
+        self.check_way(target, backup, found)
         if target.kind == LATEST:
             target = Target(LATEST, until, words=moment(until))
         elif not up and target.time > until:
@@ -106,6 +110,18 @@ class Restore:
             "lost": max(now - target.time, 0) if target.kind != LATEST or not up else 0, "size": size,
             "until": until, "up": up, "now": now,
         }  # fmt: skip
+
+    def check_way(self, target: Target, backup: str, found: Found) -> None:
+        """Refuse a moment that lies behind WAL that is missing; raises HostError."""
+        begin = next(one for one in found.backups if one.label == backup)
+        way = found.way(None if target.kind == LATEST else target.time)
+        until, missing = reach(begin, found.archived, way)
+        if missing and target.kind != LATEST and target.time > until:
+            raise HostError(
+                f"--to {self.to}: WAL {missing} is not in the repository, so nothing leads there. Before it the latest "
+                f"moment is {moment(until)}; the next one is that of the backup after it.",
+                "`./samestack backups` shows more.",
+            )
 
     def choose(self, target: Target, *, up: bool) -> tuple[dict[str, Any], Found, Window]:
         """Return the first repository that has what is needed, what lies in it, and what that allows; HostError."""
@@ -155,6 +171,7 @@ class Restore:
                     raise HostError(
                         "The newest WAL does not get into the repository.", "`./samestack backups` says why."
                     )
+            self.missing = self.missing_for(plan)
             replaced = f"{self.data}.replaced-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
             self.note(step="stopping", replaced=replaced)
             self.systemctl("stop", self.unit)
@@ -171,6 +188,18 @@ class Restore:
             self.note(step="done", fresh=True, kept=[*self.kept, *([replaced] if self.is_there(replaced) else [])])
         return {"replaced": replaced, "seconds": round(time.monotonic() - began, 1)}
 
+    def missing_for(self, plan: Mapping[str, Any]) -> str:
+        """Return which segment is missing between a backup and now, "" where none is; PostgreSQL takes it for the end.
+
+        Raises HostError.
+        """
+        found = self.pgbackrest.found(int(plan["repository"]["number"]))
+        begin = next((one for one in found.backups if one.label == plan["backup"]), None)
+        if found.trouble or begin is None:
+            raise HostError(found.trouble or f"Backup {plan['backup']} is not there any more.")
+        current = str(ask_server(int(self.settings.database["port"])).get("current", "")) if self.is_up() else ""
+        return reach(begin, found.archived, found.lineage(int(plan["line"])), current)[1]
+
     def fill(self, plan: Mapping[str, Any]) -> None:
         """Restore into a new folder, and have the server replay its WAL until the moment; raises HostError."""
         self.as_account("mkdir", "-m", "0700", self.data)
@@ -179,6 +208,8 @@ class Restore:
         self.pgbackrest.restore(plan["backup"], self.data, int(plan["repository"]["number"]), *options)
         raised = self.raise_floor()
         if not self.recover() and target.kind == "time" and self.said(TOO_EARLY):
+            if self.missing:
+                raise HostError(f"WAL {self.missing} is not in the repository: the server did not get to that moment.")
             # Nothing was written after the moment: the end of the WAL is what was there then.
             self.leave_out("recovery_target")
             self.recover()
