@@ -104,10 +104,13 @@ class PgBackRest:
             raise HostError(f"pgBackRest could not {verb}: {text}")
         return done.stdout
 
-    def prepare(self) -> bool:
-        """Make what is missing for this server in the repositories; returns whether that was needed. HostError."""
-        codes = {int(one["status"]["code"]) for one in self._info().get("repo", [])}
-        if codes <= {OK, NO_BACKUP} and codes:
+    def prepare(self, *repositories: int) -> bool:
+        """Make what is missing for this server in the repositories; returns whether that was needed. HostError.
+
+        One that cannot be asked is not made: whatever is the matter with it is not that it is missing.
+        """
+        told = {int(one["key"]): int(one["status"]["code"]) for one in self._info().get("repo", [])}
+        if not [number for number in repositories if told.get(number, NO_STANZA) in (NO_STANZA, NO_DATA)]:
             return False
         self.do("stanza-create")
         return True
@@ -116,10 +119,17 @@ class PgBackRest:
         """Tell the repositories that the server has another major version now; raises HostError."""
         self.do("stanza-upgrade")
 
-    def backup(self, kind: str, repository: int) -> Backup:
-        """Make a backup (full, diff, incr) in a repository and return it; raises HostError."""
+    def backup(self, kind: str, repository: int, *, expire: bool = True) -> Backup:
+        """Make a backup (full, diff, incr) in a repository and return it; raises HostError.
+
+        Args:
+            kind: which.
+            repository: its number.
+            expire: remove what is older than is kept, too; it is a failure of the backup where that is not allowed.
+        """
         before = {one.label for one in self.backups(repository)}
-        self.do("backup", f"--type={kind}", "--start-fast", repository=repository)
+        words = ["--start-fast", *([] if expire else ["--no-expire-auto"])]
+        self.do("backup", f"--type={kind}", *words, repository=repository)
         made = [one for one in self.backups(repository) if one.label not in before]
         if not made:
             raise HostError("pgBackRest says that it has made a backup, and the repository has none that is new.")

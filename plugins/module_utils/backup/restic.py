@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 PROGRAM = "/usr/bin/restic"
 CACHE = "/var/cache/samestack/restic"
+#: Seconds for a question that reads no data
+SOON = 120
 #: restic's exit code for what it could not read of the source; the copy is made all the same
 NOT_ALL_READ = 3
 
@@ -22,28 +24,42 @@ NOT_ALL_READ = 3
 class Restic:
     """One repository of restic's."""
 
-    def __init__(self, address: str, secrets: Mapping[str, str], authority: str = "") -> None:
-        """Take where it is, variables with what opens it (RESTIC_PASSWORD …), and a CA file for TLS."""
-        self.address, self.secrets, self.authority = address, secrets, authority
+    def __init__(
+        self, address: str, secrets: Mapping[str, str], authority: str = "", options: Iterable[str] = ()
+    ) -> None:
+        """Take where it is, variables with what opens it (RESTIC_PASSWORD …), a CA file for TLS, and options of it."""
+        self.address, self.secrets, self.authority, self.options = address, secrets, authority, list(options)
+
+    @classmethod
+    def of(cls, target: Mapping[str, Any], known: Mapping[str, str]) -> Restic:
+        """Return one of the places that files are copied to (settings), by the secrets of this host."""
+        opened = {name: known[secret] for name, secret in target["secrets"].items()}
+        return cls(target["address"], opened, target.get("authority", ""), target.get("options", ()))
 
     def run(self, *words: str, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
-        """Run a verb of its; returns what came of it. No secret is in the arguments."""
+        """Run a verb of its; returns what came of it. No secret is in the arguments.
+
+        Raises HostError where it does not end in time: it tries again and again what does not answer.
+        """
         options = [f"--cache-dir={CACHE}", *([f"--cacert={self.authority}"] if self.authority else [])]
+        options += [f"--option={one}" for one in self.options]
         own = {
             "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root", "RESTIC_REPOSITORY": self.address,
             "RESTIC_PROGRESS_FPS": "0.01",
         }  # fmt: skip
-        return subprocess.run(
-            [PROGRAM, *options, *words], cwd="/", check=False, stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, errors="replace", timeout=timeout, env={**own, **self.secrets},
-        )  # fmt: skip
+        try:
+            return subprocess.run(
+                [PROGRAM, *options, *words], cwd="/", check=False, stdin=subprocess.DEVNULL, capture_output=True,
+                text=True, errors="replace", timeout=timeout, env={**own, **self.secrets},
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            last = bytes(error.stderr or b"").decode(errors="replace").strip().rpartition("\n")[2]
+            said = f" It last said: {plain(last)}" if last else ""
+            raise HostError(f"restic {words[0]} did not end within {timeout:g} s.{said}") from None
 
     def do(self, *words: str, timeout: float | None = None) -> str:
         """Run a verb that has to succeed; returns what it printed. Raises HostError with its own words."""
-        try:
-            done = self.run(*words, timeout=timeout)
-        except subprocess.TimeoutExpired:
-            raise HostError(f"restic {words[0]} did not end within {timeout:g} s.") from None
+        done = self.run(*words, timeout=timeout)
         if done.returncode:
             raise HostError(f"restic could not {words[0]}: {plain(done.stderr or done.stdout)}")
         return done.stdout
@@ -77,7 +93,7 @@ class Restic:
 
     def snapshots(self, *words: str) -> list[dict[str, Any]]:
         """Return the copies that there are, the oldest first; raises HostError."""
-        found = json.loads(self.do("snapshots", "--json", *words, timeout=300) or "null") or []
+        found = json.loads(self.do("snapshots", "--json", *words, timeout=SOON) or "null") or []
         return sorted(found, key=lambda one: str(one["time"]))
 
     def restore(self, snapshot: str, into: str, include: Iterable[str] = ()) -> None:
@@ -93,6 +109,12 @@ class Restic:
         """Remove copies, and what only they had; raises HostError."""
         if snapshots:
             self.do("forget", "--prune", *snapshots)
+
+
+def moment_of(copy: Mapping[str, Any]) -> int:
+    """Return the moment that a copy was labelled with."""
+    tags = dict(tag.partition("=")[::2] for tag in copy.get("tags") or [])
+    return int(tags.get("moment") or 0)
 
 
 def files_below(folder: str) -> tuple[int, int]:

@@ -21,7 +21,7 @@ from ..common.host_lock import private_lock
 from ..common.ledger import SWITCHING, read_ledger
 from ..postgresql.server import Server
 from . import settings as places
-from .chain import Window, window
+from .chain import Window, nothing_waits, window
 from .judging import moment, span
 from .pgbackrest import Found, PgBackRest, target_options
 from .settings import Settings, read, read_lines
@@ -104,20 +104,28 @@ class Restore:
         }  # fmt: skip
 
     def choose(self, target: Target, *, up: bool) -> tuple[dict[str, Any], Found, Window]:
-        """Return the first repository that has what is needed, what lies in it, and what that allows; HostError."""
+        """Return the first repository that has what is needed, what lies in it, and what that allows; HostError.
+
+        What the server has not got any more is only there: the one that reaches farthest is the first then.
+        """
         troubles = []
-        last: tuple[dict[str, Any], Found, Window] | None = None
+        known: list[tuple[dict[str, Any], Found, Window]] = []
         for one in self.settings.own_repositories:
             found = self.pgbackrest.found(int(one["number"]))
             if found.trouble:
                 troubles.append(f"{one['name']}: {found.trouble}")
                 continue
-            last = dict(one), found, window(found.backups, found.archived, found.way(target.before))
-            if found.backup_for(target.before) and (up or target.before is None or target.before <= last[2].until):
-                return last
-        if last:
-            return last
-        raise HostError("No repository can be read. " + "; ".join(troubles), "`./samestack backups` shows more.")
+            known.append((dict(one), found, window(found.backups, found.archived, found.way(target.before))))
+        if not known:
+            raise HostError("No repository can be read. " + "; ".join(troubles), "`./samestack backups` shows more.")
+        if not up and target.before is None:
+            known.sort(key=lambda one: -one[2].until)
+        fitting = (
+            one
+            for one in known
+            if one[1].backup_for(target.before) and (up or target.before is None or target.before <= one[2].until)
+        )
+        return next(fitting, known[-1])
 
     def too_early(self, target: Target, allowed: Window) -> str:
         """Return what to say where there is no backup from before a moment."""
@@ -135,7 +143,7 @@ class Restore:
             if self.is_up():
                 # What is still in the server's own hands is needed, too, and something that comes after the moment.
                 self.server.sql(COMMIT)
-                if not catch_up(self.server):
+                if not catch_up(self.server) and not self.has_all(int(plan["repository"]["number"])):
                     raise HostError(
                         "The newest WAL does not get into the repository.", "`./samestack backups` says why."
                     )
@@ -154,6 +162,12 @@ class Restore:
                 raise
             self.note(step="done", fresh=True, kept=[*self.kept, *([replaced] if self.is_there(replaced) else [])])
         return {"replaced": replaced, "seconds": round(time.monotonic() - began, 1)}
+
+    def has_all(self, repository: int) -> bool:
+        """Return whether one repository has everything that the server has written, when another is away."""
+        found = self.pgbackrest.found(repository)
+        current = self.server.sql("SELECT pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn())")
+        return not found.trouble and nothing_waits(window(found.backups, found.archived, found.way()), current)
 
     def fill(self, plan: Mapping[str, Any]) -> None:
         """Restore into a new folder, and have the server replay its WAL until the moment; raises HostError."""

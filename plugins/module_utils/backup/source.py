@@ -6,6 +6,7 @@ One run is one moment: both copies, the release that serves and how many rows th
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pwd
@@ -23,6 +24,7 @@ from ..common.ledger import ledger_file
 from ..common.postgresql import ACCOUNT, literal
 from ..postgresql.server import Server
 from ..release.place import Place
+from . import keep
 from . import settings as places
 from .pgbackrest import PgBackRest
 from .restic import Restic
@@ -80,12 +82,17 @@ class Source:
         with private_lock(places.LOCK, PATIENCE, "another backup is at work on this host"):
             make_folder(places.KEPT, PRIVATE).close()
             moment: dict[str, Any] = {"time": time.time(), "kind": kind, "release": self.release, "cause": cause}
+            troubles: list[str] = []
             try:
                 if "database" in self.settings.does and kind != "uploads":
-                    moment |= self.back_up_database(kind)
+                    moment |= self.back_up_database(kind, troubles)
                 if "uploads" in self.settings.does:
                     self.remember(moment)
-                    moment["uploads"] = self.back_up_uploads(moment)
+                    moment["uploads"] = self.back_up_uploads(moment, troubles)
+                if troubles:
+                    # What was made all the same is worth to be known.
+                    self.remember(moment)
+                    raise HostError(" ".join(troubles))
             except HostError as error:
                 self.write_down(kind, False, str(error), began)
                 raise
@@ -102,8 +109,10 @@ class Source:
 
     def prepare(self) -> bool:
         """Make what is missing in the repositories; returns whether something was. Raises HostError."""
-        made = self.pgbackrest.prepare()
+        made = self.pgbackrest.prepare(*(int(one["number"]) for one in self.settings.own_repositories))
         here = os.path.join(places.REPOSITORY, places.IDENTITY)
+        if not any(one["number"] == 1 for one in self.settings.own_repositories):
+            return made
         if not os.path.exists(here):
             # Its folder is the account's.
             account = self.pgbackrest.account
@@ -114,31 +123,52 @@ class Source:
             made = True
         return made
 
-    def back_up_database(self, kind: str) -> dict[str, Any]:
-        """Back the server up, in each of its repositories; returns the label, sizes and rows. Raises HostError."""
-        pgbackrest = self.pgbackrest
-        self.prepare()
+    def back_up_database(self, kind: str, troubles: list[str]) -> dict[str, Any]:
+        """Back the server up, in each of its repositories; returns the label, sizes and rows.
+
+        What one of several does not take is added to `troubles`. Raises HostError where none does.
+        """
         made = []
-        dropped = os.path.exists(places.DROPPED)
+        dropped = os.lstat(places.DROPPED).st_mtime if os.path.lexists(places.DROPPED) else 0
+        with contextlib.suppress(HostError):
+            # One that cannot be made, because another is away, says so below.
+            self.prepare()
         for one in self.settings.own_repositories:
-            there = pgbackrest.backups(one["number"])
-            # WAL was given up: what was made before leads to no moment after that.
-            wanted = "full" if dropped or not any(old.kind == "full" for old in there) else kind
-            if one["type"] == "local":
-                self.check_room(there, wanted)
-            backup = pgbackrest.backup(wanted, one["number"])
-            if backup.rotten:
-                self.write_down(kind, False, ROTTEN, time.time())
-            made.append({
-                "repository": one["name"], "label": backup.label, "kind": backup.kind, "size": backup.size,
-                "stored": backup.stored, "start": backup.start, "stop": backup.stop, "rotten": backup.rotten,
-            })  # fmt: skip
-        if dropped:
+            try:
+                made.append(self.back_up_into(one, kind, dropped))
+            except HostError as error:
+                troubles.append(f"{one['name']}: {error}")
+        if not made and troubles:
+            raise HostError(" ".join(troubles))
+        if dropped and not troubles:
             os.unlink(places.DROPPED)
         # After it, so that a restore of it comes by, and at once where it shall be.
         rows = self.rows_at_a_point()
         catch_up(self.server)
         return {"made": made, "label": made[0]["label"] if made else "", **rows}
+
+    def back_up_into(self, one: Mapping[str, Any], kind: str, dropped: float) -> dict[str, Any]:
+        """Back the server up into one repository; returns what was made. Raises HostError.
+
+        Args:
+            one: the repository.
+            kind: full, diff or incr.
+            dropped: when WAL was given up, 0 where none was: what was made before leads to no moment after that.
+        """
+        pgbackrest, number, ours = self.pgbackrest, int(one["number"]), one["type"] == "local"
+        there = pgbackrest.backups(number)
+        wanted = kind if any(old.kind == "full" and old.start > dropped for old in there) else "full"
+        if ours:
+            self.check_room(there, wanted)
+        backup = pgbackrest.backup(wanted, number, expire=ours)
+        if backup.rotten:
+            self.write_down(kind, False, ROTTEN, time.time())
+        if not ours:
+            keep.note(str(one["name"]), lambda: pgbackrest.expire(repository=number))
+        return {
+            "repository": one["name"], "label": backup.label, "kind": backup.kind, "size": backup.size,
+            "stored": backup.stored, "start": backup.start, "stop": backup.stop, "rotten": backup.rotten,
+        }  # fmt: skip
 
     def check_room(self, there: list[Any], kind: str) -> None:
         """Refuse a backup that would fill the disk of the repository here; raises HostError."""
@@ -182,16 +212,17 @@ class Source:
                 found[f"{schema}.{table}"] = -1
         return found
 
-    def back_up_uploads(self, moment: Mapping[str, Any]) -> dict[str, Any]:
-        """Copy the files that the application keeps, with the release that serves; returns sizes. Raises HostError."""
+    def back_up_uploads(self, moment: Mapping[str, Any], troubles: list[str]) -> dict[str, Any]:
+        """Copy the files that the application keeps, with the release that serves; returns sizes.
+
+        What a place does not take is added to `troubles`.
+        """
         folders = [path for path in self.settings.uploads["folders"] if os.path.isdir(path)]
         tags = [f"release={moment['release']}", f"label={moment.get('label', '')}", f"moment={int(moment['time'])}"]
         told: dict[str, Any] = {}
-        troubles = []
         known = secrets()
         for target in self.settings.uploads["targets"]:
-            opened = {name: known[secret] for name, secret in target["secrets"].items()}
-            restic = Restic(target["address"], opened, target.get("authority", ""))
+            restic = Restic.of(target, known)
             try:
                 restic.prepare()
                 told = restic.backup(
@@ -200,9 +231,7 @@ class Source:
                     self.settings.uploads["leave_out"],
                 )
             except HostError as error:
-                troubles.append(f"{target['name']}: {error}")
-        if troubles:
-            raise HostError("The uploads could not be copied. " + "; ".join(troubles))
+                troubles.append(f"The uploads could not be copied to {target['name']}: {error}")
         return {
             "snapshot": str(told.get("snapshot_id", ""))[:8], "files": told.get("total_files_processed", 0),
             "bytes": told.get("total_bytes_processed", 0), "stored": told.get("data_added", 0),
