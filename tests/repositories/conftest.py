@@ -1,4 +1,4 @@
-"""Production with its backups in a bucket and on an sftp server at once; staging, of another Debian, in the bucket alone.
+"""Production with its backups in a bucket and on an sftp server; staging, of another Debian, in the bucket alone.
 
 The files are played in their order, each with what the ones before have left.
 """
@@ -99,7 +99,8 @@ def team(environment: Environment, storage: StorageMachine) -> Team:
     found = Team(environment)
     if not found.repository.exists():
         decide_nothing_for_both(found)
-        for kind, repositories in (("production", [storage.s3(), storage.sftp()]), ("staging", [storage.s3()])):
+        places = {"production": [storage.s3(), storage.sftp()], "staging": [storage.s3(path_style=False)]}
+        for kind, repositories in places.items():
             found.clone.decide(f"{kind}/differences.yml", backup_repositories=repositories)
             give_secrets(found, kind, storage.secrets())
             storage.known_to(found.machine(kind))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,11 +86,12 @@ class StorageMachine(MachineBeside):
         )
         self.run(f"mkdir -p {FOLDER}/python; tar -x -C {FOLDER}/python", packed())
         signer = new_authority("Storage's own authority")
-        self.present(issue([NAME, self.address], signer))
+        self.present(issue([NAME, f"{BUCKET}.{NAME}", self.address], signer))
         self.write("/etc/nginx/sites-enabled/default", GATE.format(folder=FOLDER, moto=MOTO))
         self.run(
             "systemctl stop storage-moto 2>/dev/null || true; "
             f"systemd-run --quiet --unit storage-moto -E PYTHONPATH={FOLDER}/python "
+            f"-E MOTO_S3_CUSTOM_ENDPOINTS=https://{NAME} "
             f'python3 -c \'from moto.server import main; main(["-H", "127.0.0.1", "-p", "{MOTO}"])\'; '
             "systemctl restart nginx"
         )
@@ -119,7 +119,7 @@ class StorageMachine(MachineBeside):
     def start_sftp(self) -> dict[str, str]:
         """Start the sftp server; returns the account's key, the key that the server shows, and another that it has."""
         self.run(
-            f"id {SFTP_USER} 2>/dev/null || useradd --shell /usr/sbin/nologin --home /nonexistent {SFTP_USER}; "
+            f"id {SFTP_USER} 2>/dev/null || useradd --password '*' --shell /usr/sbin/nologin --home /nonexistent {SFTP_USER}; "
             f"mkdir -p {SFTP_TOP}/backups; chown {SFTP_USER} {SFTP_TOP}/backups; cd {FOLDER}; "
             "for name in host another account; do test -e $name || ssh-keygen -qt ed25519 -N '' -f $name; done; "
             "cp account.pub authorized_keys"
@@ -191,12 +191,12 @@ class StorageMachine(MachineBeside):
 
     def known_to(self, machine: Machine) -> None:
         """Let a machine find the service by its name."""
-        machine.run(f"grep -q {NAME} /etc/hosts || echo {self.address} {NAME} >> /etc/hosts")
+        machine.run(f"grep -q {NAME} /etc/hosts || echo {self.address} {NAME} {BUCKET}.{NAME} >> /etc/hosts")
 
 
 def packed() -> bytes:
     """Return an archive of moto and what it needs, of the versions that the lock has."""
-    site = Path(next(path for path in sys.path if path.endswith("site-packages")))
+    site = Path(boto3.__file__).parents[1]
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name in OWN:

@@ -117,7 +117,7 @@ def status(**other: Any) -> dict[str, Any]:
         "server": {"current": name(7)}, "checksums": None, "last": {}, "timers": {"samestack-backup-keep.timer": True},
         "dropped": None, "disk": {"/var/lib/pgbackrest": 20}, "uploads": [],
         "fetch": {"looked": NOW - 3, "server": {"a": 1}}, "fetches": {"address": "10.0.3.30"}, "drill": {},
-        "moments": [], **other,
+        "expired": {}, "moments": [], **other,
     }  # fmt: skip
 
 
@@ -156,7 +156,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"fetch": {"looked": NOW - 300, "server": {"a": 1}}}, "Nothing was heard of 10.0.3.30"),
     ({"fetch": {"looked": NOW - 3, "server": {}}}, "database server of 10.0.3.30 does not answer"),
     ({"drill": {"ok": False, "time": NOW - HOUR, "reason": "no rows"}}, "The last drill failed 1 h 0 min ago: no rows"),
+    ({"drill": {"ok": False, "time": NOW - HOUR, "reason": "x", "repository": "s3"}}, "The last drill (of s3) failed"),
     ({"drill": {"ok": True, "time": NOW - 9 * DAY}}, "The last drill was 9 days ago"),
+    ({"expired": {"s3": {"time": NOW, "reason": "no answer", "denied": False}}}, "not be removed (s3): no answer"),
 ]  # fmt: skip
 
 
