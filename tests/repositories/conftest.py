@@ -26,6 +26,8 @@ __all__ = ["environment"]
 
 SCENARIO = os.environ.get("MOLECULE_SCENARIO_NAME", "soak-repositories")
 RELEASE = "trixie"
+#: Where production's are in a bucket, and below the path on a server
+DATABASE = "noticeboard/rehearsal-production/database"
 REHEARSAL = "inventories/group_vars/rehearsal/differences.yml"
 SECRETS = ".samestack/secrets"
 

@@ -26,11 +26,12 @@ def test_a_second_run_changes_nothing(kept: Kept) -> None:
 def test_a_backup_now(kept: Kept) -> None:
     kept.upload("first.txt", "first")
     moment = kept.make()
+    said = kept.team.clone.output
     names = ["s3", "sftp"] if kept.kind == "production" else ["s3"]
     assert [one["repository"] for one in moment["made"]] == names
     for one in moment["made"]:
         assert one["label"] in [backup["label"] for backup in kept.repository(one["repository"])["backups"]]
-        assert f"{one['kind']} backup {one['label']}: " in kept.team.clone.output
+        assert f"{one['kind']} backup {one['label']}: " in said
 
 
 def test_what_can_be_restored(kept: Kept) -> None:

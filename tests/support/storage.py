@@ -6,6 +6,7 @@ sftp server is OpenSSH's, with a folder that nobody leaves.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import tarfile
@@ -20,6 +21,8 @@ from tests.support.beside import MachineBeside
 from tests.support.machines import wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.support.machines import Machine
 
 NAME, REGION, BUCKET = "storage.test", "eu-test-1", "kept"
@@ -119,7 +122,8 @@ class StorageMachine(MachineBeside):
     def start_sftp(self) -> dict[str, str]:
         """Start the sftp server; returns the account's key, the key that the server shows, and another that it has."""
         self.run(
-            f"id {SFTP_USER} 2>/dev/null || useradd --password '*' --shell /usr/sbin/nologin --home /nonexistent {SFTP_USER}; "
+            # Of one without a password of any kind sshd says that it is locked.
+            f"id {SFTP_USER} 2>/dev/null || useradd --password '*' --shell /usr/sbin/nologin {SFTP_USER}; "
             f"mkdir -p {SFTP_TOP}/backups; chown {SFTP_USER} {SFTP_TOP}/backups; cd {FOLDER}; "
             "for name in host another account; do test -e $name || ssh-keygen -qt ed25519 -N '' -f $name; done; "
             "cp account.pub authorized_keys"
@@ -141,6 +145,31 @@ class StorageMachine(MachineBeside):
         self.stop_sftp()
         self.run(f"systemd-run --quiet --unit storage-sftp /usr/sbin/sshd -D -e -f {FOLDER}/sshd.{key}")
         wait_for("sftp", lambda: self.run(f"ss -ltn 'sport = :{SFTP_PORT}' | grep LISTEN"), 20)
+
+    @contextlib.contextmanager
+    def flipped(self, backup: str) -> Iterator[None]:
+        """Have two bytes of a backup's data on the sftp server changed, meanwhile."""
+        folder = f"{SFTP_TOP}/backups/{backup}"
+        file = self.run(f"find {folder} -type f -size +100k ! -name '*manifest*' | sort | head -1").strip()
+        assert file, folder
+        self.run(f"cp -a {file} /root/whole; printf XX | dd of={file} bs=1 seek=70000 conv=notrunc status=none")
+        try:
+            yield
+        finally:
+            self.run(f"cat /root/whole > {file}")
+
+    @contextlib.contextmanager
+    def flipped_in_bucket(self, backup: str) -> Iterator[None]:
+        """Have two bytes of a backup's data in the bucket changed, meanwhile."""
+        s3 = self.client("s3")
+        listed = s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{backup}/")["Contents"]
+        file = max((one for one in listed if "manifest" not in one["Key"]), key=lambda one: one["Size"])["Key"]
+        whole = s3.get_object(Bucket=BUCKET, Key=file)["Body"].read()
+        s3.put_object(Bucket=BUCKET, Key=file, Body=whole[:70000] + b"XX" + whole[70002:])
+        try:
+            yield
+        finally:
+            s3.put_object(Bucket=BUCKET, Key=file, Body=whole)
 
     def stop_sftp(self) -> None:
         """Let it answer no more."""

@@ -31,6 +31,8 @@ WRONG_KEY = "The repository cannot be opened with this environment's key (vault_
 CHANGING = re.compile(r"(archive|backup)\.info(\.copy)?$|(^|/)latest$|\.pgbackrest\.tmp$|\.lock$|\.arriving$")
 ARCHIVED = re.compile(r"[0-9A-F]{16}/(?P<name>[0-9A-F]{24})-[0-9a-f]{40}(\.\w+)?$")
 HISTORY = re.compile(r"(?P<name>[0-9A-F]{8})\.history$")
+#: The configuration of one repository alone, and what it leaves out: the others, and that somebody else sends
+ALONE, OTHERS = "/run/postgresql/samestack-alone.conf", re.compile(r"repo\d+-|archive-async=")
 #: Seconds for a question that reads no data
 SOON = 300
 
@@ -134,6 +136,37 @@ class PgBackRest:
         if not made:
             raise HostError("pgBackRest says that it has made a backup, and the repository has none that is new.")
         return made[-1]
+
+    def bring_history(self, path: str, repository: int) -> bool:
+        """Hand a timeline's history to one repository that lacks it; returns whether it did. Raises HostError.
+
+        PostgreSQL hands it over once, when the timeline begins: what was declared later never got it, and without it
+        nothing of the timeline can be restored.
+        """
+        top = f"archive/{self.stanza}"
+        places = json.loads(self.do("repo-ls", "--output=json", top, repository=repository, timeout=SOON) or "{}")
+        newest = max(
+            (name for name in places if "-" in name), key=lambda name: int(name.rpartition("-")[2]), default=""
+        )
+        name = os.path.basename(path)
+        words = ["--output=json", f"--filter=^{name}$", f"{top}/{newest}"]
+        if not newest or name in json.loads(self.do("repo-ls", *words, repository=repository, timeout=SOON) or "{}"):
+            return False
+        with open(self.config, encoding="utf-8") as file:
+            lines = [line for line in file if not OTHERS.match(line) or line.startswith(f"repo{repository}-")]
+        self._as_account("tee", ALONE, stdin="".join(lines))
+        try:
+            PgBackRest(self.stanza, self.account.pw_name, ALONE).do("archive-push", path, timeout=SOON)
+        finally:
+            self._as_account("rm", "-f", ALONE)
+        return True
+
+    def _as_account(self, *command: str, stdin: str = "") -> None:
+        """Run a program as the account that the repository belongs to; its files are nobody else's. Raises OSError."""
+        subprocess.run(
+            command, input=stdin, text=True, check=True, stdout=subprocess.DEVNULL, umask=0o077, cwd="/",
+            user=self.account.pw_uid, group=self.account.pw_gid, extra_groups=[],
+        )  # fmt: skip
 
     def expire(self, label: str = "", repository: int = 0) -> None:
         """Remove what is older than the configuration keeps, or one backup with what hangs on it; raises HostError.

@@ -48,6 +48,7 @@ OVERLAY = "/usr/local/lib/samestack/python"
 POINT = "SELECT pg_catalog.pg_create_restore_point({name})"
 #: The last segment with something in it, which is full now
 SWITCH = "SELECT pg_catalog.pg_walfile_name(pg_catalog.pg_switch_wal() - 1)"
+TIMELINE = "SELECT pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn())"
 ARCHIVED = "SELECT COALESCE(last_archived_wal, '') FROM pg_catalog.pg_stat_archiver"
 DATABASES = "SELECT COALESCE(sum(pg_catalog.pg_database_size(oid)), 0) FROM pg_catalog.pg_database"
 TABLES = """SELECT COALESCE(json_agg(json_build_array(n.nspname, c.relname, c.reltuples) ORDER BY c.relpages), '[]')
@@ -157,7 +158,8 @@ class Source:
         """
         pgbackrest, number, ours = self.pgbackrest, int(one["number"]), one["type"] == "local"
         there = pgbackrest.backups(number)
-        wanted = kind if any(old.kind == "full" and old.start > dropped for old in there) else "full"
+        came = self.bring_history(number)
+        wanted = kind if not came and any(old.kind == "full" and old.start > dropped for old in there) else "full"
         if ours:
             self.check_room(there, wanted)
         backup = pgbackrest.backup(wanted, number, expire=ours)
@@ -169,6 +171,12 @@ class Source:
             "repository": one["name"], "label": backup.label, "kind": backup.kind, "size": backup.size,
             "stored": backup.stored, "start": backup.start, "stop": backup.stop, "rotten": backup.rotten,
         }  # fmt: skip
+
+    def bring_history(self, repository: int) -> bool:
+        """Let a repository have the history of the server's timeline; returns if it lacked it. Raises HostError."""
+        line = int(self.server.sql(TIMELINE)[:8], 16)
+        path = f"{self.settings.database['data']}/pg_wal/{line:08X}.history"
+        return line > 1 and os.path.exists(path) and self.pgbackrest.bring_history(path, repository)
 
     def check_room(self, there: list[Any], kind: str) -> None:
         """Refuse a backup that would fill the disk of the repository here; raises HostError."""
