@@ -36,7 +36,7 @@ S3, SFTP = "s3", "sftp"
 NUMBERS = {S3: 2, SFTP: 3}
 #: What pgBackRest and restic have to know of each, and may be read on a host
 FIELDS = {
-    S3: ("endpoint", "bucket", "region", "path_style", "authority", "versioned"),
+    S3: ("endpoint", "bucket", "region", "path_style", "authority"),
     SFTP: ("host", "port", "user", "host_keys"),
 }
 #: The secrets of each, by the names that they have on a host

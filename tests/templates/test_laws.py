@@ -532,7 +532,7 @@ def test_backups_elsewhere_are_sent_to_whom_they_are_meant_for(render: Render) -
     assert production.text("/etc/samestack/backup-sftp.hosts").startswith("[u1.example.net]:23 ssh-ed25519 AAAA")
     assert "StrictHostKeyChecking yes" in production.text("/etc/samestack/backup-sftp.conf")
     modes = {path: production.entries[path]["mode"] for path in production.matching(r".*sftp\.key")}
-    assert modes == {"/etc/samestack/backup-sftp.key": "0600", "/etc/pgbackrest/sftp.key": "0640"}
+    assert modes == {"/etc/samestack/backup-sftp.key": "0600", "/etc/pgbackrest/sftp.key": "0600"}
     unit = "/etc/systemd/system/samestack-backup-drill{}.service"
     assert "PrivateNetwork=yes" in production.text(unit.format(""))
     assert "PrivateNetwork" not in production.text(unit.format("-fetch"))

@@ -214,6 +214,9 @@ class Drill:
             lines = file.read().split(f"\n[{self.settings.stanza}]")[0].splitlines()
         kept = [line for line in lines if line.partition("=")[0] not in OWN_FOLDERS]
         own = [f"{name}={path}" for name, path in OWN_FOLDERS.items()]
+        if folder := os.environ.get("CREDENTIALS_DIRECTORY"):
+            # The host's is the server's account's alone.
+            kept = [re.sub(r"(sftp-private-key-file)=.*", rf"\1={folder}/sftp.key", line) for line in kept]
         with open(OWN_CONFIG, "w", encoding="utf-8") as file:
             file.write("\n".join([*kept, *own, f"[{self.settings.stanza}]", f"pg1-path={DATA}", ""]))
 
