@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from ansible.errors import AnsibleFilterError
 from plugins.filter.backup import backup_hindrance, backup_store_keys, backup_stores, backup_targets, known_host
 from plugins.module_utils.backup import judging, keep
 from plugins.module_utils.backup.keep import DENIED
+from roles.backup.manifest import backup as section
 
 S3 = {
     "type": "s3", "endpoint": "s3.example.net", "bucket": "kept", "region": "eu-1",
@@ -128,3 +130,17 @@ def test_that_nothing_expires_is_told_and_wakes_nobody() -> None:
     assert list(judging.of_expiry(found)) == []
     (said,) = judging.remarks(found)
     assert "may remove nothing (s3)" in said
+
+
+def test_the_recorder_hides_every_key_of_a_repository() -> None:
+    """In what it records, and in the file that it compares all the same."""
+    text = (
+        "[global]\nrepo2-cipher-pass=one\nrepo2-s3-key=two\nrepo2-s3-key-secret=three\nrepo2-s3-bucket=kept\n"
+        "repo2-s3-key-type=shared\n"
+    )
+    (pattern,) = section.SERVICE.open_files.values()
+    assert re.sub(pattern, "", text, flags=re.MULTILINE) == (
+        "[global]\nrepo2-s3-bucket=kept\nrepo2-s3-key-type=shared\n"
+    )
+    hidden = [value for name, value in section.pairs(text).items() if name.endswith(section.HIDDEN)]
+    assert hidden == ["one", "two", "three"]
