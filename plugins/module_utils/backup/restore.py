@@ -106,7 +106,8 @@ class Restore:
     def choose(self, target: Target, *, up: bool) -> tuple[dict[str, Any], Found, Window]:
         """Return the first repository that has what is needed, what lies in it, and what that allows; HostError.
 
-        What the server has not got any more is only there: the one that reaches farthest is the first then.
+        What the server has not got any more is only there: the one that reaches farthest is the first then. Otherwise
+        those that were away, and lack something, come last.
         """
         troubles = []
         known: list[tuple[dict[str, Any], Found, Window]] = []
@@ -118,8 +119,9 @@ class Restore:
             known.append((dict(one), found, window(found.backups, found.archived, found.way(target.before))))
         if not known:
             raise HostError("No repository can be read. " + "; ".join(troubles), "`./samestack backups` shows more.")
-        if not up and target.before is None:
-            known.sort(key=lambda one: -one[2].until)
+        newest = max(allowed.until for _, _, allowed in known)
+        patience = self.settings.loss if up or target.before is not None else 0
+        known.sort(key=lambda one: max(newest - one[2].until - patience, 0))
         fitting = (
             one
             for one in known
