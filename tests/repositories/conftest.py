@@ -133,14 +133,14 @@ def kept(request: pytest.FixtureRequest) -> Kept:
 @pytest.fixture
 def mended(production: Kept) -> Iterator[Kept]:
     """Production, which is well before and afterwards again."""
-    assert production.status()["problems"] == []
+    assert production.well()
     yield production
     well(production)
 
 
 def well(kept: Kept) -> None:
     """Wait until all is well again."""
-    wait_for("all to be well again", lambda: kept.status()["problems"] == [], 120)
+    wait_for("all to be well again", kept.well, 120)
 
 
 @pytest.fixture

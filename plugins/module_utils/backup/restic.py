@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PROGRAM = "/usr/bin/restic"
 CACHE = "/var/cache/samestack/restic"
 #: Seconds for a question that reads no data
-SOON = 120
+SOON = 45
 #: restic's exit code for what it could not read of the source; the copy is made all the same
 NOT_ALL_READ = 3
 
