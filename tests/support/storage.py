@@ -57,6 +57,7 @@ Subsystem sftp internal-sftp
 ChrootDirectory {top}
 ForceCommand internal-sftp
 AllowUsers {user}
+PerSourcePenalties no
 """
 EVERYTHING = {"Effect": "Allow", "Action": ["s3:*", "iam:*"], "Resource": "*"}
 #: restic takes its locks away; a service lets a key do that alone.

@@ -11,7 +11,7 @@ from ansible.template import Templar
 
 from plugins.action.show_backups import silent
 from plugins.filter.backup import backup_stores, backup_targets
-from plugins.module_utils.backup import chain, judging, keep, offer, pgbackrest, wire
+from plugins.module_utils.backup import chain, judging, keep, offer, pgbackrest, restic, wire
 from plugins.module_utils.backup.chain import Backup
 from plugins.plugin_utils.backup.answers import STATUS
 from plugins.plugin_utils.backup.table import View, amount
@@ -323,3 +323,16 @@ def test_nothing_is_reached_from_a_backup_before_its_end() -> None:
     assert found.backup_for() == late
     times = (NOW + 1, NOW + 0.9, NOW, NOW - HOUR + 1, NOW - HOUR + 0.5)
     assert [found.backup_for(time) for time in times] == [late, early, early, early, ""]
+
+
+def test_why_a_service_refuses_is_what_is_shown() -> None:
+    """The request, of which there is much, says nothing to people."""
+    text = (
+        "[ProtocolError] HTTP request failed with 403 (FORBIDDEN):\n*** Path/Query ***:\nGET /kept/?list-type=2\n"
+        "*** Request Headers ***:\nauthorization: <redacted>\n*** Response Content ***:\n"
+        "<?xml version='1.0'?>\n<Error>\n<Code>SignatureDoesNotMatch</Code>\n<Message>x</Message></Error>"
+    )
+    assert pgbackrest.plain(text) == "HTTP request failed with 403 (FORBIDDEN): SignatureDoesNotMatch"
+    banner = "\n".join(f"subprocess ssh: {line}" for line in ("@@@@", "@ WARNING @", "Host key verification failed."))
+    assert restic.said(f'{banner}\n{{"message": "Fatal: unable to open"}}') == "Host key verification failed."
+    assert restic.said('{"message_type":"exit_error","message":"Fatal: no\\nkey"}') == "Fatal: no key"

@@ -24,6 +24,8 @@ PROGRAM = "/usr/bin/pgbackrest"
 CONFIG = "/etc/pgbackrest/pgbackrest.conf"
 #: Codes of `info`: all is well; there is no stanza yet, or its folders alone; there is no backup yet
 OK, NO_STANZA, NO_BACKUP, NO_DATA = 0, 1, 2, 3
+#: How it tells of an answer that is a refusal
+ANSWERED = re.compile(r"(?P<said>HTTP request failed with [^:*]*):.*<Code>(?P<code>\w+)</Code>", re.DOTALL)
 #: Of a repository that was made with another key
 OTHER_KEY = re.compile(r"CryptoError|FormatError")
 WRONG_KEY = "The repository cannot be opened with this environment's key (vault_backup_key)."
@@ -283,4 +285,7 @@ def plain(text: str) -> str:
     errors = [line for line in lines if re.search(r"ERROR: ", line)] or lines
     words = " ".join(re.sub(r"^\S+ \S+ P\d+ +", "", line) for line in errors)
     words = re.sub(r"(ERROR|WARN|INFO): (\[\d+\]: )?", "", words)
+    if match := ANSWERED.search(words):
+        # What a service for buckets has said, and nothing of how it was asked.
+        words = f"{match['said']}: {match['code']}"
     return "".join(letter if letter.isprintable() and letter != "�" else "?" for letter in words)[:300]

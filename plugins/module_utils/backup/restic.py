@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,8 @@ PROGRAM = "/usr/bin/restic"
 CACHE = "/var/cache/samestack/restic"
 #: Seconds for a question that reads no data
 SOON = 45
+#: Why ssh does not go on, after many lines about it
+REFUSED = re.compile(r"Host key verification failed|Permission denied|Connection refused|timed out")
 #: restic's exit code for what it could not read of the source; the copy is made all the same
 NOT_ALL_READ = 3
 
@@ -54,14 +58,14 @@ class Restic:
             )  # fmt: skip
         except subprocess.TimeoutExpired as error:
             last = bytes(error.stderr or b"").decode(errors="replace").strip().rpartition("\n")[2]
-            said = f" It last said: {plain(last)}" if last else ""
-            raise HostError(f"restic {words[0]} did not end within {timeout:g} s.{said}") from None
+            why = f" It last said: {plain(last)}" if last else ""
+            raise HostError(f"restic {words[0]} did not end within {timeout:g} s.{why}") from None
 
     def do(self, *words: str, timeout: float | None = None) -> str:
         """Run a verb that has to succeed; returns what it printed. Raises HostError with its own words."""
         done = self.run(*words, timeout=timeout)
         if done.returncode:
-            raise HostError(f"restic could not {words[0]}: {plain(done.stderr or done.stdout)}")
+            raise HostError(f"restic could not {words[0]}: {said(done.stderr or done.stdout)}")
         return done.stdout
 
     def prepare(self) -> bool:
@@ -69,7 +73,7 @@ class Restic:
         done = self.run("cat", "config", timeout=60)
         if done.returncode == 0:
             return False
-        words = plain(done.stderr)
+        words = said(done.stderr)
         if "wrong password" in words:
             raise HostError("The uploads' repository cannot be opened with this environment's key (vault_backup_key).")
         try:
@@ -84,7 +88,7 @@ class Restic:
         words = [*(f"--tag={tag}" for tag in tags), *(f"--exclude={path}" for path in leave_out), "--", *paths]
         done = self.run("backup", "--json", "--quiet", "--host=samestack", *words)
         if done.returncode not in (0, NOT_ALL_READ):
-            raise HostError(f"restic could not backup: {plain(done.stderr or done.stdout)}")
+            raise HostError(f"restic could not backup: {said(done.stderr or done.stdout)}")
         summary: dict[str, Any] = {}
         for line in done.stdout.splitlines():
             if line.startswith("{") and '"summary"' in line:
@@ -103,12 +107,26 @@ class Restic:
     def check(self, part: str = "") -> list[str]:
         """Look whether the repository holds together, and read a part of it (`10%`); returns what is wrong."""
         done = self.run("check", *([f"--read-data-subset={part}"] if part else []))
-        return [] if done.returncode == 0 else [plain(done.stderr or done.stdout)]
+        return [] if done.returncode == 0 else [said(done.stderr or done.stdout)]
 
     def forget(self, snapshots: Sequence[str]) -> None:
         """Remove copies, and what only they had; raises HostError."""
         if snapshots:
             self.do("forget", "--prune", *snapshots)
+
+
+def said(text: str) -> str:
+    """Return what it and the ssh that it has started said, as one printable line: why ssh refuses, where it does."""
+    lines = []
+    for line in text.splitlines():
+        words = line.removeprefix("subprocess ssh: ").strip()
+        if words.startswith("{"):
+            with contextlib.suppress(ValueError, AttributeError):
+                words = str(json.loads(words).get("message", words))
+        if words and not words.startswith("@"):
+            lines.append(words)
+    refused = [line for line in lines if REFUSED.search(line)]
+    return plain("\n".join(refused or lines))
 
 
 def moment_of(copy: Mapping[str, Any]) -> int:
