@@ -37,7 +37,7 @@ NUMBERS = {S3: 2, SFTP: 3}
 #: What pgBackRest and restic have to know of each, and may be read on a host
 FIELDS = {
     S3: ("endpoint", "bucket", "region", "path_style", "authority"),
-    SFTP: ("host", "port", "user", "host_keys"),
+    SFTP: ("host", "port", "user", "known_hosts"),
 }
 #: The secrets of each, by the names that they have on a host
 KEYS = {S3: {"access_key": "s3_access_key", "secret_key": "s3_secret_key"}, SFTP: {"private_key": "sftp_private_key"}}
@@ -155,7 +155,7 @@ def known_host(one: Mapping[str, Any]) -> str:
     """Return the lines by which ssh knows an sftp server: what `ssh-keyscan` printed, under the name that is asked."""
     port = int(one.get("port") or SSH_PORT)
     name = one["host"] if port == SSH_PORT else f"[{one['host']}]:{port}"
-    keys = [match[0] for line in str(one["host_keys"]).splitlines() if (match := HOST_KEY.search(line))]
+    keys = [match[0] for line in one["known_hosts"] if (match := HOST_KEY.search(line))]
     return "".join(f"{name} {key}\n" for key in keys)
 
 

@@ -105,7 +105,7 @@ BUCKET = {
 SERVER = {
     "type": "sftp", "host": "u1.storage.test", "port": 23, "user": "u1", "path": "/backups",
     "private_key": "{{ vault_backup_sftp_key }}",
-    "host_keys": "# comment\nu1.storage.test ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJ5\n",
+    "known_hosts": ["# comment", "u1.storage.test ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJ5"],
 }  # fmt: skip
 
 
@@ -141,8 +141,8 @@ def test_each_of_them_alone_is(real: Project, one: dict[str, object]) -> None:
         ({**SERVER, "user": "-oProxyCommand=x"}, "user", "this is not an account"),
         ({**SERVER, "path": "backups"}, "path", "absolute path"),
         ({**SERVER, "path": "/backups/../.."}, "path", "this is not an absolute path of plain names"),
-        ({**SERVER, "host_keys": "SHA256:abc"}, "host_keys", "this is no key of a server"),
-        ({**SERVER, "host_keys": "ssh-ed25519 AAAAnonsense"}, "host_keys", "this is no key of a server"),
+        ({**SERVER, "known_hosts": ["SHA256:abc"]}, "known_hosts", "this is no key of a server"),
+        ({**SERVER, "known_hosts": ["ssh-ed25519 AAAAnonsense"]}, "known_hosts", "this is no key of a server"),
         ({**SERVER, "private_key": "-----BEGIN PRIVATE KEY-----"}, "private_key", "belongs into the vault"),
         ({**SERVER, "bucket": "kept"}, "bucket", "type sftp has no bucket"),
         ({**SERVER, "passwort": "x"}, "passwort", "has no such key"),

@@ -133,7 +133,7 @@ class StorageMachine(MachineBeside):
         self.write(f"{FOLDER}/sshd.host", self.sshd("host"))
         self.serve_sftp()
         return {
-            "private_key": self.run(f"cat {FOLDER}/account"), "host_keys": self.run(f"cat {FOLDER}/host.pub"),
+            "private_key": self.run(f"cat {FOLDER}/account"), "known_hosts": self.run(f"cat {FOLDER}/host.pub"),
             "another": self.run(f"cat {FOLDER}/another.pub"),
         }  # fmt: skip
 
@@ -208,7 +208,8 @@ class StorageMachine(MachineBeside):
         """Return what people write into backup_repositories of the sftp server."""
         return {
             "type": "sftp", "host": NAME, "port": SFTP_PORT, "user": SFTP_USER, "path": "/backups",
-            "private_key": "{{ vault_backup_sftp_key }}", "host_keys": self.issued["sftp"]["host_keys"], **more,
+            "private_key": "{{ vault_backup_sftp_key }}", "known_hosts": self.issued["sftp"]["known_hosts"].splitlines(),
+            **more,
         }  # fmt: skip
 
     def secrets(self, who: str = "all") -> dict[str, str]:

@@ -333,6 +333,8 @@ def test_why_a_service_refuses_is_what_is_shown() -> None:
         "<?xml version='1.0'?>\n<Error>\n<Code>SignatureDoesNotMatch</Code>\n<Message>x</Message></Error>"
     )
     assert pgbackrest.plain(text) == "HTTP request failed with 403 (FORBIDDEN): SignatureDoesNotMatch"
+    assert not pgbackrest.OTHER_KEY.search("[CryptoError]\nunable to verify certificate presented by 'x:443'")
+    assert pgbackrest.OTHER_KEY.search("[CryptoError] unable to load info file")
     banner = "\n".join(f"subprocess ssh: {line}" for line in ("@@@@", "@ WARNING @", "Host key verification failed."))
     assert restic.said(f'{banner}\n{{"message": "Fatal: unable to open"}}') == "Host key verification failed."
     assert restic.said('{"message_type":"exit_error","message":"Fatal: no\\nkey"}') == "Fatal: no key"

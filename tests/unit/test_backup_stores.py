@@ -20,7 +20,7 @@ S3 = {
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaA==\n-----END OPENSSH PRIVATE KEY-----"
 SFTP = {
     "type": "sftp", "host": "u1.example.net", "user": "u1", "path": "/backups/", "private_key": KEY,
-    "host_keys": "# u1.example.net:22 SSH\nu1.example.net ssh-ed25519 AAAAC3Nz\nssh-rsa AAAAB3Nz comment\n",
+    "known_hosts": ["# u1.example.net:22 SSH", "u1.example.net ssh-ed25519 AAAAC3Nz", "ssh-rsa AAAAB3Nz comment"],
 }  # fmt: skip
 BOTH = ["database", "uploads"]
 

@@ -26,8 +26,8 @@ CONFIG = "/etc/pgbackrest/pgbackrest.conf"
 OK, NO_STANZA, NO_BACKUP, NO_DATA = 0, 1, 2, 3
 #: How it tells of an answer that is a refusal
 ANSWERED = re.compile(r"(?P<said>HTTP request failed with [^:*]*):.*<Code>(?P<code>\w+)</Code>", re.DOTALL)
-#: Of a repository that was made with another key
-OTHER_KEY = re.compile(r"CryptoError|FormatError")
+#: Of a repository that was made with another key; certificates are crypto, too
+OTHER_KEY = re.compile(r"(?:CryptoError|FormatError)(?!.*certificate)", re.DOTALL)
 WRONG_KEY = "The repository cannot be opened with this environment's key (vault_backup_key)."
 #: Files that change by themselves; everything else in a repository stays as it was written
 CHANGING = re.compile(r"(archive|backup)\.info(\.copy)?$|(^|/)latest$|\.pgbackrest\.tmp$|\.lock$|\.arriving$")

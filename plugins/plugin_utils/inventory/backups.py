@@ -24,7 +24,7 @@ HOST, LOCAL, S3, SFTP = "host", "local", "s3", "sftp"
 FIELDS = {
     HOST: (), LOCAL: (),
     S3: ("endpoint", "bucket", "region", "access_key", "secret_key", "path_style", "authority"),
-    SFTP: ("host", "port", "user", "path", "private_key", "host_keys"),
+    SFTP: ("host", "port", "user", "path", "private_key", "known_hosts"),
 }  # fmt: skip
 SECRET = ("secret_key", "private_key")
 HOST_KEY = re.compile(r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) AAAA\S+")
@@ -96,9 +96,14 @@ def field_problems(one: Mapping[str, Any], index: int, place: Place) -> Iterator
             if owner:
                 fix = f"Take the line out, or write `type: {owner}`"
                 yield Problem(variable, where, f"type {kind} has no {name}", fix, show(variable, value))
-        elif isinstance(value, str) and value and "{{" not in value and (wrong := wrong_field(name, value)):
+        elif (text := text_of(value)) and "{{" not in text and (wrong := wrong_field(name, text)):
             what, fix = wrong
             yield Problem(variable, where, what, fix, "(hidden)" if name in SECRET else show(variable, value))
+
+
+def text_of(value: object) -> str:
+    """Return a text, or the lines of a list, as one; nothing for what the spec says something of."""
+    return "\n".join(map(str, value)) if isinstance(value, list) else value if isinstance(value, str) else ""
 
 
 def wrong_field(name: str, value: str) -> tuple[str, str] | None:
@@ -120,7 +125,7 @@ def wrong_field(name: str, value: str) -> tuple[str, str] | None:
         return (
             None if found else ("this is no certificate", "Write the authority's, as PEM (-----BEGIN CERTIFICATE-----)")
         )
-    if name == "host_keys":
+    if name == "known_hosts":
         lines = [line for line in value.splitlines() if line.strip() and not line.startswith("#")]
         bad = [line for line in lines if not is_host_key(line)]
         if bad or not lines:
