@@ -208,8 +208,8 @@ class StorageMachine(MachineBeside):
         """Return what people write into backup_repositories of the sftp server."""
         return {
             "type": "sftp", "host": NAME, "port": SFTP_PORT, "user": SFTP_USER, "path": "/backups",
-            "private_key": "{{ vault_backup_sftp_key }}", "known_hosts": self.issued["sftp"]["known_hosts"].splitlines(),
-            **more,
+            "private_key": "{{ vault_backup_sftp_key }}",
+            "known_hosts": self.issued["sftp"]["known_hosts"].splitlines(), **more,
         }  # fmt: skip
 
     def secrets(self, who: str = "all") -> dict[str, str]:
