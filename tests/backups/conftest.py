@@ -5,8 +5,10 @@ The files are played in their order, each with what the ones before have left.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -54,18 +56,23 @@ class Backups:
         return found
 
     def problems(self) -> str:
-        """What is wrong, in one text; the exit status says the same."""
-        found = self.status()["problems"]
-        self.team.clone.run("./samestack", *self.team.arguments("backups", self.kind))
-        said = self.team.clone.output
-        assert ("need somebody" in said) == bool(found), said[-3000:]
-        return " ".join(found)
+        """What people are told that is wrong, in one line; the exit status says the same."""
+        status = self.team.clone.run("./samestack", *self.team.arguments("backups", self.kind))
+        said = re.sub(r"\s+", " ", self.team.clone.output)
+        assert ("need somebody" in said) == bool(status), said[-3000:]
+        return said.partition("need somebody: ")[2]
+
+    def well(self) -> bool:
+        """Whether the machines' own looks find nothing wrong."""
+        machines = {one.name: one for one in (self.source, self.keeper)}
+        return all(self.cycle(one) == "inactive" for one in machines.values())
 
     def cycle(self, machine: Machine | None = None) -> str:
         """One look of a machine's own timer; returns the state of its unit."""
-        there = machine or self.keeper
-        there.host.run("systemctl start samestack-backup-look@check.service")
-        return str(there.host.run("systemctl is-failed samestack-backup-look@check.service").stdout).strip()
+        there, unit = machine or self.keeper, "samestack-backup-look@check.service"
+        # It is asked more often than systemd lets a unit start.
+        there.host.run(f"systemctl reset-failed {unit}; systemctl start {unit}")
+        return str(there.host.run(f"systemctl is-failed {unit}").stdout).strip()
 
     def make(self, kind: str = "incr") -> dict[str, Any]:
         """Make a backup; returns its moment."""
@@ -93,8 +100,10 @@ class Backups:
 
     def uploads(self) -> dict[str, str]:
         """The uploads, with what is in them."""
-        names = self.source.run(f"ls {MEDIA}").split()
-        return {name: self.source.run(f"cat {MEDIA}/{name}").strip() for name in names}
+        # Not all of them are text: a copy may have caught a file of bytes that was gone the next moment.
+        lines = self.source.run(f"cd {MEDIA}; for name in *; do echo $name $(base64 -w 0 $name); done").splitlines()
+        found = {name: base64.b64decode("".join(text)) for name, *text in map(str.split, lines)}
+        return {name: content.decode(errors="backslashreplace").strip() for name, content in found.items()}
 
     def power(self, meanwhile: Callable[[], object]) -> None:
         """Cut the power of the machine with the data, do something, and switch it on again."""

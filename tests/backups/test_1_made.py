@@ -141,7 +141,7 @@ def test_what_a_burglar_takes_away_stays_where_it_is_kept(production: Backups) -
         assert "failed" in production.cycle()
     finally:
         production.source.run("cd /var/lib/pgbackrest && rm -rf * && cp -a /root/saved/. . && rm -rf /root/saved")
-    wait_for("all to be well", lambda: production.cycle() == "inactive", 60)
+    wait_for("all to be well", production.well, 60)
 
 
 def test_what_has_expired_goes_and_copies_go_on(production: Backups) -> None:

@@ -40,10 +40,9 @@ SWITCH = "INSERT INTO filling SELECT g FROM generate_series(1, 100) g"
 @pytest.fixture
 def mended(backups: Backups) -> Iterator[Backups]:
     """An environment that is well before, and afterwards again."""
-    assert backups.status()["problems"] == []
+    assert backups.well()
     yield backups
-    wait_for("all to be well again", lambda: backups.status()["problems"] == [], 60)
-    assert backups.cycle() == "inactive"
+    wait_for("all to be well again", backups.well, 60)
 
 
 def test_a_flipped_byte_in_a_backup(mended: Backups) -> None:
@@ -66,7 +65,7 @@ def test_one_segment_of_wal_is_missing(mended: Backups) -> None:
     keeper = mended.keeper
     for _ in range(3):
         mended.source.run("cd / && sudo -u postgres psql -XqAt -c 'SELECT txid_current()' -c 'SELECT pg_switch_wal()'")
-    wait_for("the WAL to be there", lambda: mended.status()["problems"] == [], 30)
+    wait_for("the WAL to be there", mended.well, 30)
     name = keeper.run(NEWEST_WAL).strip()
     path = f"/var/lib/pgbackrest/archive/noticeboard/{name}"
     keeper.run(f"mv {path} /root/segment")
@@ -109,7 +108,7 @@ def test_the_backup_host_is_out_of_reach(production: Backups, writer: Writer) ->
     wait_for(
         "what came meanwhile", lambda: label in str(production.keeper.run("ls /var/lib/pgbackrest/backup/noticeboard"))
     )
-    wait_for("all to be well", lambda: production.status()["problems"] == [], 60)
+    wait_for("all to be well", production.well, 60)
     assert len(writer.stop()) > 100
     assert writer.lost() == []
 
@@ -138,7 +137,7 @@ def test_the_power_is_cut_while_somebody_writes(production: Backups, writer: Wri
     assert len(writer.stop()) > 200
     wait_for("the site to be back", lambda: quietly(production.answers) == 200, 60)
     assert writer.lost() == []
-    wait_for("all to be well", lambda: production.status()["problems"] == [], 90)
+    wait_for("all to be well", production.well, 90)
 
 
 def quietly(ask: Callable[[], int]) -> int:
@@ -166,7 +165,7 @@ def test_the_disk_of_the_repository_fills(staging: Backups) -> None:
         assert "failed" in said
         staging.source.run("rm /var/lib/pgbackrest/ballast")
         assert staging.make()["made"][0]["kind"] == "full"
-        wait_for("all to be well", lambda: staging.status()["problems"] == [], 60)
+        wait_for("all to be well", staging.well, 60)
     finally:
         staging.source.run("rm -f /var/lib/pgbackrest/ballast")
 

@@ -73,7 +73,7 @@ def test_twice_in_a_row(production: Backups) -> None:
     production.sql("INSERT INTO way VALUES (20)")
     production.team.samestack("restore", "production", to=f"{second}+00:00", confirm=True)
     assert production.sql("SELECT n FROM way ORDER BY n").split() == ["1", "2"]
-    wait_for("all to be well", lambda: production.status()["problems"] == [], 90)
+    wait_for("all to be well", production.well, 90)
 
 
 def test_the_data_directory_is_gone(production: Backups, writer: Writer) -> None:

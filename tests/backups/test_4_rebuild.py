@@ -58,4 +58,4 @@ def test_from_nothing(production: Backups, writer: Writer) -> None:
     assert seconds <= 60
     assert [line for line in team.ledger("production") if line in ledger] == ledger
     assert team.ledger("production")[-1]["verb"] == "restore"
-    wait_for("all to be well", lambda: production.status()["problems"] == [], 90)
+    wait_for("all to be well", production.well, 90)

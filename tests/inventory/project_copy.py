@@ -14,8 +14,9 @@ from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
 from plugins.action.check_inventory import all_problems
-from plugins.plugin_utils.inventory.view import Purpose
+from plugins.plugin_utils.inventory import view
 from plugins.plugin_utils.secrets import keys
+from tests.support import templating
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +25,10 @@ PROJECT = Path(__file__).resolve().parents[2]
 init_plugin_loader()
 # Every copy gets secrets of its own, and this one takes a tenth of a second: all have the same.
 keys.new_account_key = functools.cache(keys.new_account_key)
+# The roles are the same in all checks: what they declare is read once, what is rendered is compiled once.
+declared = functools.cache(view.spec_options)
+view.spec_options = lambda path: dict(declared(path))
+templating.remember()
 
 
 class Project:
@@ -92,4 +97,6 @@ class Project:
             "ansible_inventory_sources": sources,
             "playbook_dir": str(self.root / "playbooks"),
         }
-        return [str(problem) for problem in all_problems(task_vars, loader, extra or {}, Purpose(several, fetches))]
+        return [
+            str(problem) for problem in all_problems(task_vars, loader, extra or {}, view.Purpose(several, fetches))
+        ]

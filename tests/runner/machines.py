@@ -13,7 +13,15 @@ if TYPE_CHECKING:
 PYTEST = [tool("pytest"), "-q"]
 #: Computers that the first command is typed on, beside this one
 LAPTOPS = ("bookworm", "trixie", "forky")
-SOAKS = ("soak", "soak-releases", "soak-parity", "soak-parity-bookworm", "soak-apps", "second-hand")
+SOAKS = (
+    "soak",
+    "soak-releases",
+    "soak-parity",
+    "soak-parity-bookworm",
+    "soak-apps",
+    "soak-repositories",
+    "second-hand",
+)
 SCENARIOS = (
     "releases",
     "parity",

@@ -38,7 +38,17 @@ SECRETS = {
     "vault_acme_account_key": new_account_key(),
     "vault_backup_key": "tests-backup-key",
     "vault_copies_key": "tests-copies-key",
+    "vault_backup_s3_key": "tests-s3-key",
+    "vault_backup_s3_secret": "tests/s3+secret",
+    "vault_backup_sftp_key": (
+        "-----BEGIN OPENSSH PRIVATE KEY-----\ndGVzdHMtc2Z0cC1rZXk=\n-----END OPENSSH PRIVATE KEY-----\n"
+    ),
 }
+#: Variables that follow from the inventory alone
+PLACES = (
+    "environment_name", "environment_hosts", "web_hosts", "db_hosts", "worker_hosts", "app_hosts", "service_hosts",
+    "services_here", "backup_keepers", "backup_off_host", "backup_does",
+)  # fmt: skip
 
 
 @dataclass
@@ -98,14 +108,24 @@ class Site:
         found = variables.get_vars(play=self._play, host=inventory.get_host(host))
         return Templar(self.loader, variables=found)
 
+    def places(
+        self, inventory: InventoryManager, variables: VariableManager, host: str, machine: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Return where things are, rendered: most other variables ask for it, over and over."""
+        values = dict(variables.get_vars(play=self._play, host=inventory.get_host(host)))
+        templar = Templar(self.loader, variables=values | {"ansible_facts": {"machine": machine}})
+        return {name: templar.template(values[name]) for name in PLACES}
+
     def expected(
         self, inventory: InventoryManager, variables: VariableManager, host: str, machine: dict[str, Any]
     ) -> Expected:
         """Return what a host gets that has these facts."""
 
+        places = self.places(inventory, variables, host, machine)
+
         def values_of(task: Task) -> dict[str, Any]:
             values = variables.get_vars(play=self._play, host=inventory.get_host(host), task=task)
-            return dict(values) | {"ansible_facts": {"machine": machine}}
+            return dict(values) | {"ansible_facts": {"machine": machine}} | places
 
         found = self._tasks.contents(values_of)
         return Expected(host, machine, found.entries, found.units, found.templars)

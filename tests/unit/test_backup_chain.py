@@ -14,7 +14,7 @@ from ansible.template import Templar
 
 from plugins.action.show_backups import silent
 from plugins.filter.backup import backup_stores, backup_targets
-from plugins.module_utils.backup import chain, judging, keep, offer, pgbackrest, wire
+from plugins.module_utils.backup import chain, judging, keep, offer, pgbackrest, restic, wire
 from plugins.module_utils.backup.chain import Backup
 from plugins.plugin_utils.backup.answers import STATUS
 from plugins.plugin_utils.backup.table import View, amount
@@ -138,7 +138,7 @@ def status(**other: Any) -> dict[str, Any]:
         "server": {"current": name(7)}, "checksums": None, "last": {}, "timers": {"samestack-backup-keep.timer": True},
         "dropped": None, "disk": {"/var/lib/pgbackrest": 20}, "uploads": [],
         "fetch": {"looked": NOW - 3, "server": {"a": 1}}, "fetches": {"address": "10.0.3.30"}, "drill": {},
-        "moments": [], **other,
+        "expired": {}, "moments": [], **other,
     }  # fmt: skip
 
 
@@ -177,7 +177,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"fetch": {"looked": NOW - 300, "server": {"a": 1}}}, "Nothing was heard of 10.0.3.30"),
     ({"fetch": {"looked": NOW - 3, "server": {}}}, "database server of 10.0.3.30 does not answer"),
     ({"drill": {"ok": False, "time": NOW - HOUR, "reason": "no rows"}}, "The last drill failed 1 h 0 min ago: no rows"),
+    ({"drill": {"ok": False, "time": NOW - HOUR, "reason": "x", "repository": "s3"}}, "The last drill (of s3) failed"),
     ({"drill": {"ok": True, "time": NOW - 9 * DAY}}, "The last drill was 9 days ago"),
+    ({"expired": {"s3": {"time": NOW, "reason": "no answer", "denied": False}}}, "not be removed (s3): no answer"),
 ]  # fmt: skip
 
 
@@ -388,3 +390,27 @@ def test_a_host_that_could_not_look_is_not_passed_over() -> None:
         "gone": {"unreachable": True}, "other": {"skipped": True}, "never": "",
     }  # fmt: skip
     assert silent(answers) == ["crashed", "gone"]
+
+
+def test_nothing_is_reached_from_a_backup_before_its_end() -> None:
+    """Of its end the second is known."""
+    found = pgbackrest.Found([backup(3, 3, NOW - HOUR), backup(5, 5, NOW)], archived(3, 4, 5))
+    early, late = (one.label for one in found.backups)
+    assert found.backup_for() == late
+    times = (NOW + 1, NOW + 0.9, NOW, NOW - HOUR + 1, NOW - HOUR + 0.5)
+    assert [found.backup_for(time) for time in times] == [late, early, early, early, ""]
+
+
+def test_why_a_service_refuses_is_what_is_shown() -> None:
+    """The request, of which there is much, says nothing to people."""
+    text = (
+        "[ProtocolError] HTTP request failed with 403 (FORBIDDEN):\n*** Path/Query ***:\nGET /kept/?list-type=2\n"
+        "*** Request Headers ***:\nauthorization: <redacted>\n*** Response Content ***:\n"
+        "<?xml version='1.0'?>\n<Error>\n<Code>SignatureDoesNotMatch</Code>\n<Message>x</Message></Error>"
+    )
+    assert pgbackrest.plain(text) == "HTTP request failed with 403 (FORBIDDEN): SignatureDoesNotMatch"
+    assert not pgbackrest.OTHER_KEY.search("[CryptoError]\nunable to verify certificate presented by 'x:443'")
+    assert pgbackrest.OTHER_KEY.search("[CryptoError] unable to load info file")
+    banner = "\n".join(f"subprocess ssh: {line}" for line in ("@@@@", "@ WARNING @", "Host key verification failed."))
+    assert restic.said(f'{banner}\n{{"message": "Fatal: unable to open"}}') == "Host key verification failed."
+    assert restic.said('{"message_type":"exit_error","message":"Fatal: no\\nkey"}') == "Fatal: no key"

@@ -227,7 +227,8 @@ def test_a_mirror_stands_for_github(base: Path, monkeypatch: pytest.MonkeyPatch)
     assert Pythons(base, "", str(base / "list.json")).archive(there.interpreter).is_file()
 
 
-def test_where_it_cannot_be_had_one_sentence_says_so(base: Path) -> None:
+def test_where_it_cannot_be_had_one_sentence_says_so(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
     build = next(one for one in OURS if one.version == newest("3.12") and one.architecture == "x86_64")
     mirror = "https://somebody:secret@nowhere.invalid/pythons"
     with pytest.raises(SamestackError) as told:

@@ -48,20 +48,19 @@ def receive(settings: Settings, certificate: str, root: str = REPOSITORY) -> int
                 connection, _ = listener.accept()
             except TimeoutError:
                 break
-            with contextlib.ExitStack() as stack:
-                stream = known(stack, connection, context, key)
-                if stream:
+            with contextlib.ExitStack() as opened:
+                stream = greeted(context, opened.enter_context(connection), key, opened)
+                if stream is not None:
                     return take(stream, root)
     raise HostError("The host that keeps the backups did not come.", "`./samestack backups` shows how it is.")
 
 
-def known(stack: contextlib.ExitStack, connection: socket.socket, context: ssl.SSLContext, key: bytes) -> Any:
-    """Return the stream of somebody who has come and knows the key, None for others; both end with the stack."""
-    stack.enter_context(connection)
+def greeted(context: ssl.SSLContext, connection: socket.socket, key: bytes, opened: contextlib.ExitStack) -> Any:
+    """Return a stream to whoever gives and has the key, None for others, who may come as well; `opened` closes it."""
+    connection.settimeout(PATIENCE)
     with contextlib.suppress(OSError, wire.WireError):
-        connection.settimeout(PATIENCE)
-        encrypted = stack.enter_context(context.wrap_socket(connection, server_side=True))
-        stream: Any = encrypted.makefile("rwb")
+        encrypted = opened.enter_context(context.wrap_socket(connection, server_side=True))
+        stream: Any = opened.enter_context(encrypted.makefile("rwb"))
         if hmac.compare_digest(str(wire.receive(stream).get("give", "")).encode(), key):
             return stream
     return None

@@ -21,7 +21,7 @@ from ..common.host_lock import private_lock
 from ..common.ledger import SWITCHING, read_ledger
 from ..postgresql.server import Server
 from . import settings as places
-from .chain import Window, reach, window
+from .chain import Window, nothing_waits, reach, window
 from .judging import moment, span
 from .offer import ask_server
 from .pgbackrest import Found, PgBackRest, target_options
@@ -90,7 +90,7 @@ class Restore:
         target = resolve(self.to, read_lines(places.POINTS), now)
         up = self.is_up()
         repository, found, allowed = self.choose(target, up=up)
-        backup = self.backup_for(target, found)
+        backup = found.backup_for(target.before)
         if not backup:
             raise HostError(self.too_early(target, allowed))
         until = now if up else allowed.until
@@ -106,7 +106,7 @@ class Restore:
         return {
             "kind": target.kind, "time": target.time, "name": target.name, "words": target.words,
             "release": target.release or release_at(self.settings, target.time), "backup": backup,
-            "repository": repository, "line": found.way(None if target.kind == LATEST else target.time).line,
+            "repository": repository, "line": found.way(target.before).line,
             "lost": max(now - target.time, 0) if target.kind != LATEST or not up else 0, "size": size,
             "until": until, "up": up, "now": now,
         }  # fmt: skip
@@ -124,32 +124,30 @@ class Restore:
             )
 
     def choose(self, target: Target, *, up: bool) -> tuple[dict[str, Any], Found, Window]:
-        """Return the first repository that has what is needed, what lies in it, and what that allows; HostError."""
+        """Return the first repository that has what is needed, what lies in it, and what that allows; HostError.
+
+        What the server has not got any more is only there: the one that reaches farthest is the first then. Otherwise
+        those that were away, and lack something, come last.
+        """
         troubles = []
-        last: tuple[dict[str, Any], Found, Window] | None = None
+        known: list[tuple[dict[str, Any], Found, Window]] = []
         for one in self.settings.own_repositories:
             found = self.pgbackrest.found(int(one["number"]))
             if found.trouble:
                 troubles.append(f"{one['name']}: {found.trouble}")
                 continue
-            way = found.way(None if target.kind == LATEST else target.time)
-            last = dict(one), found, window(found.backups, found.archived, way)
-            if self.backup_for(target, found) and (up or target.kind == LATEST or target.time <= last[2].until):
-                return last
-        if last:
-            return last
-        raise HostError("No repository can be read. " + "; ".join(troubles), "`./samestack backups` shows more.")
-
-    def backup_for(self, target: Target, found: Found) -> str:
-        """Return the newest backup from which a moment can be reached, "" where there is none."""
-        way = found.way(None if target.kind == LATEST else target.time)
-        useless = set(window(found.backups, found.archived, way).useless)
-        fitting = [
+            known.append((dict(one), found, window(found.backups, found.archived, found.way(target.before))))
+        if not known:
+            raise HostError("No repository can be read. " + "; ".join(troubles), "`./samestack backups` shows more.")
+        newest = max(allowed.until for _, _, allowed in known)
+        patience = self.settings.loss if up or target.before is not None else 0
+        known.sort(key=lambda one: max(newest - one[2].until - patience, 0))
+        fitting = (
             one
-            for one in sorted(found.backups, key=lambda one: one.stop)
-            if way.has(one) and one.label not in useless and (target.kind == LATEST or one.stop <= target.time)
-        ]
-        return fitting[-1].label if fitting else ""
+            for one in known
+            if one[1].backup_for(target.before) and (up or target.before is None or target.before <= one[2].until)
+        )
+        return next(fitting, known[-1])
 
     def too_early(self, target: Target, allowed: Window) -> str:
         """Return what to say where there is no backup from before a moment."""
@@ -167,7 +165,7 @@ class Restore:
             if self.is_up():
                 # What is still in the server's own hands is needed, too, and something that comes after the moment.
                 self.server.sql(COMMIT)
-                if not catch_up(self.server):
+                if not catch_up(self.server) and not self.has_all(int(plan["repository"]["number"])):
                     raise HostError(
                         "The newest WAL does not get into the repository.", "`./samestack backups` says why."
                     )
@@ -199,6 +197,12 @@ class Restore:
             raise HostError(found.trouble or f"Backup {plan['backup']} is not there any more.")
         current = str(ask_server(int(self.settings.database["port"])).get("current", "")) if self.is_up() else ""
         return reach(begin, found.archived, found.lineage(int(plan["line"])), current)[1]
+
+    def has_all(self, repository: int) -> bool:
+        """Return whether one repository has everything that the server has written, when another is away."""
+        found = self.pgbackrest.found(repository)
+        current = self.server.sql("SELECT pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn())")
+        return not found.trouble and nothing_waits(window(found.backups, found.archived, found.way()), current)
 
     def fill(self, plan: Mapping[str, Any]) -> None:
         """Restore into a new folder, and have the server replay its WAL until the moment; raises HostError."""

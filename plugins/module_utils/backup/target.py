@@ -44,6 +44,11 @@ class Target:
     #: The release that was live then, where the restore point says so
     release: str = ""
 
+    @property
+    def before(self) -> float | None:
+        """Return the time that everything used for it has to be from before; None for the latest."""
+        return None if self.kind == LATEST else self.time
+
 
 def resolve(text: str, points: Iterable[Mapping[str, Any]], now: float) -> Target:
     """Return what somebody means; raises HostError for what is no moment, and for one that is still to come.

@@ -22,9 +22,8 @@ from ..common.ledger import ledger_file
 from ..release.interpreter import brought_by
 from ..release.place import Place
 from . import settings as places
-from .restic import Restic
+from .restic import Restic, moment_of
 from .settings import Settings, read, read_lines, secrets
-from .status import moment_of
 
 if TYPE_CHECKING:
     from ..common.held_folder import Folder
@@ -47,8 +46,7 @@ class Uploads:
         known, troubles = secrets(), []
         # What is off the machine comes first: it may be all that is left.
         for one in sorted(self.settings.uploads["targets"], key=lambda one: not one["off_machine"]):
-            opened = {name: known[secret] for name, secret in one["secrets"].items()}
-            restic = Restic(one["address"], opened, one.get("authority", ""))
+            restic = Restic.of(one, known)
             try:
                 copies = restic.snapshots("--no-lock")
             except HostError as error:
