@@ -104,10 +104,16 @@ def restore(on: Run, moment: str, source: str | None, confirm: bool, no_restore_
     on.play("restore", restore_to=moment, restore_confirm=True)
 
 
-@played("drill", group=GROUP, example="samestack drill production", page="drill")
-def drill(on: Run) -> None:
+@played(
+    "drill",
+    group=GROUP,
+    example=["samestack drill production", "samestack drill production --repository s3"],
+    page="drill",
+)
+@click.option("--repository", default=None, help="Its type (backup_repositories); by turns where none is named.")
+def drill(on: Run, repository: str | None) -> None:
     """Restore the newest backup beside, to its last second, and look at it."""
-    on.play("drill")
+    on.play("drill", drill_repository=repository)
 
 
 @played(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 GROUP = "Data"
-#: Asked on the database's machine as the role that only looks: bytes, tables with rows, the newest migration's time
+#: Asked on the database's machine as the role that only looks: its size, and how many tables have rows
 LOOK = """
 SELECT pg_catalog.json_build_object('size', pg_catalog.pg_size_pretty(pg_catalog.pg_database_size(
     pg_catalog.current_database())), 'tables', (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class c

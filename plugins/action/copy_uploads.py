@@ -38,7 +38,8 @@ class ActionModule(ActionBase):
         if not folders or (state != "left" and not file.exists()):
             return result
         remote = Remote.of(self, task_vars or {})
-        command = uploads.command(STATES[state], args["user"], args["media"], args["data"], folders)
+        app = uploads.Application(args["user"], args["media"], args["data"])
+        command = uploads.command(STATES[state], app, folders, file.name)
         if state == "left":
             remote.bring(command, file)
         elif state == "arrived":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.plugins.action import ActionBase
 
+from ..module_utils.common.paths import COPIES
 from ..plugin_utils.copies.dump_file import opened
 from ..plugin_utils.copies.stream import Remote, beside
 from ..plugin_utils.errors import SamestackError, failing
@@ -16,8 +17,6 @@ from ..plugin_utils.release.run import current_run
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: The module's own default: what a host says of its paths is not followed.
-FOLDER = "/var/lib/samestack/copies"
 MODULE = "samestack.core.load_copy"
 
 
@@ -40,7 +39,7 @@ class ActionModule(ActionBase):
                 return result | prepared
             try:
                 with opened(file) as stream:
-                    place = f"{FOLDER}/{args['app']}/arriving.dump"
+                    place = f"{COPIES}/{args['app']}/arriving.dump"
                     args["sha256"] = Remote.of(self, task_vars).send(stream, f"umask 077; cat > {place}")
             except (OSError, EOFError) as error:
                 raise SamestackError(f"{file}: {error}.") from error

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.plugins.action import ActionBase
 
+from ..module_utils.common.paths import COPIES
 from ..plugin_utils.copies.answers import ASKED, ENTRIES, MADE
 from ..plugin_utils.copies.proposing import said as words_of
 from ..plugin_utils.copies.proposing import sorted_out, with_proposals
@@ -22,8 +23,6 @@ from ..plugin_utils.release.run import current_run, who
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: The module's own default: what a host says of its paths is not followed.
-FOLDER = "/var/lib/samestack/copies"
 MODULE = "samestack.core.sanitised_copy"
 
 
@@ -82,7 +81,7 @@ class ActionModule(ActionBase):
 
     def get(self, app: str, file: Path, sha256: str, task_vars: Mapping[str, Any]) -> None:
         """Get the copy's file; raises SamestackError where it is not the one that was made."""
-        Remote.of(self, task_vars).bring(f"cat {FOLDER}/{app}-leaving/copy.dump", file)
+        Remote.of(self, task_vars).bring(f"cat {COPIES}/{app}-leaving/copy.dump", file)
         with file.open("rb") as stream:
             found = hashlib.file_digest(stream, "sha256").hexdigest()
         if found != sha256:

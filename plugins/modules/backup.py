@@ -35,6 +35,7 @@ options:
   fresh: {description: The host was made anew and has nothing., type: bool, default: false}
   to: {description: "A time, C(before:) and a release or a migration, or C(latest).", type: str, default: ""}
   plan: {description: What C(plan) or C(plan_files) returned., type: dict, default: {}}
+  repository: {description: Which repository a drill tries; by turns where none is named., type: str, default: ""}
   read: {description: Read every byte of the repositories first., type: bool, default: false}
   run: {description: The current run; preflight's when left out., type: dict, default: {}}
 author: Samestack
@@ -57,33 +58,54 @@ plan: {description: Where a restore leads., type: dict, returned: where O(verb) 
 say: {description: What happened, in words., type: list, elements: str, returned: success}
 """
 
+import json
 import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.backup import restore, status, uploads
-from ..module_utils.backup.settings import DRILL, FETCHING, SECRETS, Settings, read
+from ..module_utils.backup.settings import DRILL, FETCHING, INDEX, KEPT, SECRETS, WANTED, Settings, read
 from ..module_utils.backup.source import Source
 from ..module_utils.common.errors import HostError
-from ..module_utils.common.files import usual_umask
+from ..module_utils.common.files import usual_umask, write_atomic
+from ..module_utils.common.folders import PRIVATE, make_folder
 from ..module_utils.common.ledger import Run, read_ledger
+from ..module_utils.common.postgresql import READER
 from ..module_utils.release.place import Place
 
 POLL_SECONDS = 1
 #: Seconds for which the host that fetches has trouble until nobody waits for it any longer
 STUCK_SECONDS = 60
 PROGRAM, CERTIFICATE = "/usr/local/lib/samestack/backup", "/etc/samestack/backup.pem"
+#: In the application's database: whether it is one in use
+MIGRATED = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class WHERE relname = 'django_migrations' AND relkind = 'r')"
 OFFER = "samestack-backup-offer.service"
+TIMERS = tuple(f"samestack-backup-{kind}.timer" for kind in ("full", "diff", "incr"))
 
 
 def prepare(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
     """Make what is missing, and begin with a first backup; returns the module's result. Raises HostError."""
-    source = Source(settings)
-    made, pgbackrest = source.prepare(), source.pgbackrest
-    if any(not pgbackrest.backups(one["number"]) for one in settings.own_repositories):
+    source, known = Source(settings), read(INDEX)
+    made, empty, trouble = False, False, ""
+    said = []
+    try:
+        made = source.prepare()
+    except HostError as error:
+        trouble = str(error)
+    for one in settings.own_repositories:
+        try:
+            empty = not source.pgbackrest.backups(one["number"]) or empty
+        except HostError as error:
+            if str(one["name"]) not in known:
+                # Whoever has declared it sees this; one that is away for a while is told by its timer.
+                raise HostError(f"backup_repositories, type {one['name']}: {error}", error.hint) from None
+            said.append(f"Repository {one['name']} is away: {error}")
+    if trouble and not said:
+        raise HostError(trouble)
+    if empty:
         module.run_command(["systemctl", "start", "--no-block", "samestack-backup@full.service"])
-    return {"changed": made, "say": []}
+    return {"changed": made, "say": said}
 
 
 def run(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
@@ -132,14 +154,25 @@ def mark(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
 def plan(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
     """Return where the database server would be led, as the module's result. Raises HostError."""
     given = module.params
+    if given["fresh"]:
+        refuse_what_serves(settings)
     return {"changed": False, "plan": restore.Restore(settings, given["to"], given["fresh"]).plan()}
+
+
+def refuse_what_serves(settings: Settings) -> None:
+    """Raise HostError where a release serves: only a host that was made anew is rebuilt."""
+    if settings.root and (live := Place(settings.root, "").current):
+        raise HostError(
+            f"This host serves release {live}: it is not rebuilt.",
+            "`./samestack restore` brings a moment back where something serves.",
+        )
 
 
 def plan_files(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
     """Return which copy of the files is for that, and which code, as the module's result. Raises HostError."""
     given, files = module.params["plan"], uploads.Uploads(settings)
     release = str(given["release"])
-    if module.params["fresh"]:
+    if module.params["fresh"] and not module.check_mode:
         release = files.remember()
     return {"changed": False, "plan": files.plan(float(given["time"]), release)}
 
@@ -165,14 +198,20 @@ def drill(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
     """Make a drill; returns the module's result. Raises HostError with what is wrong."""
     if not settings.drill:
         return {"changed": False}
-    began = time.time()
+    began, name = time.time(), str(module.params["repository"])
+    there = [str(one["name"]) for one in settings.own_repositories if one.get("tries", True)]
+    if name and name not in there:
+        return {"changed": False}
+    if name:
+        make_folder(KEPT, PRIVATE).close()
+        write_atomic(WANTED, json.dumps({"repository": name}), 0o600)
     module.run_command(["systemctl", "start", "samestack-backup-drill.service"])
     told = read(DRILL)
     if told.get("time", 0) < began:
         raise HostError("The drill did not come to an end.", "`journalctl -u samestack-backup-drill` says why.")
     if not told.get("ok"):
         raise HostError(
-            f"The drill failed. {told.get('reason') or 'It said nothing.'}", "docs/backups.md says what to do."
+            f"The drill failed. {told.get('reason') or 'It said nothing.'}", "docs/drill.md says what fails one."
         )
     return {"changed": True, "drill": told}
 
@@ -191,10 +230,13 @@ def in_unit(module: AnsibleModule, settings: Settings, verb: str) -> int:
 
 def receive(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
     """Take the repository from the host that keeps it; returns the module's result. Raises HostError."""
-    if settings.root and Place(settings.root, "").current:
+    refuse_what_serves(settings)
+    # A rebuild that was cut off has left its own state, and goes on.
+    name = str(settings.database["name"])
+    if not read(restore.STATE) and Source(settings).server.sql(MIGRATED, name, READER) == "t":
         raise HostError(
-            f"This host serves release {Place(settings.root, '').current}: it is not rebuilt.",
-            "`./samestack restore` brings a moment back where something serves.",
+            f"The database {name} here has an application's tables: this host is not rebuilt, they would be gone.",
+            "Where another machine is lost, `./samestack provision` and `./samestack deploy` bring that one back.",
         )
     module.run_command(["systemctl", "stop", OFFER])
     try:
@@ -228,6 +270,8 @@ def restored(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
     ledger = Run(module.params["run"], settings.app)
     if not any(line.get("run") == ledger.id for line in read_ledger()):
         ledger.succeed(**restored_words(module.params["plan"]), release=Source(settings).release)
+    # Of a host that was made anew, nothing was backed up before it had got back what it has.
+    module.run_command(["systemctl", "enable", "--now", *TIMERS])
     module.run_command(["systemctl", "start", "--no-block", "samestack-backup@incr.service"])
     return {"changed": False}
 
@@ -261,6 +305,7 @@ def main() -> None:
             "fresh": {"type": "bool", "default": False},
             "to": {"type": "str", "default": ""},
             "plan": {"type": "dict", "default": {}},
+            "repository": {"type": "str", "default": ""},
             "read": {"type": "bool", "default": False},
             "run": {"type": "dict", "default": {}},
         },

@@ -55,6 +55,7 @@ from ..module_utils.common.arguments import release_argument_spec
 from ..module_utils.common.errors import HostError
 from ..module_utils.common.files import usual_umask
 from ..module_utils.common.ledger import Run
+from ..module_utils.common.paths import COPIES
 from ..module_utils.common.secrets import guard
 from ..module_utils.copies.arrival import Arrival
 from ..module_utils.copies.proof import in_short
@@ -98,7 +99,7 @@ def main() -> None:
             sha256={"type": "str", "default": ""},
             about={"type": "dict", "default": {}},
             points={"type": "path", "default": "/var/lib/samestack/restore-points"},
-            folder={"type": "path", "default": "/var/lib/samestack/copies"},
+            folder={"type": "path", "default": COPIES},
         ),
         supports_check_mode=True,
     )

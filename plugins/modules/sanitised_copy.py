@@ -64,7 +64,7 @@ from ..module_utils.common.errors import HostError
 from ..module_utils.common.files import usual_umask
 from ..module_utils.common.host_lock import private_lock
 from ..module_utils.common.ledger import Run
-from ..module_utils.common.paths import RUN
+from ..module_utils.common.paths import COPIES, RUN
 from ..module_utils.common.secrets import KNOWN, guard
 from ..module_utils.copies.arrival import digest
 from ..module_utils.copies.proof import in_short
@@ -92,7 +92,7 @@ def main() -> None:
             file={"type": "path", "default": ""},
             environment={"type": "str", "default": ""},
             about={"type": "dict", "default": {}},
-            folder={"type": "path", "default": "/var/lib/samestack/copies"},
+            folder={"type": "path", "default": COPIES},
         ),
         supports_check_mode=True,
     )

@@ -144,6 +144,19 @@ def test_what_a_burglar_takes_away_stays_where_it_is_kept(production: Backups) -
     wait_for("all to be well", production.well, 60)
 
 
+def test_what_has_expired_goes_and_copies_go_on(production: Backups) -> None:
+    """By the keeper's clock; what it writes anew meanwhile, whoever adds copies can read."""
+    keeper = production.keeper
+    production.make()
+    keeper.run("find /var/lib/samestack-uploads/snapshots -type f -exec touch -d '40 days ago' {} +")
+    production.make()
+    assert "Expired:" in keeper.run(f"{PROGRAM} keep")
+    assert keeper.run("find /var/lib/samestack-uploads ! -user samestack-backup").strip() == ""
+    production.upload("after.txt", "after")
+    assert production.make()["uploads"]["files"] > 1
+    assert production.status()["problems"] == []
+
+
 def test_who_has_no_key_gets_nothing(production: Backups) -> None:
     address = production.source.variable("machine_address")
     wrong = production.keeper.host.run("python3 -c %s %s", ASK, address)

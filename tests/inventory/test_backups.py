@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
+
+from plugins.plugin_utils.secrets.keys import invented_secrets, needed_secrets
 
 if TYPE_CHECKING:
     from tests.inventory.project_copy import Project
@@ -71,7 +75,7 @@ def test_a_place_is_there_once(real: Project) -> None:
 @pytest.mark.parametrize(
     ("decided", "words"),
     [
-        ("backup_repositories: [{type: tape}]\n", "not one of host, local"),
+        ("backup_repositories: [{type: tape}]\n", "not one of host, s3, sftp, local"),
         ("backup_repositories: [{}]\n", "type"),
         ("backup_repositories: host\n", "list"),
         (f"{DELIVERED}backup_keep: a month\n", "Write a whole number with s, m, h, d or w"),
@@ -92,3 +96,70 @@ def test_machines_that_talk_to_each_other_have_numbers(real: Project) -> None:
     real.replace("production.yml", "      machine_address: 203.0.113.32\n", "")
     (problem,) = [text for text in project_problems(real) if text.startswith("machine_address")]
     assert "is no IP address" in problem
+
+
+BUCKET = {
+    "type": "s3", "endpoint": "s3.eu-1.storage.test", "bucket": "kept", "region": "eu-1",
+    "access_key": "{{ vault_backup_s3_key }}", "secret_key": "{{ vault_backup_s3_secret }}",
+}  # fmt: skip
+SERVER = {
+    "type": "sftp", "host": "u1.storage.test", "port": 23, "user": "u1", "path": "/backups",
+    "private_key": "{{ vault_backup_sftp_key }}",
+    "known_hosts": ["# comment", "u1.storage.test ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJ5"],
+}  # fmt: skip
+
+
+def decided(project: Project, *repositories: dict[str, object]) -> list[str]:
+    """What is wrong once these are written down."""
+    project.replace(PRODUCTION, DELIVERED, yaml.safe_dump({"backup_repositories": list(repositories)}))
+    return said(project)
+
+
+def test_a_bucket_and_a_server_are_off_the_machine(real: Project) -> None:
+    assert decided(real, BUCKET, SERVER) == []
+
+
+@pytest.mark.parametrize("one", [BUCKET, SERVER], ids=["s3", "sftp"])
+def test_each_of_them_alone_is(real: Project, one: dict[str, object]) -> None:
+    assert decided(real, one) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "variable", "words"),
+    [
+        ({**BUCKET, "endpoint": "https://s3.storage.test"}, "endpoint", "this is not the name of a service"),
+        ({**BUCKET, "endpoint": "s3.storage.test/kept"}, "endpoint", "this is not the name of a service"),
+        ({**BUCKET, "bucket": "My_Bucket"}, "bucket", "this is not the name of a bucket"),
+        ({**BUCKET, "region": "eu 1"}, "region", "this is not a region"),
+        ({**BUCKET, "region": ""}, "region", "a value is required where type is s3"),
+        ({**BUCKET, "secret_key": "plain"}, "secret_key", "belongs into the vault"),
+        ({**BUCKET, "authority": "nonsense"}, "authority", "this is no certificate"),
+        ({**BUCKET, "path_style": "maybe"}, "path_style", "this is not true or false"),
+        ({**BUCKET, "host": "x.storage.test"}, "host", "type s3 has no host"),
+        ({**SERVER, "host": "u1 storage"}, "host", "neither an address nor the name of a host"),
+        ({**SERVER, "port": 123456}, "port", "port"),
+        ({**SERVER, "user": "-oProxyCommand=x"}, "user", "this is not an account"),
+        ({**SERVER, "path": "backups"}, "path", "absolute path"),
+        ({**SERVER, "path": "/backups/../.."}, "path", "this is not an absolute path of plain names"),
+        ({**SERVER, "known_hosts": ["SHA256:abc"]}, "known_hosts", "this is no key of a server"),
+        ({**SERVER, "known_hosts": ["ssh-ed25519 AAAAnonsense"]}, "known_hosts", "this is no key of a server"),
+        ({**SERVER, "private_key": "-----BEGIN PRIVATE KEY-----"}, "private_key", "belongs into the vault"),
+        ({**SERVER, "bucket": "kept"}, "bucket", "type sftp has no bucket"),
+        ({**SERVER, "passwort": "x"}, "passwort", "has no such key"),
+    ],
+)  # fmt: skip
+def test_each_field_is_looked_at(real: Project, one: dict[str, object], variable: str, words: str) -> None:
+    (problem,) = decided(real, one)
+    assert problem.startswith(f"backup_repositories[0].{variable}")
+    assert words in problem
+    assert PRODUCTION in problem
+    assert not re.search(r"plain\b(?! names)|BEGIN PRIVATE", problem)
+
+
+def test_keys_that_nobody_has_given(real: Project) -> None:
+    """Whoever refers to them is told where they are missing."""
+    assert decided(real, BUCKET, SERVER) == []
+    needed = needed_secrets(real.file(""))
+    for name in ("vault_backup_s3_key", "vault_backup_s3_secret", "vault_backup_sftp_key"):
+        assert needed[name].startswith(f"inventories/{PRODUCTION}")
+        assert name not in invented_secrets()

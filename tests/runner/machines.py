@@ -16,7 +16,15 @@ PYTEST = [tool("pytest"), "-q"]
 MEMORY = 5 << 30
 #: Computers that the first command is typed on, beside this one
 LAPTOPS = ("bookworm", "trixie", "forky")
-SOAKS = ("soak", "soak-releases", "soak-parity", "soak-parity-bookworm", "soak-apps", "second-hand")
+SOAKS = (
+    "soak",
+    "soak-releases",
+    "soak-parity",
+    "soak-parity-bookworm",
+    "soak-apps",
+    "soak-repositories",
+    "second-hand",
+)
 SCENARIOS = (
     "releases",
     "attacks",

@@ -101,7 +101,7 @@ class Shop:
         return str(self.server.run(["pg_restore", "-f", "-", path], "postgres", stdout=subprocess.PIPE).stdout)
 
     def left(self) -> list[str]:
-        databases = self.server.sql("SELECT datname FROM pg_database WHERE datname ~ '_copy$'").split()
+        databases = self.server.sql("SELECT datname FROM pg_database WHERE datname ~ '_leaving$'").split()
         files = [str(path) for path in (self.folder / "copies").rglob("*")] if (self.folder / "copies").exists() else []
         return databases + files
 
@@ -300,7 +300,7 @@ def test_large_objects_are_declared_and_left_out_or_taken_along(shop: Shop) -> N
 
 
 def test_a_copy_that_was_cut_off_is_taken_away_by_the_next(shop: Shop) -> None:
-    shop.server.sql(f"CREATE DATABASE {shop.names.database}_copy")
+    shop.server.sql(f"CREATE DATABASE {shop.names.database}_leaving")
     folder = shop.folder / "copies" / "shop"
     folder.mkdir(parents=True)
     (folder / "copy.dump").write_text("left")

@@ -8,11 +8,10 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-import shlex
-import subprocess
 from typing import TYPE_CHECKING
 
 from plugins.plugin_utils.secrets.authority import authority_pem, issue, new_authority
+from tests.support.beside import MachineBeside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,31 +50,18 @@ FULL = """location = /order-plz {
 """
 
 
-class AuthorityMachine:
+class AuthorityMachine(MachineBeside):
     """The machine, over ssh."""
 
     def __init__(self, ssh_config: Path, name: str, folder: Path) -> None:
         """Take the connections of a scenario, the machine's name in them, and a folder for what is trusted."""
-        self._ssh = ["ssh", "-F", str(ssh_config), name]
-        shown = subprocess.run([*self._ssh, "-G"], check=True, capture_output=True, text=True).stdout
-        self.address = next(line.split()[1] for line in shown.splitlines() if line.startswith("hostname "))
+        super().__init__(ssh_config, name)
         self.secret = base64.b64encode(secrets.token_bytes(64)).decode()
         self.folder = folder
         self._signer = new_authority("Tests' authority")
         #: Signs what the authority's own address shows
         self.trusted = folder / "authority.crt"
         self.trusted.write_text(authority_pem(self._signer)["certificate"], encoding="ascii")
-
-    def run(self, script: str, stdin: str = "") -> str:
-        """Return the output of a shell script, run as root, that must succeed."""
-        command = [*self._ssh, f"sudo sh -ec {shlex.quote(script)}"]
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
-        return done.stdout
-
-    def write(self, path: str, text: str) -> None:
-        """Write a file."""
-        self.run(f"mkdir -p $(dirname {path}); cat > {path}", text)
 
     def start(self, zone: str, records: dict[str, str]) -> None:
         """Install the programs, and answer for a zone: {name inside of it: address}."""

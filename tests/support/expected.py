@@ -38,6 +38,11 @@ SECRETS = {
     "vault_acme_account_key": new_account_key(),
     "vault_backup_key": "tests-backup-key",
     "vault_copies_key": "tests-copies-key",
+    "vault_backup_s3_key": "tests-s3-key",
+    "vault_backup_s3_secret": "tests/s3+secret",
+    "vault_backup_sftp_key": (
+        "-----BEGIN OPENSSH PRIVATE KEY-----\ndGVzdHMtc2Z0cC1rZXk=\n-----END OPENSSH PRIVATE KEY-----\n"
+    ),
 }
 #: Variables that follow from the inventory alone
 PLACES = (

@@ -31,7 +31,7 @@ BACKUPS = "/usr/local/lib/samestack/backups/"
 NGINX_SITE = r"/etc/nginx/conf\.d/.*"
 SECRETS = (
     "vault_app_secret_key", "vault_database_password", "vault_database_owner_password", "vault_redis_password",
-    "vault_ca_key",
+    "vault_ca_key", "vault_backup_s3_secret", "vault_backup_sftp_key",
 )  # fmt: skip
 
 
@@ -403,7 +403,8 @@ def test_two_machines_talk_over_tls_only(render: Render, release: str) -> None:
 def test_certificates_fit_their_keys(hosts: list[Expected]) -> None:
     for rendered in hosts:
         for path in rendered.matching(".*"):
-            if "PRIVATE KEY" in rendered.text(path):
+            # Those of ssh have no certificates.
+            if re.search("(?<!OPENSSH )PRIVATE KEY", rendered.text(path)):
                 # One file for both, or one beside the other
                 text = rendered.text(path) + rendered.text(path.replace(".key", ".crt"))
                 key = serialization.load_pem_private_key(text.encode(), None)
@@ -514,6 +515,30 @@ def test_staging_and_production_get_the_same_but_for_their_names(render: Render)
         # Certificates, and what the recorder has to know of names
         if not path.startswith(("/etc/nginx/tls/", "/etc/samestack/")):
             assert staging.text(path).replace("staging.", "production.") == production.text(path), path
+
+
+def test_backups_elsewhere_are_sent_to_whom_they_are_meant_for(render: Render) -> None:
+    """A server's certificate or key is checked, keys are where nobody reads them, and a drill has no network."""
+    (production,) = render("debian-13", "backups elsewhere")
+    conf = production.text("/etc/pgbackrest/pgbackrest.conf")
+    assert "repo1-" not in conf
+    for line in (
+        "repo2-type=s3", "repo2-path=/noticeboard/rehearsal-production/database", "repo2-s3-uri-style=host",
+        "repo2-storage-ca-file=/etc/samestack/backup-s3-ca.crt", "repo3-sftp-host-key-check-type=strict",
+        "repo3-sftp-known-host=/etc/samestack/backup-sftp.hosts", "archive-async=y",
+        "repo3-path=/backups/noticeboard/rehearsal-production/database",
+    ):  # fmt: skip
+        assert f"\n{line}\n" in conf
+    assert "verify" not in conf
+    assert production.text("/etc/samestack/backup-sftp.hosts").startswith("[u1.example.net]:23 ssh-ed25519 AAAA")
+    assert "StrictHostKeyChecking yes" in production.text("/etc/samestack/backup-sftp.conf")
+    modes = {path: production.entries[path]["mode"] for path in production.matching(r".*sftp\.key")}
+    assert modes == {"/etc/samestack/backup-sftp.key": "0600", "/etc/pgbackrest/sftp.key": "0600"}
+    unit = "/etc/systemd/system/samestack-backup-drill{}.service"
+    assert "PrivateNetwork=yes" in production.text(unit.format(""))
+    assert "PrivateNetwork" not in production.text(unit.format("-fetch"))
+    (staging,) = render("debian-13", "staging")
+    assert unit.format("-fetch") not in staging.entries
 
 
 def test_memory_rule_reaches_the_server(render: Render) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
-from typing import Any
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
@@ -11,10 +14,13 @@ from ansible.template import Templar
 
 from plugins.action.show_backups import silent
 from plugins.filter.backup import backup_stores, backup_targets
-from plugins.module_utils.backup import chain, judging, keep, offer, pgbackrest, wire
+from plugins.module_utils.backup import chain, judging, keep, offer, pgbackrest, restic, wire
 from plugins.module_utils.backup.chain import Backup
 from plugins.plugin_utils.backup.answers import STATUS
 from plugins.plugin_utils.backup.table import View, amount
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HOUR, DAY = 3600, 86400
 NOW = 1_800_000_000.0
@@ -94,6 +100,21 @@ def test_histories_name_where_each_timeline_was_left() -> None:
     assert [way.timeline_of(count) for count in (14, 15, 256, 271, 272)] == [1, 2, 2, 2, 3]
 
 
+def test_a_way_ends_at_what_is_missing_on_it() -> None:
+    wal = archived(3, 4, 5, 7, 8, since=NOW - HOUR)
+    assert chain.reach(backup(3, 4), wal, chain.Lineage(1)) == (NOW - HOUR + 20, name(6))
+    assert chain.reach(backup(7, 8), wal, chain.Lineage(1)) == (NOW - HOUR, "")
+    # What was given up last is missed by what the server writes alone.
+    assert chain.reach(backup(7, 8), wal, chain.Lineage(1), name(9))[1] == ""
+    assert chain.reach(backup(7, 8), wal, chain.Lineage(1), name(12))[1] == name(9)
+    # On another timeline, what was written before it was left counts.
+    way = chain.lineage(2, f"1\t0/{5 << 24:X}\tat restore point\n")
+    wal = archived(3, 4, 5, 6) | archived(5, 6, line=2, since=NOW - 100)
+    assert chain.reach(backup(3, 4), wal, way) == (NOW - 90, "")
+    del wal[name(5, 2)]
+    assert chain.reach(backup(3, 4), wal, way)[1] == name(5, 2)
+
+
 def test_nothing_waits_where_the_server_writes_the_next_segment() -> None:
     found = chain.window([backup(3, 4)], archived(3, 4, 5))
     assert chain.nothing_waits(found, name(6))
@@ -117,7 +138,7 @@ def status(**other: Any) -> dict[str, Any]:
         "server": {"current": name(7)}, "checksums": None, "last": {}, "timers": {"samestack-backup-keep.timer": True},
         "dropped": None, "disk": {"/var/lib/pgbackrest": 20}, "uploads": [],
         "fetch": {"looked": NOW - 3, "server": {"a": 1}}, "fetches": {"address": "10.0.3.30"}, "drill": {},
-        "moments": [], **other,
+        "expired": {}, "moments": [], **other,
     }  # fmt: skip
 
 
@@ -156,7 +177,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"fetch": {"looked": NOW - 300, "server": {"a": 1}}}, "Nothing was heard of 10.0.3.30"),
     ({"fetch": {"looked": NOW - 3, "server": {}}}, "database server of 10.0.3.30 does not answer"),
     ({"drill": {"ok": False, "time": NOW - HOUR, "reason": "no rows"}}, "The last drill failed 1 h 0 min ago: no rows"),
+    ({"drill": {"ok": False, "time": NOW - HOUR, "reason": "x", "repository": "s3"}}, "The last drill (of s3) failed"),
     ({"drill": {"ok": True, "time": NOW - 9 * DAY}}, "The last drill was 9 days ago"),
+    ({"expired": {"s3": {"time": NOW, "reason": "no answer", "denied": False}}}, "not be removed (s3): no answer"),
 ]  # fmt: skip
 
 
@@ -217,6 +240,61 @@ def test_the_time_that_a_burglar_writes_counts_for_nothing(tmp_path: Any) -> Non
     assert keep.expired({one.name: keep.arrival(str(one)) for one in tmp_path.iterdir()}, 5) == []
 
 
+class Kept:
+    """A repository of which pgBackRest says so much."""
+
+    def __init__(self, *backups: Backup) -> None:
+        self.backups = lambda: list(backups)
+        self.account = SimpleNamespace(pw_uid=os.getuid())
+
+
+def segments(folder: Path, *counts: int, age: float, line: int = 1) -> None:
+    for count in counts:
+        path = folder / name(count, line)[:16] / f"{name(count, line)}-{'0a' * 20}.zst"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        os.utime(path, (NOW - age, NOW - age))
+
+
+def left(folder: Path) -> list[int]:
+    return sorted(chain.number(one.name) for one in folder.rglob("*.zst"))
+
+
+def test_wal_goes_with_the_backups_that_needed_it(tmp_path: Path) -> None:
+    """pgBackRest of a host that keeps removes none: it would fill the disk."""
+    here = tmp_path / "17-2"
+    segments(here, 250, 254, 255, 256, age=40 * DAY)
+    segments(here, 257, age=DAY)
+    (here / "00000002.history").touch()
+    repository: Any = Kept(replace(backup(255, 256), server=2), replace(backup(400, 401), server=2))
+    assert keep.remove_wal(str(tmp_path), repository, NOW - 30 * DAY) == 2
+    assert left(here) == [255, 256, 257]
+    assert (here / "00000002.history").exists()
+    assert keep.remove_wal(str(tmp_path), repository, NOW - 30 * DAY) == 0
+
+
+def test_no_backup_that_is_handed_over_shortens_the_life_of_wal(tmp_path: Path) -> None:
+    """Somebody shows a backup that needs nothing of what is here, under an early label: what came lately stays."""
+    segments(tmp_path / "17-2", 5, 6, age=40 * DAY)
+    segments(tmp_path / "17-2", 7, 8, age=DAY)
+    false: Any = Kept(replace(backup(9999, 9999), label="20200101-000000F", server=2), replace(backup(5, 5), server=2))
+    assert keep.remove_wal(str(tmp_path), false, NOW - 30 * DAY) == 0
+    alone: Any = Kept(replace(backup(9999, 9999), server=2))
+    assert keep.remove_wal(str(tmp_path), alone, NOW - 30 * DAY) == 2
+    assert left(tmp_path) == [7, 8]
+
+
+def test_wal_of_a_server_before_goes_when_nothing_of_it_is_left(tmp_path: Path) -> None:
+    segments(tmp_path / "15-1", 900, age=40 * DAY)
+    segments(tmp_path / "15-1", 901, age=DAY)
+    segments(tmp_path / "17-2", 3, age=40 * DAY)
+    repository: Any = Kept(replace(backup(3, 4), server=2))
+    assert keep.remove_wal(str(tmp_path), repository, NOW - 30 * DAY) == 1
+    assert left(tmp_path) == [3, 901]
+    nothing: Any = Kept()
+    assert keep.remove_wal(str(tmp_path), nothing, NOW) == 0
+
+
 @pytest.mark.parametrize(
     "path", ["../x", "/etc/passwd", "a/../b", "a//b", ".hidden", "a/.b", "", "a/", "a\nb", "a b", "a/./b"]
 )
@@ -245,9 +323,9 @@ def test_what_info_tells_is_understood() -> None:
     told = {
         "archive": {"start": name(4), "stop": name(5)}, "error": True, "label": "L", "type": "incr",
         "timestamp": {"start": 1, "stop": 2}, "info": {"size": 9, "repository": {"delta": 3, "size": 5}},
-        "lsn": {"start": "0/4000028", "stop": "0/4000100"},
+        "lsn": {"start": "0/4000028", "stop": "0/4000100"}, "database": {"id": 3, "repo-key": 1},
     }  # fmt: skip
-    assert pgbackrest.backup_of(told) == Backup("L", "incr", 1, 2, name(4), name(5), 9, 3, "0/4000100", True)
+    assert pgbackrest.backup_of(told) == Backup("L", "incr", 1, 2, name(4), name(5), 9, 3, "0/4000100", True, 3)
 
 
 @pytest.mark.parametrize(
@@ -321,3 +399,18 @@ def test_nothing_is_reached_from_a_backup_before_its_end() -> None:
     assert found.backup_for() == late
     times = (NOW + 1, NOW + 0.9, NOW, NOW - HOUR + 1, NOW - HOUR + 0.5)
     assert [found.backup_for(time) for time in times] == [late, early, early, early, ""]
+
+
+def test_why_a_service_refuses_is_what_is_shown() -> None:
+    """The request, of which there is much, says nothing to people."""
+    text = (
+        "[ProtocolError] HTTP request failed with 403 (FORBIDDEN):\n*** Path/Query ***:\nGET /kept/?list-type=2\n"
+        "*** Request Headers ***:\nauthorization: <redacted>\n*** Response Content ***:\n"
+        "<?xml version='1.0'?>\n<Error>\n<Code>SignatureDoesNotMatch</Code>\n<Message>x</Message></Error>"
+    )
+    assert pgbackrest.plain(text) == "HTTP request failed with 403 (FORBIDDEN): SignatureDoesNotMatch"
+    assert not pgbackrest.OTHER_KEY.search("[CryptoError]\nunable to verify certificate presented by 'x:443'")
+    assert pgbackrest.OTHER_KEY.search("[CryptoError] unable to load info file")
+    banner = "\n".join(f"subprocess ssh: {line}" for line in ("@@@@", "@ WARNING @", "Host key verification failed."))
+    assert restic.said(f'{banner}\n{{"message": "Fatal: unable to open"}}') == "Host key verification failed."
+    assert restic.said('{"message_type":"exit_error","message":"Fatal: no\\nkey"}') == "Fatal: no key"

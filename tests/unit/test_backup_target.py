@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import pytest
 
 from plugins.module_utils.backup.pgbackrest import target_options
@@ -74,7 +76,9 @@ def test_no_point_yet() -> None:
         resolve("before:the flood", POINTS, NOW)
 
 
-def test_how_the_server_is_told() -> None:
+def test_how_the_server_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Ubuntu 22.04 has Python 3.10.
+    monkeypatch.delattr(datetime, "UTC")
     assert for_server(NOW + 0.25) == "2027-01-15 08:00:00.250000+00"
     assert target_options("latest", "", 2) == ["--type=default", "--target-timeline=2"]
     assert target_options("name", "p", 1) == [

@@ -17,9 +17,6 @@ from plugins.action.system_state import normalise
 from plugins.module_utils.common import folders
 from plugins.module_utils.common.files import point, read_json, write_atomic
 from plugins.module_utils.common.folders import (
-    ANYBODY,
-    PathError,
-    Rights,
     make_folder,
     open_file,
     open_folder,
@@ -28,6 +25,7 @@ from plugins.module_utils.common.folders import (
     read_file,
     remove,
 )
+from plugins.module_utils.common.held_folder import ANYBODY, MOST_FOLDERS, PathError, Rights
 from plugins.module_utils.system import change, undo
 
 if TYPE_CHECKING:
@@ -232,6 +230,16 @@ def test_what_is_removed_is_a_name_and_not_where_it_leads(theirs: Path, outside:
     remove(str(outside / "nowhere/file"))
 
 
+def test_an_emptied_folder_stays(tmp_path: Path, outside: Path) -> None:
+    (tmp_path / "all/deeper").mkdir(parents=True)
+    (tmp_path / "all/deeper/file").write_text("")
+    (tmp_path / "all/link").symlink_to(outside)
+    with open_folder(str(tmp_path / "all")) as folder:
+        folder.empty()
+    assert list((tmp_path / "all").iterdir()) == []
+    assert (outside / "secret").exists()
+
+
 def test_modes_of_folders_are_set_where_they_are_others(tmp_path: Path) -> None:
     (tmp_path / "old").mkdir(mode=0o755)
     make_folder(str(tmp_path / "old"), 0o700).close()
@@ -381,7 +389,7 @@ def test_the_kernels_message_of_a_wrong_path() -> None:
 
 def test_folders_that_lie_too_deep_hide_nothing_beside_them(tmp_path: Path) -> None:
     folder = tmp_path / "deep"
-    for _ in range(folders.MOST_FOLDERS + 10):
+    for _ in range(MOST_FOLDERS + 10):
         folder /= "d"
     folder.mkdir(parents=True)
     (tmp_path / "e").write_text("x")

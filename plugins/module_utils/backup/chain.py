@@ -36,6 +36,8 @@ class Backup:
     lsn: str = ""
     #: Pages with a wrong checksum were found when it was made
     rotten: bool = False
+    #: Which of the servers it is of that the repository has known: a new major version is another one
+    server: int = 0
 
 
 @dataclass
@@ -145,6 +147,28 @@ def window(
     begin = max((number(one.first, size) for one in usable if one.kind == "full"), default=0)
     found.past = [name for name in found.holes if number(name, size) < begin]
     return found
+
+
+def reach(
+    backup: Backup, archived: Mapping[str, float], way: Lineage, current: str = "", size: int = USUAL_SIZE
+) -> tuple[float, str]:
+    """Return until when a backup leads, and the first segment that is missing on the way, "" where none is.
+
+    Args:
+        backup: from which one begins.
+        archived: the segments that there are, by name, each with the time at which it arrived.
+        way: the lineage of the timeline on which one goes.
+        current: the segment that the server writes: all before it should be there; "" where nobody knows.
+        size: bytes of a segment.
+    """
+    last = number(backup.last, size)
+    until = float(backup.stop)
+    while (arrived := archived.get(named(way.timeline_of(last + 1, size), last + 1, size))) is not None:
+        last, until = last + 1, arrived
+    beyond = [number(name, size) for name in archived if timeline(name) == way.line]
+    beyond += [number(current, size) - 1] if current else []
+    missing = max(beyond, default=last) > last
+    return until, named(way.timeline_of(last + 1, size), last + 1, size) if missing else ""
 
 
 def nothing_waits(window: Window, current: str, size: int = USUAL_SIZE) -> bool:

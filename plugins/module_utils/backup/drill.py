@@ -26,7 +26,7 @@ from ..common.ledger import append
 from ..common.paths import STATE as LEDGER_FOLDER
 from ..common.postgresql import CATALOGUE_ONLY, identifier, literal
 from . import settings as places
-from .chain import window
+from .chain import Lineage, Window, named, number, window
 from .pgbackrest import CONFIG, PROGRAM, PgBackRest, plain
 from .restic import Restic
 from .restore import FLOOR
@@ -41,13 +41,20 @@ PLACE = "/var/lib/samestack-drill"
 HOME = f"{PLACE}/work"
 GIVEN, CODE = f"{PLACE}/given.json", f"{PLACE}/code"
 RESULT, DATA, SOCKETS, LOG = (f"{HOME}/{name}" for name in ("result.json", "data", "run", "server.log"))
+#: What was fetched of a repository that is not on this host: the restored backup (in DATA), and the WAL since
+FETCHED, WAL = f"{HOME}/fetched.json", f"{HOME}/wal"
 ACCOUNT = "samestack-drill"
 OWN_CONFIG = f"{HOME}/pgbackrest.conf"
 PORT = 5432
 #: What pgBackRest writes to, in the place of what the host's configuration says
 OWN_FOLDERS = {"lock-path": f"{HOME}/lock", "spool-path": f"{HOME}/spool"}
-#: What is kept of a result
-KEPT = ("ok", "reason", "seconds", "bytes", "label", "until", "tables", "application", "steps")
+LABEL, LONGEST = re.compile(r"[0-9A-Z_-]{0,64}"), 1000
+#: What is kept of a result, with what each may be
+NUMBER = (int, float)
+KEPT: dict[str, type | tuple[type, ...]] = {
+    "ok": bool, "reason": str, "seconds": NUMBER, "bytes": NUMBER, "label": str, "repository": str,
+    "until": NUMBER, "tables": int, "application": str, "steps": dict, "began": NUMBER,
+}  # fmt: skip
 #: Those that are elsewhere
 TABLESPACES = f"--tablespace-map-all={HOME}/tablespaces"
 #: Part of the copies of files that is read each time
@@ -62,6 +69,15 @@ PAUSED = "SELECT pg_catalog.pg_is_wal_replay_paused()"
 RECOVERS = "SELECT pg_catalog.pg_is_in_recovery()"
 LAST_SEEN = "SELECT COALESCE(extract(epoch FROM pg_catalog.pg_last_xact_replay_timestamp()), 0)"
 SIZE = "SELECT COALESCE(sum(pg_catalog.pg_database_size(oid)), 0)::pg_catalog.int8 FROM pg_catalog.pg_database"
+#: Asks how many migrations are due; `migrate --check` says it by its exit code alone, as it says all that goes wrong
+DUE = """
+import django
+django.setup()
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+executor = MigrationExecutor(connection)
+print("due", len(executor.migration_plan(executor.loader.graph.leaf_nodes())))
+"""
 #: Asks the application for a page, as a visitor would, in the process itself
 PAGE = """
 import sys, django
@@ -74,14 +90,19 @@ print("status", Client().get(sys.argv[1], secure=True, HTTP_HOST=sys.argv[2]).st
 def prepare(settings: Settings) -> None:
     """Give the drill what it may know: the newest moment, and the code that served then. As root; raises HostError."""
     folders.remove(CODE)
-    given: dict[str, Any] = {"began": time.time(), "uploads": [], "moment": {}}
+    # What came of the one before is not what comes of this.
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(GIVEN)
+    one = turn(settings)
+    name = str(one["name"])
+    given: dict[str, Any] = {"began": time.time(), "uploads": [], "moment": {}, "repository": one}
     make_folder(CODE).close()
     code = [f"{settings.root}/{name}" for name in ("releases", "venvs", "pythons")]
     known = secrets()
     moments = read_lines(places.MOMENTS)
-    for target in settings.uploads.get("targets", []):
-        restic = Restic(target["address"], {name: known[secret] for name, secret in target["secrets"].items()},
-                        target.get("authority", ""))  # fmt: skip
+    targets = settings.uploads.get("targets", [])
+    for target in [target for target in targets if target["name"] == name] or targets:
+        restic = Restic.of(target, known)
         try:
             given["uploads"] += [f"{target['name']}: {line}" for line in restic.check(READ)]
             copies = restic.snapshots("--no-lock")
@@ -90,8 +111,30 @@ def prepare(settings: Settings) -> None:
                 moments = moments or read_lines(CODE + places.MOMENTS)
         except HostError as error:
             given["uploads"].append(f"{target['name']}: {error}")
-    given["moment"] = next((one for one in reversed(moments) if one.get("point")), {})
+    # What a backup host keeps was made in the repository of the other host.
+    names = {name, "local"} if name == "host" else {name}
+    with_rows = (one for one in reversed(moments) if one.get("point"))
+    given["moment"] = next((one for one in with_rows if names & {made["repository"] for made in one["made"]}), {})
     write_atomic(GIVEN, json.dumps(given), 0o644)
+
+
+def turn(settings: Settings) -> dict[str, Any]:
+    """Return the repository that is tried now; raises HostError where there is none.
+
+    It is the one that somebody has asked for, or that has failed last, or that was not tried for the longest time.
+    """
+    there = {str(one["name"]): one for one in settings.own_repositories if one.get("tries", True)}
+    if not there:
+        raise HostError("No drill is made on this host.")
+    last, tried, wanted = read(places.DRILL), read(places.TRIED), read(places.WANTED)
+    asked = str(wanted.get("repository", ""))
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(places.WANTED)
+    if asked and asked not in there:
+        raise HostError(f"There is no repository {asked} to try on this host.", f"There is: {', '.join(there)}.")
+    failed = "" if last.get("ok", True) else str(last.get("repository", ""))
+    name = asked or (failed if failed in there else "") or min(there, key=lambda name: float(tried.get(name, 0)))
+    return dict(there[name])
 
 
 class Drill:
@@ -117,15 +160,12 @@ class Drill:
     def run(self) -> int:
         """Do it all; returns the exit code. What came of it is in a file."""
         began = time.monotonic()
-        for name in os.listdir(HOME):
-            path = os.path.join(HOME, name)
-            if os.path.isdir(path) and not os.path.islink(path):
-                shutil.rmtree(path)
-            else:
-                os.unlink(path)
+        fetched = self.is_fetched and read(FETCHED)
+        if not fetched:
+            self.tidy_up()
         reason = ""
         try:
-            self.rehearse()
+            self.rehearse(fetched or {})
         except HostError as error:
             reason = str(error)
         except (OSError, subprocess.SubprocessError, ValueError) as error:
@@ -133,15 +173,50 @@ class Drill:
         if not reason and self.given.get("uploads"):
             reason = f"The copies of the uploads are damaged: {'; '.join(self.given['uploads'])}"
         result = {
-            **self.found, "began": self.given.get("began"), "ok": not reason, "reason": reason[:1000],
-            "steps": self.steps, "seconds": round(time.monotonic() - began, 1),
+            **self.found, "began": self.given.get("began"), "ok": not reason, "reason": reason[:LONGEST],
+            "steps": self.steps, "repository": self.repository["name"],
+            "seconds": round(time.monotonic() - began + (fetched or {}).get("seconds", 0), 1),
         }  # fmt: skip
         with open(RESULT, "w", encoding="utf-8") as file:
             json.dump(result, file)
         shutil.rmtree(DATA, ignore_errors=True)
+        shutil.rmtree(WAL, ignore_errors=True)
         with contextlib.suppress(OSError):
             os.unlink(OWN_CONFIG)
         return int(bool(reason))
+
+    @property
+    def repository(self) -> dict[str, Any]:
+        """Return the repository that is tried."""
+        found: dict[str, Any] = self.given["repository"]
+        return found
+
+    @property
+    def is_fetched(self) -> bool:
+        """Return whether the repository is not on this host: what it has comes first, while there is a network."""
+        return "path" in self.repository
+
+    def tidy_up(self) -> None:
+        """Take away what is left of another drill; raises OSError."""
+        with folders.open_folder(HOME) as folder:
+            folder.empty()
+
+    def fetch(self) -> None:
+        """Bring the newest backup and the WAL since; nothing of them runs. A file says what came."""
+        if not self.is_fetched:
+            return
+        began, told, reason = time.monotonic(), {}, ""
+        self.tidy_up()
+        try:
+            told = self.bring()
+        except (HostError, OSError, subprocess.SubprocessError, ValueError) as error:
+            reason = str(error)
+        with contextlib.suppress(OSError):
+            os.unlink(OWN_CONFIG)
+        seconds = round(time.monotonic() - began, 1)
+        told |= {"began": self.given["began"], "reason": reason, "seconds": seconds, "steps": self.steps}
+        with open(FETCHED, "w", encoding="utf-8") as file:
+            json.dump(told, file)
 
     def write_config(self) -> None:
         """Let pgBackRest read what it reads on this host, and write here."""
@@ -149,14 +224,20 @@ class Drill:
             lines = file.read().split(f"\n[{self.settings.stanza}]")[0].splitlines()
         kept = [line for line in lines if line.partition("=")[0] not in OWN_FOLDERS]
         own = [f"{name}={path}" for name, path in OWN_FOLDERS.items()]
+        if folder := os.environ.get("CREDENTIALS_DIRECTORY"):
+            # The host's is the server's account's alone.
+            kept = [re.sub(r"(sftp-private-key-file)=.*", rf"\1={folder}/sftp.key", line) for line in kept]
         with open(OWN_CONFIG, "w", encoding="utf-8") as file:
             file.write("\n".join([*kept, *own, f"[{self.settings.stanza}]", f"pg1-path={DATA}", ""]))
 
-    def rehearse(self) -> None:
-        """Restore, replay, look; raises HostError for whatever is wrong."""
+    def bring(self) -> dict[str, Any]:
+        """Restore the newest backup that can be restored, without starting it; returns which, and its timeline.
+
+        Of a repository that is not on this host, the WAL comes, too. Raises HostError.
+        """
         self.write_config()
-        number = int(self.settings.own_repositories[0]["number"])
-        found = self.pgbackrest.found(number)
+        repository = int(self.repository["number"])
+        found = self.pgbackrest.found(repository)
         if found.trouble:
             raise HostError(found.trouble)
         way = found.way()
@@ -166,13 +247,34 @@ class Drill:
         if not usable:
             raise HostError("There is no backup that can be restored.")
         backup = usable[-1]
-        self.found |= {"label": backup.label, "bytes": backup.size, "repository_until": allowed.until}
-        point = self.point(backup.label)
         with self.step("restore"):
             os.mkdir(DATA, 0o700)
-            os.makedirs(SOCKETS, mode=0o700, exist_ok=True)
-            self.pgbackrest.restore(backup.label, DATA, number, "--type=preserve", TABLESPACES)
-            self.write_recovery(point, way.line, number)
+            self.pgbackrest.restore(backup.label, DATA, repository, "--type=preserve", TABLESPACES)
+        if self.is_fetched:
+            with self.step("fetch WAL"):
+                self.bring_wal(number(backup.first), allowed, way, repository)
+        return {"label": backup.label, "bytes": backup.size, "repository_until": allowed.until, "line": way.line}
+
+    def bring_wal(self, first: int, allowed: Window, way: Lineage, repository: int) -> None:
+        """Bring the WAL from a segment on, and the history of its timeline; raises HostError."""
+        os.mkdir(WAL, 0o700)
+        count = range(first, number(allowed.newest) + 1)
+        names = [f"{way.line:08X}.history"] if way.line > 1 else []
+        for name in [*names, *(named(way.timeline_of(one), one) for one in count)]:
+            self.pgbackrest.do("archive-get", "--no-archive-async", name, f"{WAL}/{name}", repository=repository)
+
+    def rehearse(self, fetched: dict[str, Any]) -> None:
+        """Restore, replay, look; raises HostError for whatever is wrong."""
+        if self.is_fetched and fetched.get("began") != self.given["began"]:
+            raise HostError("Nothing was fetched: `journalctl -u samestack-backup-drill-fetch` says why.")
+        if fetched.get("reason"):
+            raise HostError(fetched["reason"])
+        brought = fetched or self.bring()
+        self.steps = {**fetched.get("steps", {}), **self.steps}
+        self.found |= {name: brought[name] for name in ("label", "bytes", "repository_until")}
+        point = self.point(brought["label"])
+        os.makedirs(SOCKETS, mode=0o700, exist_ok=True)
+        self.write_recovery(point, int(brought["line"]))
         if point:
             with self.step("rows"), self.server():
                 self.wait_for(PAUSED)
@@ -187,14 +289,16 @@ class Drill:
             with self.step("application"):
                 self.found["application"] = self.application()
 
-    def write_recovery(self, point: str, line: int, repository: int) -> None:
+    def write_recovery(self, point: str, line: int) -> None:
         """Let the server recover to a restore point of a timeline, or to its end; raises OSError.
 
         pgBackRest would do so, and version 2.44 then gives the file to an account that the drill is not.
         """
         fetch = f"{PROGRAM} --config={OWN_CONFIG} --stanza={self.settings.stanza} --pg1-path={DATA}"
+        where = f"--repo={self.repository['number']}"
+        command = f'cp {WAL}/%f "%p"' if self.is_fetched else f'{fetch} {where} archive-get %f "%p"'
         told = {
-            "restore_command": f'{fetch} --repo={repository} archive-get %f "%p"',
+            "restore_command": command,
             "recovery_target_timeline": str(line),
             **({"recovery_target_name": point, "recovery_target_action": "pause"} if point else {}),
         }  # fmt: skip
@@ -331,11 +435,12 @@ class Drill:
                 timeout=ASK, stdin=subprocess.DEVNULL,
             )  # fmt: skip
 
-        migrated = ask("manage.py", "migrate", "--check")
-        if migrated.returncode and "unapplied" in migrated.stderr + migrated.stdout:
-            raise HostError(f"Release {release} has migrations that the restored database has not had.")
-        if migrated.returncode:
-            return f"it does not start here: {plain(migrated.stderr)[-200:]}"
+        asked = ask("-c", DUE)
+        due = re.search(r"^due (\d+)$", asked.stdout, re.MULTILINE)
+        if not due:
+            return f"it does not start here: {plain(asked.stderr)[-200:]}"
+        if int(due[1]):
+            raise HostError(f"Release {release} has {due[1]} migrations that the restored database has not had.")
         page = ask("-c", PAGE, self.settings.drill["path"], self.settings.drill["host"])
         match = re.search(r"^status (\d+)$", page.stdout, re.MULTILINE)
         return f"release {release} answers {match[1]}" if match else f"no page: {plain(page.stderr)[-200:]}"
@@ -365,25 +470,41 @@ class Drill:
             file.writelines(lines)
 
 
+def believed(told: Any) -> dict[str, Any]:
+    """Return what a drill can have said: the application's code ran as the same account, and could say anything."""
+    found: dict[str, Any] = {name: told.get(name) for name in KEPT} if isinstance(told, dict) else {}
+    found = {name: value for name, value in found.items() if isinstance(value, KEPT[name])}
+    found = {name: value[:LONGEST] if isinstance(value, str) else value for name, value in found.items()}
+    if not LABEL.fullmatch(found.get("label", "")):
+        del found["label"]
+    if "steps" in found:
+        steps = {name[:20]: value for name, value in found["steps"].items() if isinstance(value, NUMBER)}
+        found["steps"] = dict(list(steps.items())[:20])
+    return found
+
+
 def record(settings: Settings) -> int:
     """Write down what came of a drill, as root; returns the exit code."""
     account = PgBackRest(settings.stanza, ACCOUNT).account
     try:
-        told = json.loads(folders.read_file(RESULT, account.pw_uid))
+        told = believed(json.loads(folders.read_file(RESULT, account.pw_uid)))
     except (OSError, ValueError, HostError):
         told = {}
     given = read(GIVEN)
     if told.get("began") != given.get("began"):
         told = {"ok": False, "reason": "The drill was cut off: `journalctl -u samestack-backup-drill` says more."}
+        told |= {"repository": name} if (name := str((given.get("repository") or {}).get("name", ""))) else {}
     folders.remove(CODE)
-    line = {name: told[name] for name in KEPT if name in told} | {"time": time.time()}
+    line = {name: told[name] for name in KEPT if name in told and name != "began"} | {"time": time.time()}
     make_folder(places.KEPT, PRIVATE).close()
     write_atomic(places.DRILL, json.dumps(line), 0o600)
+    if name := str((given.get("repository") or {}).get("name", "")):
+        write_atomic(places.TRIED, json.dumps({**read(places.TRIED), name: time.time()}), 0o600)
     append(LEDGER_FOLDER, {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "verb": "drill", "who": "the clock", "run": "",
         "environment": settings.environment, "app": settings.app, "result": "ok" if told.get("ok") else "failed",
         **({} if told.get("ok") else {"reason": str(told.get("reason", ""))}),
-        **{name: told[name] for name in ("seconds", "bytes", "label", "steps") if name in told},
+        **{name: told[name] for name in ("seconds", "bytes", "label", "repository", "steps") if name in told},
         **({"release": given["moment"]["release"]} if (given.get("moment") or {}).get("release") else {}),
     })  # fmt: skip
     return 0 if told.get("ok") else 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -16,16 +17,20 @@ from typing import TYPE_CHECKING, Any
 from ..common.errors import HostError
 from . import wire
 from .offer import identity
-from .pgbackrest import CHANGING, PgBackRest
+from .pgbackrest import CHANGING, PgBackRest, forgets
 from .settings import AUTHORITY, FETCHING, IDENTITY, REPOSITORY, secrets
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .settings import Settings
 
 AGAIN_SECONDS = 5
 #: Room that stays on the disk: a twentieth, and at most this (bytes)
 MOST_ROOM = 10 << 30
 INFO = ("archive/{stanza}/archive.info", "backup/{stanza}/backup.info")
+#: Name of a segment of WAL
+SEGMENT = re.compile(r"[0-9A-F]{24}")
 #: Files of a folder by which pgBackRest knows it
 COPIES = ("", ".copy")
 
@@ -67,7 +72,7 @@ class Fetch:
                 found = self.ask({"do": "look", "token": token})
                 self.take(found)
                 token = str(found.get("token", ""))
-                self.say(looked=time.time(), server=found.get("server") or {}, asked=found.get("time"))
+                self.say(looked=time.time(), server=server_of(found.get("server")))
 
     def ask(self, question: dict[str, Any]) -> dict[str, Any]:
         """Return the answer to a question."""
@@ -121,22 +126,34 @@ class Fetch:
         missing = [name for name in files if not os.path.exists(f"{self.root}/{name}")]
         if not missing and told <= before:
             return
+        known = self.pgbackrest.known() if not missing else {"db": [], "backup": []}
         kept: dict[str, str] = {}
-        for name in files:
-            for copy in COPIES:
-                path = f"{self.root}/{name}{copy}"
-                if os.path.exists(path):
-                    kept[path] = f"{path}.was-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
-                    os.rename(path, kept[path])
-                self.get(f"{name}{copy}", -1)
         try:
+            for name in files:
+                for copy in COPIES:
+                    path = f"{self.root}/{name}{copy}"
+                    if os.path.exists(path):
+                        kept[path] = f"{path}.was-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+                        os.rename(path, kept[path])
+                    self.get(f"{name}{copy}", -1)
             self.pgbackrest.backups()
+            labels = [str(one["label"]) for one in known["backup"]]
+            if forgets(known, self.pgbackrest.known()) or not self.can_be_read(labels):
+                raise wire.WireError("its repository has forgotten what is kept here, which stays: look at that host")
             if kept:
                 self.pgbackrest.expire()
-        except HostError:
+        except BaseException:
             for path, aside in kept.items():
                 os.replace(aside, path)
             raise
+
+    def can_be_read(self, labels: Iterable[str]) -> bool:
+        """Return whether what is here can be decrypted by the list: the backups, and what each says of WAL."""
+        texts = [(f"backup/{self.settings.stanza}/{label}/backup.manifest", "[backrest]") for label in labels]
+        for place, _, names in os.walk(f"{self.root}/archive/{self.settings.stanza}"):
+            ends = [os.path.join(place, name) for name in names if name.endswith(".backup")]
+            texts += [(os.path.relpath(path, self.root), "START WAL LOCATION") for path in ends]
+        return all(self.pgbackrest.reads(path, begins) for path, begins in texts)
 
     def take_backup(self, label: str) -> bool:
         """Fetch a backup; returns whether it was not here. It has its name when it is whole."""
@@ -192,6 +209,14 @@ def checked(name: str) -> str:
     if not wire.PATH.fullmatch(name):
         raise wire.WireError(f"it shows a name that no repository has: {name[:100]!r}")
     return name
+
+
+def server_of(told: Any) -> dict[str, Any]:
+    """Return what that host says of its server, nothing where that is not what servers say: people are told by it."""
+    current, timeout = (told.get("current"), told.get("timeout")) if isinstance(told, dict) else ("", 0)
+    if not SEGMENT.fullmatch(str(current)) or type(timeout) is not int or timeout < 0:
+        return {}
+    return {"current": current, "timeout": timeout}
 
 
 def entries(folder: str) -> list[str]:

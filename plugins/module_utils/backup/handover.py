@@ -15,6 +15,7 @@ import ssl
 import time
 from typing import TYPE_CHECKING, Any
 
+from ..common import folders
 from ..common.errors import HostError
 from . import wire
 from .chain import number
@@ -67,12 +68,8 @@ def greeted(context: ssl.SSLContext, connection: socket.socket, key: bytes, open
 
 def take(stream: Any, root: str) -> int:
     """Write what comes into the repository; returns how many files."""
-    for name in os.listdir(root):
-        path = os.path.join(root, name)
-        if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path)
-        else:
-            os.unlink(path)
+    with folders.open_folder(root) as folder:
+        folder.empty()
     wire.send(stream, {"ready": True})
     count = 0
     while True:

@@ -57,9 +57,23 @@ def all_problems(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             ),
         )
     yield from of_fetching(found)
+    yield from of_expiry(found)
+    yield from of_drills(found)
+
+
+def of_expiry(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what could not be removed though it may be; a key without that right is no problem, and is said."""
+    for name, line in found["expired"].items():
+        if line["reason"] and not line["denied"]:
+            yield f"{name} expired", f"What has expired could not be removed ({name}): {line['reason']}"
+
+
+def of_drills(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with the last drill."""
     drill = found["drill"]
     if drill and not drill.get("ok"):
-        yield "drill", f"The last drill failed {ago(found, drill['time'])}: {drill.get('reason', '')}"
+        which = f" (of {drill['repository']})" if drill.get("repository") else ""
+        yield "drill", f"The last drill{which} failed {ago(found, drill['time'])}: {drill.get('reason', '')}"
     elif drill and found["time"] - drill["time"] > OLDEST_DRILL:
         yield "drill old", f"The last drill was {ago(found, drill['time'])}."
 
@@ -135,6 +149,11 @@ def remarks(found: Mapping[str, Any]) -> list[str]:
                 f"Repository {one['name']} has never got WAL {some(one['given_up'])}: moments between the backup "
                 "before it and the next full one cannot be restored."
             )
+    if denied := [name for name, line in found["expired"].items() if line["denied"]]:
+        said.append(
+            f"The key may remove nothing ({', '.join(denied)}): what has expired stays until the service removes it "
+            "(docs/backup-repositories.md)."
+        )
     if found["checksums"] is False:
         said.append(
             "The database has no page checksums: rot would be backed up unseen. docs/backups.md says how to add them."

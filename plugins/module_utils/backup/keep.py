@@ -6,17 +6,33 @@ life of those that are here.
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import time
 from typing import TYPE_CHECKING
 
+from ..common import folders
+from ..common.errors import HostError
+from ..common.files import write_atomic
+from ..common.host_lock import private_lock
 from . import settings as places
-from .pgbackrest import PgBackRest
-from .restic import Restic
-from .settings import Settings, secrets
+from .chain import number
+from .pgbackrest import OF_SEGMENT, SEGMENTS, SERVER, PgBackRest
+from .restic import Restic, moment_of
+from .settings import Settings, read, secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from ..common.held_folder import Folder
+
+#: Seconds to wait for a backup that is at work
+PATIENCE = 3600
+#: How services say that a key may not remove
+DENIED = re.compile(r"access ?denied|permission denied|\b403\b", re.IGNORECASE)
+#: Behind every segment: of a server without a backup
+NONE_NEEDED = 1 << 62
 
 
 def keep(settings: Settings) -> list[str]:
@@ -28,9 +44,11 @@ def keep(settings: Settings) -> list[str]:
     for label in expired({label: arrival(os.path.join(top, label)) for label in fulls}, now - settings.keep):
         pgbackrest.expire(label, 1)
         gone.append(label)
+    archive = os.path.join(places.REPOSITORY, "archive", settings.stanza)
+    if count := remove_wal(archive, pgbackrest, now - settings.keep):
+        gone.append(f"{count} segments of WAL")
     for target in settings.uploads.get("targets", []):
-        known = secrets()
-        restic = Restic(target["address"], {name: known[secret] for name, secret in target["secrets"].items()})
+        restic = Restic.of(target, secrets())
         folder = os.path.join(target["address"], "snapshots")
         copies = (
             {name: arrival(os.path.join(folder, name)) for name in os.listdir(folder)} if os.path.isdir(folder) else {}
@@ -39,6 +57,67 @@ def keep(settings: Settings) -> list[str]:
         restic.forget(old)
         gone += [name[:8] for name in old]
     return gone
+
+
+def remove_wal(archive: str, pgbackrest: PgBackRest, horizon: float) -> int:
+    """Remove the segments that came before the horizon, and before what the oldest backup needs; returns how many.
+
+    pgBackRest would go by how many backups there are, and whoever has broken in can hand over some. Raises HostError.
+    """
+    backups, count = pgbackrest.backups(), 0
+    if not backups:
+        return 0
+    with folders.open_folder(archive, pgbackrest.account.pw_uid) as top:
+        for name in top.names():
+            if server := SERVER.fullmatch(name):
+                firsts = [number(one.first) for one in backups if one.server == int(server["number"])]
+                with top.folder(name) as its_own:
+                    for part in filter(SEGMENTS.fullmatch, its_own.names()):
+                        count += remove_segments(its_own, part, min(firsts, default=NONE_NEEDED), horizon)
+    return count
+
+
+def remove_segments(its_own: Folder, part: str, needed: int, horizon: float) -> int:
+    """Remove what came before the horizon, and before a segment that is needed, from a folder; returns how many."""
+    count = 0
+    with its_own.folder(part) as folder:
+        for name in folder.names():
+            segment, status = OF_SEGMENT.match(name), folder.status(name)
+            if segment and status and number(segment["name"]) < needed and status.st_mtime <= horizon:
+                folder.remove(name)
+                count += 1
+    return count
+
+
+def forget(settings: Settings) -> list[str]:
+    """Remove copies of files that have expired, wherever this host itself has put them; returns what went."""
+    gone: list[str] = []
+    known = secrets()
+    for target in settings.uploads.get("targets", []):
+        restic = Restic.of(target, known)
+
+        def go(restic: Restic = restic) -> None:
+            copies = {str(copy["id"]): float(moment_of(copy)) for copy in restic.snapshots("--no-lock")}
+            old = expired(copies, time.time() - settings.keep)
+            restic.forget(old)
+            gone.extend(name[:8] for name in old)
+
+        if target["name"] != "host":
+            with private_lock(places.LOCK, PATIENCE, "a backup is at work on this host"):
+                note(f"uploads {target['name']}", go)
+    return gone
+
+
+def note(name: str, remove: Callable[[], object]) -> None:
+    """Remove what has expired, and write down what came of it: a key without that right is no failure of a backup."""
+    reason = ""
+    try:
+        remove()
+    except HostError as error:
+        reason = str(error)
+    known = read(places.EXPIRED)
+    line = {"time": time.time(), "reason": reason, "denied": bool(DENIED.search(reason))}
+    write_atomic(places.EXPIRED, json.dumps({**known, name: line}), 0o600)
 
 
 def expired(arrived: Mapping[str, float], horizon: float) -> list[str]:

@@ -17,7 +17,7 @@ from .wire import WireError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Verb = Callable[[argparse.Namespace, Settings], int]
+    Verb = Callable[..., int]
 
 #: What others may read of what is written: the account's group alone
 GROUP_ONLY, NOBODY_ELSE = 0o027, 0o077
@@ -40,18 +40,18 @@ def check(_: argparse.Namespace, settings: Settings) -> int:
     return watch.watch(settings)
 
 
-def verify(_: argparse.Namespace, settings: Settings) -> int:
+def verify(_: argparse.Namespace, settings: Settings, seldom: float = 0) -> int:
     """Read every byte of the repositories."""
-    wrong = [line for lines in status.verify(settings).values() for line in lines]
+    wrong = [line for lines in status.verify(settings, seldom).values() for line in lines]
     print("\n".join(wrong) or "Everything that is kept was read, and is as it was written.")
     return int(bool(wrong))
 
 
 def expire(asked: argparse.Namespace, settings: Settings) -> int:
     """Remove what has expired, and read everything that is kept."""
-    for name in keep.keep(settings) if "keeps" in settings.does else ():
+    for name in keep.keep(settings) if "keeps" in settings.does else keep.forget(settings):
         print(f"Expired: {name}")
-    return verify(asked, settings)
+    return verify(asked, settings, status.SELDOM)
 
 
 def serve(_: argparse.Namespace, settings: Settings) -> int:
@@ -86,6 +86,13 @@ def prepare_drill(_: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
+def fetch_drill(_: argparse.Namespace, settings: Settings) -> int:
+    """Fetch what a drill needs and is not on this host; for the drill's account."""
+    os.umask(NOBODY_ELSE)
+    drill.Drill(settings).fetch()
+    return 0
+
+
 def make_drill(_: argparse.Namespace, settings: Settings) -> int:
     """Restore the newest backup beside, and look at it; for an account of its own."""
     os.umask(NOBODY_ELSE)
@@ -99,7 +106,8 @@ def record_drill(_: argparse.Namespace, settings: Settings) -> int:
 
 VERBS: dict[str, Verb] = {
     "run": run, "status": show, "check": check, "keep": expire, "verify": verify, "offer": serve, "fetch": follow,
-    "receive": receive, "give": give, "drill-prepare": prepare_drill, "drill": make_drill, "drill-record": record_drill,
+    "receive": receive, "give": give, "drill-prepare": prepare_drill, "drill-fetch": fetch_drill, "drill": make_drill,
+    "drill-record": record_drill,
 }  # fmt: skip
 
 

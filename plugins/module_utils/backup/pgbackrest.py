@@ -24,13 +24,21 @@ PROGRAM = "/usr/bin/pgbackrest"
 CONFIG = "/etc/pgbackrest/pgbackrest.conf"
 #: Codes of `info`: all is well; there is no stanza yet, or its folders alone; there is no backup yet
 OK, NO_STANZA, NO_BACKUP, NO_DATA = 0, 1, 2, 3
-#: Of a repository that was made with another key
-OTHER_KEY = re.compile(r"CryptoError|FormatError")
+#: How it tells of an answer that is a refusal
+ANSWERED = re.compile(r"(?P<said>HTTP request failed with [^:*]*):.*<Code>(?P<code>\w+)</Code>", re.DOTALL)
+#: Of a repository that was made with another key; certificates are crypto, too
+OTHER_KEY = re.compile(r"(?:CryptoError|FormatError)(?!.*certificate)", re.DOTALL)
 WRONG_KEY = "The repository cannot be opened with this environment's key (vault_backup_key)."
 #: Files that change by themselves; everything else in a repository stays as it was written
 CHANGING = re.compile(r"(archive|backup)\.info(\.copy)?$|(^|/)latest$|\.pgbackrest\.tmp$|\.lock$|\.arriving$")
 ARCHIVED = re.compile(r"[0-9A-F]{16}/(?P<name>[0-9A-F]{24})-[0-9a-f]{40}(\.\w+)?$")
+#: In the archive: the folder of a server (its version and number), its folders, and what is of one segment in them
+SERVER = re.compile(r"[0-9.]+-(?P<number>\d+)")
+SEGMENTS = re.compile(r"[0-9A-F]{16}")
+OF_SEGMENT = re.compile(r"(?P<name>[0-9A-F]{24})[.-]")
 HISTORY = re.compile(r"(?P<name>[0-9A-F]{8})\.history$")
+#: The configuration of one repository alone, and what it leaves out: the others, and that somebody else sends
+ALONE, OTHERS = "/run/postgresql/samestack-alone.conf", re.compile(r"repo\d+-|archive-async=")
 #: Seconds for a question that reads no data
 SOON = 300
 
@@ -54,7 +62,10 @@ class Found:
     def way(self, time: float | None = None) -> Lineage:
         """Return the lineage of the timeline that was the newest at a time, or is it now."""
         begun = [line for line, began in self.timelines.items() if time is None or began <= time]
-        line = max(begun, default=min(map(timeline, self.archived), default=1))
+        return self.lineage(max(begun, default=min(map(timeline, self.archived), default=1)))
+
+    def lineage(self, line: int) -> Lineage:
+        """Return the lineage of a timeline."""
         return lineage(line, self.histories.get(line, ""))
 
     def backup_for(self, time: float | None = None) -> str:
@@ -104,10 +115,13 @@ class PgBackRest:
             raise HostError(f"pgBackRest could not {verb}: {text}")
         return done.stdout
 
-    def prepare(self) -> bool:
-        """Make what is missing for this server in the repositories; returns whether that was needed. HostError."""
-        codes = {int(one["status"]["code"]) for one in self._info().get("repo", [])}
-        if codes <= {OK, NO_BACKUP} and codes:
+    def prepare(self, *repositories: int) -> bool:
+        """Make what is missing for this server in the repositories; returns whether that was needed. HostError.
+
+        One that cannot be asked is not made: whatever is the matter with it is not that it is missing.
+        """
+        told = {int(one["key"]): int(one["status"]["code"]) for one in self._info().get("repo", [])}
+        if not [number for number in repositories if told.get(number, NO_STANZA) in (NO_STANZA, NO_DATA)]:
             return False
         self.do("stanza-create")
         return True
@@ -116,14 +130,52 @@ class PgBackRest:
         """Tell the repositories that the server has another major version now; raises HostError."""
         self.do("stanza-upgrade")
 
-    def backup(self, kind: str, repository: int) -> Backup:
-        """Make a backup (full, diff, incr) in a repository and return it; raises HostError."""
+    def backup(self, kind: str, repository: int, *, expire: bool = True) -> Backup:
+        """Make a backup (full, diff, incr) in a repository and return it; raises HostError.
+
+        Args:
+            kind: which.
+            repository: its number.
+            expire: remove what is older than is kept, too; it is a failure of the backup where that is not allowed.
+        """
         before = {one.label for one in self.backups(repository)}
-        self.do("backup", f"--type={kind}", "--start-fast", repository=repository)
+        words = ["--start-fast", *([] if expire else ["--no-expire-auto"])]
+        self.do("backup", f"--type={kind}", *words, repository=repository)
         made = [one for one in self.backups(repository) if one.label not in before]
         if not made:
             raise HostError("pgBackRest says that it has made a backup, and the repository has none that is new.")
         return made[-1]
+
+    def bring_history(self, path: str, repository: int) -> bool:
+        """Hand a timeline's history to one repository that lacks it; returns whether it did. Raises HostError.
+
+        PostgreSQL hands it over once, when the timeline begins: what was declared later never got it, and without it
+        nothing of the timeline can be restored.
+        """
+        top = f"archive/{self.stanza}"
+        places = json.loads(self.do("repo-ls", "--output=json", top, repository=repository, timeout=SOON) or "{}")
+        newest = max(
+            (name for name in places if "-" in name), key=lambda name: int(name.rpartition("-")[2]), default=""
+        )
+        name = os.path.basename(path)
+        words = ["--output=json", f"--filter=^{name}$", f"{top}/{newest}"]
+        if not newest or name in json.loads(self.do("repo-ls", *words, repository=repository, timeout=SOON) or "{}"):
+            return False
+        with open(self.config, encoding="utf-8") as file:
+            lines = [line for line in file if not OTHERS.match(line) or line.startswith(f"repo{repository}-")]
+        self._as_account("tee", ALONE, stdin="".join(lines))
+        try:
+            PgBackRest(self.stanza, self.account.pw_name, ALONE).do("archive-push", path, timeout=SOON)
+        finally:
+            self._as_account("rm", "-f", ALONE)
+        return True
+
+    def _as_account(self, *command: str, stdin: str = "") -> None:
+        """Run a program as the account that the repository belongs to; its files are nobody else's. Raises OSError."""
+        subprocess.run(
+            command, input=stdin, text=True, check=True, stdout=subprocess.DEVNULL, umask=0o077, cwd="/",
+            user=self.account.pw_uid, group=self.account.pw_gid, extra_groups=[],
+        )  # fmt: skip
 
     def expire(self, label: str = "", repository: int = 0) -> None:
         """Remove what is older than the configuration keeps, or one backup with what hangs on it; raises HostError.
@@ -143,6 +195,16 @@ class PgBackRest:
             raise HostError(f"The repository cannot be read: {message}")
         found = [one for one in info.get("backup", []) if one["database"]["repo-key"] == repository]
         return sorted(map(backup_of, found), key=lambda one: one.stop)
+
+    def known(self, repository: int = 1) -> dict[str, list[Any]]:
+        """Return what a repository knows: the servers that it has had backups of, and backups. Raises HostError."""
+        told = self._info(repository)
+        return {name: told.get(name) or [] for name in ("db", "backup")}
+
+    def reads(self, path: str, begins: str, repository: int = 1) -> bool:
+        """Return whether a file of a repository can be decrypted: by a wrong key it does not begin so."""
+        done = self.run("repo-get", path, repository=repository, timeout=SOON)
+        return done.returncode == 0 and done.stdout.startswith(begins)
 
     def found(self, repository: int = 1) -> Found:
         """Return what lies in a repository; why it cannot be read is said in its `trouble`."""
@@ -219,7 +281,18 @@ def backup_of(told: Mapping[str, Any]) -> Backup:
         stored=int(told["info"]["repository"]["delta"]),
         lsn=str((told.get("lsn") or {}).get("stop", "")),
         rotten=bool(told.get("error")),
+        server=int(told["database"]["id"]),
     )
+
+
+def forgets(before: Mapping[str, list[Any]], after: Mapping[str, list[Any]]) -> bool:
+    """Return whether a repository has lost sight of a server, or takes a backup for another one, compared with before.
+
+    What it does not know any more, or takes for what hangs on something that is not there, pgBackRest removes.
+    """
+    told = {one["label"]: one for one in after["backup"]}
+    same = all(told.get(one["label"], one) == one for one in before["backup"])
+    return not same or any(one not in after["db"] for one in before["db"])
 
 
 def note(found: Found, path: str, size: int, time: int) -> None:
@@ -240,4 +313,7 @@ def plain(text: str) -> str:
     errors = [line for line in lines if re.search(r"ERROR: ", line)] or lines
     words = " ".join(re.sub(r"^\S+ \S+ P\d+ +", "", line) for line in errors)
     words = re.sub(r"(ERROR|WARN|INFO): (\[\d+\]: )?", "", words)
+    if match := ANSWERED.search(words):
+        # What a service for buckets has said, and nothing of how it was asked.
+        words = f"{match['said']}: {match['code']}"
     return "".join(letter if letter.isprintable() and letter != "�" else "?" for letter in words)[:300]

@@ -21,8 +21,9 @@ from ..common.host_lock import private_lock
 from ..common.ledger import SWITCHING, read_ledger
 from ..postgresql.server import Server
 from . import settings as places
-from .chain import Window, window
+from .chain import Window, nothing_waits, reach, window
 from .judging import moment, span
+from .offer import ask_server
 from .pgbackrest import Found, PgBackRest, target_options
 from .settings import Settings, read, read_lines
 from .source import PATIENCE, catch_up
@@ -44,6 +45,10 @@ FLOOR = {
     "max_locks_per_transaction": "max_locks_per_xact",
 }  # fmt: skip
 TOO_EARLY = "recovery ended before configured recovery target was reached"
+#: What the server says at its end, whatever brought that about; FATAL it also says of a client that comes too early
+ENDED = "database system is shut down"
+#: What systemd says of one that has ended, or is about to be started again
+DOWN = ("failed", "dead", "auto-restart")
 MARK = "# samestack: while it recovers"
 
 
@@ -58,6 +63,8 @@ class Restore:
         self.pgbackrest = PgBackRest(settings.stanza, settings.account)
         #: How long the server's log was when it was started
         self.began = 0
+        #: The first segment that is not in the repository, though it was written
+        self.missing = ""
         #: What earlier restores have replaced
         self.kept: list[str] = [str(path) for path in read(STATE).get("kept") or []]
 
@@ -87,6 +94,7 @@ class Restore:
         if not backup:
             raise HostError(self.too_early(target, allowed))
         until = now if up else allowed.until
+        self.check_way(target, backup, found)
         if target.kind == LATEST:
             target = Target(LATEST, until, words=moment(until))
         elif not up and target.time > until:
@@ -103,21 +111,43 @@ class Restore:
             "until": until, "up": up, "now": now,
         }  # fmt: skip
 
+    def check_way(self, target: Target, backup: str, found: Found) -> None:
+        """Refuse a moment that lies behind WAL that is missing; raises HostError."""
+        begin = next(one for one in found.backups if one.label == backup)
+        way = found.way(None if target.kind == LATEST else target.time)
+        until, missing = reach(begin, found.archived, way)
+        if missing and target.kind != LATEST and target.time > until:
+            raise HostError(
+                f"--to {self.to}: WAL {missing} is not in the repository, so nothing leads there. Before it the latest "
+                f"moment is {moment(until)}; the next one is that of the backup after it.",
+                "`./samestack backups` shows more.",
+            )
+
     def choose(self, target: Target, *, up: bool) -> tuple[dict[str, Any], Found, Window]:
-        """Return the first repository that has what is needed, what lies in it, and what that allows; HostError."""
+        """Return the first repository that has what is needed, what lies in it, and what that allows; HostError.
+
+        What the server has not got any more is only there: the one that reaches farthest is the first then. Otherwise
+        those that were away, and lack something, come last.
+        """
         troubles = []
-        last: tuple[dict[str, Any], Found, Window] | None = None
+        known: list[tuple[dict[str, Any], Found, Window]] = []
         for one in self.settings.own_repositories:
             found = self.pgbackrest.found(int(one["number"]))
             if found.trouble:
                 troubles.append(f"{one['name']}: {found.trouble}")
                 continue
-            last = dict(one), found, window(found.backups, found.archived, found.way(target.before))
-            if found.backup_for(target.before) and (up or target.before is None or target.before <= last[2].until):
-                return last
-        if last:
-            return last
-        raise HostError("No repository can be read. " + "; ".join(troubles), "`./samestack backups` shows more.")
+            known.append((dict(one), found, window(found.backups, found.archived, found.way(target.before))))
+        if not known:
+            raise HostError("No repository can be read. " + "; ".join(troubles), "`./samestack backups` shows more.")
+        newest = max(allowed.until for _, _, allowed in known)
+        patience = self.settings.loss if up or target.before is not None else 0
+        known.sort(key=lambda one: max(newest - one[2].until - patience, 0))
+        fitting = (
+            one
+            for one in known
+            if one[1].backup_for(target.before) and (up or target.before is None or target.before <= one[2].until)
+        )
+        return next(fitting, known[-1])
 
     def too_early(self, target: Target, allowed: Window) -> str:
         """Return what to say where there is no backup from before a moment."""
@@ -135,10 +165,11 @@ class Restore:
             if self.is_up():
                 # What is still in the server's own hands is needed, too, and something that comes after the moment.
                 self.server.sql(COMMIT)
-                if not catch_up(self.server):
+                if not catch_up(self.server) and not self.has_all(int(plan["repository"]["number"])):
                     raise HostError(
                         "The newest WAL does not get into the repository.", "`./samestack backups` says why."
                     )
+            self.missing = self.missing_for(plan)
             replaced = f"{self.data}.replaced-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
             self.note(step="stopping", replaced=replaced)
             self.systemctl("stop", self.unit)
@@ -155,6 +186,24 @@ class Restore:
             self.note(step="done", fresh=True, kept=[*self.kept, *([replaced] if self.is_there(replaced) else [])])
         return {"replaced": replaced, "seconds": round(time.monotonic() - began, 1)}
 
+    def missing_for(self, plan: Mapping[str, Any]) -> str:
+        """Return which segment is missing between a backup and now, "" where none is; PostgreSQL takes it for the end.
+
+        Raises HostError.
+        """
+        found = self.pgbackrest.found(int(plan["repository"]["number"]))
+        begin = next((one for one in found.backups if one.label == plan["backup"]), None)
+        if found.trouble or begin is None:
+            raise HostError(found.trouble or f"Backup {plan['backup']} is not there any more.")
+        current = str(ask_server(int(self.settings.database["port"])).get("current", "")) if self.is_up() else ""
+        return reach(begin, found.archived, found.lineage(int(plan["line"])), current)[1]
+
+    def has_all(self, repository: int) -> bool:
+        """Return whether one repository has everything that the server has written, when another is away."""
+        found = self.pgbackrest.found(repository)
+        current = self.server.sql("SELECT pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn())")
+        return not found.trouble and nothing_waits(window(found.backups, found.archived, found.way()), current)
+
     def fill(self, plan: Mapping[str, Any]) -> None:
         """Restore into a new folder, and have the server replay its WAL until the moment; raises HostError."""
         self.as_account("mkdir", "-m", "0700", self.data)
@@ -163,6 +212,8 @@ class Restore:
         self.pgbackrest.restore(plan["backup"], self.data, int(plan["repository"]["number"]), *options)
         raised = self.raise_floor()
         if not self.recover() and target.kind == "time" and self.said(TOO_EARLY):
+            if self.missing:
+                raise HostError(f"WAL {self.missing} is not in the repository: the server did not get to that moment.")
             # Nothing was written after the moment: the end of the WAL is what was there then.
             self.leave_out("recovery_target")
             self.recover()
@@ -184,9 +235,8 @@ class Restore:
         while time.monotonic() < deadline:
             if self.is_running():
                 return True
-            state = self.systemctl("is-active", self.unit, check=False)
             # Its unit starts it again when it fails: once is enough.
-            if self.said("FATAL:") or state.strip() in ("failed", "inactive"):
+            if self.said(ENDED) or self.systemctl("show", "-P", "SubState", self.unit, check=False).startswith(DOWN):
                 self.systemctl("stop", self.unit, check=False)
                 return False
             time.sleep(POLL_SECONDS)

@@ -22,7 +22,12 @@ IDENTITY = "samestack-id"
 #: What is known of backups beside their repository
 KEPT = f"{STATE}/backup"
 MOMENTS, POINTS = f"{KEPT}/moments.jsonl", f"{KEPT}/points.jsonl"
-LAST, TOLD, INDEX, VERIFIED, DRILL = (f"{KEPT}/{name}.json" for name in ("last", "told", "index", "verified", "drill"))
+LAST, TOLD, INDEX, VERIFIED, DRILL, EXPIRED = (
+    f"{KEPT}/{name}.json" for name in ("last", "told", "index", "verified", "drill", "expired")
+)
+#: When each repository was last tried; which one the next drill is to try, where somebody has said so
+TRIED = f"{KEPT}/tried.json"
+WANTED = f"{KEPT}/drill-wanted.json"
 #: WAL that was given up so that the disk does not fill, by its first name
 DROPPED = "/var/lib/postgresql/samestack-dropped"
 #: What the process says that fetches from the database host

@@ -6,6 +6,7 @@ One run is one moment: both copies, the release that serves and how many rows th
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pwd
@@ -23,6 +24,7 @@ from ..common.ledger import ledger_file
 from ..common.postgresql import ACCOUNT, literal
 from ..postgresql.server import Server
 from ..release.place import Place
+from . import keep
 from . import settings as places
 from .pgbackrest import PgBackRest
 from .restic import Restic
@@ -39,13 +41,14 @@ PATIENCE = 3600
 USUAL_SHARE = 0.5
 #: Moments that are remembered
 MOST_MOMENTS = 5000
-#: Seconds within which the rows of all tables have to be counted; those that are left are estimated
+#: Seconds within which the rows of all tables have to be counted; those that are left are not compared
 COUNTING_SECONDS = 20
 #: Modules of the machine's settings, which releases import
 OVERLAY = "/usr/local/lib/samestack/python"
 POINT = "SELECT pg_catalog.pg_create_restore_point({name})"
 #: The last segment with something in it, which is full now
 SWITCH = "SELECT pg_catalog.pg_walfile_name(pg_catalog.pg_switch_wal() - 1)"
+TIMELINE = "SELECT pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn())"
 ARCHIVED = "SELECT COALESCE(last_archived_wal, '') FROM pg_catalog.pg_stat_archiver"
 DATABASES = "SELECT COALESCE(sum(pg_catalog.pg_database_size(oid)), 0) FROM pg_catalog.pg_database"
 TABLES = """SELECT COALESCE(json_agg(json_build_array(n.nspname, c.relname, c.reltuples) ORDER BY c.relpages), '[]')
@@ -80,12 +83,17 @@ class Source:
         with private_lock(places.LOCK, PATIENCE, "another backup is at work on this host"):
             make_folder(places.KEPT, PRIVATE).close()
             moment: dict[str, Any] = {"time": time.time(), "kind": kind, "release": self.release, "cause": cause}
+            troubles: list[str] = []
             try:
                 if "database" in self.settings.does and kind != "uploads":
-                    moment |= self.back_up_database(kind)
+                    moment |= self.back_up_database(kind, troubles)
                 if "uploads" in self.settings.does:
                     self.remember(moment)
-                    moment["uploads"] = self.back_up_uploads(moment)
+                    moment["uploads"] = self.back_up_uploads(moment, troubles)
+                if troubles:
+                    # What was made all the same is worth to be known.
+                    self.remember(moment)
+                    raise HostError(" ".join(troubles))
             except HostError as error:
                 self.write_down(kind, False, str(error), began)
                 raise
@@ -102,8 +110,10 @@ class Source:
 
     def prepare(self) -> bool:
         """Make what is missing in the repositories; returns whether something was. Raises HostError."""
-        made = self.pgbackrest.prepare()
+        made = self.pgbackrest.prepare(*(int(one["number"]) for one in self.settings.own_repositories))
         here = os.path.join(places.REPOSITORY, places.IDENTITY)
+        if not any(one["number"] == 1 for one in self.settings.own_repositories):
+            return made
         if not os.path.exists(here):
             # Its folder is the account's.
             account = self.pgbackrest.account
@@ -114,31 +124,59 @@ class Source:
             made = True
         return made
 
-    def back_up_database(self, kind: str) -> dict[str, Any]:
-        """Back the server up, in each of its repositories; returns the label, sizes and rows. Raises HostError."""
-        pgbackrest = self.pgbackrest
-        self.prepare()
+    def back_up_database(self, kind: str, troubles: list[str]) -> dict[str, Any]:
+        """Back the server up, in each of its repositories; returns the label, sizes and rows.
+
+        What one of several does not take is added to `troubles`. Raises HostError where none does.
+        """
         made = []
-        dropped = os.path.exists(places.DROPPED)
+        dropped = os.lstat(places.DROPPED).st_mtime if os.path.lexists(places.DROPPED) else 0
+        with contextlib.suppress(HostError):
+            # One that cannot be made, because another is away, says so below.
+            self.prepare()
         for one in self.settings.own_repositories:
-            there = pgbackrest.backups(one["number"])
-            # WAL was given up: what was made before leads to no moment after that.
-            wanted = "full" if dropped or not any(old.kind == "full" for old in there) else kind
-            if one["type"] == "local":
-                self.check_room(there, wanted)
-            backup = pgbackrest.backup(wanted, one["number"])
-            if backup.rotten:
-                self.write_down(kind, False, ROTTEN, time.time())
-            made.append({
-                "repository": one["name"], "label": backup.label, "kind": backup.kind, "size": backup.size,
-                "stored": backup.stored, "start": backup.start, "stop": backup.stop, "rotten": backup.rotten,
-            })  # fmt: skip
-        if dropped:
+            try:
+                made.append(self.back_up_into(one, kind, dropped))
+            except HostError as error:
+                troubles.append(f"{one['name']}: {error}")
+        if not made and troubles:
+            raise HostError(" ".join(troubles))
+        if dropped and not troubles:
             os.unlink(places.DROPPED)
         # After it, so that a restore of it comes by, and at once where it shall be.
         rows = self.rows_at_a_point()
         catch_up(self.server)
         return {"made": made, "label": made[0]["label"] if made else "", **rows}
+
+    def back_up_into(self, one: Mapping[str, Any], kind: str, dropped: float) -> dict[str, Any]:
+        """Back the server up into one repository; returns what was made. Raises HostError.
+
+        Args:
+            one: the repository.
+            kind: full, diff or incr.
+            dropped: when WAL was given up, 0 where none was: what was made before leads to no moment after that.
+        """
+        pgbackrest, number, ours = self.pgbackrest, int(one["number"]), one["type"] == "local"
+        there = pgbackrest.backups(number)
+        came = self.bring_history(number)
+        wanted = kind if not came and any(old.kind == "full" and old.start > dropped for old in there) else "full"
+        if ours:
+            self.check_room(there, wanted)
+        backup = pgbackrest.backup(wanted, number, expire=ours)
+        if backup.rotten:
+            self.write_down(kind, False, ROTTEN, time.time())
+        if not ours:
+            keep.note(str(one["name"]), lambda: pgbackrest.expire(repository=number))
+        return {
+            "repository": one["name"], "label": backup.label, "kind": backup.kind, "size": backup.size,
+            "stored": backup.stored, "start": backup.start, "stop": backup.stop, "rotten": backup.rotten,
+        }  # fmt: skip
+
+    def bring_history(self, repository: int) -> bool:
+        """Let a repository have the history of the server's timeline; returns if it lacked it. Raises HostError."""
+        line = int(self.server.sql(TIMELINE)[:8], 16)
+        path = f"{self.settings.database['data']}/pg_wal/{line:08X}.history"
+        return line > 1 and os.path.exists(path) and self.pgbackrest.bring_history(path, repository)
 
     def check_room(self, there: list[Any], kind: str) -> None:
         """Refuse a backup that would fill the disk of the repository here; raises HostError."""
@@ -182,16 +220,17 @@ class Source:
                 found[f"{schema}.{table}"] = -1
         return found
 
-    def back_up_uploads(self, moment: Mapping[str, Any]) -> dict[str, Any]:
-        """Copy the files that the application keeps, with the release that serves; returns sizes. Raises HostError."""
+    def back_up_uploads(self, moment: Mapping[str, Any], troubles: list[str]) -> dict[str, Any]:
+        """Copy the files that the application keeps, with the release that serves; returns sizes.
+
+        What a place does not take is added to `troubles`.
+        """
         folders = [path for path in self.settings.uploads["folders"] if os.path.isdir(path)]
         tags = [f"release={moment['release']}", f"label={moment.get('label', '')}", f"moment={int(moment['time'])}"]
         told: dict[str, Any] = {}
-        troubles = []
         known = secrets()
         for target in self.settings.uploads["targets"]:
-            opened = {name: known[secret] for name, secret in target["secrets"].items()}
-            restic = Restic(target["address"], opened, target.get("authority", ""))
+            restic = Restic.of(target, known)
             try:
                 restic.prepare()
                 told = restic.backup(
@@ -200,9 +239,7 @@ class Source:
                     self.settings.uploads["leave_out"],
                 )
             except HostError as error:
-                troubles.append(f"{target['name']}: {error}")
-        if troubles:
-            raise HostError("The uploads could not be copied. " + "; ".join(troubles))
+                troubles.append(f"The uploads could not be copied to {target['name']}: {error}")
         return {
             "snapshot": str(told.get("snapshot_id", ""))[:8], "files": told.get("total_files_processed", 0),
             "bytes": told.get("total_bytes_processed", 0), "stored": told.get("data_added", 0),

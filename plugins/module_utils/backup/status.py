@@ -19,13 +19,15 @@ from . import settings as places
 from .chain import nothing_waits, window
 from .offer import ask_server
 from .pgbackrest import ARCHIVED, Found, PgBackRest
-from .restic import Restic
+from .restic import Restic, moment_of
 from .settings import Settings, read, read_lines, secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 IN_BACKUP = re.compile(r"backup/[^/]+/(?P<label>[^/]+)/")
+#: Seconds between two readings of all that lies elsewhere: a little less than a week
+SELDOM = 6.5 * 86400
 #: Moments that are shown
 MOMENTS = 50
 
@@ -56,6 +58,7 @@ def gather(settings: Settings) -> dict[str, Any]:
         "fetch": fetching,
         "fetches": settings.fetch,
         "drill": read(places.DRILL),
+        "expired": expired(settings),
         "moments": read_lines(places.MOMENTS)[-MOMENTS:],
     }
 
@@ -133,21 +136,29 @@ def in_backup(path: str) -> str:
     return match["label"] if match else ""
 
 
-def verify(settings: Settings) -> dict[str, list[str]]:
-    """Read every byte of every repository of this host; returns what is wrong, by repository."""
+def verify(settings: Settings, seldom: float = 0) -> dict[str, list[str]]:
+    """Read every byte of every repository of this host; returns what is wrong, by repository.
+
+    Args:
+        settings: this host's.
+        seldom: seconds within which one that was read is not read again, where that goes over a network, and is paid.
+    """
     make_folder(places.KEPT, PRIVATE).close()
     wrong = {}
     pgbackrest = PgBackRest(settings.stanza, settings.account)
-    index, missed = read(places.INDEX), {}
+    index, known = read(places.INDEX), read(places.VERIFIED)
+    missed: dict[str, Any] = {}
     for one in settings.own_repositories:
         name, number = str(one["name"]), int(one["number"])
+        if number > 1 and time.time() - (known.get(name) or {}).get("time", 0) < seldom:
+            missed[name] = index.get(name) or {}
+            continue
         wrong[name] = pgbackrest.verify(number)
         here = pgbackrest.found(number).files
         # It does not miss a segment before the newest backups.
         missed[name] = {
             path: entry for path, entry in (index.get(name) or {}).items() if path not in here and segments([path])
         }
-    known = read(places.VERIFIED)
     told = {name: {"time": time.time(), "wrong": found, "because": []} for name, found in wrong.items()}
     write_atomic(places.VERIFIED, json.dumps({**known, **told}), 0o600)
     if not any(wrong.values()):
@@ -206,13 +217,19 @@ def used(path: str) -> int:
     return round(disk.used * 100 / (disk.used + disk.free)) if disk.used + disk.free else 100
 
 
+def expired(settings: Settings) -> dict[str, Any]:
+    """Return what came of removing what has expired, by repository."""
+    names = {one["name"] for one in settings.own_repositories}
+    names |= {f"uploads {one['name']}" for one in settings.uploads.get("targets", [])}
+    return {name: line for name, line in read(places.EXPIRED).items() if name in names}
+
+
 def uploads(settings: Settings) -> list[dict[str, Any]]:
     """Return how the copies of the files stand, target by target."""
     found = []
     known = secrets() if settings.uploads else {}
     for target in settings.uploads.get("targets", []):
-        opened = {name: known[secret] for name, secret in target["secrets"].items()}
-        restic = Restic(target["address"], opened, target.get("authority", ""))
+        restic = Restic.of(target, known)
         told: dict[str, Any] = {name: target[name] for name in ("name", "off_machine")}
         try:
             # Asking must not be in the way of a backup.
@@ -223,9 +240,3 @@ def uploads(settings: Settings) -> list[dict[str, Any]]:
         newest = max((moment_of(copy) for copy in copies), default=0)
         found.append({**told, "trouble": "", "copies": len(copies), "newest": newest})
     return found
-
-
-def moment_of(copy: Mapping[str, Any]) -> int:
-    """Return the moment that a copy was labelled with."""
-    tags = dict(tag.partition("=")[::2] for tag in copy.get("tags") or [])
-    return int(tags.get("moment") or 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -86,8 +87,8 @@ def point(what: str, points: list[Mapping[str, Any]]) -> Target:
 
 def of(one: Mapping[str, Any], words: str) -> Target:
     """Return a restore point as a target."""
-    time = float(one["time"])
-    return Target("name", time, str(one["name"]), f"{words}, {moment(time)}", str(one.get("release", "")))
+    seconds = float(one["time"])
+    return Target("name", seconds, str(one["name"]), f"{words}, {moment(seconds)}", str(one.get("release", "")))
 
 
 def parse(text: str) -> float:
@@ -108,5 +109,5 @@ def parse(text: str) -> float:
 
 def for_server(seconds: float) -> str:
     """Return a time as PostgreSQL takes it, in UTC."""
-    found = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
-    return found.strftime("%Y-%m-%d %H:%M:%S.%f+00")
+    whole, part = divmod(round(seconds * 1_000_000), 1_000_000)
+    return time.strftime(f"%Y-%m-%d %H:%M:%S.{part:06d}+00", time.gmtime(whole))

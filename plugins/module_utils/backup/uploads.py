@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any
 from ..common import folders
 from ..common.errors import HostError
 from ..common.files import read_json, write_atomic
-from ..common.folders import ANYBODY, MOST_FOLDERS, PRIVATE, make_folder
+from ..common.folders import PRIVATE, make_folder
+from ..common.held_folder import ANYBODY, MOST_FOLDERS
 from ..common.ledger import ledger_file
 from ..release.interpreter import brought_by
 from ..release.place import Place
 from . import settings as places
-from .restic import Restic
+from .restic import Restic, moment_of
 from .settings import Settings, read, read_lines, secrets
-from .status import moment_of
 
 if TYPE_CHECKING:
-    from ..common.folders import Folder
+    from ..common.held_folder import Folder
 
 #: How the tag begins that names the release
 RELEASE = "release="
@@ -46,8 +46,7 @@ class Uploads:
         known, troubles = secrets(), []
         # What is off the machine comes first: it may be all that is left.
         for one in sorted(self.settings.uploads["targets"], key=lambda one: not one["off_machine"]):
-            opened = {name: known[secret] for name, secret in one["secrets"].items()}
-            restic = Restic(one["address"], opened, one.get("authority", ""))
+            restic = Restic.of(one, known)
             try:
                 copies = restic.snapshots("--no-lock")
             except HostError as error:
@@ -116,8 +115,7 @@ class Uploads:
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         coming = os.path.join(self.settings.root, f"shared.coming-{stamp}")
         replaced = os.path.join(self.settings.root, f"shared.replaced-{stamp}")
-        self.tidy_up()
-        kept = [str(path) for path in read(STATE).get("kept") or []]
+        kept = self.tidy_up()
         write_atomic(STATE, json.dumps({"step": "coming", "coming": coming, "kept": kept}), 0o600)
         make_folder(coming, PRIVATE).close()
         wanted = list(self.settings.uploads["folders"])
@@ -155,17 +153,22 @@ class Uploads:
                     os.rename(os.path.join(fresh, name), place)
         folders.remove(coming)
 
-    def tidy_up(self) -> None:
-        """Take away what a run that was cut off has left, and give back what it had moved aside."""
+    def tidy_up(self) -> list[str]:
+        """Take away what a run that was cut off has left, and give back what it had moved aside.
+
+        Returns what is kept of earlier runs: also what that one had replaced already, which is not there again.
+        """
         left = read(STATE)
-        replaced = str(left.get("replaced", ""))
+        kept, replaced = [str(path) for path in left.get("kept") or []], str(left.get("replaced", ""))
         if left.get("step") == "replacing" and os.path.isdir(replaced):
             for name in os.listdir(replaced):
                 place = os.path.join(self.shared, name)
                 if not os.path.lexists(place):
                     os.rename(os.path.join(replaced, name), place)
+            kept.append(replaced)
         if left.get("coming"):
             folders.remove(str(left["coming"]))
+        return kept
 
 
 def stamped(seconds: float) -> str:

@@ -7,7 +7,8 @@ import os
 import stat
 from typing import Any
 
-from .folders import Rights, parent_of, read_file
+from .folders import parent_of, read_file
+from .held_folder import Rights
 
 #: What root makes is for everybody to read, unless its mode says otherwise.
 UMASK = 0o022

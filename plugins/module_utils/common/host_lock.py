@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from .errors import HostError
-from .folders import PRIVATE, make_folder, user_name
+from .folders import PRIVATE, make_folder
+from .held_folder import user_name
 from .paths import RUN
 
 if TYPE_CHECKING:

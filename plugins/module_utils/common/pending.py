@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 
-from .folders import PRIVATE, Rights, make_folder, remove
+from .folders import PRIVATE, make_folder, remove
+from .held_folder import Rights
 from .paths import STATE
 
 FOLDER = STATE

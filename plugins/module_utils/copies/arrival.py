@@ -32,8 +32,8 @@ RESTRICTS = {14: 19, 15: 14, 16: 10, 17: 6}
 ARRIVING = "arriving.dump"
 #: Rights of roles, some of which may not be here
 RIGHTS = ("ACL ", "DEFAULT ACL ")
-#: What is dumped is compressed to a quarter or a tenth.
-GROWS = 10
+#: How many times its size a dump takes in the database: packed ones are a quarter or a tenth; others lack the indexes.
+PACKED_GROWS, GROWS = 10, 2
 
 
 def digest(path: str) -> str:
@@ -95,7 +95,7 @@ class Arrival(Points):
         os.chown(self.file, self.server.account.pw_uid, self.server.account.pw_gid, follow_symlinks=False)
         if self.is_archive():
             self.listed(self.file)
-        self.check_space(os.path.getsize(self.file) * GROWS)
+        self.check_space(os.path.getsize(self.file) * (PACKED_GROWS if is_custom(self.file) else GROWS))
 
     def is_archive(self) -> bool:
         """Return whether the file is one for pg_restore (custom format, or tar), and no SQL."""

@@ -109,7 +109,7 @@ class Copy:
     def __init__(self, server: Server, names: Names, folder: str, plan: Mapping[str, Any], min_free: int = 0) -> None:
         """Take the server, the database's names, where the copy's file is to be, what the project says, free bytes."""
         self.server, self.names, self.folder, self.plan, self.min_free = server, names, folder, plan, min_free
-        self.database = f"{names.database}_copy"
+        self.database = f"{names.database}_leaving"
         # Large objects belong to the application: the one that only reads tables cannot read them.
         self.objects = plan.get("objects") == "keep"
         self.reader = names.owner if self.objects else names.copier

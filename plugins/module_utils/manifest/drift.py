@@ -8,7 +8,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
-from ..common.folders import user_name
+from ..common.held_folder import user_name
 from .differences import differences, value
 from .reading import apt_log
 

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..common.files import write_atomic
-from ..common.folders import PRIVATE, Rights, make_folder
+from ..common.folders import PRIVATE, make_folder
+from ..common.held_folder import Rights
 from ..common.host_lock import private_lock
 from ..common.paths import STATE
 from .record import digest_of

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from ..common import text
 from ..common.errors import HostError, check_space
 from ..common.files import write_atomic
-from ..common.folders import PathError, make_folder, read_file
+from ..common.folders import make_folder, read_file
+from ..common.held_folder import PathError
 from ..common.host_lock import private_lock
 from ..common.paths import RUN
 from .files import archive as release_archive

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 RULES = "/etc/samestack/hardening.json"
 SSHD = "/etc/ssh/sshd_config.d/00-samestack.conf"
+#: A setting that not every release's `sshd -T` shows, because Debian has added it
+BANNER = "debianbanner"
 #: Where the tools are from: OpenSCAP of a stable release, its rules and Lynis as new as there are
 SCANNER, NEWEST = "trixie", "sid"
 DEBIAN = "http://deb.debian.org/debian"
@@ -65,12 +67,12 @@ def sshd_settings() -> dict[str, list[str]]:
     for line in run("sshd", "-T").stdout.splitlines():
         name, _, value = line.partition(" ")
         found.setdefault(name, []).append(value)
-    # Not every release's -T shows what Debian has added; it does read our file, whose words win.
+    # It does read our file, whose words win.
     if found:
         with contextlib.suppress(OSError), open(SSHD, encoding="utf-8") as file:
             for name, _, value in (line.strip().partition(" ") for line in file):
-                if name.lower() == "debianbanner":
-                    found.setdefault("debianbanner", [value])
+                if name.lower() == BANNER:
+                    found.setdefault(BANNER, [value])
     return found
 
 

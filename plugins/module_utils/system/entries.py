@@ -11,7 +11,8 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 from ..common.errors import HostError
-from ..common.folders import ANYBODY, Folder, Rights, group_name, parent_of, place_of, user_name
+from ..common.folders import parent_of, place_of
+from ..common.held_folder import ANYBODY, Folder, Rights, group_name, user_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

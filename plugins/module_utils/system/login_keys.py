@@ -9,7 +9,8 @@ import stat
 from typing import TYPE_CHECKING
 
 from ..common.errors import HostError
-from ..common.folders import Rights, open_folder
+from ..common.folders import open_folder
+from ..common.held_folder import Rights
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,7 +8,8 @@ import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from ..common.folders import ANYBODY, parent_of
+from ..common.folders import parent_of
+from ..common.held_folder import ANYBODY
 from ..common.systemd import UnitError, run
 from . import undo
 from .access import Return

@@ -17,20 +17,8 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 from ..common.files import read_json, write_atomic
-from ..common.folders import (
-    ANYBODY,
-    PRIVATE,
-    Folder,
-    PathError,
-    Rights,
-    group_name,
-    make_folder,
-    open_folder,
-    parent_of,
-    read_file,
-    remove,
-    user_name,
-)
+from ..common.folders import PRIVATE, make_folder, open_folder, parent_of, read_file, remove
+from ..common.held_folder import ANYBODY, Folder, PathError, Rights, group_name, user_name
 from ..common.paths import STATE
 
 if TYPE_CHECKING:

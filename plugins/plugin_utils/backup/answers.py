@@ -19,7 +19,7 @@ REPOSITORY = Record({
 RUN = Record({"time": Number(), "kind": NAME, "ok": Boolean(), "reason": WORDS})
 DRILL = Record({}, {
     "time": Number(), "ok": Boolean(), "reason": WORDS, "seconds": Number(), "bytes": Number(), "label": LABEL,
-    "until": Number(), "tables": Number(), "application": WORDS, "steps": Names(NAME, Number(), 20),
+    "repository": NAME, "until": Number(), "tables": Number(), "application": WORDS, "steps": Names(NAME, Number(), 20),
 })  # fmt: skip
 MOMENT = Record({"time": Number(), "kind": NAME, "release": NAME}, {
     "label": LABEL, "seconds": Number(), "uploads": Record({}, {"files": Number(), "bytes": Number()}),
@@ -34,7 +34,9 @@ STATUS = Record({
     "uploads": Each(Record({"name": NAME, "off_machine": Boolean(), "trouble": WORDS, "copies": Number()},
                            {"newest": Number()}), 10),
     "fetch": Record({}, {"time": Number(), "looked": Number(), "since": Number(), "trouble": WORDS}),
-    "fetches": Record({}, {"address": NAME}), "drill": DRILL, "moments": Each(MOMENT),
+    "fetches": Record({}, {"address": NAME}), "drill": DRILL,
+    "expired": Names(NAME, Record({"time": Number(), "reason": WORDS, "denied": Boolean()}), 20),
+    "moments": Each(MOMENT),
 })  # fmt: skip
 #: Where a restore leads the database, and the files and the code
 PLAN = Record({

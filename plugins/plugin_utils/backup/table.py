@@ -103,7 +103,8 @@ def row(one: Mapping[str, Any]) -> tuple[str, ...]:
 
 def drill(told: Mapping[str, Any], now: float) -> str:
     """Return what came of a drill, in words."""
-    when = f"Last drill {moment(told['time'])} ({span(now - told['time'])} ago)"
+    which = f" ({told['repository']})" if told.get("repository") else ""
+    when = f"Last drill{which} {moment(told['time'])} ({span(now - told['time'])} ago)"
     if not told.get("ok"):
         return f"{when}: failed, {told.get('reason', '')}"
     seconds = told.get("seconds") or 0
@@ -115,7 +116,8 @@ def drill_words(host: str, told: Mapping[str, Any]) -> list[str]:
     """Return what a drill has shown, line by line."""
     steps = ", ".join(f"{name} {seconds} s" for name, seconds in (told.get("steps") or {}).items())
     lines = [
-        f"Restored on {host}: backup {told.get('label')}, {amount(told.get('bytes') or 0)} in {told.get('seconds')} s",
+        f"Restored on {host} from {told.get('repository', 'the repository')}: backup {told.get('label')}, "
+        f"{amount(told.get('bytes') or 0)} in {told.get('seconds')} s",
         f"To its last second: {moment(told['until'])}"
         if told.get("until")
         else "To its end: nothing was written since",
@@ -131,7 +133,8 @@ def made_words(moments: Sequence[Mapping[str, Any]]) -> list[str]:
     lines = []
     for one in moments:
         for made in one.get("made") or []:
-            size = f"{amount(made['size'])} of databases, {amount(made['stored'])} more in the repository"
+            where = "the repository" if len(one["made"]) == 1 else made["repository"]
+            size = f"{amount(made['size'])} of databases, {amount(made['stored'])} more in {where}"
             lines.append(f"{made['kind']} backup {made['label']}: {size}")
         if files := one.get("uploads"):
             lines.append(

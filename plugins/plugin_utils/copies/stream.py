@@ -7,6 +7,7 @@ import hashlib
 import os
 import shlex
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 OPTIONS = ("BatchMode=yes", "ConnectTimeout=15", "ServerAliveInterval=15", "ServerAliveCountMax=4", "ForwardAgent=no")
 OWN_FILE, OWN_FOLDER = 0o600, 0o700
 CHUNK = 1 << 20
+#: Where what is sent begins, behind a password that sudo has read, or has not asked for
+BEGIN = "samestack-begins"
+FROM_BEGIN = f'while IFS= read -r line; do [ "$line" = {BEGIN} ] && break; done; '
+LAST_WORDS = 4096
 
 
 @dataclass(frozen=True)
@@ -45,50 +50,53 @@ class Remote:
         return cls(name, target, user, sudo_password(known, action._play_context))
 
     def argv(self, command: str) -> list[str]:
-        """Return the words that run a command as its root; a password for sudo comes as the first line of its input."""
+        """Return the words that run a command as its root; a password for sudo is the first line of its input."""
         words = shlex.join(["sh", "-c", command])
         if self.user != "root":
             words = f"{'sudo -S -p' if self.password else 'sudo -n'} {shlex.quote('') if self.password else ''} {words}"
         return self.target.argv(self.user, words, *OPTIONS)
 
-    def start(self, command: str, **options: Any) -> subprocess.Popen[bytes]:
-        """Start a command there; what it says goes to a pipe."""
-        process = subprocess.Popen(self.argv(command), stdin=subprocess.PIPE, stderr=subprocess.PIPE, **options)
-        if self.password and self.user != "root":
-            assert process.stdin is not None
-            process.stdin.write(f"{self.password}\n".encode())
+    def start(self, command: str, said: IO[bytes], stdout: Any) -> subprocess.Popen[bytes]:
+        """Start a command there; what it says goes to a file: nobody listens while it is given something."""
+        words = self.argv(FROM_BEGIN + command)
+        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=stdout, stderr=said)
+        assert process.stdin is not None
+        password = f"{self.password}\n" if self.password and self.user != "root" else ""
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(f"{password}{BEGIN}\n".encode())
             process.stdin.flush()
         return process
 
     def bring(self, command: str, path: Path) -> None:
         """Write what a command prints to a file of our own; raises SamestackError, and then there is no file."""
-        with own_file(path) as file:
-            process = self.start(command, stdout=file)
+        with own_file(path) as file, tempfile.TemporaryFile() as said:
+            process = self.start(command, said, file)
             assert process.stdin is not None
             process.stdin.close()
-            self.finish(process)
+            self.finish(process, said)
 
     def send(self, source: IO[bytes], command: str) -> str:
         """Give a command there all that a file has; returns the SHA-256 of that. Raises SamestackError."""
         sent = hashlib.sha256()
-        process = self.start(command, stdout=subprocess.DEVNULL)
-        assert process.stdin is not None
-        # The command may be gone before it has read all: what it said counts then.
-        with contextlib.suppress(BrokenPipeError):
-            while block := source.read(CHUNK):
-                sent.update(block)
-                process.stdin.write(block)
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.close()
-        self.finish(process)
+        with tempfile.TemporaryFile() as said:
+            process = self.start(command, said, subprocess.DEVNULL)
+            assert process.stdin is not None
+            # The command may be gone before it has read all: what it said counts then.
+            with contextlib.suppress(BrokenPipeError):
+                while block := source.read(CHUNK):
+                    sent.update(block)
+                    process.stdin.write(block)
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
+            self.finish(process, said)
         return sent.hexdigest()
 
-    def finish(self, process: subprocess.Popen[bytes]) -> None:
-        """Wait for a command's end; raises SamestackError with what it said."""
-        assert process.stderr is not None
-        said = process.stderr.read().decode(errors="replace").strip()
+    def finish(self, process: subprocess.Popen[bytes], said: IO[bytes]) -> None:
+        """Wait for a command's end; raises SamestackError with the last that it said."""
         if process.wait():
-            last = said.splitlines()[-1] if said else f"it ended with {process.returncode}"
+            said.seek(max(said.seek(0, os.SEEK_END) - LAST_WORDS, 0))
+            text = said.read().decode(errors="replace").strip()
+            last = text.splitlines()[-1] if text else f"it ended with {process.returncode}"
             raise SamestackError(f"The copy did not get through to or from {self.name}: {last}")
 
 

@@ -8,12 +8,12 @@ the next copy.
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: {user}, {media} and {folders} are words of a shell already.
+#: What stands in braces is a word of a shell already. What an earlier copy has replaced never comes back.
 LEAVE = """
 cd {media}
 for folder in {folders}; do if [ -d "$folder" ]; then find "$folder" -type f -print0; fi; done |
@@ -25,6 +25,7 @@ cd {media}
 rm -rf .samestack-arriving {replaced}
 mkdir .samestack-arriving {replaced}
 chmod 700 {replaced}
+echo {copy} > {replaced}/.copy
 tar --extract --file=- --directory=.samestack-arriving --no-same-owner --keep-old-files
 for folder in {folders}; do
     mkdir -p ".samestack-arriving/$folder" {replaced}/"$folder" "$folder"
@@ -36,6 +37,7 @@ rm -rf .samestack-arriving
 """
 BACK = """
 cd {media}
+[ "$(cat {replaced}/.copy)" = {copy} ] || exit 0
 for folder in {folders}; do
     if [ -d {replaced}/"$folder" ]; then rm -rf "$folder"; mv -T {replaced}/"$folder" "$folder"; fi
 done
@@ -44,18 +46,25 @@ rm -rf .samestack-arriving
 REPLACED = "replaced-uploads"
 
 
-def command(script: str, user: str, media: str, data: str, folders: Iterable[str]) -> str:
+class Application(NamedTuple):
+    """Whose uploads they are: its user, MEDIA_ROOT, and the folder that is its own."""
+
+    user: str
+    media: str
+    data: str
+
+
+def command(script: str, app: Application, folders: Iterable[str], copy: str) -> str:
     """Return a command for root that runs a script as the application.
 
     Args:
         script: one of those above.
-        user: the application's.
-        media: MEDIA_ROOT.
-        data: the application's own folder.
+        app: whose they are.
         folders: those that are declared, relative to MEDIA_ROOT.
+        copy: name of the copy with which they go along.
     """
     text = script.format(
-        media=shlex.quote(media), replaced=shlex.quote(f"{data}/{REPLACED}"),
+        media=shlex.quote(app.media), replaced=shlex.quote(f"{app.data}/{REPLACED}"), copy=shlex.quote(copy),
         folders=" ".join(shlex.quote(f"./{folder}") for folder in folders),
     )  # fmt: skip
-    return shlex.join(["runuser", "-u", user, "--", "sh", "-euc", text])
+    return shlex.join(["runuser", "-u", app.user, "--", "sh", "-euc", text])

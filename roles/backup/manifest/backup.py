@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 FILE = "/etc/pgbackrest/pgbackrest.conf"
 #: How the names of settings end that are secret
-HIDDEN = "cipher-pass"
+HIDDEN = ("cipher-pass", "s3-key", "s3-key-secret")
 
 
 def pairs(text: str) -> dict[str, str]:
@@ -34,15 +34,15 @@ def collect(host: Host, _live: Live) -> Section:
 
 
 def learn(host: Host) -> None:
-    """Tell the host the passphrase, before anything is collected."""
+    """Tell the host the passphrase and the keys, before anything is collected."""
     for name, value in pairs(host.text(FILE)).items():
         if name.endswith(HIDDEN):
-            host.secrets.learn("backup key", value)
+            host.secrets.learn("key of backups", value)
 
 
 SECTIONS = (Collector("backup", collect, learn=learn),)
 SERVICE = Service(
     units=(r"samestack-backup.*",),
     own_files=("/etc/samestack/backup-*.pem",),
-    open_files={FILE: rf"^\S*{HIDDEN}=.*$\n?"},
+    open_files={FILE: rf"^\S*(?:{'|'.join(HIDDEN)})=.*$\n?"},
 )

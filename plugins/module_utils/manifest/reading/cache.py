@@ -15,7 +15,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ...common.files import read_json, write_atomic
-from ...common.folders import ANYBODY, PRIVATE, make_folder, open_file
+from ...common.folders import PRIVATE, make_folder, open_file
+from ...common.held_folder import ANYBODY
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ...common.files import read_json
-from ...common.folders import PathError
+from ...common.held_folder import PathError
 from ...release.files.contents import BESIDE, FILE, FOLDER, LINK, NO_DIGEST, PROGRAM, Contents, parents
 from ...release.files.contents import text_digest as digest_of_text
 from ...release.place import Place

@@ -8,7 +8,8 @@ import pwd
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from ...common.folders import ANYBODY, PathError, read_file
+from ...common.folders import read_file
+from ...common.held_folder import ANYBODY, PathError
 from .key import keyed
 from .secrets import Secrets
 

@@ -7,7 +7,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from ...common.folders import PathError
+from ...common.held_folder import PathError
 from ..reading.machine import MissingError
 from ..section import Collector
 

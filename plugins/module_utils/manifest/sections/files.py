@@ -8,7 +8,8 @@ import re
 import stat
 from typing import TYPE_CHECKING
 
-from ...common.folders import ANYBODY, PathError, group_name, read_file, tree, user_name
+from ...common.folders import read_file, tree
+from ...common.held_folder import ANYBODY, PathError, group_name, user_name
 from ..reading import dpkg
 from ..reading.file_rules import ELSEWHERE, OPEN, OWN, PROGRAMS, TOPS, Patterns
 from ..section import Collector

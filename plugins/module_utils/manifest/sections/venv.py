@@ -8,7 +8,8 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from ...common.folders import ANYBODY, PathError, read_file
+from ...common.folders import read_file
+from ...common.held_folder import ANYBODY, PathError
 from ..reading.machine import MissingError
 from ..section import Collector
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ...common.errors import DECISIONS_FILE, HostError
 from ...common.files import read_json, write_atomic
 from ...common.ledger import good_releases, read_ledger
+from ...common.postgresql import literal
 from ...common.text import excerpt, few, missing_name
 from ...inside_app.schema import misfits
 from .. import causes, writable
@@ -47,13 +49,22 @@ REASONS = {
 }
 ALREADY = (
     "Where that was made under another name (a squashed migration whose `replaces` is gone), deploy first the release "
-    'that still has `replaces`; or record it as applied: `echo "INSERT INTO django_migrations (app, name, applied) '
-    'VALUES {}" | {}`'
+    "that still has `replaces`; or record it as applied: `echo {} | {}`"
 )
+RECORD = "INSERT INTO django_migrations (app, name, applied) VALUES {}"
+#: SQL that a shell leaves as it is, in quotes that people can read
+PLAIN = re.compile(r"[\w ',().]+")
 WAYS_OUT_SLOW = (
     "Build indexes with AddIndexConcurrently, add constraints as NOT VALID first (docs/migrations.md). Or accept that "
     "the site is closed meanwhile: `--allow-breaking`"
 )
+
+
+def recorded(names: Iterable[str]) -> str:
+    """Return the SQL that records migrations, as a word of a shell, whatever a repository calls its files."""
+    rows = [f"({', '.join(map(literal, name.split('.', 1)))}, now())" for name in names]
+    text = RECORD.format(", ".join(rows))
+    return f'"{text}"' if PLAIN.fullmatch(text) else shlex.quote(text)
 
 
 class Check:
@@ -206,8 +217,7 @@ class Check:
         if self.already:
             lines = [f"  {name}: {text}" for name, texts in self.already.items() for text in texts]
             # Not `migrate --fake`: what serves does not know them, and this release cannot be asked yet.
-            names = ", ".join("('{}', '{}', now())".format(*name.split(".", 1)) for name in self.already)
-            by_hand = ALREADY.format(names, self.command("dbshell", "--as owner").strip("`"))
+            by_hand = ALREADY.format(recorded(self.already), self.command("dbshell", "--as owner").strip("`"))
             raise HostError("Migrations would make what the database has already:\n" + "\n".join(lines), by_hand)
 
     def refuse_misfits(self) -> None:

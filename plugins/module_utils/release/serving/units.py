@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from ...common import priority
 from ...common.errors import HostError
 from ...common.files import point
-from ...common.folders import ANYBODY, parent_of
+from ...common.folders import parent_of
+from ...common.held_folder import ANYBODY
 from . import sockets as release_sockets
 
 if TYPE_CHECKING:

@@ -1,0 +1,28 @@
+"""What the check of a release asks people to type."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from plugins.module_utils.release.database.check import recorded
+
+
+def echoed(words: str) -> str:
+    return subprocess.run(["sh", "-c", f"echo {words}"], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_migrations_are_recorded_by_a_statement_that_can_be_read() -> None:
+    words = recorded(["board.0001_squashed_0002_stars", "auth.0012_alter"])
+    assert words.startswith('"INSERT INTO django_migrations')
+    assert echoed(words).endswith("VALUES ('board', '0001_squashed_0002_stars', now()), ('auth', '0012_alter', now())")
+
+
+@pytest.mark.parametrize(
+    "name", ["0001_$(echo pwned)", "0001_`echo pwned`", "0001'; DROP TABLE x; --", '0001" ; echo "']
+)
+def test_the_name_of_a_file_is_no_command(name: str) -> None:
+    """A repository calls its migrations as it likes, and somebody types this."""
+    quoted = name.replace("'", "''")
+    assert echoed(recorded([f"board.{name}"])).endswith(f"VALUES ('board', '{quoted}', now())")
