@@ -99,6 +99,9 @@ def forget(settings: Settings) -> list[str]:
         def go(restic: Restic = restic) -> None:
             copies = {str(copy["id"]): float(moment_of(copy)) for copy in restic.snapshots("--no-lock")}
             old = expired(copies, time.time() - settings.keep)
+            if old and restic.is_locked():
+                # To remove, restic makes a lock that would be in the way of every backup from then on.
+                raise HostError("Access denied: not even a lock can be removed.")
             restic.forget(old)
             gone.extend(name[:8] for name in old)
 

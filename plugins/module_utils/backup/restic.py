@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PROGRAM = "/usr/bin/restic"
 CACHE = "/var/cache/samestack/restic"
+#: How addresses begin whose keys somebody else has issued
+ELSEWHERE = ("s3:", "sftp:")
 #: Seconds for a question that reads no data
 SOON = 45
 #: Why ssh does not go on, after many lines about it
@@ -139,6 +141,11 @@ class Restic:
         if done.returncode:
             done = self.run("check", "--no-lock", *part_of_it)
         return [] if done.returncode == 0 else [said(done.stderr or done.stdout)]
+
+    def is_locked(self) -> bool:
+        """Return whether locks stay, though nothing is at work: the key may not remove even those. Raises HostError."""
+        self.run("unlock", timeout=SOON)
+        return bool(self.do("list", "locks", "--no-lock", "--quiet", timeout=SOON).strip())
 
     def forget(self, snapshots: Sequence[str]) -> None:
         """Remove copies, and what only they had; raises HostError."""
