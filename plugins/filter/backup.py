@@ -58,15 +58,15 @@ def backup_stores(
         does: what the host has (database, uploads, keeps).
         folder: where in a bucket or on an sftp server this environment's begin.
 
-    What another host fetches lies in a repository here until it has it; it `keeps` one full backup. Where there is a
-    local repository as well, that is the one. The host that fetches removes by its own clock, not by pgBackRest's.
-    Whoever has the repository `tries` it.
+    What another host fetches lies in a repository here until it has it; it `keeps` two full backups, so that one that
+    is made while that host is away takes nothing with it. Where there is a local repository as well, that is the one.
+    The host that fetches removes by its own clock, not by pgBackRest's. Whoever has the repository `tries` it.
     """
     declared = {str(one["type"]): one for one in repositories}
     databases: list[dict[str, Any]] = []
     if "database" in does:
         if {"host", "local"} & set(declared):
-            keeps = "all" if "local" in declared else "one"
+            keeps = "all" if "local" in declared else "two"
             here = {"number": 1, "name": "local", "type": "local", "off_machine": False, "keeps": keeps}
             databases.append({**here, "tries": "host" not in declared})
         for kind, number in NUMBERS.items():

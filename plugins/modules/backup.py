@@ -15,16 +15,19 @@ description:
   - C(drill) restores the newest backup beside, as an account that can do no more than that, and looks at it; on a host
     where no drill is made it does nothing.
   - C(receive), on a database host that was made anew, waits for what C(give) hands over on the host that keeps the
-    backups; a host that serves a release refuses.
-  - C(plan) says where O(to) leads the database server, C(plan_files) where its time leads the application's files and
-    its code; nothing is changed. C(restore) and C(restore_files) do it, and what was there stays beside it until the
-    next good backup. C(restored) writes the ledger's line, if the release's switch has not, and has a backup begin.
+    backups; a host that serves a release refuses. With O(plan), what that says goes into a folder of its own.
+  - C(plan) says where O(to) leads the database server; where its own repositories do not lead there, C(plan_kept) on
+    the host that keeps the backups says what that has for it. C(plan_files) says where its time leads the
+    application's files and its code; nothing is changed. C(restore) and C(restore_files) do it, and what was there
+    stays beside it until the next good backup. C(restored) writes the ledger's line, if the release's switch has not,
+    and has a backup begin.
 options:
   verb:
     description: What to do.
     type: str
     choices:
-      [prepare, run, status, arrived, mark, drill, receive, give, plan, plan_files, restore, restore_files, restored]
+      [prepare, run, status, arrived, mark, drill, receive, give, plan, plan_kept, plan_files, restore, restore_files,
+       restored]
     required: true
   kind: {description: Kind of the backup., type: str, choices: [full, diff, incr, uploads], default: incr}
   label: {description: The backup that shall arrive., type: str, default: ""}
@@ -34,7 +37,7 @@ options:
   migrations: {description: Those that it brings., type: list, elements: str, default: []}
   fresh: {description: The host was made anew and has nothing., type: bool, default: false}
   to: {description: "A time, C(before:) and a release or a migration, or C(latest).", type: str, default: ""}
-  plan: {description: What C(plan) or C(plan_files) returned., type: dict, default: {}}
+  plan: {description: "What C(plan), C(plan_kept) or C(plan_files) returned.", type: dict, default: {}}
   repository: {description: Which repository a drill tries; by turns where none is named., type: str, default: ""}
   read: {description: Read every byte of the repositories first., type: bool, default: false}
   run: {description: The current run; preflight's when left out., type: dict, default: {}}
@@ -54,7 +57,10 @@ status: {description: How the backups stand., type: dict, returned: where O(verb
 trouble: {description: Why a restore failed., type: str, returned: "where O(verb) is C(restore) or C(restore_files)"}
 release: {description: The release that was live then., type: dict, returned: where O(verb) is C(restore_files)}
 drill: {description: What came of a drill., type: dict, returned: where O(verb) is C(drill) and one is made here}
-plan: {description: Where a restore leads., type: dict, returned: where O(verb) is C(plan) or C(plan_files)}
+plan:
+  description: Where a restore leads.
+  type: dict
+  returned: where O(verb) is C(plan), C(plan_kept) or C(plan_files)
 say: {description: What happened, in words., type: list, elements: str, returned: success}
 """
 
@@ -64,7 +70,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.backup import restore, status, uploads
+from ..module_utils.backup import planning, restore, status, uploads
 from ..module_utils.backup.settings import DRILL, FETCHING, INDEX, KEPT, SECRETS, WANTED, Settings, read
 from ..module_utils.backup.source import Source
 from ..module_utils.common.errors import HostError
@@ -216,20 +222,41 @@ def drill(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
     return {"changed": True, "drill": told}
 
 
+def plan_kept(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
+    """Return what the host that keeps the backups has for a plan, as the module's result. Raises HostError."""
+    return {"changed": False, "plan": planning.kept(settings, module.params["plan"])}
+
+
 def in_unit(module: AnsibleModule, settings: Settings, verb: str) -> int:
     """Run a verb of the program as the repository's account; returns the number that it printed. Raises HostError."""
     account = settings.account
     loads = [f"secrets:{SECRETS}", *([f"certificate:{CERTIFICATE}"] if verb == "receive" else [])]
     command = ["systemd-run", "--wait", "--pipe", "--quiet", "--collect", f"--uid={account}", f"--gid={account}"]
     command += [f"--property=LoadCredential={one}" for one in loads]
-    status, out, err = module.run_command([*command, "--", PROGRAM, verb])
+    share = module.params["plan"].get("share")
+    words = ["--share", json.dumps(share)] if share else []
+    status, out, err = module.run_command([*command, "--", PROGRAM, verb, *words])
     if status:
         raise HostError((err or out).strip() or f"`{PROGRAM} {verb}` failed.")
     return int(out)
 
 
 def receive(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
-    """Take the repository from the host that keeps it; returns the module's result. Raises HostError."""
+    """Take what the host that keeps the backups gives; returns the module's result. Raises HostError."""
+    if module.params["plan"]:
+        Run(module.params["run"], settings.app).require_lock()
+    else:
+        refuse_what_is_used(settings)
+    module.run_command(["systemctl", "stop", OFFER])
+    try:
+        count = in_unit(module, settings, "receive")
+    finally:
+        module.run_command(["systemctl", "start", OFFER])
+    return {"changed": True, "say": [f"{count} files of the repository came"]}
+
+
+def refuse_what_is_used(settings: Settings) -> None:
+    """Raise HostError where a release serves, or the database has an application's tables: they would be gone."""
     refuse_what_serves(settings)
     # A rebuild that was cut off has left its own state, and goes on.
     name = str(settings.database["name"])
@@ -238,12 +265,6 @@ def receive(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
             f"The database {name} here has an application's tables: this host is not rebuilt, they would be gone.",
             "Where another machine is lost, `./samestack provision` and `./samestack deploy` bring that one back.",
         )
-    module.run_command(["systemctl", "stop", OFFER])
-    try:
-        count = in_unit(module, settings, "receive")
-    finally:
-        module.run_command(["systemctl", "start", OFFER])
-    return {"changed": True, "say": [f"{count} files of the repository came"]}
 
 
 def give(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
@@ -283,11 +304,11 @@ def restored_words(given: dict[str, Any]) -> dict[str, Any]:
 
 VERBS = {
     "prepare": prepare, "run": run, "arrived": arrived, "status": show, "mark": mark, "plan": plan,
-    "drill": drill, "receive": receive, "give": give, "plan_files": plan_files, "restore": restore_database,
-    "restore_files": restore_files, "restored": restored,
+    "plan_kept": plan_kept, "drill": drill, "receive": receive, "give": give, "plan_files": plan_files,
+    "restore": restore_database, "restore_files": restore_files, "restored": restored,
 }  # fmt: skip
 #: Verbs that change nothing, so that check mode can have them
-LOOKING = ("status", "arrived", "plan", "plan_files")
+LOOKING = ("status", "arrived", "plan", "plan_kept", "plan_files")
 
 
 def main() -> None:

@@ -347,7 +347,7 @@ def test_what_stays_as_it_was_written(path: str, kept: bool) -> None:
 def test_where_the_database_goes_by_what_a_host_has() -> None:
     both = [{"type": "local"}, {"type": "host"}]
     assert [one["keeps"] for one in backup_stores(both, ["database", "uploads"])["databases"]] == ["all"]
-    assert [one["keeps"] for one in backup_stores([{"type": "host"}], ["database"])["databases"]] == ["one"]
+    assert [one["keeps"] for one in backup_stores([{"type": "host"}], ["database"])["databases"]] == ["two"]
     stores = backup_stores([{"type": "host"}], ["keeps"])
     assert [(one["name"], one["keeps"], one["off_machine"]) for one in stores["databases"]] == [
         ("host", "nothing", True)

@@ -35,7 +35,7 @@ class Taker(threading.Thread):
         self.came: Any = None
 
     def run(self) -> None:
-        settings: Any = SimpleNamespace(offer={"port": self.port})
+        settings: Any = SimpleNamespace(offer={"port": self.port}, limit=0)
         try:
             self.came = handover.receive(settings, str(self._pair), str(self._root))
         except (OSError, wire.WireError) as error:

@@ -33,7 +33,7 @@ class Host:
         return self.tables
 
     def receive(self) -> dict[str, Any]:
-        module: Any = SimpleNamespace(run_command=self.run)
+        module: Any = SimpleNamespace(run_command=self.run, params={"plan": {}})
         return backup.receive(module, self.settings)
 
     def run(self, words: list[str]) -> tuple[int, str, str]:

@@ -10,6 +10,7 @@ import pytest
 from plugins.module_utils.backup import chain, restore
 from plugins.module_utils.backup.chain import Backup
 from plugins.module_utils.backup.pgbackrest import Found
+from plugins.module_utils.backup.planning import check_way
 from plugins.module_utils.backup.restore import Restore
 from plugins.module_utils.backup.target import LATEST, Target
 from plugins.module_utils.common.errors import HostError
@@ -118,8 +119,7 @@ def test_where_wal_is_missing_the_end_is_not_that_moment() -> None:
 def test_a_moment_behind_missing_wal_is_refused_before_anything_is_touched() -> None:
     own = Backup("20270115-070000F", "full", 1, 2, chain.named(1, 3), chain.named(1, 4))
     found = Found([own], {chain.named(1, count): 1000.0 + count for count in (3, 4, 5, 7, 8)})
-    server = Recovery([("", "")])
-    server.check_way(Target("time", 1005), own.label, found)
-    server.check_way(Target(LATEST, 9999), own.label, found)
+    check_way("latest", Target(LATEST, 9999), own, found)
+    check_way("then", Target("time", 1005), own, found)
     with pytest.raises(HostError, match="WAL 000000010000000000000006 is not in the repository"):
-        server.check_way(Target("time", 1006), own.label, found)
+        check_way("then", Target("time", 1006), own, found)

@@ -32,7 +32,7 @@ def stores(*repositories: dict[str, Any], does: list[str] | None = None) -> dict
 def test_each_has_its_number_whatever_else_there_is() -> None:
     found = stores(SFTP, {"type": "host"}, S3)["databases"]
     assert [(one["number"], one["name"], one["keeps"]) for one in found] == [
-        (1, "local", "one"), (2, "s3", "all"), (3, "sftp", "all"),
+        (1, "local", "two"), (2, "s3", "all"), (3, "sftp", "all"),
     ]  # fmt: skip
     assert [one["number"] for one in stores(S3)["databases"]] == [2]
     assert [one["off_machine"] for one in found] == [False, True, True]

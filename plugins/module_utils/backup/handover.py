@@ -1,4 +1,5 @@
-"""A repository that is kept elsewhere comes back to a database host that has lost its own.
+"""A repository that is kept elsewhere comes back to a database host that has lost its own, or a part of it to one whose
+own does not reach so far.
 
 This once the host that has it is the one that gives: the database host listens, for one connection, while a run of ours
 waits for it.
@@ -18,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 from ..common import folders
 from ..common.errors import HostError
 from . import wire
-from .chain import number
-from .pgbackrest import ARCHIVED, HISTORY, PgBackRest
-from .settings import AUTHORITY, IDENTITY, REPOSITORY, secrets
+from .pgbackrest import PgBackRest
+from .planning import files
+from .settings import AUTHORITY, REPOSITORY, secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping
 
     from .settings import Settings
 
@@ -34,7 +35,8 @@ PATIENCE = 120
 def receive(settings: Settings, certificate: str, root: str = REPOSITORY) -> int:
     """Take a repository from the host that keeps it, as the account that it belongs to; returns how many files came.
 
-    What is in the repository before goes: the host has never had a backup. Raises HostError.
+    What is in the folder before goes: the host has never had a backup, or has a part for a restore in a folder of its
+    own. Raises HostError.
     """
     key = secrets()["offer"].encode()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -49,27 +51,46 @@ def receive(settings: Settings, certificate: str, root: str = REPOSITORY) -> int
             except TimeoutError:
                 break
             with contextlib.ExitStack() as opened:
-                stream = greeted(context, opened.enter_context(connection), key, opened)
+                stream, told = greeted(context, opened.enter_context(connection), key, opened)
                 if stream is not None:
+                    with folders.open_folder(root) as folder:
+                        folder.empty()
+                    check_room(root, int(told.get("bytes", 0)), settings.limit)
                     return take(stream, root)
     raise HostError("The host that keeps the backups did not come.", "`./samestack backups` shows how it is.")
 
 
-def greeted(context: ssl.SSLContext, connection: socket.socket, key: bytes, opened: contextlib.ExitStack) -> Any:
-    """Return a stream to whoever gives and has the key, None for others, who may come as well; `opened` closes it."""
+def check_room(root: str, needed: int, limit: int) -> None:
+    """Refuse what would fill the disk of a repository; raises HostError."""
+    disk = shutil.disk_usage(root)
+    room = disk.total * (100 - limit) // 100 if limit else 0
+    if disk.free - needed < room:
+        raise HostError(
+            f"No room in {root} for what the backup host hands over: {needed >> 20}m of {disk.free >> 20}m that are "
+            f"free, and {room >> 20}m have to stay (backup_disk_limit).",
+            "Make room, or give the repository a disk of its own.",
+        )
+
+
+def greeted(
+    context: ssl.SSLContext, connection: socket.socket, key: bytes, opened: contextlib.ExitStack
+) -> tuple[Any, dict[str, Any]]:
+    """Return a stream to whoever gives and has the key, and what that said; no stream to others, who may come as well.
+
+    `opened` closes it.
+    """
     connection.settimeout(PATIENCE)
     with contextlib.suppress(OSError, wire.WireError):
         encrypted = opened.enter_context(context.wrap_socket(connection, server_side=True))
         stream: Any = opened.enter_context(encrypted.makefile("rwb"))
-        if hmac.compare_digest(str(wire.receive(stream).get("give", "")).encode(), key):
-            return stream
-    return None
+        told = wire.receive(stream)
+        if hmac.compare_digest(str(told.get("give", "")).encode(), key):
+            return stream, told
+    return None, {}
 
 
 def take(stream: Any, root: str) -> int:
     """Write what comes into the repository; returns how many files."""
-    with folders.open_folder(root) as folder:
-        folder.empty()
     wire.send(stream, {"ready": True})
     count = 0
     while True:
@@ -88,13 +109,25 @@ def take(stream: Any, root: str) -> int:
         count += 1
 
 
-def give(settings: Settings, root: str = REPOSITORY) -> int:
-    """Hand the newest full backup, what hangs on it and the WAL since to the database host; returns how many files."""
-    pgbackrest = PgBackRest(settings.stanza, settings.account)
-    fulls = [one for one in pgbackrest.backups() if one.kind == "full"]
-    if not fulls:
-        raise HostError("There is no backup here that can be given back.")
-    chosen = fulls[-1]
+def give(settings: Settings, share: Mapping[str, Any], root: str = REPOSITORY) -> int:
+    """Hand a backup with what it needs to the database host; returns how many files. Raises HostError.
+
+    Args:
+        settings: this host's.
+        share: what of the repository (`planning.files`); where it names nothing, the newest full backup, what hangs on
+            it and the WAL since.
+        root: the repository here.
+    """
+    found = PgBackRest(settings.stanza, settings.account).found()
+    if found.trouble:
+        raise HostError(found.trouble)
+    if not share:
+        fulls = [one for one in found.backups if one.kind == "full"]
+        if not fulls:
+            raise HostError("There is no backup here that can be given back.")
+        share = {"backup": fulls[-1].label, "line": 1, "last": ""}
+    names = list(files(root, settings.stanza, found, share))
+    size = sum(os.stat(os.path.join(root, name)).st_size for name in names)
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
@@ -106,31 +139,13 @@ def give(settings: Settings, root: str = REPOSITORY) -> int:
             time.sleep(1)
     with connection:
         stream: Any = connection.makefile("rwb")
-        wire.send(stream, {"give": secrets()["offer"]})
+        wire.send(stream, {"give": secrets()["offer"], "bytes": size})
         if not wire.receive(stream).get("ready"):
             raise HostError("The database host does not take anything.")
-        for name in needed(root, settings.stanza, chosen.label, number(chosen.first)):
+        for name in names:
             path = os.path.join(root, name)
             with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
                 wire.send(stream, {"put": name, "size": os.fstat(file.fileno()).st_size})
                 shutil.copyfileobj(file, stream, wire.CHUNK)
         wire.send(stream, {"end": True})
         return int(wire.receive(stream)["taken"])
-
-
-def needed(root: str, stanza: str, full: str, first: int) -> Iterator[str]:
-    """Yield the files of a repository that a restore from a full backup on needs, by their paths in it."""
-    for place, _, names in os.walk(root):
-        for name in sorted(names):
-            path = os.path.relpath(os.path.join(place, name), root)
-            parts = path.split(os.sep)
-            if path == IDENTITY:
-                yield path
-            if parts[1:2] != [stanza] or os.path.islink(os.path.join(place, name)) or ".was-" in name:
-                continue
-            archived = ARCHIVED.search(path)
-            inside = parts[0] == "archive" and (archived is None or number(archived["name"]) >= first)
-            if inside and archived is None:
-                inside = bool(HISTORY.search(path)) or name.startswith("archive.info")
-            if inside or (parts[0] == "backup" and (parts[2].startswith(full) or parts[2].startswith("backup.info"))):
-                yield path

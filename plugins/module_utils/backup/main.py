@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..common.errors import HostError
 from ..common.files import usual_umask
 from . import drill, fetch, handover, keep, offer, source, status, watch
-from .settings import Settings
+from .settings import GIVEN, REPOSITORY, Settings
 from .wire import WireError
 
 if TYPE_CHECKING:
@@ -67,16 +67,18 @@ def follow(_: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def receive(_: argparse.Namespace, settings: Settings) -> int:
+def receive(asked: argparse.Namespace, settings: Settings) -> int:
     """Take a repository from the host that keeps it; prints how many files."""
     os.umask(GROUP_ONLY)
-    print(handover.receive(settings, certificate()))
+    root = GIVEN if asked.share else REPOSITORY
+    os.makedirs(root, exist_ok=True)
+    print(handover.receive(settings, certificate(), root))
     return 0
 
 
-def give(_: argparse.Namespace, settings: Settings) -> int:
-    """Hand the newest backup to a database host that waits for it; prints how many files."""
-    print(handover.give(settings))
+def give(asked: argparse.Namespace, settings: Settings) -> int:
+    """Hand a backup to a database host that waits for it; prints how many files."""
+    print(handover.give(settings, asked.share))
     return 0
 
 
@@ -126,6 +128,8 @@ def main(arguments: list[str]) -> int:
         if name == "run":
             verb.add_argument("kind", choices=("full", "diff", "incr", "uploads"))
             verb.add_argument("--cause", default="timer", help="why, for its line")
+        if name in ("receive", "give"):
+            verb.add_argument("--share", type=json.loads, default={}, help="for one restore: what the plan says of it")
     asked = parser.parse_args(arguments)
     try:
         return VERBS[asked.verb](asked, Settings.read())

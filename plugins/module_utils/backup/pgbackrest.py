@@ -56,6 +56,8 @@ class Found:
     #: Files that stay as they are, by path: (bytes, time)
     files: dict[str, tuple[int, int]] = field(default_factory=dict)
     bytes: int = 0
+    #: Where its backups are in it
+    backup_folder: str = ""
     #: Why it cannot be read; "" where it can
     trouble: str = ""
 
@@ -67,6 +69,11 @@ class Found:
     def lineage(self, line: int) -> Lineage:
         """Return the lineage of a timeline."""
         return lineage(line, self.histories.get(line, ""))
+
+    def has_manifest(self, label: str) -> bool:
+        """Return whether a backup has the list of its files, or the copy of that."""
+        names = ("backup.manifest", "backup.manifest.copy")
+        return any(f"{self.backup_folder}/{label}/{name}" in self.files for name in names)
 
     def backup_for(self, time: float | None = None) -> str:
         """Return the newest backup from which a time can be reached, or the newest moment; "" where there is none."""
@@ -84,10 +91,14 @@ class Found:
 class PgBackRest:
     """pgBackRest on this host: one stanza (a database server), run as the account that owns the repository."""
 
-    def __init__(self, stanza: str, account: str, config: str = CONFIG) -> None:
-        """Take the stanza's name, the account and the configuration."""
-        self.stanza, self.config = stanza, config
+    def __init__(self, stanza: str, account: str, config: str = CONFIG, path: str = "") -> None:
+        """Take the stanza's name, the account and the configuration, and where repository 1 is if not as that says."""
+        self.stanza, self.config, self.path = stanza, config, path
         self.account = pwd.getpwnam(account)
+
+    def at(self, path: str) -> PgBackRest:
+        """Return the same for a repository that lies elsewhere on this host."""
+        return PgBackRest(self.stanza, self.account.pw_name, self.config, path)
 
     def run(
         self, verb: str, *words: str, repository: int = 0, level: str = "warn", timeout: float | None = None
@@ -95,6 +106,7 @@ class PgBackRest:
         """Run a verb of its; returns what came of it. Whoever is that account already stays so."""
         command = [PROGRAM, f"--config={self.config}", f"--stanza={self.stanza}", f"--log-level-console={level}"]
         command += [f"--repo={repository}"] if repository else []
+        command += [f"--repo1-path={self.path}"] if self.path else []
         become: dict[str, Any] = {}
         if os.geteuid() == 0 and self.account.pw_uid:
             become = {"user": self.account.pw_uid, "group": self.account.pw_gid, "extra_groups": []}
@@ -208,7 +220,7 @@ class PgBackRest:
 
     def found(self, repository: int = 1) -> Found:
         """Return what lies in a repository; why it cannot be read is said in its `trouble`."""
-        found = Found()
+        found = Found(backup_folder=f"backup/{self.stanza}")
         try:
             found.backups = self.backups(repository)
             for folder in ("archive", "backup"):

@@ -22,12 +22,14 @@ from ..common.ledger import SWITCHING, read_ledger
 from ..postgresql.server import Server
 from . import settings as places
 from .chain import Window, nothing_waits, reach, window
-from .judging import moment, span
-from .offer import ask_server
+from .judging import span
+from .offer import ask_server, identity
 from .pgbackrest import Found, PgBackRest, target_options
+from .planning import led
 from .settings import Settings, read, read_lines
 from .source import PATIENCE, catch_up
-from .target import LATEST, Target, for_server, resolve
+from .status import damage
+from .target import Target, for_server, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,6 +67,8 @@ class Restore:
         self.began = 0
         #: The first segment that is not in the repository, though it was written
         self.missing = ""
+        #: Why repositories cannot be used, by name
+        self.troubles: dict[str, str] = {}
         #: What earlier restores have replaced
         self.kept: list[str] = [str(path) for path in read(STATE).get("kept") or []]
 
@@ -85,60 +89,61 @@ class Restore:
             return False
 
     def plan(self) -> dict[str, Any]:
-        """Return where it leads: the moment, the backup, what will be lost. Raises HostError; changes nothing."""
+        """Return where it leads: the moment, the backup, what will be lost. Raises HostError; changes nothing.
+
+        Where the host's own repositories do not lead there, and another host keeps them, `asks` says why; that host's
+        plan is this one and more (`planning.kept`).
+        """
         now = time.time()
         target = resolve(self.to, read_lines(places.POINTS), now)
         up = self.is_up()
-        repository, found, allowed = self.choose(target, up=up)
-        backup = found.backup_for(target.before)
-        if not backup:
-            raise HostError(self.too_early(target, allowed))
-        until = now if up else allowed.until
-        self.check_way(target, backup, found)
-        if target.kind == LATEST:
-            target = Target(LATEST, until, words=moment(until))
-        elif not up and target.time > until:
-            raise HostError(
-                f"--to {self.to}: of what was written until then nothing is there any more. The latest moment is "
-                f"{moment(until)}.", "Write --to latest",
-            )  # fmt: skip
-        size = int(next(one.size for one in found.backups if one.label == backup))
-        return {
-            "kind": target.kind, "time": target.time, "name": target.name, "words": target.words,
-            "release": target.release or release_at(self.settings, target.time), "backup": backup,
-            "repository": repository, "line": found.way(target.before).line,
-            "lost": max(now - target.time, 0) if target.kind != LATEST or not up else 0, "size": size,
-            "until": until, "up": up, "now": now,
+        plan = {
+            "to": self.to, "kind": target.kind, "time": target.time, "name": target.name, "words": target.words,
+            "release": target.release or release_at(self.settings, target.time), "up": up, "now": now,
+            "identity": identity(places.REPOSITORY), "asks": "", "mends": False,
         }  # fmt: skip
+        try:
+            repository, found = self.choose(target, up=up)
+            return {**plan, **led(self.to, target, found, now, up=up), "repository": repository}
+        except HostError as error:
+            own = self.kept_elsewhere
+            if not own:
+                raise
+            broken = self.troubles.get(str(own["name"]), "")
+            asks = f"The repository on the database's host is broken: {broken}" if broken else str(error)
+            return {**plan, "asks": asks, "mends": bool(broken), "repository": dict(own)}
 
-    def check_way(self, target: Target, backup: str, found: Found) -> None:
-        """Refuse a moment that lies behind WAL that is missing; raises HostError."""
-        begin = next(one for one in found.backups if one.label == backup)
-        way = found.way(None if target.kind == LATEST else target.time)
-        until, missing = reach(begin, found.archived, way)
-        if missing and target.kind != LATEST and target.time > until:
-            raise HostError(
-                f"--to {self.to}: WAL {missing} is not in the repository, so nothing leads there. Before it the latest "
-                f"moment is {moment(until)}; the next one is that of the backup after it.",
-                "`./samestack backups` shows more.",
-            )
+    @property
+    def kept_elsewhere(self) -> dict[str, Any] | None:
+        """The repository here of which another host keeps more; of a host that was made anew it has just come."""
+        fetched = self.settings.offer and not self.fresh
+        return next((one for one in self.settings.own_repositories if fetched and one["number"] == 1), None)
 
-    def choose(self, target: Target, *, up: bool) -> tuple[dict[str, Any], Found, Window]:
-        """Return the first repository that has what is needed, what lies in it, and what that allows; HostError.
+    def trouble(self, one: Mapping[str, Any], found: Found) -> str:
+        """Return why a repository cannot be used, "" where it can; damaged files are one where another host has them."""
+        if found.trouble or one != self.kept_elsewhere:
+            return found.trouble
+        holes = window(found.backups, found.archived, found.way()).holes
+        lacking = [backup.label for backup in found.backups if not found.has_manifest(backup.label)]
+        damaged = damage(self.settings, one, found, self.pgbackrest, holes)
+        return next(iter([*damaged, *(f"backup {label} has no manifest" for label in lacking)]), "")
+
+    def choose(self, target: Target, *, up: bool) -> tuple[dict[str, Any], Found]:
+        """Return the first repository that has what is needed, and what lies in it; raises HostError.
 
         What the server has not got any more is only there: the one that reaches farthest is the first then. Otherwise
         those that were away, and lack something, come last.
         """
-        troubles = []
         known: list[tuple[dict[str, Any], Found, Window]] = []
         for one in self.settings.own_repositories:
             found = self.pgbackrest.found(int(one["number"]))
-            if found.trouble:
-                troubles.append(f"{one['name']}: {found.trouble}")
+            if trouble := self.trouble(one, found):
+                self.troubles[str(one["name"])] = trouble
                 continue
             known.append((dict(one), found, window(found.backups, found.archived, found.way(target.before))))
         if not known:
-            raise HostError("No repository can be read. " + "; ".join(troubles), "`./samestack backups` shows more.")
+            said = "; ".join(f"{name}: {trouble}" for name, trouble in self.troubles.items())
+            raise HostError(f"No repository can be read. {said}", "`./samestack backups` shows more.")
         newest = max(allowed.until for _, _, allowed in known)
         patience = self.settings.loss if up or target.before is not None else 0
         known.sort(key=lambda one: max(newest - one[2].until - patience, 0))
@@ -147,13 +152,7 @@ class Restore:
             for one in known
             if one[1].backup_for(target.before) and (up or target.before is None or target.before <= one[2].until)
         )
-        return next(fitting, known[-1])
-
-    def too_early(self, target: Target, allowed: Window) -> str:
-        """Return what to say where there is no backup from before a moment."""
-        if not allowed.since:
-            return "There is no backup that can be restored."
-        return f"--to {self.to}: {target.words} is before the first backup, of {moment(allowed.since)}."
+        return next(fitting, known[-1])[:2]
 
     def run(self, plan: Mapping[str, Any]) -> dict[str, Any]:
         """Go back; returns what there is to say of it. Raises HostError, after which the server runs as before."""
@@ -162,40 +161,71 @@ class Restore:
             make_folder(places.KEPT, PRIVATE).close()
             self.tidy_up()
             self.check_room(int(plan["size"]))
-            if self.is_up():
-                # What is still in the server's own hands is needed, too, and something that comes after the moment.
-                self.server.sql(COMMIT)
-                if not catch_up(self.server) and not self.has_all(int(plan["repository"]["number"])):
-                    raise HostError(
-                        "The newest WAL does not get into the repository.", "`./samestack backups` says why."
-                    )
-            self.missing = self.missing_for(plan)
-            replaced = f"{self.data}.replaced-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
-            self.note(step="stopping", replaced=replaced)
-            self.systemctl("stop", self.unit)
-            self.note(step="replacing", replaced=replaced)
-            if self.fresh:
-                self.as_account("rm", "-rf", "--", self.data)
-            if self.is_there(self.data):
-                self.as_account("mv", "-T", self.data, replaced)
             try:
-                self.fill(plan)
-            except HostError:
-                self.go_back(replaced)
-                raise
-            self.note(step="done", fresh=True, kept=[*self.kept, *([replaced] if self.is_there(replaced) else [])])
+                replaced = self.replace(plan)
+            finally:
+                if plan.get("asks"):
+                    self.as_account("rm", "-rf", "--", places.GIVEN)
         return {"replaced": replaced, "seconds": round(time.monotonic() - began, 1)}
+
+    def replace(self, plan: Mapping[str, Any]) -> str:
+        """Put what the server had aside, and what it is to get into its place; returns where that is. HostError."""
+        if plan.get("mends"):
+            self.mend()
+        if self.is_up():
+            # What is still in the server's own hands is needed, too, and something that comes after the moment.
+            self.server.sql(COMMIT)
+            if not catch_up(self.server) and not self.has_all(int(plan["repository"]["number"])):
+                raise HostError("The newest WAL does not get into the repository.", "`./samestack backups` says why.")
+        self.missing = self.missing_for(plan)
+        replaced = f"{self.data}.replaced-{stamp()}"
+        self.note(step="stopping", replaced=replaced)
+        self.systemctl("stop", self.unit)
+        self.note(step="replacing", replaced=replaced)
+        if self.fresh:
+            self.as_account("rm", "-rf", "--", self.data)
+        if self.is_there(self.data):
+            self.as_account("mv", "-T", self.data, replaced)
+        try:
+            self.fill(plan)
+        except HostError:
+            self.go_back(replaced)
+            raise
+        self.note(step="done", fresh=True, kept=[*self.kept, *([replaced] if self.is_there(replaced) else [])])
+        return replaced
+
+    def mend(self) -> None:
+        """Put what was handed over into the place of the broken repository, which is kept beside; raises HostError."""
+        root, given = places.REPOSITORY, places.GIVEN
+        aside = f"{root}/samestack.replaced-{stamp()}"
+        self.kept.append(aside)
+        self.note(step="done")
+        self.as_account("mkdir", "-m", "0750", aside)
+        for name in ("archive", "backup", places.IDENTITY):
+            if self.is_there(f"{root}/{name}"):
+                self.as_account("mv", "-T", f"{root}/{name}", f"{aside}/{name}")
+            self.as_account("mv", "-T", f"{given}/{name}", f"{root}/{name}")
+        # WAL that the other host has not fetched yet; what it has stays as it has come.
+        self.as_account("cp", "-a", "--link", "--no-clobber", f"{aside}/archive", root, check=False)
+
+    def given(self, plan: Mapping[str, Any]) -> PgBackRest:
+        """Return pgBackRest for the repository that a plan goes by: the host's own, or what was handed over for it."""
+        beside = plan.get("asks") and not plan.get("mends")
+        return self.pgbackrest.at(places.GIVEN) if beside else self.pgbackrest
 
     def missing_for(self, plan: Mapping[str, Any]) -> str:
         """Return which segment is missing between a backup and now, "" where none is; PostgreSQL takes it for the end.
 
         Raises HostError.
         """
-        found = self.pgbackrest.found(int(plan["repository"]["number"]))
+        pgbackrest = self.given(plan)
+        found = pgbackrest.found(int(plan["repository"]["number"]))
         begin = next((one for one in found.backups if one.label == plan["backup"]), None)
         if found.trouble or begin is None:
             raise HostError(found.trouble or f"Backup {plan['backup']} is not there any more.")
-        current = str(ask_server(int(self.settings.database["port"])).get("current", "")) if self.is_up() else ""
+        # What was handed over ends where it is not needed any more.
+        whole = pgbackrest is self.pgbackrest and self.is_up()
+        current = str(ask_server(int(self.settings.database["port"])).get("current", "")) if whole else ""
         return reach(begin, found.archived, found.lineage(int(plan["line"])), current)[1]
 
     def has_all(self, repository: int) -> bool:
@@ -209,7 +239,7 @@ class Restore:
         self.as_account("mkdir", "-m", "0700", self.data)
         target = Target(plan["kind"], float(plan["time"]), plan["name"])
         options = target_options(target.kind, target.name or for_server(target.time), int(plan["line"]))
-        self.pgbackrest.restore(plan["backup"], self.data, int(plan["repository"]["number"]), *options)
+        self.given(plan).restore(plan["backup"], self.data, int(plan["repository"]["number"]), *options)
         raised = self.raise_floor()
         if not self.recover() and target.kind == "time" and self.said(TOO_EARLY):
             if self.missing:
@@ -354,6 +384,11 @@ class Restore:
     def said(self, words: str) -> bool:
         """Return whether the server has said something since it was started."""
         return words in self.log_end(1000)
+
+
+def stamp() -> str:
+    """Return the time as names of what is kept beside have it."""
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
 
 
 def release_at(settings: Settings, seconds: float) -> str:

@@ -17,6 +17,8 @@ SECRETS = f"{CONFIG}/backup.secrets"
 AUTHORITY = f"{CONFIG}/backup-ca.crt"
 #: The repository on this host: the server's own, or the copy that a backup host keeps
 REPOSITORY = "/var/lib/pgbackrest"
+#: What a host that keeps them has handed over for one restore: a repository of its own, on the same disk
+GIVEN = f"{REPOSITORY}/samestack-given"
 #: What tells one repository from another that was made in its place
 IDENTITY = "samestack-id"
 #: What is known of backups beside their repository

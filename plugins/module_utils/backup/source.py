@@ -293,8 +293,8 @@ ROTTEN = "Pages of the database with a wrong checksum were found: its disk may b
 
 
 def drop(place: str) -> None:
-    """Remove a folder with what a restore has replaced, the server's as its account; raises OSError."""
-    if place.startswith("/var/lib/postgresql/"):
+    """Remove a folder with what a restore has replaced, the server's and its repository's as its account; OSError."""
+    if place.startswith(("/var/lib/postgresql/", f"{places.REPOSITORY}/")):
         account = pwd.getpwnam(ACCOUNT)
         command = ["rm", "-rf", "--", place]
         subprocess.run(command, check=False, user=account.pw_uid, group=account.pw_gid, extra_groups=[], cwd="/")

@@ -42,7 +42,7 @@ STATUS = Record({
 PLAN = Record({
     "kind": NAME, "time": Number(), "words": NAME, "release": NAME, "backup": LABEL, "lost": Number(), "size": Number(),
     "until": Number(), "now": Number(),
-})  # fmt: skip
+}, {"asks": WORDS, "mends": Boolean(), "files": Number(), "bytes": Number()})  # fmt: skip
 FILES = Record({
     "snapshot": NAME, "moment": Number(), "live": NAME, "release": NAME, "wanted": NAME, "there": Boolean(),
     "code": NAME,

@@ -153,6 +153,7 @@ def plan_words(plan: Mapping[str, Any], files: Mapping[str, Any], environment: s
     lines = [
         f"{environment} goes back to {plan['words']} ({old} ago)",
         f"Database: backup {plan['backup']} and the WAL since, {amount(plan['size'])}",
+        *given_words(plan),
         f"Uploads: the copy of {moment(files['moment'])}, and what was added until then",
         lost,
     ]
@@ -166,6 +167,16 @@ def plan_words(plan: Mapping[str, Any], files: Mapping[str, Any], environment: s
             f"Code: release {files['release']}, which was live then{where}, in the place of {files['live'] or 'none'}"
         )
     return [one_line(line) for line in [*lines, code]]
+
+
+def given_words(plan: Mapping[str, Any]) -> list[str]:
+    """Return what the backup host has to hand over first, and why."""
+    if not plan.get("asks"):
+        return []
+    what = f"hands over what it has of that first ({plan['files']} files, {amount(plan['bytes'])})"
+    if plan.get("mends"):
+        return [plan["asks"], f"The backup host {what}; the broken one is kept beside it."]
+    return [f"The database's host does not have that any more. The backup host {what}."]
 
 
 def amount(size: float) -> str:
