@@ -65,6 +65,7 @@ say: {description: What happened, in words., type: list, elements: str, returned
 """
 
 import json
+import subprocess
 import time
 from typing import Any
 
@@ -90,6 +91,13 @@ OFFER = "samestack-backup-offer.service"
 TIMERS = tuple(f"samestack-backup-{kind}.timer" for kind in ("full", "diff", "incr"))
 
 
+def systemctl(module: AnsibleModule, *words: str) -> None:
+    """Have systemd do something; raises HostError where it does not."""
+    status, out, err = module.run_command(["systemctl", *words])
+    if status:
+        raise HostError(f"`systemctl {' '.join(words)}` failed: {(err or out).strip()}")
+
+
 def prepare(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
     """Make what is missing, and begin with a first backup; returns the module's result. Raises HostError."""
     source, known = Source(settings), read(INDEX)
@@ -110,7 +118,7 @@ def prepare(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
     if trouble and not said:
         raise HostError(trouble)
     if empty:
-        module.run_command(["systemctl", "start", "--no-block", "samestack-backup@full.service"])
+        systemctl(module, "start", "--no-block", "samestack-backup@full.service")
     return {"changed": made, "say": said}
 
 
@@ -122,9 +130,9 @@ def run(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
     ledger = Run(given["run"], settings.app)
     try:
         moment = Source(settings).run(given["kind"], str(given["run"].get("who", "")))
-    except HostError as error:
+    except (HostError, OSError, subprocess.SubprocessError) as error:
         ledger.fail(str(error))
-        raise
+        raise error if isinstance(error, HostError) else HostError(str(error)) from error
     ledger.succeed(**{name: moment[name] for name in ("label", "release") if moment.get(name)})
     return {"changed": True, "moment": moment}
 
@@ -247,11 +255,11 @@ def receive(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
         Run(module.params["run"], settings.app).require_lock()
     else:
         refuse_what_is_used(settings)
-    module.run_command(["systemctl", "stop", OFFER])
+    systemctl(module, "stop", OFFER)
     try:
         count = in_unit(module, settings, "receive")
     finally:
-        module.run_command(["systemctl", "start", OFFER])
+        systemctl(module, "start", OFFER)
     return {"changed": True, "say": [f"{count} files of the repository came"]}
 
 
@@ -292,8 +300,8 @@ def restored(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
     if not any(line.get("run") == ledger.id for line in read_ledger()):
         ledger.succeed(**restored_words(module.params["plan"]), release=Source(settings).release)
     # Of a host that was made anew, nothing was backed up before it had got back what it has.
-    module.run_command(["systemctl", "enable", "--now", *TIMERS])
-    module.run_command(["systemctl", "start", "--no-block", "samestack-backup@incr.service"])
+    systemctl(module, "enable", "--now", *TIMERS)
+    systemctl(module, "start", "--no-block", "samestack-backup@incr.service")
     return {"changed": False}
 
 

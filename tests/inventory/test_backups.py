@@ -41,9 +41,9 @@ def test_production_without_a_place_off_its_machine(real: Project, decided: str)
     assert problem.startswith("backup_repositories = ")
     assert "production has no backup off its machine" in problem
     assert "backup_repositories: [{type: host}]" in problem
-    # The short way
+    # The short way, which says why there is none; its own disk is no place for one, whatever the reason.
     real.add(PRODUCTION, 'backup_none_because: "nothing in it is worth keeping"')
-    assert said(real) == []
+    assert said(real) == ([problem] if "local" in decided else [])
 
 
 def test_others_need_none(real: Project) -> None:
@@ -79,7 +79,10 @@ def test_a_place_is_there_once(real: Project) -> None:
         ("backup_repositories: [{}]\n", "type"),
         ("backup_repositories: host\n", "list"),
         (f"{DELIVERED}backup_keep: a month\n", "Write a whole number with s, m, h, d or w"),
+        (f"{DELIVERED}backup_keep: 90m\n", "this is less than a day"),
         (f"{DELIVERED}backup_disk_limit: much\n", "whole number"),
+        (f"{DELIVERED}backup_disk_limit: 100\n", "leaves some room"),
+        (f"{DELIVERED}backup_disk_limit: -1\n", "leaves some room"),
         (f"{DELIVERED}backup_repositorys: []\n", "Write backup_repositories"),
     ],
 )

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Seconds to wait for a backup that is at work
 PATIENCE = 3600
+#: How often all copies are read where others come meanwhile
+ROUNDS = 3
 #: How services say that a key may not remove
 DENIED = re.compile(r"access ?denied|permission denied|\b403\b", re.IGNORECASE)
 #: Behind every segment: of a server without a backup
@@ -36,27 +38,58 @@ NONE_NEEDED = 1 << 62
 
 
 def keep(settings: Settings) -> list[str]:
-    """Remove what is older than every moment that has to be restored needs; returns what went. Raises HostError."""
-    now, gone = time.time(), []
-    pgbackrest = PgBackRest(settings.stanza, settings.account)
+    """Remove what is older than every moment that has to be restored needs; returns what went, and notes what did not.
+
+    Of the application's files every byte is read before.
+    """
+    horizon, gone = time.time() - settings.keep, list[str]()
+    note("host", lambda: gone.extend(remove_backups(settings, horizon)), ours=True)
+    for target in settings.uploads.get("targets", []):
+        restic = Restic.of(target, secrets())
+
+        def go(restic: Restic = restic) -> None:
+            gone.extend(name[:8] for name in read_and_forget(restic, horizon))
+
+        note(f"uploads {target['name']}", go, ours=True)
+    return gone
+
+
+def remove_backups(settings: Settings, horizon: float) -> list[str]:
+    """Remove backups of the database that came before a time, and WAL; returns what went. Raises HostError."""
+    pgbackrest, gone = PgBackRest(settings.stanza, settings.account), []
     top = os.path.join(places.REPOSITORY, "backup", settings.stanza)
     fulls = [one.label for one in pgbackrest.backups() if one.kind == "full"]
-    for label in expired({label: arrival(os.path.join(top, label)) for label in fulls}, now - settings.keep):
+    for label in expired({label: arrival(os.path.join(top, label)) for label in fulls}, horizon):
         pgbackrest.expire(label, 1)
         gone.append(label)
     archive = os.path.join(places.REPOSITORY, "archive", settings.stanza)
-    if count := remove_wal(archive, pgbackrest, now - settings.keep):
+    if count := remove_wal(archive, pgbackrest, horizon):
         gone.append(f"{count} segments of WAL")
-    for target in settings.uploads.get("targets", []):
-        restic = Restic.of(target, secrets())
-        folder = os.path.join(target["address"], "snapshots")
-        copies = (
-            {name: arrival(os.path.join(folder, name)) for name in os.listdir(folder)} if os.path.isdir(folder) else {}
-        )
-        old = expired(copies, now - settings.keep)
-        restic.forget(old)
-        gone += [name[:8] for name in old]
     return gone
+
+
+def read_and_forget(restic: Restic, horizon: float) -> list[str]:
+    """Read every byte of the copies, and remove those that came before a time; returns which. Raises HostError.
+
+    Whoever may add may add an index, too, which says that a piece lies in a pack that has nothing of it. By that index
+    the pack that has it is one too many, and would go. So nothing goes while not all is as it was written, and one that
+    came while it was read is read as well.
+    """
+    copies, indexes = (os.path.join(restic.address, name) for name in ("snapshots", "index"))
+    for _ in range(ROUNDS):
+        known = names(indexes)
+        if wrong := restic.check("100%"):
+            raise HostError(f"nothing is removed while not all is as it was written: {wrong[0]}")
+        old = expired({name: arrival(os.path.join(copies, name)) for name in names(copies)}, horizon)
+        if not old or names(indexes) == known:
+            restic.forget(old)
+            return old
+    raise HostError("new copies came each time while all was read; it is tried again tomorrow")
+
+
+def names(folder: str) -> list[str]:
+    """Return the names in a folder, none where there is none."""
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
 
 
 def remove_wal(archive: str, pgbackrest: PgBackRest, horizon: float) -> int:
@@ -111,15 +144,18 @@ def forget(settings: Settings) -> list[str]:
     return gone
 
 
-def note(name: str, remove: Callable[[], object]) -> None:
-    """Remove what has expired, and write down what came of it: a key without that right is no failure of a backup."""
+def note(name: str, remove: Callable[[], object], *, ours: bool = False) -> None:
+    """Remove what has expired, and write down what came of it: a key without that right is no failure of a backup.
+
+    On a disk of `ours` there is no such key.
+    """
     reason = ""
     try:
         remove()
-    except HostError as error:
+    except (HostError, OSError) as error:
         reason = str(error)
     known = read(places.EXPIRED)
-    line = {"time": time.time(), "reason": reason, "denied": bool(DENIED.search(reason))}
+    line = {"time": time.time(), "reason": reason, "denied": not ours and bool(DENIED.search(reason))}
     write_atomic(places.EXPIRED, json.dumps({**known, name: line}), 0o600)
 
 

@@ -120,7 +120,7 @@ class Restore:
         return next((one for one in self.settings.own_repositories if fetched and one["number"] == 1), None)
 
     def trouble(self, one: Mapping[str, Any], found: Found) -> str:
-        """Return why a repository cannot be used, "" where it can; damaged files are one where another host has them."""
+        """Return why a repository cannot be used, "" where it can: damaged files, where another host has them."""
         if found.trouble or one != self.kept_elsewhere:
             return found.trouble
         holes = window(found.backups, found.archived, found.way()).holes

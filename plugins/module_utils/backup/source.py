@@ -94,13 +94,15 @@ class Source:
                     # What was made all the same is worth to be known.
                     self.remember(moment)
                     raise HostError(" ".join(troubles))
-            except HostError as error:
-                self.write_down(kind, False, str(error), began)
-                raise
-            moment["seconds"] = round(time.time() - began, 1)
-            drop_replaced()
-            self.remember(moment)
-            self.write_down(kind, True, "", began)
+                moment["seconds"] = round(time.time() - began, 1)
+                drop_replaced()
+                self.remember(moment)
+                self.write_down(kind, True, "", began)
+            except (HostError, OSError, subprocess.SubprocessError) as error:
+                # On a disk that is full not even this can be written; that no backup is made is seen all the same.
+                with contextlib.suppress(OSError):
+                    self.write_down(kind, False, str(error), began)
+                raise error if isinstance(error, HostError) else HostError(str(error)) from error
             return moment
 
     @property

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import re
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 
 from ..errors import Problem
+from .formats import parse_duration
 from .laws import show
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 PRODUCTION = "production"
 NAME, REASON = "backup_repositories", "backup_none_because"
+LIMIT, MOST_LIMIT = "backup_disk_limit", 99
+KEEP, LEAST_KEEP = "backup_keep", 86400
 HOST, LOCAL, S3, SFTP = "host", "local", "s3", "sftp"
 #: What each type has beside its name
 FIELDS = {
@@ -74,7 +78,9 @@ def backup_problems(
         if kind in types[:index]:
             yield Problem(f"{NAME}[{index}]", place(NAME, (index,)), f"{kind} is there twice", "Leave one of the two")
         yield from field_problems(repositories[index], index, place)
-    if environment == PRODUCTION and all(kind == LOCAL for kind in types) and not values.get(REASON):
+    yield from number_problems(values, place)
+    # A reason is for having none: a copy on the same disk only looks like one.
+    if environment == PRODUCTION and all(kind == LOCAL for kind in types) and (types or not values.get(REASON)):
         what = "production has no backup off its machine"
         fix = (
             f"Write `{NAME}: [{{type: host}}]` and a machine in group backup, or a type s3 or sftp "
@@ -82,6 +88,20 @@ def backup_problems(
             f"`{REASON}: …`, which says why there is none"
         )
         yield Problem(NAME, place(NAME, ()), what, fix, "[]" if not types else "local alone")
+
+
+def number_problems(values: Mapping[str, Any], place: Place) -> Iterator[Problem]:
+    """Yield what is wrong with for how long backups are kept, and how full their disk may be."""
+    limit, keep = values.get(LIMIT), values.get(KEEP)
+    if isinstance(limit, int) and not 0 <= limit <= MOST_LIMIT:
+        fix = "Write a number of percent from 1 to 99, or 0, which lets the disk fill"
+        yield Problem(
+            LIMIT, place(LIMIT, ()), "this is no part of a disk that leaves some room", fix, show(LIMIT, limit)
+        )
+    with contextlib.suppress(ValueError):
+        if parse_duration(keep) < LEAST_KEEP:
+            fix = "Write 1d or more, such as 30d: backups are removed once a night"
+            yield Problem(KEEP, place(KEEP, ()), "this is less than a day", fix, show(KEEP, keep))
 
 
 def field_problems(one: Mapping[str, Any], index: int, place: Place) -> Iterator[Problem]:
