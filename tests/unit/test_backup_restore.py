@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,8 +14,12 @@ from plugins.module_utils.backup.chain import Backup
 from plugins.module_utils.backup.pgbackrest import Found
 from plugins.module_utils.backup.planning import check_way
 from plugins.module_utils.backup.restore import Restore
+from plugins.module_utils.backup.settings import Settings
 from plugins.module_utils.backup.target import LATEST, Target
 from plugins.module_utils.common.errors import HostError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 STARTING = """\
 2026-11-29 18:20:10.510 UTC [18904] LOG:  database system was interrupted; last known up at 2026-11-29 18:20:08 UTC
@@ -123,3 +129,83 @@ def test_a_moment_behind_missing_wal_is_refused_before_anything_is_touched() -> 
     check_way("then", Target("time", 1005), own, found)
     with pytest.raises(HostError, match="WAL 000000010000000000000006 is not in the repository"):
         check_way("then", Target("time", 1006), own, found)
+
+
+LOCAL = {"number": 1, "name": "local", "type": "local", "off_machine": False}
+WHOLE = Found(
+    [Backup("20270115-070000F", "full", 1_000, 1_010, chain.named(1, 3), chain.named(1, 3))],
+    {chain.named(1, count): 1_000.0 + count for count in range(3, 9)},
+    files={"backup/site/20270115-070000F/backup.manifest": (1, 1)}, backup_folder="backup/site",
+)  # fmt: skip
+LISTED = Found(WHOLE.backups, WHOLE.archived, backup_folder="backup/site")
+
+
+def planned(monkeypatch: pytest.MonkeyPatch, found: Found, damaged: list[str], *, fetched: bool, to: str) -> Any:
+    """What a database host plans whose own repository has so much."""
+    database = {"data": "/nowhere", "unit": "postgresql@17-main.service", "port": 5432}
+    settings = Settings(
+        "site", "production", frozenset({"database"}), "root", "site", database, (LOCAL,),
+        offer={"port": 1} if fetched else {},
+    )  # fmt: skip
+    server = Restore(settings, to)
+    monkeypatch.setattr(restore, "damage", lambda *_: damaged)
+    monkeypatch.setattr(Restore, "is_up", lambda _: True)
+    reads: Any = SimpleNamespace(found=lambda _: found)
+    server.pgbackrest = reads
+    return server.plan()
+
+
+@pytest.mark.parametrize(
+    ("has", "to", "asks", "mends"),
+    [
+        ((WHOLE, []), "1970-01-01 00:20", "", False),
+        ((WHOLE, []), "1970-01-01 00:01", "is before the first backup", False),
+        ((Found(trouble="no list"), []), "latest", "is broken: no list", True),
+        ((WHOLE, ["invalid file"]), "latest", "is broken: invalid file", True),
+        ((LISTED, []), "latest", "backup 20270115-070000F has no manifest", True),
+        ((Found(), []), "latest", "it has no backup", True),
+    ],
+)
+def test_what_another_host_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, has: tuple[Found, list[str]], to: str, asks: str, mends: bool
+) -> None:
+    plan = planned(monkeypatch, *has, fetched=True, to=to)
+    assert asks in plan["asks"]
+    assert (bool(plan["asks"]), plan["mends"]) == (bool(asks), mends)
+    assert plan["repository"] == LOCAL
+
+
+def test_where_nobody_else_has_backups_it_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(HostError, match="is before the first backup"):
+        planned(monkeypatch, WHOLE, [], fetched=False, to="1970-01-01 00:01")
+    # What is damaged may be what nobody needs; it is all that there is.
+    assert planned(monkeypatch, WHOLE, ["invalid file"], fetched=False, to="latest")["backup"]
+
+
+def test_a_broken_repository_is_put_aside_and_its_wal_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, given = tmp_path, tmp_path / "given"
+    for name, text in (
+        ("archive/site/archive.info", "broken"), ("archive/site/17-1/5", "broken"), ("archive/site/17-1/6", "newest"),
+        ("backup/site/backup.info", "broken"), ("given/archive/site/archive.info", "whole"),
+        ("given/archive/site/17-1/5", "whole"), ("given/backup/site/backup.info", "whole"),
+        ("given/samestack-id", "one"),
+    ):  # fmt: skip
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    for name, value in (("REPOSITORY", root), ("GIVEN", given)):
+        monkeypatch.setattr(restore.places, name, str(value))
+    monkeypatch.setattr(restore, "STATE", str(tmp_path / "restore.json"))
+
+    class Here(Recovery):
+        def as_account(self, *command: str, stdin: str = "", check: bool = True) -> str:
+            return subprocess.run(command, check=check, capture_output=True, text=True).stdout
+
+    server = Here([("", "")])
+    server.kept = []
+    server.mend()
+    (aside,) = root.glob("samestack.replaced-*")
+    assert json.loads((root / "restore.json").read_text()) == {"kept": [str(aside)], "step": "done"}
+    here = {name: (root / name).read_text() for name in ("archive/site/archive.info", "samestack-id")}
+    assert here == {"archive/site/archive.info": "whole", "samestack-id": "one"}
+    assert [(root / "archive/site/17-1" / name).read_text() for name in "56"] == ["whole", "newest"]
+    assert (aside / "backup/site/backup.info").read_text() == "broken"

@@ -123,6 +123,8 @@ class Restore:
         """Return why a repository cannot be used, "" where it can: damaged files, where another host has them."""
         if found.trouble or one != self.kept_elsewhere:
             return found.trouble
+        if not found.backups:
+            return "it has no backup"
         holes = window(found.backups, found.archived, found.way()).holes
         lacking = [backup.label for backup in found.backups if not found.has_manifest(backup.label)]
         damaged = damage(self.settings, one, found, self.pgbackrest, holes)
