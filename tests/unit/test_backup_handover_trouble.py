@@ -14,6 +14,7 @@ import pytest
 
 from plugins.module_utils.backup import handover, wire
 from plugins.module_utils.backup.settings import Settings
+from plugins.module_utils.common.errors import HostError
 from plugins.plugin_utils.secrets.authority import authority_pem, issue, new_authority
 
 if TYPE_CHECKING:
@@ -55,10 +56,10 @@ class Taker:
             assert time.monotonic() < deadline
             time.sleep(0.05)
 
-    def give(self, key: str, content: bytes = b"whole", size: int = 5) -> dict[str, Any]:
+    def give(self, key: str, content: bytes = b"whole", size: int = 5, total: int = 5) -> dict[str, Any]:
         """Come as somebody with a key, and hand one file over; returns the last answer."""
         with self.connected() as connection, connection.makefile("rwb") as stream:
-            wire.send(stream, {"give": key})
+            wire.send(stream, {"give": key, "bytes": total})
             wire.receive(stream)
             wire.send(stream, {"put": NAME, "size": size})
             stream.write(content)
@@ -112,3 +113,12 @@ def test_a_disk_that_is_full_is_what_is_said(taker: Taker, monkeypatch: pytest.M
     with pytest.raises(OSError, match="No space left on device"):
         taker.receive()
     thread.join()
+
+
+def test_what_would_fill_the_disk_does_not_begin(taker: Taker) -> None:
+    """WAL of the server here needs the room."""
+    thread = beside(lambda: taker.give(KEY, total=1 << 60))
+    with pytest.raises(HostError, match="No room in "):
+        taker.receive()
+    thread.join()
+    assert not [one for one in taker.repository.rglob("*") if one.is_file()]

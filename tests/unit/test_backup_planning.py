@@ -13,6 +13,8 @@ from plugins.module_utils.backup.pgbackrest import Found
 from plugins.module_utils.backup.settings import Settings
 from plugins.module_utils.backup.target import LATEST
 from plugins.module_utils.common.errors import HostError
+from plugins.plugin_utils.backup.answers import PLAN
+from plugins.plugin_utils.backup.table import plan_words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,3 +139,14 @@ def test_one_that_cannot_be_read_and_one_of_another_version(kept: tuple[Path, Fo
     found.trouble = "no key"
     with pytest.raises(HostError, match="What the backup host has cannot be read either: no key"):
         planning.kept(SETTINGS, asked(BEGIN), str(root))
+
+
+def test_people_are_told_what_goes_over_and_why(kept: tuple[Path, Found]) -> None:
+    """Before anything is done, by what hosts may answer."""
+    files = {"snapshot": "", "moment": 0, "live": "a", "release": "a", "wanted": "a", "there": True, "code": ""}
+    for other, words in ({}, "first: the database's host does not"), ({"mends": True}, "which take its place"):
+        plan = planning.kept(SETTINGS, asked(BEGIN + 13 * 3600, **other), str(kept[0]))
+        PLAN.check(plan)
+        said = plan_words(plan, files, "production")
+        assert any(f"hands over {plan['files']} files" in line and words in line for line in said), said
+        assert ("It is gone." in said) == bool(other)

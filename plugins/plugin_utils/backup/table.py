@@ -173,10 +173,10 @@ def given_words(plan: Mapping[str, Any]) -> list[str]:
     """Return what the backup host has to hand over first, and why."""
     if not plan.get("asks"):
         return []
-    what = f"hands over what it has of that first ({plan['files']} files, {amount(plan['bytes'])})"
+    given = f"The backup host hands over {plan['files']} files ({amount(plan['bytes'])}) first"
     if plan.get("mends"):
-        return [plan["asks"], f"The backup host {what}; the broken one is kept beside it."]
-    return [f"The database's host does not have that any more. The backup host {what}."]
+        return [plan["asks"], f"{given}, which take its place; what is there is kept beside them"]
+    return [f"{given}: the database's host does not have that any more"]
 
 
 def amount(size: float) -> str:
