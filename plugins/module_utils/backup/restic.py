@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 PROGRAM = "/usr/bin/restic"
 CACHE = "/var/cache/samestack/restic"
-#: How addresses begin whose keys somebody else has issued
-ELSEWHERE = ("s3:", "sftp:")
 #: Seconds for a question that reads no data
 SOON = 45
 #: Why ssh does not go on, after many lines about it
