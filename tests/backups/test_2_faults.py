@@ -31,6 +31,8 @@ FILL = """
 cd /var/lib/pgbackrest
 fallocate -l $(df --output=avail -B1 . | tail -1 | awk '{print int($1 * 0.95)}') ballast
 """
+#: What the clock does each night
+EXPIRE = "systemctl start samestack-backup-look@keep.service"
 MOVES = "head -c 200000 /dev/urandom"
 READ = "SELECT encode(lo_get(%s), 'escape')"
 SECOND = "cd / && sudo -u postgres psql -XqAt -d second -c 'TABLE t' -c \"SELECT similarity('a', 'a')\""
@@ -114,6 +116,28 @@ def test_the_backup_host_is_out_of_reach(production: Backups, writer: Writer) ->
     wait_for("all to be well", production.well, 60)
     assert len(writer.stop()) > 100
     assert writer.lost() == []
+
+
+def test_copies_of_uploads_are_whole_before_any_of_them_is_removed(production: Backups) -> None:
+    """What restic would remove because of a false index cannot be fetched again."""
+    keeper, folder = production.keeper, "/var/lib/samestack-uploads"
+    production.upload("read.txt", "read")
+    for _ in range(2):
+        production.make()
+    copies = keeper.run(f"ls -tr {folder}/snapshots").split()
+    pack = keeper.run(f"find {folder}/data -type f -size +1k -printf '%s %p\\n' | sort -n | tail -1").split()[1]
+    keeper.run(f"touch -d '40 days ago' {folder}/snapshots/{copies[0]} {folder}/snapshots/{copies[1]}")
+    keeper.run(f"cp -a {pack} /root/pack; printf 'XX' | dd of={pack} bs=1 seek=500 conv=notrunc status=none")
+    try:
+        keeper.host.run(EXPIRE)
+        assert production.cycle() == "failed"
+        assert "nothing is removed while not all is as it was written" in production.problems()
+        assert keeper.run(f"ls -tr {folder}/snapshots").split() == copies
+    finally:
+        keeper.run(f"cat /root/pack > {pack}")
+    keeper.run(EXPIRE)
+    assert len(keeper.run(f"ls {folder}/snapshots").split()) == len(copies) - 1
+    wait_for("all to be well", production.well, 60)
 
 
 def test_uploads_change_while_they_are_copied(production: Backups) -> None:
