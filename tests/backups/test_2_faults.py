@@ -126,7 +126,8 @@ def test_copies_of_uploads_are_whole_before_any_of_them_is_removed(production: B
         production.make()
     copies = keeper.run(f"ls -tr {folder}/snapshots").split()
     pack = keeper.run(f"find {folder}/data -type f -size +1k -printf '%s %p\\n' | sort -n | tail -1").split()[1]
-    keeper.run(f"touch -d '40 days ago' {folder}/snapshots/{copies[0]} {folder}/snapshots/{copies[1]}")
+    for days, name in zip((41, 40), copies, strict=False):
+        keeper.run(f"touch -d '{days} days ago' {folder}/snapshots/{name}")
     keeper.run(f"cp -a {pack} /root/pack; printf 'XX' | dd of={pack} bs=1 seek=500 conv=notrunc status=none")
     try:
         keeper.host.run(EXPIRE)
