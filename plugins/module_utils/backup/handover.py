@@ -127,7 +127,7 @@ def give(settings: Settings, share: Mapping[str, Any], root: str = REPOSITORY) -
             raise HostError("There is no backup here that can be given back.")
         share = {"backup": fulls[-1].label, "line": 1, "last": ""}
     names = list(files(root, settings.stanza, found, share))
-    size = sum(os.stat(os.path.join(root, name)).st_size for name in names)
+    size = sum(os.lstat(os.path.join(root, name)).st_size for name in names)
     deadline = time.monotonic() + PATIENCE
     while True:
         try:

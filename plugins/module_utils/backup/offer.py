@@ -142,9 +142,11 @@ class Offer:
 def identity(root: str) -> str:
     """Return what tells a repository from another one, "" before it has anything."""
     try:
-        with open(os.path.join(root, IDENTITY), encoding="ascii") as file:
+        # Root asks, too, and the folder is another account's.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        with open(os.open(os.path.join(root, IDENTITY), flags), encoding="ascii") as file:
             return file.read(64).strip()
-    except OSError:
+    except (OSError, ValueError):
         return ""
 
 

@@ -102,7 +102,7 @@ def kept(settings: Settings, asked: Mapping[str, Any], root: str = REPOSITORY) -
     if backup.server != found.backups[-1].server:
         raise HostError(f"--to {asked['to']}: backup {backup.label} is of another major version of PostgreSQL.")
     share = {"backup": backup.label, "line": way["line"], "last": "" if asked["mends"] else last_needed(target, found)}
-    sizes = [os.stat(os.path.join(root, name)).st_size for name in files(root, settings.stanza, found, share)]
+    sizes = [os.lstat(os.path.join(root, name)).st_size for name in files(root, settings.stanza, found, share)]
     return {**asked, **way, "share": share, "files": len(sizes), "bytes": sum(sizes)}
 
 
