@@ -21,7 +21,7 @@ class Host:
     """A database host: what its server answers, and what was done to it."""
 
     def __init__(self, folder: Path) -> None:
-        self.tables, self.did = "f", list[str]()
+        self.tables, self.did, self.failing = "f", list[str](), ""
         self.state = folder / "restore.json"
         self.settings = Settings(
             "site", "production", frozenset({"database"}), "root", "site", root=str(folder / "srv"),
@@ -38,7 +38,7 @@ class Host:
 
     def run(self, words: list[str]) -> tuple[int, str, str]:
         self.did.append(words[0])
-        return 0, "7", ""
+        return int(self.failing in words), "7", "not loaded"
 
 
 @pytest.fixture
@@ -65,3 +65,11 @@ def test_a_rebuild_that_was_cut_off_goes_on(host: Host) -> None:
     host.tables = "t"
     host.state.write_text('{"step": "done", "kept": []}')
     assert host.receive()["changed"]
+
+
+@pytest.mark.parametrize("word", ["stop", "start"])
+def test_a_unit_that_does_not_do_as_it_is_told_is_an_error(host: Host, word: str) -> None:
+    """Where what is fetched from does not begin again, nothing is backed up from then on."""
+    host.failing = word
+    with pytest.raises(HostError, match=f"`systemctl {word} {backup.OFFER}` failed: not loaded"):
+        host.receive()
