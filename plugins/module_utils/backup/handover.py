@@ -95,20 +95,8 @@ def give(settings: Settings, root: str = REPOSITORY) -> int:
     if not fulls:
         raise HostError("There is no backup here that can be given back.")
     chosen = fulls[-1]
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            connection = wire.connect(settings.fetch["address"], int(settings.fetch["port"]), AUTHORITY, PATIENCE)
-            break
-        except OSError as error:
-            if time.monotonic() > deadline:
-                raise HostError(f"The database host does not take anything: {error}") from error
-            time.sleep(1)
-    with connection:
-        stream: Any = connection.makefile("rwb")
-        wire.send(stream, {"give": secrets()["offer"]})
-        if not wire.receive(stream).get("ready"):
-            raise HostError("The database host does not take anything.")
+    with contextlib.ExitStack() as opened:
+        stream = knock(settings, {"give": secrets()["offer"]}, opened)
         for name in needed(root, settings.stanza, chosen.label, number(chosen.first)):
             path = os.path.join(root, name)
             with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
@@ -116,6 +104,27 @@ def give(settings: Settings, root: str = REPOSITORY) -> int:
                 shutil.copyfileobj(file, stream, wire.CHUNK)
         wire.send(stream, {"end": True})
         return int(wire.receive(stream)["taken"])
+
+
+def knock(settings: Settings, word: dict[str, Any], opened: contextlib.ExitStack) -> Any:
+    """Return a stream to the database host as soon as it takes something; `opened` closes it. Raises HostError."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with contextlib.ExitStack() as trying:
+                address, port = settings.fetch["address"], int(settings.fetch["port"])
+                connection = trying.enter_context(wire.connect(address, port, AUTHORITY, PATIENCE))
+                stream: Any = trying.enter_context(connection.makefile("rwb"))
+                wire.send(stream, word)
+                if wire.receive(stream).get("ready"):
+                    opened.push(trying.pop_all())
+                    return stream
+                raise wire.WireError("it is not ready")
+        # Until it waits for this, what shows its repository listens there, and knows no such word.
+        except (OSError, wire.WireError) as error:
+            if time.monotonic() > deadline:
+                raise HostError(f"The database host does not take anything: {error}") from error
+            time.sleep(1)
 
 
 def needed(root: str, stanza: str, full: str, first: int) -> Iterator[str]:
