@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -43,6 +44,8 @@ class Backups:
         self.source = team.machine(kind)
         #: The machine with the repository that counts
         self.keeper = next((one for one in team.environment.machines(kind) if one.has("backup")), self.source)
+        #: What `box/host` calls the machine with the data
+        self.box = f"{os.environ['MOLECULE_SCENARIO_NAME']}-{self.source.name}"
 
     def __repr__(self) -> str:
         return self.kind
@@ -107,10 +110,9 @@ class Backups:
 
     def power(self, meanwhile: Callable[[], object]) -> None:
         """Cut the power of the machine with the data, do something, and switch it on again."""
-        host = f"backups-{self.source.name}"
-        subprocess.run([CLONE / "box/host", "kill", host], check=True)
+        subprocess.run([CLONE / "box/host", "kill", self.box], check=True)
         meanwhile()
-        subprocess.run([CLONE / "box/host", "start", host], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([CLONE / "box/host", "start", self.box], check=True, stdout=subprocess.DEVNULL)
 
     def answers(self) -> int:
         """The status of the site's page."""
