@@ -177,9 +177,9 @@ def backup_hindrance(
     )
 
 
-def running_unit(name: str) -> dict[str, Any]:
-    """Return a unit of `system_state` that runs, and begins at boot."""
-    return {"name": name, "enabled": True, "started": True}
+def running_units(units: Mapping[str, bool]) -> list[dict[str, Any]]:
+    """Return units of `system_state`, each with whether it runs, and begins at boot."""
+    return [{"name": name, "enabled": runs, "started": runs} for name, runs in units.items()]
 
 
 class FilterModule:
@@ -194,6 +194,6 @@ class FilterModule:
             "backup_stores": backup_stores,
             "backup_targets": backup_targets,
             "known_host": known_host,
-            "running_unit": running_unit,
+            "running_units": running_units,
             "without": without,
         }
