@@ -76,6 +76,16 @@ def test_twice_in_a_row(production: Backups) -> None:
     wait_for("all to be well", production.well, 90)
 
 
+def test_what_was_replaced_goes_with_a_backup_by_the_clock(production: Backups) -> None:
+    replaced = "ls -d /var/lib/postgresql/*/main.replaced-* /srv/noticeboard/shared.replaced-* 2>/dev/null; true"
+    assert production.source.run(replaced)
+    # The first follows each restore by itself.
+    for _ in range(2):
+        production.source.run("systemctl start samestack-backup@incr.service")
+    assert not production.source.run(replaced)
+    assert production.status()["problems"] == []
+
+
 def test_the_data_directory_is_gone(production: Backups, writer: Writer) -> None:
     """The loss, by the client's own ledger, is within a minute; one verb brings the rest back."""
     wait_for("rows", lambda: len(writer.acknowledged) > 100)

@@ -13,7 +13,6 @@ from ..common.errors import HostError
 from ..common.files import write_atomic
 from ..common.folders import make_folder, remove
 from ..common.host_lock import private_lock
-from ..common.postgresql import READER
 from ..common.systemd import run
 from ..postgresql.server import Server
 from . import settings as places
@@ -38,7 +37,7 @@ def there(settings: Settings) -> bool | None:
     if "database" not in settings.does:
         return None
     try:
-        return Server(int(settings.database["port"]), "backup").sql("SHOW data_checksums", role=READER) == "on"
+        return Server(int(settings.database["port"]), "backup").sql("SHOW data_checksums") == "on"
     except HostError:
         return None
 

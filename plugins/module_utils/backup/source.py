@@ -97,12 +97,12 @@ class Source:
                     # What was made all the same is worth to be known.
                     self.remember(moment)
                     raise HostError(" ".join(troubles))
-            except HostError as error:
+                moment["seconds"] = round(time.time() - began, 1)
+                self.remember(moment)
+                drop_replaced()
+            except (HostError, OSError) as error:
                 self.write_down(kind, False, str(error), began)
                 raise
-            moment["seconds"] = round(time.time() - began, 1)
-            drop_replaced()
-            self.remember(moment)
             self.write_down(kind, True, "", began)
             return moment
 
