@@ -164,13 +164,17 @@ def join(site: Target, keeper: Target) -> None:
         file.write(options)
 
 
+def processor_seconds(target: Target) -> float:
+    """Return what the processes of backups' units, and those that they started, have taken of the processors."""
+    return float(target.run(f"exec python3 - {UNITS}", stdin=PROCESSOR.encode()))
+
+
 def idle(target: Target, app: str) -> tuple[float, float]:
     """Return what the units of backups take of a machine on which nothing happens: MiB, and percent of a processor."""
     used = memory.memory_of(target, app).units
-    ask = f"python3 -c {json.dumps(PROCESSOR)} {UNITS}"
-    before = float(target.run(ask, stdin=b""))
+    before = processor_seconds(target)
     time.sleep(IDLE_SECONDS)
-    spent = float(target.run(ask)) - before
+    spent = processor_seconds(target) - before
     minutes = re.findall(r"(\d+)m([\d.]+)s", target.run(f"bash -c '{LOOK}'"))
     seconds = [int(minute) * 60 + float(second) for minute, second in minutes]
     # Each `times` is two lines of user and system: the shell's own, and its children's.

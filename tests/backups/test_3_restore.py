@@ -77,7 +77,7 @@ def test_twice_in_a_row(production: Backups) -> None:
 
 
 def test_what_was_replaced_goes_with_a_backup_by_the_clock(production: Backups) -> None:
-    replaced = "ls -d /var/lib/postgresql/*/main.replaced-* /srv/noticeboard/shared.replaced-* 2>/dev/null; true"
+    replaced = "ls -d /var/lib/postgresql/*/main.replaced-* /srv/noticeboard/shared.replaced-* 2>/dev/null || true"
     assert production.source.run(replaced)
     # The first follows each restore by itself.
     for _ in range(2):
