@@ -36,4 +36,4 @@ def writing(backups: Backups) -> Iterator[Callable[[], Writer]]:
     yield begin
     for client in clients:
         client.stop()
-    wait_for("all to be well", lambda: backups.status()["problems"] == [], 120)
+    wait_for("all to be well", backups.well, 120)

@@ -373,9 +373,10 @@ def test_a_unit_ends_before_its_file_goes(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_what_is_left_out_is_left_alone_or_absent() -> None:
     one = {"path": "/x", "content": "1"}
-    assert due(one | {"when": True, "otherwise": "absent"}) == one | {"when": True, "otherwise": "absent"}
-    assert due(one | {"when": False}) is None
-    assert due(one | {"when": "False", "otherwise": "absent"}) == {"path": "/x", "state": "absent"}
+    assert due(one | {"when": True}, "absent") == one | {"when": True}
+    assert due(one | {"when": False}, "as it is") is None
+    assert due(one | {"when": "False"}, "absent") == {"path": "/x", "state": "absent"}
+    assert due({"path": "/x", "state": "directory", "when": False}, "absent") is None
 
 
 def test_what_cannot_take_its_files_up_while_it_runs_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -406,7 +407,6 @@ def test_what_cannot_take_its_files_up_while_it_runs_begins_anew(monkeypatch: py
         ({"path": "/x", "content": "", "target": "/y"}, "has a `target`"),
         ({"path": "/x", "content": "", "mode": 0o644}, "quoted string"),
         ({"path": "/x", "state": "folder"}, "state is one of"),
-        ({"path": "/x", "content": "", "otherwise": "gone"}, "otherwise it is absent"),
         ("/x", "absolute `path`"),
     ],
 )
