@@ -117,7 +117,7 @@ class Course:
 
     def wait(self, script: str) -> float:
         """Return the seconds of a script on the site's machine."""
-        clock = f"began=$(date +%s.%N); {{ {script}; }} >&2; echo $began $(date +%s.%N)"
+        clock = f"began=$(date +%s.%N); {{\n{script.strip()}\n}} >&2; echo $began $(date +%s.%N)"
         began, ended = self.site.run(clock).split()
         return float(ended) - float(began)
 
