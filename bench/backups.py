@@ -55,9 +55,9 @@ printf '[Service]\\nNice=0\\nIOSchedulingClass=best-effort\\n' >bench.conf
 systemctl daemon-reload
 """
 AT_ONCE = """
-systemctl stop 'postgresql@*'
+systemctl stop {unit}
 cp -a {data} {beside}/there; cp -a /srv/{app}/shared {beside}/shared
-systemctl start 'postgresql@*'; until {ready}; do sleep 0.1; done
+systemctl start {unit}; until {ready}; do sleep 0.1; done
 """
 READY = "cd / && sudo -u postgres psql -XqAt -c 'SELECT 1' >/dev/null 2>&1"
 GONE = "pkill -9 -u postgres postgres; rm -rf {data}; systemctl stop 'postgresql@*'"
@@ -101,7 +101,9 @@ class Course:
     @property
     def names(self) -> dict[str, str]:
         """What scripts name."""
-        return {**{name: self.plan[name] for name in ("app", "database", "owner")}, "data": self.data}
+        data = self.data
+        unit = f"postgresql@{data.split('/')[-2]}-main.service"
+        return {**{name: self.plan[name] for name in ("app", "database", "owner")}, "data": data, "unit": unit}
 
     def play(self, playbook: str, name: str, **extra: Any) -> Play:
         """Run a playbook with the decision that there are backups."""
