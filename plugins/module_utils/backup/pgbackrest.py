@@ -244,6 +244,14 @@ class PgBackRest:
             files = ["its own check ends with `status: error`"]
         return list(dict.fromkeys(map(plain, files)))
 
+    def fetching(self, data: str, repository: int) -> str:
+        """Return the command by which a server that recovers gets its WAL from one repository, whatever is with others.
+
+        `%f` and `%p` are PostgreSQL's: a segment's name, and where it is to be.
+        """
+        own = f"--config={self.config} --stanza={self.stanza} --pg1-path={data} --repo={repository}"
+        return f'{PROGRAM} {own} archive-get %f "%p"'
+
     def restore(self, backup: str, data: str, repository: int, *target: str) -> None:
         """Restore a backup into an empty folder, so that the server goes on to a target; raises HostError."""
         self.do("restore", f"--set={backup}", f"--pg1-path={data}", *target, repository=repository)
