@@ -163,9 +163,8 @@ class PgBackRest:
             return False
         alone = PUSH.format(repository)
         config = alone if os.path.exists(alone) else self.config
-        PgBackRest(self.stanza, self.account.pw_name, config).do(
-            "archive-push", "--no-archive-async", path, timeout=SOON
-        )
+        only = PgBackRest(self.stanza, self.account.pw_name, config)
+        only.do("archive-push", "--no-archive-async", path, timeout=SOON)
         return True
 
     def expire(self, label: str = "", repository: int = 0) -> None:
