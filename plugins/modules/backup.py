@@ -68,7 +68,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.backup import checksums, restore, status, uploads
-from ..module_utils.backup.settings import DRILL, FETCHING, INDEX, KEPT, SECRETS, WANTED, Settings, read
+from ..module_utils.backup.settings import DRILL, FETCHING, KEPT, OPENED, SECRETS, WANTED, Settings, read
 from ..module_utils.backup.source import Source
 from ..module_utils.common.errors import HostError
 from ..module_utils.common.files import usual_umask, write_atomic
@@ -89,7 +89,7 @@ TIMERS = tuple(f"samestack-backup-{kind}.timer" for kind in ("full", "diff", "in
 
 def prepare(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
     """Make what is missing, and begin with a first backup; returns the module's result. Raises HostError."""
-    source, known = Source(settings), read(INDEX)
+    source, known = Source(settings), read(OPENED)
     made, anew, trouble = False, False, ""
     said = []
     try:
@@ -99,11 +99,14 @@ def prepare(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
     for one in settings.own_repositories:
         try:
             anew = source.begins_anew(one) or anew
+            known[str(one["name"])] = one
         except HostError as error:
-            if str(one["name"]) not in known:
+            if known.get(str(one["name"])) != one:
                 # Whoever has declared it sees this; one that is away for a while is told by its timer.
                 raise HostError(f"backup_repositories, type {one['name']}: {error}", error.hint) from None
             said.append(f"Repository {one['name']} is away: {error}")
+    make_folder(KEPT, PRIVATE).close()
+    write_atomic(OPENED, json.dumps(known), 0o600)
     if trouble and not said:
         raise HostError(trouble)
     if checksums.there(settings) is False:
