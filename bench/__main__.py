@@ -8,6 +8,7 @@ bench/run [PART …] [--rounds N]      (two rounds of site.yml and the script, u
     manifest    what is on a machine, written down, against asking the same programs by hand
     memory      what the provisioned stack takes at rest
     compare     manifests that are saved: three environments, and 200 hosts
+    backups     backup, restore and drill of a database of 2 GB, against copies of its files; what is lost; idle cost
     up          `./samestack up` from a fresh clone, the box being built, against the same shell script
     all         all of these (the default)
 
@@ -26,7 +27,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import building, comparing, make_up, memory, recording, serving, switching
+from bench import backups, building, comparing, make_up, memory, recording, serving, switching
 from bench.figures import Report
 from bench.targets import REPO, STATE, BenchError, Play, Target, play
 from plugins.plugin_utils.inventory.environment import ENVIRONMENTS
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 RESULT = REPO / ".samestack" / "bench.json"
-PARTS = ("provision", "noop", "memory", "requests", "switch", "compare", "manifest", "up")
-LIMIT_SECONDS = 1200
+PARTS = ("provision", "noop", "memory", "requests", "switch", "compare", "manifest", "backups", "up")
+LIMIT_SECONDS = 2400
 #: How many of the differences between two machines stand in the line about them
 SHOWN = 3
 #: A load average above this means that something else is at work.
@@ -196,6 +197,14 @@ class Bench:
         self.report.add("  manifest / asked", found.cold / found.asked, "x", MANIFEST_RATIO)
         self.report.add("a manifest where nothing has changed", found.warm, "s")
         self.report.add("  what it adds to an idle site.yml", found.provision - found.without, "s", ADDED_SECONDS)
+
+    def backups(self) -> None:
+        """Measure backups, on a machine of their own and one that keeps them."""
+        site, keeper = self.machine("backed-up"), self.machine("keeper")
+        note("site.yml on a bare host …")
+        plan = building.plan_of(site, play(site, building.SITE, "fresh"))
+        note(f"backups, restores and a drill of {backups.GIGABYTES} GB …")
+        backups.measure(site, keeper, plan, self.report)
 
     def up(self) -> None:
         """Measure `./samestack up` against the floor."""

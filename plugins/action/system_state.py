@@ -32,6 +32,7 @@ DEFAULTS: dict[str, Any] = {
 CONTENT_KEYS = ("template", "source", "content")
 LIST_KEYS = ("apply", "validate", "restart", "reload")
 KNOWN_KEYS = {"path", "vars", "when", *DEFAULTS, *CONTENT_KEYS, *LIST_KEYS}
+OTHERWISE = ("as it is", "absent")
 STATES = ("file", "first_line", "block", "directory", "link", "absent", "attributes", "original")
 
 
@@ -42,6 +43,14 @@ def flat(entries: Iterable[Any]) -> Iterator[Any]:
             yield from flat(entry)
         else:
             yield entry
+
+
+def due(raw: Any, otherwise: str) -> Any:
+    """Return an entry as its `when` leaves it: as it is, as what is there otherwise (a folder stays), or None."""
+    if not isinstance(raw, dict) or boolean(raw.get("when", True)):
+        return raw
+    goes = otherwise == "absent" and raw.get("state") != "directory"
+    return {"path": raw.get("path"), "state": "absent"} if goes else None
 
 
 def normalise(raw: Any) -> dict[str, Any]:
@@ -98,10 +107,13 @@ class ActionModule(ActionBase):
         """Run the action; the result is the module's, without the file contents."""
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
+        otherwise = self._task.args.get("otherwise", "as it is")
+        if otherwise not in OTHERWISE:
+            raise AnsibleActionFail(f"system_state: otherwise is one of {', '.join(OTHERWISE)}, not {otherwise!r}")
         entries = [
-            self._with_data(normalise(raw), task_vars)
+            self._with_data(normalise(entry), task_vars)
             for raw in flat(self._task.args.get("files") or [])
-            if boolean(raw.get("when", True))
+            if (entry := due(raw, otherwise)) is not None
         ]
         origins = {entry["path"]: entry.pop("origin") for entry in entries}
         arguments = {

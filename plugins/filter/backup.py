@@ -147,6 +147,18 @@ def backup_store_keys(repositories: Iterable[Mapping[str, Any]]) -> dict[str, st
     return found
 
 
+def push_files(databases: Iterable[Mapping[str, Any]], account: str, sends: bool) -> list[dict[str, Any]]:
+    """Return `system_state` entries: pgBackRest's configuration of each repository that WAL is sent to, alone."""
+    stores = {int(one["number"]): dict(one) for one in databases if sends}
+    return [
+        {
+            "path": f"/etc/pgbackrest/push-{number}.conf", "template": "push.conf.j2", "group": account, "mode": "0640",
+            "secret": True, "vars": {"store": stores.get(number, {})}, "when": number in stores,
+        }
+        for number in (1, *NUMBERS.values())
+    ]  # fmt: skip
+
+
 def without(one: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
     """Return what is left of it without some of its keys."""
     return {name: value for name, value in one.items() if name not in names}
@@ -177,9 +189,9 @@ def backup_hindrance(
     )
 
 
-def running_unit(name: str) -> dict[str, Any]:
-    """Return a unit of `system_state` that runs, and begins at boot."""
-    return {"name": name, "enabled": True, "started": True}
+def running_units(units: Mapping[str, bool]) -> list[dict[str, Any]]:
+    """Return units of `system_state`, each with whether it runs, and begins at boot."""
+    return [{"name": name, "enabled": runs, "started": runs} for name, runs in units.items()]
 
 
 class FilterModule:
@@ -194,6 +206,7 @@ class FilterModule:
             "backup_stores": backup_stores,
             "backup_targets": backup_targets,
             "known_host": known_host,
-            "running_unit": running_unit,
+            "push_files": push_files,
+            "running_units": running_units,
             "without": without,
         }

@@ -7,7 +7,9 @@ DOCUMENTATION = r"""
 module: backup
 short_description: What a host does about backups
 description:
-  - C(prepare) makes the repositories that are missing, and has a first backup begin, for which nobody waits.
+  - C(prepare) makes the repositories that are missing, and has a full backup begin, for which nobody waits, where there
+    is none, or where what there is leads nowhere any more. With O(may_stop) it puts checksums on the database's pages
+    where they have none.
   - C(run) makes a backup of O(kind) and returns when it is whole; where there is nothing to back up it does nothing.
   - C(status) changes nothing and returns how the backups stand, judged by what lies in the repositories.
   - C(arrived) waits until what another host has made is here.
@@ -35,6 +37,7 @@ options:
   release: {description: The release that serves., type: str, default: ""}
   before: {description: The release that is about to go live., type: str, default: ""}
   migrations: {description: Those that it brings., type: list, elements: str, default: []}
+  may_stop: {description: The database server may be down for a while., type: bool, default: false}
   fresh: {description: The host was made anew and has nothing., type: bool, default: false}
   to: {description: "A time, C(before:) and a release or a migration, or C(latest).", type: str, default: ""}
   plan: {description: "What C(plan), C(plan_kept) or C(plan_files) returned.", type: dict, default: {}}
@@ -71,8 +74,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.backup import planning, restore, status, uploads
-from ..module_utils.backup.settings import DRILL, FETCHING, INDEX, KEPT, SECRETS, WANTED, Settings, read
+from ..module_utils.backup import checksums, planning, restore, status, uploads
+from ..module_utils.backup.settings import DRILL, FETCHING, KEPT, OPENED, SECRETS, WANTED, Settings, read
 from ..module_utils.backup.source import Source
 from ..module_utils.common.errors import HostError
 from ..module_utils.common.files import usual_umask, write_atomic
@@ -100,8 +103,8 @@ def systemctl(module: AnsibleModule, *words: str) -> None:
 
 def prepare(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
     """Make what is missing, and begin with a first backup; returns the module's result. Raises HostError."""
-    source, known = Source(settings), read(INDEX)
-    made, empty, trouble = False, False, ""
+    source, known = Source(settings), read(OPENED)
+    made, anew, trouble = False, False, ""
     said = []
     try:
         made = source.prepare()
@@ -109,15 +112,26 @@ def prepare(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
         trouble = str(error)
     for one in settings.own_repositories:
         try:
-            empty = not source.pgbackrest.backups(one["number"]) or empty
+            anew = source.begins_anew(one) or anew
+            known[str(one["name"])] = one
         except HostError as error:
-            if str(one["name"]) not in known:
+            if known.get(str(one["name"])) != one:
                 # Whoever has declared it sees this; one that is away for a while is told by its timer.
                 raise HostError(f"backup_repositories, type {one['name']}: {error}", error.hint) from None
             said.append(f"Repository {one['name']} is away: {error}")
+    make_folder(KEPT, PRIVATE).close()
+    write_atomic(OPENED, json.dumps(known), 0o600)
     if trouble and not said:
         raise HostError(trouble)
-    if empty:
+    if checksums.there(settings) is False:
+        if module.params["may_stop"]:
+            checksums.enable(settings)
+            said.append("The database's pages have checksums now")
+            # A backup that builds on one without goes without.
+            made = anew = True
+        else:
+            said.append(checksums.missing(settings))
+    if anew:
         systemctl(module, "start", "--no-block", "samestack-backup@full.service")
     return {"changed": made, "say": said}
 
@@ -331,6 +345,7 @@ def main() -> None:
             "release": {"type": "str", "default": ""},
             "before": {"type": "str", "default": ""},
             "migrations": {"type": "list", "elements": "str", "default": []},
+            "may_stop": {"type": "bool", "default": False},
             "fresh": {"type": "bool", "default": False},
             "to": {"type": "str", "default": ""},
             "plan": {"type": "dict", "default": {}},

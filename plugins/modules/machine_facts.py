@@ -52,8 +52,8 @@ ansible_facts:
   sample:
     machine: {os: debian, release: "13", codename: trixie, python: "3.13.5", architecture: x86_64, memory_mb: 2000,
       processors: 2, systemd: 257, container: true, swap_mb: 0, ipv6: true, dpkg_interrupted: false,
-      sudo_rs: false, ssh_socket: false, owed: [], owner: {}, former: [], people: [], homes: {root: /root},
-      login: {user: deploy, groups: [deploy], port: 22},
+      sudo_rs: false, ssh_socket: false, closed: false, owed: [], owner: {}, former: [], people: [],
+      homes: {root: /root}, login: {user: deploy, groups: [deploy], port: 22},
       ssh_kex: [curve25519-sha256], uv: "0.13.9", packages: {nginx: "1.26.3"}, candidates: {},
       stack: {versions: {nginx: 1.26.3-3+deb13u10}, architecture: amd64, updated: 20261125T151252Z}}
 """

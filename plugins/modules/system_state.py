@@ -58,6 +58,13 @@ options:
       restart: {description: Running units (or patterns) to restart when this entry changed., type: list, elements: str}
       reload: {description: Running units (or patterns) to reload when this entry changed., type: list, elements: str}
       when: {description: Leave the entry out when false., type: bool, default: true}
+  otherwise:
+    description: >-
+      What files and links are whose C(when) is false. C(absent): a role also has to take away what it wrote when other
+      things were decided. Directories stay, and what is in them.
+    type: str
+    choices: [as it is, absent]
+    default: as it is
   login_port:
     description: Port of the new login, where this call changes it; the connection's own when left out.
     type: int
@@ -70,7 +77,7 @@ options:
     type: dict
     default: {}
   units:
-    description: The units, seen to after the files.
+    description: The units, seen to after the files; those whose file goes end before it does.
     type: list
     elements: dict
     default: []

@@ -6,18 +6,17 @@ The files are played in their order, each with what the ones before have left.
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
+import os
 import re
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support import writer
 from tests.support.machines import environment
 from tests.support.team import Team
 
@@ -31,7 +30,6 @@ __all__ = ["environment"]
 MEDIA = "/srv/noticeboard/shared/media"
 #: The clone whose machines these are: its tools are lent to the scenario's copy
 CLONE = Path(sys.executable).parents[2]
-STATEMENT = "INSERT INTO ledger VALUES (%d) RETURNING n;\n"
 PROGRAM = "/usr/local/lib/samestack/backup"
 
 
@@ -43,6 +41,8 @@ class Backups:
         self.source = team.machine(kind)
         #: The machine with the repository that counts
         self.keeper = next((one for one in team.environment.machines(kind) if one.has("backup")), self.source)
+        #: What `box/host` calls the machine with the data
+        self.box = f"{os.environ['MOLECULE_SCENARIO_NAME']}-{self.source.name}"
 
     def __repr__(self) -> str:
         return self.kind
@@ -107,72 +107,33 @@ class Backups:
 
     def power(self, meanwhile: Callable[[], object]) -> None:
         """Cut the power of the machine with the data, do something, and switch it on again."""
-        host = f"backups-{self.source.name}"
-        subprocess.run([CLONE / "box/host", "kill", host], check=True)
+        subprocess.run([CLONE / "box/host", "kill", self.box], check=True)
         meanwhile()
-        subprocess.run([CLONE / "box/host", "start", host], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([CLONE / "box/host", "start", self.box], check=True, stdout=subprocess.DEVNULL)
 
     def answers(self) -> int:
         """The status of the site's page."""
         return self.source.browser().get("/healthz/").status
 
 
-class Writer(threading.Thread):
-    """A client that writes one row after the other, and keeps a ledger of those that were acknowledged."""
+class Writer(writer.Writer):
+    """A client of an environment's database."""
 
     def __init__(self, backups: Backups) -> None:
-        super().__init__(daemon=True)
-        self.acknowledged: dict[int, float] = {}
-        self._over = threading.Event()
         self._backups = backups
         machine = backups.source
         inventory = backups.team.clone.folder
         user, name = machine.variable("database_owner"), machine.variable("database_name")
-        self._command = [
+        command = [
             "ssh", "-F", f"{inventory}/.samestack/ssh_config", machine.name, "sudo", "-u", "postgres", "psql", "-XqAt",
             "-U", user, "-d", name,
         ]  # fmt: skip
-        backups.sql("CREATE TABLE IF NOT EXISTS ledger (n bigint PRIMARY KEY)")
-
-    def run(self) -> None:
-        """Write until it is told to stop, or the server goes away."""
-        number = int(time.time() * 1000)
-        with (
-            contextlib.suppress(OSError),
-            subprocess.Popen(
-                self._command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-                cwd="/",
-            ) as psql,
-        ):
-            assert psql.stdin is not None
-            assert psql.stdout is not None
-            while not self._over.is_set():
-                number += 1
-                try:
-                    psql.stdin.write(STATEMENT % number)
-                    psql.stdin.flush()
-                    answer = psql.stdout.readline().strip()
-                except OSError:
-                    break
-                if answer != str(number):
-                    break
-                self.acknowledged[number] = time.time()
-                time.sleep(0.02)
-            psql.kill()
-
-    def stop(self) -> dict[int, float]:
-        """End it; returns the acknowledged rows, each with the time at which it was."""
-        self._over.set()
-        self.join(20)
-        return dict(self.acknowledged)
+        super().__init__(command)
+        backups.sql(writer.TABLE)
 
     def lost(self) -> list[int]:
         """The acknowledged rows that the database has not got any more."""
-        there = set(map(int, self._backups.sql("SELECT n FROM ledger").split()))
+        there = set(map(int, self._backups.sql(writer.ROWS).split()))
         return sorted(set(self.acknowledged) - there)
 
 
@@ -206,8 +167,8 @@ def backups(request: pytest.FixtureRequest) -> Backups:
     return found
 
 
-@pytest.fixture
-def writer(production: Backups) -> Iterator[Writer]:
+@pytest.fixture(name="writer")
+def _writer(production: Backups) -> Iterator[Writer]:
     """A client that writes."""
     client = Writer(production)
     client.start()

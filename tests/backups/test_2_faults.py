@@ -37,6 +37,8 @@ MOVES = "head -c 200000 /dev/urandom"
 READ = "SELECT encode(lo_get(%s), 'escape')"
 SECOND = "cd / && sudo -u postgres psql -XqAt -d second -c 'TABLE t' -c \"SELECT similarity('a', 'a')\""
 UNLINK = "SELECT lo_unlink(%s)"
+SEGMENT = "SELECT pg_walfile_name(pg_current_wal_lsn())"
+NEWEST = "SELECT last_archived_wal FROM pg_stat_archiver"
 SWITCH = "INSERT INTO filling SELECT g FROM generate_series(1, 100) g"
 
 
@@ -165,6 +167,9 @@ def test_the_power_is_cut_while_somebody_writes(production: Backups, writer: Wri
     assert len(writer.stop()) > 200
     wait_for("the site to be back", lambda: quietly(production.answers) == 200, 60)
     assert writer.lost() == []
+    # WAL goes there within a minute, though the server has just recovered.
+    name = production.sql(f"CREATE TABLE after_the_power (n int); {SEGMENT}")
+    wait_for("the WAL to be there", lambda: production.sql(NEWEST)[:24] >= name, 62)
     wait_for("all to be well", production.well, 90)
 
 

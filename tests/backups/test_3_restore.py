@@ -78,6 +78,16 @@ def test_twice_in_a_row(production: Backups) -> None:
     wait_for("all to be well", production.well, 90)
 
 
+def test_what_was_replaced_goes_with_a_backup_by_the_clock(production: Backups) -> None:
+    replaced = "ls -d /var/lib/postgresql/*/main.replaced-* /srv/noticeboard/shared.replaced-* 2>/dev/null || true"
+    assert production.source.run(replaced)
+    # The first follows each restore by itself.
+    for _ in range(2):
+        production.source.run("systemctl start samestack-backup@incr.service")
+    assert not production.source.run(replaced)
+    assert production.status()["problems"] == []
+
+
 REPOSITORY = "/var/lib/pgbackrest"
 GIVEN = f"{REPOSITORY}/samestack-given"
 

@@ -18,9 +18,9 @@ RELEASE = "trixie"
 def made_anew(backups: Backups) -> None:
     """Cut the machine's power, throw its disk away, and put an empty one in its place."""
     name, root = backups.source.name, backups.team.clone.folder
-    host = f"backups-{name}"
-    subprocess.run([CLONE / "box/host", "down", host], check=True)
-    done = subprocess.run([CLONE / "box/host", "up", host, RELEASE], check=True, stdout=subprocess.PIPE, text=True)
+    subprocess.run([CLONE / "box/host", "down", backups.box], check=True)
+    up = [CLONE / "box/host", "up", backups.box, RELEASE]
+    done = subprocess.run(up, check=True, stdout=subprocess.PIPE, text=True)
     before, now = str(backups.source.variable("machine_address")), done.stdout.strip()
     for file in (root / ".samestack/ssh_config", root / "inventories/rehearsal.yml"):
         file.write_text(file.read_text(encoding="utf-8").replace(before, now), encoding="utf-8")

@@ -56,7 +56,7 @@ def test_rows_that_are_missing_fail_it(staging: Backups) -> None:
         said = staging.team.refuses("drill", "staging")
         assert "Table public.board_notice has" in said
         assert staging.cycle() == "failed"
-        assert "The last drill failed" in staging.problems()
+        assert "The last drill (of local) failed" in staging.problems()
     finally:
         staging.source.run(f"cat /root/moments > {moments}; systemctl start {UNIT}")
     assert staging.cycle() == "inactive"

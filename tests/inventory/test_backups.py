@@ -159,6 +159,12 @@ def test_each_field_is_looked_at(real: Project, one: dict[str, object], variable
     assert not re.search(r"plain\b(?! names)|BEGIN PRIVATE", problem)
 
 
+def test_secrets_that_a_run_knows_already_are_not_in_the_open(real: Project) -> None:
+    """A run of several parts looks again when the secrets are variables."""
+    real.add("group_vars/all/app.yml", "vault_backup_s3_key: A\nvault_backup_s3_secret: B\n")
+    assert not [text for text in decided(real, BUCKET) if "vault" in text]
+
+
 def test_keys_that_nobody_has_given(real: Project) -> None:
     """Whoever refers to them is told where they are missing."""
     assert decided(real, BUCKET, SERVER) == []

@@ -41,7 +41,7 @@ def test_a_certificate_that_somebody_else_has_signed(mended: Kept) -> None:
         assert mended.cycle() == "failed"
         said = mended.problems()
         assert "Repository s3: " in said
-        assert "unable to verify certificate presented by 'storage.test:443'" in said
+        assert "unable to verify certificate presented by 'storage.test:443" in said
         assert "uploads (s3)" in said
         assert "Repository sftp" not in said
     finally:

@@ -22,6 +22,7 @@ SOAKS = (
     "soak-parity",
     "soak-parity-bookworm",
     "soak-apps",
+    "soak-backups",
     "soak-repositories",
     "second-hand",
 )

@@ -60,10 +60,11 @@ AllowUsers {user}
 PerSourcePenalties no
 """
 EVERYTHING = {"Effect": "Allow", "Action": ["s3:*", "iam:*"], "Resource": "*"}
-#: restic takes its locks away; a service lets a key do that alone.
+#: restic takes its locks away, pgBackRest what on a disk would be a link; a service lets a key do that alone.
 ADDS = [
     {"Effect": "Allow", "Action": ["s3:Get*", "s3:List*", "s3:Put*", "s3:Abort*"], "Resource": "*"},
     {"Effect": "Allow", "Action": "s3:DeleteObject", "Resource": f"arn:aws:s3:::{BUCKET}/*/uploads/locks/*"},
+    {"Effect": "Allow", "Action": "s3:DeleteObject", "Resource": f"arn:aws:s3:::{BUCKET}/*/backup/*/latest"},
 ]
 
 

@@ -525,11 +525,17 @@ def test_backups_elsewhere_are_sent_to_whom_they_are_meant_for(render: Render) -
     for line in (
         "repo2-type=s3", "repo2-path=/noticeboard/rehearsal-production/database", "repo2-s3-uri-style=host",
         "repo2-storage-ca-file=/etc/samestack/backup-s3-ca.crt", "repo3-sftp-host-key-check-type=strict",
-        "repo3-sftp-known-host=/etc/samestack/backup-sftp.hosts", "archive-async=y",
+        "repo3-sftp-known-host=/etc/samestack/backup-sftp.hosts",
         "repo3-path=/backups/noticeboard/rehearsal-production/database",
     ):  # fmt: skip
         assert f"\n{line}\n" in conf
     assert "verify" not in conf
+    alone = production.text("/etc/pgbackrest/push-3.conf")
+    assert "archive-async=y" in alone
+    assert "repo2-" not in alone
+    assert "/etc/pgbackrest/push-1.conf" not in production.entries
+    script = production.text("/usr/local/lib/samestack/pgbackrest-archive")
+    assert "for conf in /etc/pgbackrest/push-2.conf /etc/pgbackrest/push-3.conf; do" in script
     assert production.text("/etc/samestack/backup-sftp.hosts").startswith("[u1.example.net]:23 ssh-ed25519 AAAA")
     assert "StrictHostKeyChecking yes" in production.text("/etc/samestack/backup-sftp.conf")
     modes = {path: production.entries[path]["mode"] for path in production.matching(r".*sftp\.key")}

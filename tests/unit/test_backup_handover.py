@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -93,3 +95,20 @@ def test_what_cannot_be_written_ends_it_with_the_reason(taker: Taker) -> None:
         give(taker, ["samestack-identity", "samestack-identity"])
     taker.join(5)
     assert isinstance(taker.came, FileExistsError)
+
+
+def test_what_shows_the_repository_is_gone_before_it_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It listens at the same port, and closes what it does not know; whoever gives comes again."""
+    monkeypatch.setattr(handover, "secrets", lambda: {"offer": "the key"})
+    (tmp_path / "repository").mkdir()
+    taker = Taker(tmp_path / "repository", tmp_path)
+    monkeypatch.setattr(handover, "AUTHORITY", str(taker.authority))
+    settings: Any = SimpleNamespace(fetch={"address": HERE, "port": taker.port})
+    with socket.create_server((HERE, taker.port)) as offer, contextlib.ExitStack() as opened:
+        waiting = ThreadPoolExecutor().submit(handover.knock, settings, {"give": "the key"}, opened)
+        offer.accept()[0].close()
+        offer.close()
+        taker.start()
+        stream = waiting.result(20)
+        wire.send(stream, {"end": True})
+        assert wire.receive(stream) == {"taken": 0}

@@ -103,7 +103,7 @@ EARLY = STARTING + f"2026-11-29 18:20:15.126 UTC [18904] FATAL:  {restore.TOO_EA
 def server_that_ends_early(missing: str) -> Recovery:
     """One whose WAL ends before the moment, and that runs without one."""
     server = Recovery([(STARTING, "start"), (EARLY, "start"), (STARTING, "")])
-    restores: Any = SimpleNamespace(restore=lambda *_: None)
+    restores: Any = SimpleNamespace(restore=lambda *_: None, fetching=lambda *_: "true")
     server.pgbackrest, server.missing = restores, missing
     return server
 

@@ -21,7 +21,7 @@ PLAN = {"code": "", "snapshot": "aa", "moment": BEFORE, "time": MOMENT, "release
 
 
 class Copies:
-    """A copy with one file in each folder."""
+    """A copy with two files in each folder."""
 
     def __init__(self, folders: list[Path]) -> None:
         self.folders = folders
@@ -31,16 +31,17 @@ class Copies:
         for folder in self.folders:
             place = Path(f"{into}{folder}")
             place.mkdir(parents=True)
-            (place / "old").write_text("of the copy")
+            for name in ("old", "changed"):
+                (place / name).write_text("of the copy")
 
 
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Uploads:
-    """A host with two folders: a file that was added between the copy and the moment, and one of later."""
+    """A host with two folders: files that were added or changed between the copy and the moment, and one of later."""
     folders = [tmp_path / "shared/media", tmp_path / "shared/data"]
     for folder in folders:
         folder.mkdir(parents=True)
-        for name, written in (("old", BEFORE - 1), ("added", MOMENT - 1), ("later", NOW)):
+        for name, written in (("old", BEFORE - 1), ("added", MOMENT - 1), ("changed", MOMENT - 1), ("later", NOW)):
             (folder / name).write_text("of the host")
             os.utime(folder / name, (written, written))
     monkeypatch.setattr(uploads, "STATE", str(tmp_path / "uploads.json"))
@@ -61,14 +62,16 @@ def content(host: Uploads) -> dict[str, list[str]]:
     return {folder.name: sorted(f"{one.name} {one.read_text()}" for one in folder.iterdir()) for folder in folders}
 
 
-GONE_BACK = {name: ["added of the host", "old of the copy"] for name in ("data", "media")}
+GONE_BACK = {name: ["added of the host", "changed of the host", "old of the copy"] for name in ("data", "media")}
 
 
 def test_what_was_there_is_kept_beside(host: Uploads) -> None:
     host.run(dict(PLAN))
     assert content(host) == GONE_BACK
     (kept,) = state()["kept"]
-    assert sorted(one.name for one in Path(kept).rglob("*") if one.is_file()) == sorted(["old", "added", "later"] * 2)
+    assert sorted(one.name for one in Path(kept).rglob("*") if one.is_file()) == sorted(
+        ["old", "added", "changed", "later"] * 2
+    )
 
 
 @pytest.mark.parametrize("after", range(4))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ansible.errors import AnsibleActionFail
 
-from plugins.action.system_state import normalise, with_own_names
+from plugins.action.system_state import due, normalise, with_own_names
 from plugins.module_utils.common.systemd import UnitError
 from plugins.module_utils.system import change, originals
 from plugins.module_utils.system.change import State
@@ -343,6 +343,40 @@ def test_what_has_just_started_is_not_restarted(tmp_path: Path, monkeypatch: pyt
     call.plan()
     call.see_to_units()
     assert ran == [["systemctl", "try-restart", "ssh.service"], ["systemctl", "try-reload-or-restart", "other.service"]]
+
+
+def test_a_unit_ends_before_its_file_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Afterwards systemd could not disable it, and its links would stay."""
+    seen: list[tuple[str, bool]] = []
+    file = tmp_path / "old.timer"
+    file.write_text("[Timer]")
+
+    class Watched:
+        def __init__(self, units: list[dict[str, Any]], _check: bool) -> None:
+            self.names = [unit["name"] for unit in units]
+            self.done: list[str] = []
+
+        def settle(self, reload_manager: bool) -> list[str]:
+            seen.extend((name, file.exists()) for name in self.names)
+            return []
+
+    monkeypatch.setattr(change, "Units", Watched)
+    monkeypatch.setattr(change, "UNITS", f"{tmp_path}/")
+    call = state(entry(file, state="absent"))
+    call.module.params["units"] = [
+        {"name": name, "enabled": False, "started": False, "when": True} for name in ("old.timer", "other.timer")
+    ]
+    call.put(call.plan())
+    call.see_to_units()
+    assert seen == [("old.timer", True), ("old.timer", False), ("other.timer", False)]
+
+
+def test_what_is_left_out_is_left_alone_or_absent() -> None:
+    one = {"path": "/x", "content": "1"}
+    assert due(one | {"when": True}, "absent") == one | {"when": True}
+    assert due(one | {"when": False}, "as it is") is None
+    assert due(one | {"when": "False"}, "absent") == {"path": "/x", "state": "absent"}
+    assert due({"path": "/x", "state": "directory", "when": False}, "absent") is None
 
 
 def test_what_cannot_take_its_files_up_while_it_runs_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:

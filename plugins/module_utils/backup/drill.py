@@ -27,7 +27,7 @@ from ..common.paths import STATE as LEDGER_FOLDER
 from ..common.postgresql import CATALOGUE_ONLY, identifier, literal
 from . import settings as places
 from .chain import Lineage, Window, named, number, window
-from .pgbackrest import CONFIG, PROGRAM, PgBackRest, plain
+from .pgbackrest import CONFIG, PgBackRest, plain
 from .restic import Restic
 from .restore import FLOOR
 from .settings import Settings, read, read_lines, secrets
@@ -294,9 +294,8 @@ class Drill:
 
         pgBackRest would do so, and version 2.44 then gives the file to an account that the drill is not.
         """
-        fetch = f"{PROGRAM} --config={OWN_CONFIG} --stanza={self.settings.stanza} --pg1-path={DATA}"
-        where = f"--repo={self.repository['number']}"
-        command = f'cp {WAL}/%f "%p"' if self.is_fetched else f'{fetch} {where} archive-get %f "%p"'
+        fetch = self.pgbackrest.fetching(DATA, int(self.repository["number"]))
+        command = f'cp {WAL}/%f "%p"' if self.is_fetched else fetch
         told = {
             "restore_command": command,
             "recovery_target_timeline": str(line),

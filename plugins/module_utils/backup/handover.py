@@ -55,6 +55,7 @@ def receive(settings: Settings, certificate: str, root: str = REPOSITORY) -> int
                 if stream is not None:
                     with folders.open_folder(root) as folder:
                         folder.empty()
+                    wire.send(stream, {"ready": True})
                     check_room(root, int(told.get("bytes", 0)), settings.limit)
                     return take(stream, root)
     raise HostError("The host that keeps the backups did not come.", "`./samestack backups` shows how it is.")
@@ -91,7 +92,6 @@ def greeted(
 
 def take(stream: Any, root: str) -> int:
     """Write what comes into the repository; returns how many files."""
-    wire.send(stream, {"ready": True})
     count = 0
     while True:
         told = wire.receive(stream)
@@ -128,20 +128,8 @@ def give(settings: Settings, share: Mapping[str, Any], root: str = REPOSITORY) -
         share = {"backup": fulls[-1].label, "line": 1, "last": ""}
     names = list(files(root, settings.stanza, found, share))
     size = sum(os.lstat(os.path.join(root, name)).st_size for name in names)
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            connection = wire.connect(settings.fetch["address"], int(settings.fetch["port"]), AUTHORITY, PATIENCE)
-            break
-        except OSError as error:
-            if time.monotonic() > deadline:
-                raise HostError(f"The database host does not take anything: {error}") from error
-            time.sleep(1)
-    with connection:
-        stream: Any = connection.makefile("rwb")
-        wire.send(stream, {"give": secrets()["offer"], "bytes": size})
-        if not wire.receive(stream).get("ready"):
-            raise HostError("The database host does not take anything.")
+    with contextlib.ExitStack() as opened:
+        stream = knock(settings, {"give": secrets()["offer"], "bytes": size}, opened)
         for name in names:
             path = os.path.join(root, name)
             with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
@@ -149,3 +137,24 @@ def give(settings: Settings, share: Mapping[str, Any], root: str = REPOSITORY) -
                 shutil.copyfileobj(file, stream, wire.CHUNK)
         wire.send(stream, {"end": True})
         return int(wire.receive(stream)["taken"])
+
+
+def knock(settings: Settings, word: dict[str, Any], opened: contextlib.ExitStack) -> Any:
+    """Return a stream to the database host as soon as it takes something; `opened` closes it. Raises HostError."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with contextlib.ExitStack() as trying:
+                address, port = settings.fetch["address"], int(settings.fetch["port"])
+                connection = trying.enter_context(wire.connect(address, port, AUTHORITY, PATIENCE))
+                stream: Any = trying.enter_context(connection.makefile("rwb"))
+                wire.send(stream, word)
+                if wire.receive(stream).get("ready"):
+                    opened.push(trying.pop_all())
+                    return stream
+                raise wire.WireError("it is not ready")
+        # Until it waits for this, what shows its repository listens there, and knows no such word.
+        except (OSError, wire.WireError) as error:
+            if time.monotonic() > deadline:
+                raise HostError(f"The database host does not take anything: {error}") from error
+            time.sleep(1)

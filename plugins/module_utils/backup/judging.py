@@ -156,7 +156,8 @@ def remarks(found: Mapping[str, Any]) -> list[str]:
         )
     if found["checksums"] is False:
         said.append(
-            "The database has no page checksums: rot would be backed up unseen. docs/backups.md says how to add them."
+            "The database has no page checksums: rot would be backed up unseen. A provision while visitors see the "
+            "maintenance page adds them (docs/backups.md)."
         )
     return said
 

@@ -37,8 +37,8 @@ SERVER = re.compile(r"[0-9.]+-(?P<number>\d+)")
 SEGMENTS = re.compile(r"[0-9A-F]{16}")
 OF_SEGMENT = re.compile(r"(?P<name>[0-9A-F]{24})[.-]")
 HISTORY = re.compile(r"(?P<name>[0-9A-F]{8})\.history$")
-#: The configuration of one repository alone, and what it leaves out: the others, and that somebody else sends
-ALONE, OTHERS = "/run/postgresql/samestack-alone.conf", re.compile(r"repo\d+-|archive-async=")
+#: The configuration of one repository alone, where there are several
+PUSH = "/etc/pgbackrest/push-{}.conf"
 #: Seconds for a question that reads no data
 SOON = 300
 
@@ -173,21 +173,11 @@ class PgBackRest:
         words = ["--output=json", f"--filter=^{name}$", f"{top}/{newest}"]
         if not newest or name in json.loads(self.do("repo-ls", *words, repository=repository, timeout=SOON) or "{}"):
             return False
-        with open(self.config, encoding="utf-8") as file:
-            lines = [line for line in file if not OTHERS.match(line) or line.startswith(f"repo{repository}-")]
-        self._as_account("tee", ALONE, stdin="".join(lines))
-        try:
-            PgBackRest(self.stanza, self.account.pw_name, ALONE).do("archive-push", path, timeout=SOON)
-        finally:
-            self._as_account("rm", "-f", ALONE)
+        alone = PUSH.format(repository)
+        config = alone if os.path.exists(alone) else self.config
+        only = PgBackRest(self.stanza, self.account.pw_name, config)
+        only.do("archive-push", "--no-archive-async", path, timeout=SOON)
         return True
-
-    def _as_account(self, *command: str, stdin: str = "") -> None:
-        """Run a program as the account that the repository belongs to; its files are nobody else's. Raises OSError."""
-        subprocess.run(
-            command, input=stdin, text=True, check=True, stdout=subprocess.DEVNULL, umask=0o077, cwd="/",
-            user=self.account.pw_uid, group=self.account.pw_gid, extra_groups=[],
-        )  # fmt: skip
 
     def expire(self, label: str = "", repository: int = 0) -> None:
         """Remove what is older than the configuration keeps, or one backup with what hangs on it; raises HostError.
@@ -255,6 +245,15 @@ class PgBackRest:
         if not files and re.search(r"status: (error|invalid)", text):
             files = ["its own check ends with `status: error`"]
         return list(dict.fromkeys(map(plain, files)))
+
+    def fetching(self, data: str, repository: int) -> str:
+        """Return the command by which a server that recovers gets its WAL from one repository, whatever is with others.
+
+        `%f` and `%p` are PostgreSQL's: a segment's name, and where it is to be.
+        """
+        own = f"--config={self.config} --stanza={self.stanza} --pg1-path={data} --repo={repository}"
+        own += f" --repo1-path={self.path}" if self.path else ""
+        return f'{PROGRAM} {own} archive-get %f "%p"'
 
     def restore(self, backup: str, data: str, repository: int, *target: str) -> None:
         """Restore a backup into an empty folder, so that the server goes on to a target; raises HostError."""

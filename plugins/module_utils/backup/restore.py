@@ -241,7 +241,9 @@ class Restore:
         self.as_account("mkdir", "-m", "0700", self.data)
         target = Target(plan["kind"], float(plan["time"]), plan["name"])
         options = target_options(target.kind, target.name or for_server(target.time), int(plan["line"]))
-        self.given(plan).restore(plan["backup"], self.data, int(plan["repository"]["number"]), *options)
+        pgbackrest, repository = self.given(plan), int(plan["repository"]["number"])
+        options.append(f"--recovery-option=restore_command={pgbackrest.fetching(self.data, repository)}")
+        pgbackrest.restore(plan["backup"], self.data, repository, *options)
         raised = self.raise_floor()
         if not self.recover() and target.kind == "time" and self.said(TOO_EARLY):
             if self.missing:

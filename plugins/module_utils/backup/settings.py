@@ -27,6 +27,8 @@ MOMENTS, POINTS = f"{KEPT}/moments.jsonl", f"{KEPT}/points.jsonl"
 LAST, TOLD, INDEX, VERIFIED, DRILL, EXPIRED = (
     f"{KEPT}/{name}.json" for name in ("last", "told", "index", "verified", "drill", "expired")
 )
+#: The repositories that could be opened once, as they were declared then
+OPENED = f"{KEPT}/opened.json"
 #: When each repository was last tried; which one the next drill is to try, where somebody has said so
 TRIED = f"{KEPT}/tried.json"
 WANTED = f"{KEPT}/drill-wanted.json"

@@ -26,9 +26,12 @@ from ..postgresql.server import Server
 from ..release.place import Place
 from . import keep
 from . import settings as places
+from .chain import nothing_waits, window
+from .offer import ask_server
 from .pgbackrest import PgBackRest
 from .restic import Restic
 from .settings import Settings, read, read_lines, secrets
+from .status import segments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,8 +98,8 @@ class Source:
                     self.remember(moment)
                     raise HostError(" ".join(troubles))
                 moment["seconds"] = round(time.time() - began, 1)
-                drop_replaced()
                 self.remember(moment)
+                drop_replaced()
                 self.write_down(kind, True, "", began)
             except (HostError, OSError, subprocess.SubprocessError) as error:
                 # On a disk that is full not even this can be written; that no backup is made is seen all the same.
@@ -161,7 +164,8 @@ class Source:
         pgbackrest, number, ours = self.pgbackrest, int(one["number"]), one["type"] == "local"
         there = pgbackrest.backups(number)
         came = self.bring_history(number)
-        wanted = kind if not came and any(old.kind == "full" and old.start > dropped for old in there) else "full"
+        whole = not came and not self.lacks_wal(one)
+        wanted = kind if whole and any(old.kind == "full" and old.start > dropped for old in there) else "full"
         if ours:
             self.check_room(there, wanted)
         backup = pgbackrest.backup(wanted, number, expire=ours)
@@ -179,6 +183,25 @@ class Source:
         line = int(self.server.sql(TIMELINE)[:8], 16)
         path = f"{self.settings.database['data']}/pg_wal/{line:08X}.history"
         return line > 1 and os.path.exists(path) and self.pgbackrest.bring_history(path, repository)
+
+    def lacks_wal(self, one: Mapping[str, Any]) -> bool:
+        """Return whether WAL since the newest full backup has never got into a repository; raises HostError."""
+        found = self.pgbackrest.found(int(one["number"]))
+        allowed = window(found.backups, found.archived, found.way())
+        known = segments(read(places.INDEX).get(str(one["name"])) or {})
+        return bool({*allowed.holes} - {*allowed.past} - known)
+
+    def begins_anew(self, one: Mapping[str, Any]) -> bool:
+        """Return whether a repository has no backup, or will never get WAL that is needed; raises HostError."""
+        found = self.pgbackrest.found(int(one["number"]))
+        if found.trouble:
+            raise HostError(found.trouble)
+        if not found.backups:
+            return True
+        current = str(ask_server(int(self.settings.database["port"])).get("current", ""))
+        behind = not nothing_waits(window(found.backups, found.archived, found.way()), current)
+        # What was written while nothing was archived shows by what comes after it.
+        return behind and catch_up(self.server) and self.lacks_wal(one)
 
     def check_room(self, there: list[Any], kind: str) -> None:
         """Refuse a backup that would fill the disk of the repository here; raises HostError."""

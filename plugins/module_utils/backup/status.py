@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..common.errors import HostError
 from ..common.files import write_atomic
 from ..common.folders import PRIVATE, make_folder
-from ..common.postgresql import READER
-from ..postgresql.server import Server
+from . import checksums
 from . import settings as places
 from .chain import nothing_waits, window
 from .offer import ask_server
@@ -49,7 +48,7 @@ def gather(settings: Settings) -> dict[str, Any]:
         "limit": settings.limit,
         "repositories": [repository(settings, one, server, asked) for one in settings.own_repositories],
         "server": server,
-        "checksums": checksums(settings),
+        "checksums": checksums.there(settings),
         "last": read(places.LAST),
         "timers": timers(settings),
         "dropped": dropped(),
@@ -164,16 +163,6 @@ def verify(settings: Settings, seldom: float = 0) -> dict[str, list[str]]:
     if not any(wrong.values()):
         write_atomic(places.INDEX, json.dumps(missed), 0o600)
     return wrong
-
-
-def checksums(settings: Settings) -> bool | None:
-    """Return whether the server here has checksums of its pages; None where it cannot be asked."""
-    if "database" not in settings.does:
-        return None
-    try:
-        return Server(int(settings.database["port"]), "backup").sql("SHOW data_checksums", role=READER) == "on"
-    except HostError:
-        return None
 
 
 def timers(settings: Settings) -> dict[str, bool]:

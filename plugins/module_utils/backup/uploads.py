@@ -177,7 +177,7 @@ def stamped(seconds: float) -> str:
 
 
 def add_newer(source: str, target: str, after: float, until: float) -> int:
-    """Copy files that were written after one moment and until another into what comes, where it has none; how many.
+    """Copy files that were written after one moment and until another into what comes; returns how many.
 
     Whoever owns the folders may have put links into them: none is followed.
     """
@@ -198,7 +198,12 @@ def add(old: Folder, fresh: Folder, after: float, until: float, depth: int) -> i
                 continue
             with old.folder(name) as inner, fresh.folder(name) as below:
                 count += add(inner, below, after, until, depth + 1)
-        elif status and stat.S_ISREG(status.st_mode) and there is None and after < status.st_mtime <= until:
+        elif status and stat.S_ISREG(status.st_mode) and after < status.st_mtime <= until:
+            if there and not stat.S_ISREG(there.st_mode):
+                continue
+            # What was written last until then is what was there then.
+            if there:
+                fresh.remove(name)
             copy(old, fresh, name, status)
             count += 1
     return count

@@ -21,6 +21,8 @@ import time
 LISTS = "/var/lib/apt/lists"
 #: Whose this machine is: role host writes it first of all
 OWNER = "/etc/samestack/machine.json"
+#: There while visitors see the maintenance page (common/maintenance_page.py)
+PAGE = "/etc/nginx/samestack/maintenance.html"
 #: There where systemd listens for sshd from the boot on, as on Ubuntu
 SSH_SOCKET = "/etc/systemd/system/sockets.target.wants/ssh.socket"
 # As a snapshot service names a moment
@@ -205,6 +207,7 @@ def look(packages: list[str], *, with_stack: bool = False) -> dict[str, object]:
         "uv": uv_version(),
         "sudo_rs": is_sudo_rs(),
         "ssh_socket": os.path.lexists(SSH_SOCKET),
+        "closed": os.path.isfile(PAGE),
         "owed": owed_apps(),
         "owner": owner(),
         "people": people(),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Where calls write down what they still have to do
 PENDING = f"{STATE}/pending"
+UNITS = "/etc/systemd/system/"
 VERIFY = "systemd-analyze verify"
 KINDS = ("apply", "validate", "restart", "reload")
 
@@ -101,6 +102,8 @@ class State:
         self.diffs: list[Diff] = []
         self.changed: list[str] = []
         self.actions: list[str] = []
+        #: What was done to units, of that
+        self.settled: list[str] = []
 
     @property
     def unfinished(self) -> bool:
@@ -131,6 +134,7 @@ class State:
         if self.record:
             self.record.keep(entries)
         originals.keep(entries)
+        self.end_units(entries)
         self.pending.save(self.pending.todo)
         self.way_back = Return(entries)
         self.way_back.arm()
@@ -170,14 +174,26 @@ class State:
                 raise EntryError(f"`{command}` failed: {process.stdout.decode('utf-8', 'replace').strip()}")
             self.actions.append(command)
 
+    def end_units(self, entries: list[Entry]) -> None:
+        """End units whose files go, while systemd still knows how, and where it has put links to them."""
+        going = {entry["path"] for entry in entries if entry["state"] == "absent"}
+        units = [unit for unit in self.module.params["units"] if UNITS + unit["name"] in going and unit["when"]]
+        self.settle(Units(units, self.check))
+
+    def settle(self, units: Units, *, reload_manager: bool = False) -> list[str]:
+        """Bring units to their state; returns those that were started just now."""
+        fresh = units.settle(reload_manager=reload_manager)
+        self.actions += units.done
+        self.settled += units.done
+        if self.record and not self.check:
+            self.record.units(self.settled)
+        return fresh
+
     def see_to_units(self) -> None:
         """Bring the units to their state and let those that run take up what changed."""
         units = Units([unit for unit in self.module.params["units"] if unit["when"]], self.check)
-        touched = any(path.startswith("/etc/systemd/system/") for path in self.changed)
-        fresh = units.settle(reload_manager=touched or bool(self.pending.todo["restart"]))
-        self.actions += units.done
-        if self.record and not self.check:
-            self.record.units(units.done)
+        touched = any(path.startswith(UNITS) for path in self.changed)
+        fresh = self.settle(units, reload_manager=touched or bool(self.pending.todo["restart"]))
         restart, reload = self.pending.todo["restart"], self.pending.todo["reload"]
         for verb, names in (("try-restart", restart), ("try-reload-or-restart", reload)):
             for name in names:

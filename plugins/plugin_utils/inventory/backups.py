@@ -53,7 +53,7 @@ PATTERNS = {
 
 
 def backup_problems(
-    values: Mapping[str, Any], place: Place, environment: str, keepers: Collection[str]
+    values: Mapping[str, Any], place: Place, environment: str, keepers: Collection[str], written: object = None
 ) -> Iterator[Problem]:
     """Yield what is wrong with where an environment's backups go.
 
@@ -62,6 +62,7 @@ def backup_problems(
         place: tells where something was written.
         environment: its name.
         keepers: its machines in group `backup`.
+        written: the repositories as people wrote them, templates and all: later in a run the secrets are known.
     """
     repositories = values.get(NAME)
     if not isinstance(repositories, list) or not all(isinstance(one, dict) for one in repositories):
@@ -78,6 +79,8 @@ def backup_problems(
         if kind in types[:index]:
             yield Problem(f"{NAME}[{index}]", place(NAME, (index,)), f"{kind} is there twice", "Leave one of the two")
         yield from field_problems(repositories[index], index, place)
+        own = written[index] if isinstance(written, list) and index < len(written) else None
+        yield from secret_problems(own, index, place)
     yield from number_problems(values, place)
     # A reason is for having none: a copy on the same disk only looks like one.
     if environment == PRODUCTION and all(kind == LOCAL for kind in types) and (types or not values.get(REASON)):
@@ -118,7 +121,18 @@ def field_problems(one: Mapping[str, Any], index: int, place: Place) -> Iterator
                 yield Problem(variable, where, f"type {kind} has no {name}", fix, show(variable, value))
         elif (text := text_of(value)) and "{{" not in text and (wrong := wrong_field(name, text)):
             what, fix = wrong
-            yield Problem(variable, where, what, fix, "(hidden)" if name in SECRET else show(variable, value))
+            yield Problem(variable, where, what, fix, show(variable, value))
+
+
+def secret_problems(one: object, index: int, place: Place) -> Iterator[Problem]:
+    """Yield the secrets of a repository that somebody has written into a file that everybody reads."""
+    for name in SECRET:
+        text = one.get(name) if isinstance(one, dict) else None
+        if isinstance(text, str) and text and "{{" not in text:
+            what = "this is written in the open, and belongs into the vault"
+            reference = f'`{name}: "{{{{ vault_… }}}}"`'
+            fix = f"Write it there (`./samestack secrets <environment> --edit`), and here {reference}"
+            yield Problem(f"{NAME}[{index}].{name}", place(NAME, (index, name)), what, fix, "(hidden)")
 
 
 def text_of(value: object) -> str:
@@ -128,12 +142,6 @@ def text_of(value: object) -> str:
 
 def wrong_field(name: str, value: str) -> tuple[str, str] | None:
     """Return what is wrong with a field, and what to write instead; None where nothing is."""
-    if name in SECRET:
-        what = "this is written in the open, and belongs into the vault"
-        return (
-            what,
-            f'Write it there (`./samestack secrets <environment> --edit`), and here `{name}: "{{{{ vault_… }}}}"`',
-        )
     if name in PATTERNS:
         pattern, what, fix = PATTERNS[name]
         return None if re.fullmatch(pattern, value) else (f"this is not {what}", fix)

@@ -88,7 +88,8 @@ def all_value_problems(inventory: Inventory, host: str, host_vars: HostValues) -
     yield from certificates.certificate_problems(values, place, inventory.root)
     environment = inventory.environment(host)
     keepers = [name for name in inventory.groups.get("backup", []) if inventory.environment(name) == environment]
-    yield from backups.backup_problems(values, place, environment, keepers)
+    written = inventory.written(backups.NAME, host)
+    yield from backups.backup_problems(values, place, environment, keepers, written.value if written else None)
     if not in_hand.is_local(host, inventory.groups):
         origins = {name: inventory.written(name, host) for name in values}
         own = {name: values[name] for name, by in origins.items() if by and not by.ours}

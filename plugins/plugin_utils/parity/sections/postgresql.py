@@ -37,6 +37,8 @@ FOR = re.compile(r"(\S+) for (.+) in (.+)")
 ANY_ROLE, ANY_DATABASE = "any role", "any database"
 #: What a role may be, as the record has it
 ATTRIBUTES = ("superuser", "login", "createrole", "createdb", "replication", "bypassrls", "inherit")
+#: What no file of settings decides
+BY_PROVISION = {"data_checksums": "provision while visitors see the maintenance page (docs/backups.md)"}
 #: What takes away what somebody has made
 GONE = {
     "role": "DROP ROLE IF EXISTS {name}",
@@ -53,7 +55,9 @@ def remedy(case: Case) -> str:
     if kind == "setting" and (found := FOR.fullmatch(name)):
         return case.psql(setting_of(case, *found.groups()))
     by_hand = {
-        "setting": f'sudo -u postgres psql -c "ALTER SYSTEM RESET {name}" -c "SELECT pg_reload_conf()"',
+        "setting": BY_PROVISION.get(
+            name, f'sudo -u postgres psql -c "ALTER SYSTEM RESET {name}" -c "SELECT pg_reload_conf()"'
+        ),
         "file": "put the files back (./samestack provision does so with ours), then: sudo systemctl reload postgresql",
         "collations": "the system has other collations than those of the others: bring all to one release of it",
         **({"superusers": without_rights(case)} if kind == "superusers" else {}),
