@@ -96,7 +96,7 @@ def test_what_only_the_backup_host_still_has(production: Backups) -> None:
     """The database's host keeps two full backups; a moment before them is a month away from being lost."""
     team, source = production.team, production.source
     oldest = production.make("full")["label"]
-    production.sql("CREATE TABLE older (n int); INSERT INTO older VALUES (1)")
+    production.sql("DROP TABLE IF EXISTS older; CREATE TABLE older (n int); INSERT INTO older VALUES (1)")
     then = production.now()
     production.sql("INSERT INTO older VALUES (2)")
     newest = [production.make("full")["label"] for _ in range(2)]
