@@ -533,7 +533,7 @@ def test_backups_elsewhere_are_sent_to_whom_they_are_meant_for(render: Render) -
     alone = production.text("/etc/pgbackrest/push-3.conf")
     assert "archive-async=y" in alone
     assert "repo2-" not in alone
-    assert "/etc/pgbackrest/push-1.conf" not in production.entries
+    assert production.entries["/etc/pgbackrest/push-1.conf"]["state"] == "absent"
     script = production.text("/usr/local/lib/samestack/pgbackrest-archive")
     assert "for conf in /etc/pgbackrest/push-2.conf /etc/pgbackrest/push-3.conf; do" in script
     assert production.text("/etc/samestack/backup-sftp.hosts").startswith("[u1.example.net]:23 ssh-ed25519 AAAA")
