@@ -107,3 +107,11 @@ def test_a_preview_brings_no_ledger_back(host: Uploads, monkeypatch: pytest.Monk
     module: Any = SimpleNamespace(params=params, check_mode=check_mode)
     found = backup.plan_files(module, host.settings)["plan"]
     assert (bool(remembered), found["release"]) == (not check_mode, "" if check_mode else "8d62fa25256d")
+
+
+def test_a_copy_from_before_the_first_deployment_has_no_code(host: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = {"id": "aa", "tags": ["release=", f"moment={BEFORE}"]}
+    monkeypatch.setattr(uploads.Uploads, "target", lambda _: (None, [copy]))
+    plan = host.plan(MOMENT, "")
+    assert (plan["release"], plan["code"]) == ("", "")
+    assert host.release(plan["release"]) == {"id": ""}

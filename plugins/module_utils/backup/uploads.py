@@ -90,11 +90,16 @@ class Uploads:
         return {
             "snapshot": str(chosen["id"]), "moment": moment_of(chosen), "time": moment, "live": live,
             "release": wanted if there or kept else live, "wanted": wanted, "there": there,
-            "code": str(kept["id"]) if kept and not there else "",
+            "code": str(kept["id"]) if wanted and kept and not there else "",
         }  # fmt: skip
 
     def release(self, name: str) -> dict[str, Any]:
-        """Return what the steps of a deployment need of a release; raises HostError where it is not here."""
+        """Return what the steps of a deployment need of a release, an empty `id` where none was ever served.
+
+        Raises HostError where it is not here.
+        """
+        if not name:
+            return {"id": ""}
         place = Place(self.settings.root, name)
         if not place.finished:
             raise HostError(f"Release {name} is not on this host.")

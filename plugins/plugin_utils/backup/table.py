@@ -157,7 +157,9 @@ def plan_words(plan: Mapping[str, Any], files: Mapping[str, Any], environment: s
         f"Uploads: the copy of {moment(files['moment'])}, and what was added until then",
         lost,
     ]
-    if files["release"] == files["live"]:
+    if not files["release"]:
+        code = "Code: none, the backup is from before the first deployment"
+    elif files["release"] == files["live"]:
         code = f"Code: release {files['live']}, which is live"
         if files["wanted"] != files["live"]:
             code = f"Code: stays release {files['live']}; of {files['wanted']}, which was live then, nothing is left"
