@@ -174,14 +174,18 @@ class Folder:
                 return None
             raise
 
-    def open(self, name: str) -> int:
-        """Return a descriptor that reads a regular file; raises PathError for anything else, and OSError."""
+    def _descriptor(self, name: str) -> int:
+        """Return a descriptor of a file or folder; raises PathError for a link or a socket, and OSError."""
         try:
-            descriptor = os.open(name, os.O_RDONLY | OPEN_FILE, dir_fd=self.descriptor)
+            return os.open(name, os.O_RDONLY | OPEN_FILE, dir_fd=self.descriptor)
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.ENXIO):
                 raise strange(self.named(name), self.status(name)) from None
             raise
+
+    def open(self, name: str) -> int:
+        """Return a descriptor that reads a regular file; raises PathError for anything else, and OSError."""
+        descriptor = self._descriptor(name)
         status = os.fstat(descriptor)
         # A second name for another user's file would have that read in this one's place.
         borrowed = not self.is_closed and status.st_uid != self.owner and status.st_nlink > 1
@@ -260,12 +264,7 @@ class Folder:
 
         That is one of a third user's, or one with a second name, which may stand in a folder of root's.
         """
-        try:
-            descriptor = os.open(name, os.O_RDONLY | OPEN_FILE, dir_fd=self.descriptor)
-        except OSError as error:
-            if error.errno in (errno.ELOOP, errno.ENXIO):
-                raise strange(self.named(name), self.status(name)) from None
-            raise
+        descriptor = self._descriptor(name)
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISDIR(status.st_mode):
