@@ -104,6 +104,9 @@ def main() -> None:
     # A provision records at its end.
     if module.params["run"].get("verb") != "provision":
         say += recorder.record(module.params["run"])
+    # A restore begins a whole backup at its end.
+    if switch.changed and module.params["run"].get("verb") in ("deploy", "promote", "rollback"):
+        recorder.copy()
     live = switch.place.current
     module.exit_json(
         changed=switch.changed, before=switch.before, live=live, ending=ending, seconds=seconds, say=say

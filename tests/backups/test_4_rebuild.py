@@ -36,12 +36,17 @@ def test_a_machine_that_serves_is_not_rebuilt(production: Backups) -> None:
 
 
 def test_from_nothing(production: Backups, writer: Writer) -> None:
-    team = production.team
-    release, uploads = team.live("production"), production.uploads()
-    ledger = team.ledger("production")
+    team, uploads = production.team, production.uploads()
     production.upload("last.txt", "last")
-    production.make()
-    wait_for("rows after the backup", lambda: len(writer.acknowledged) > 100)
+    team.back_to("v1")
+    team.commit("v4", lambda root: (root / "CHANGES").write_text("Nothing that anybody sees\n", encoding="utf-8"))
+    release = team.deploy("production", "v4")
+    ledger = team.ledger("production")
+    # No backup is made any more: each deployment has what serves now copied, for it may be an hour until the next.
+    wait_for("a copy of the code", lambda: production.moments()[-1]["release"] == release, 60)
+    wait_for("the copy's end", lambda: "seconds" in production.moments()[-1], 60)
+    assert production.moments()[-1]["kind"] == "uploads"
+    wait_for("rows after the copy", lambda: len(writer.acknowledged) > 100)
     time.sleep(1)
     acknowledged = writer.stop()
     began = time.monotonic()

@@ -54,3 +54,17 @@ def test_where_not_even_that_can_be_written_the_reason_is_said(host: Source, mon
     monkeypatch.setattr(source, "write_atomic", fail)
     with pytest.raises(HostError, match="No space left on device"):
         host.run("incr")
+
+
+def test_a_copy_of_files_hides_no_failure_of_a_whole_backup(host: Source, tmp_path: Path) -> None:
+    def last() -> tuple[str, bool]:
+        line = json.loads((tmp_path / "LAST").read_text())["last"]
+        return line["kind"], line["ok"]
+
+    host.write_down("incr", False, "no way", 0)
+    host.write_down("uploads", True, "", 0)
+    assert last() == ("incr", False)
+    host.write_down("uploads", False, "no way either", 0)
+    assert last() == ("uploads", False)
+    host.write_down("uploads", True, "", 0)
+    assert last() == ("uploads", True)

@@ -360,15 +360,25 @@ def test_a_unit_ends_before_its_file_goes(tmp_path: Path, monkeypatch: pytest.Mo
             seen.extend((name, file.exists()) for name in self.names)
             return []
 
+    def stop(command: list[str]) -> str:
+        stopped.append((*command, file.exists()))
+        return ""
+
+    stopped: list[tuple[object, ...]] = []
     monkeypatch.setattr(change, "Units", Watched)
     monkeypatch.setattr(change, "UNITS", f"{tmp_path}/")
-    call = state(entry(file, state="absent"))
+    monkeypatch.setattr(change, "run", stop)
+    template = tmp_path / "job@.service"
+    template.write_text("[Service]")
+    call = state(entry(file, state="absent"), entry(template, state="absent"))
     call.module.params["units"] = [
         {"name": name, "enabled": False, "started": False, "when": True} for name in ("old.timer", "other.timer")
     ]
     call.put(call.plan())
     call.see_to_units()
     assert seen == [("old.timer", True), ("old.timer", False), ("other.timer", False)]
+    # Whoever has started it, and whichever of a template's
+    assert stopped == [("systemctl", "stop", "job@*.service", "old.timer", True)]
 
 
 def test_what_is_left_out_is_left_alone_or_absent() -> None:

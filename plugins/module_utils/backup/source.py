@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 #: Where restores write down what they have replaced
 REPLACED = tuple(f"{places.KEPT}/{name}.json" for name in ("restore", "uploads"))
+#: The kind of a run that copies files alone
+FILES = "uploads"
 #: Seconds to wait for another backup that is at work
 PATIENCE = 3600
 #: Of a database, what its next full backup takes in the repository before one has shown it
@@ -88,7 +90,7 @@ class Source:
             moment: dict[str, Any] = {"time": time.time(), "kind": kind, "release": self.release, "cause": cause}
             troubles: list[str] = []
             try:
-                if "database" in self.settings.does and kind != "uploads":
+                if "database" in self.settings.does and kind != FILES:
                     moment |= self.back_up_database(kind, troubles)
                 if "uploads" in self.settings.does:
                     self.remember(moment)
@@ -99,7 +101,8 @@ class Source:
                     raise HostError(" ".join(troubles))
                 moment["seconds"] = round(time.time() - began, 1)
                 self.remember(moment)
-                drop_replaced()
+                if kind != FILES:
+                    drop_replaced()
                 self.write_down(kind, True, "", began)
             except (HostError, OSError, subprocess.SubprocessError) as error:
                 # On a disk that is full not even this can be written; that no backup is made is seen all the same.
@@ -169,8 +172,6 @@ class Source:
         if ours:
             self.check_room(there, wanted)
         backup = pgbackrest.backup(wanted, number, expire=ours)
-        if backup.rotten:
-            self.write_down(kind, False, ROTTEN, time.time())
         if not ours:
             keep.note(str(one["name"]), lambda: pgbackrest.expire(repository=number))
         return {
@@ -302,8 +303,11 @@ class Source:
         write_atomic(places.MOMENTS, "".join(json.dumps(line) + "\n" for line in lines), 0o600)
 
     def write_down(self, kind: str, well: bool, reason: str, began: float) -> None:
-        """Write down what came of the last run; a failure stays until a run goes well."""
+        """Write down what came of the last run; a failure stays until a run of as much goes well."""
         known = read(places.LAST)
+        failed = known.get("last") or {"ok": True}
+        if well and kind == FILES and not failed["ok"] and failed["kind"] != FILES:
+            return
         line = {
             "time": time.time(),
             "kind": kind,
@@ -312,9 +316,6 @@ class Source:
             "seconds": round(time.time() - began, 1),
         }
         write_atomic(places.LAST, json.dumps({**known, "last": line, **({"good": line} if well else {})}), 0o600)
-
-
-ROTTEN = "Pages of the database with a wrong checksum were found: its disk may be failing."
 
 
 def drop(place: str) -> None:

@@ -179,6 +179,13 @@ class State:
         going = {entry["path"] for entry in entries if entry["state"] == "absent"}
         units = [unit for unit in self.module.params["units"] if UNITS + unit["name"] in going and unit["when"]]
         self.settle(Units(units, self.check))
+        names = [path.removeprefix(UNITS) for path in sorted(going) if path.startswith(UNITS)]
+        # What a timer or a person has started is in no list; a template's file has all of its instances.
+        started = [name.replace("@.", "@*.") for name in names if "/" not in name]
+        if started and not self.check:
+            run(["systemctl", "stop", *started])
+            # One that has failed would be shown as such for good; the others are not known any more.
+            subprocess.run(["systemctl", "reset-failed", *started], check=False, capture_output=True)
 
     def settle(self, units: Units, *, reload_manager: bool = False) -> list[str]:
         """Bring units to their state; returns those that were started just now."""
