@@ -16,6 +16,7 @@ description:
   - C(mark) gives this moment a name in the database's WAL: what was before a release and its migrations.
   - C(drill) restores the newest backup beside, as an account that can do no more than that, and looks at it; on a host
     where no drill is made it does nothing.
+  - C(empty) changes nothing and fails where a release serves, or the database has an application's tables.
   - C(receive), on a database host that was made anew, waits for what C(give) hands over on the host that keeps the
     backups; a host that serves a release refuses. With O(plan), what that says goes into a folder of its own.
   - C(plan) says where O(to) leads the database server; where its own repositories do not lead there, C(plan_kept) on
@@ -28,8 +29,8 @@ options:
     description: What to do.
     type: str
     choices:
-      [prepare, run, status, arrived, mark, drill, receive, give, plan, plan_kept, plan_files, restore, restore_files,
-       restored]
+      [prepare, run, status, arrived, mark, drill, empty, receive, give, plan, plan_kept, plan_files, restore,
+       restore_files, restored]
     required: true
   kind: {description: Kind of the backup., type: str, choices: [full, diff, incr, uploads], default: incr}
   label: {description: The backup that shall arrive., type: str, default: ""}
@@ -68,6 +69,7 @@ say: {description: What happened, in words., type: list, elements: str, returned
 """
 
 import json
+import os
 import subprocess
 import time
 from typing import Any
@@ -75,7 +77,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.backup import checksums, planning, restore, status, uploads
-from ..module_utils.backup.settings import DRILL, FETCHING, KEPT, OPENED, SECRETS, WANTED, Settings, read
+from ..module_utils.backup.settings import DRILL, FETCHING, FILE, KEPT, OPENED, SECRETS, WANTED, Settings, read
 from ..module_utils.backup.source import Source
 from ..module_utils.common.errors import HostError
 from ..module_utils.common.files import usual_umask, write_atomic
@@ -280,6 +282,8 @@ def receive(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
 def refuse_what_is_used(settings: Settings) -> None:
     """Raise HostError where a release serves, or the database has an application's tables: they would be gone."""
     refuse_what_serves(settings)
+    if "database" not in settings.does:
+        return
     # A rebuild that was cut off has left its own state, and goes on.
     name = str(settings.database["name"])
     if not read(restore.STATE) and Source(settings).server.sql(MIGRATED, name, READER) == "t":
@@ -287,6 +291,12 @@ def refuse_what_is_used(settings: Settings) -> None:
             f"The database {name} here has an application's tables: this host is not rebuilt, they would be gone.",
             "Where another machine is lost, `./samestack provision` and `./samestack deploy` bring that one back.",
         )
+
+
+def empty(_: AnsibleModule, settings: Settings) -> dict[str, Any]:
+    """Refuse a host that is in use; returns the module's result. Raises HostError."""
+    refuse_what_is_used(settings)
+    return {"changed": False}
 
 
 def give(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
@@ -326,11 +336,11 @@ def restored_words(given: dict[str, Any]) -> dict[str, Any]:
 
 VERBS = {
     "prepare": prepare, "run": run, "arrived": arrived, "status": show, "mark": mark, "plan": plan,
-    "plan_kept": plan_kept, "drill": drill, "receive": receive, "give": give, "plan_files": plan_files,
+    "plan_kept": plan_kept, "drill": drill, "empty": empty, "receive": receive, "give": give, "plan_files": plan_files,
     "restore": restore_database, "restore_files": restore_files, "restored": restored,
 }  # fmt: skip
 #: Verbs that change nothing, so that check mode can have them
-LOOKING = ("status", "arrived", "plan", "plan_kept", "plan_files")
+LOOKING = ("status", "arrived", "empty", "plan", "plan_kept", "plan_files")
 
 
 def main() -> None:
@@ -360,6 +370,9 @@ def main() -> None:
         module.exit_json(changed=False)
     if module.check_mode and verb not in LOOKING:
         module.exit_json(changed=True, say=[f"Check mode: {verb} is not done"])
+    if verb == "empty" and not os.path.exists(FILE):
+        # A machine that was made anew
+        module.exit_json(changed=False)
     try:
         result = VERBS[verb](module, Settings.read())
     except HostError as error:

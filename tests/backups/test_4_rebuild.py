@@ -32,6 +32,9 @@ def made_anew(backups: Backups) -> None:
 def test_a_machine_that_serves_is_not_rebuilt(production: Backups) -> None:
     said = production.team.refuses("rebuild", "production")
     assert "This host serves release" in said
+    # Nothing was touched: a provision that rebuilds stops the clock of the backups.
+    timers = " ".join(f"samestack-backup-{kind}.timer" for kind in ("full", "diff", "incr"))
+    assert production.source.run(f"systemctl is-active {timers}").split() == ["active"] * 3
     assert production.answers() == 200
 
 
