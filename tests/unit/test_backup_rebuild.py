@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,16 @@ def test_a_database_that_is_in_use_stays(host: Host) -> None:
     with pytest.raises(HostError, match="database site here has an application's tables"):
         host.receive()
     assert host.did == []
+
+
+def test_that_is_known_before_the_machine_is_provisioned(host: Host) -> None:
+    module: Any = SimpleNamespace()
+    assert backup.empty(module, host.settings) == {"changed": False}
+    host.tables = "t"
+    with pytest.raises(HostError, match="application's tables"):
+        backup.empty(module, host.settings)
+    # Where there is no server, none is asked.
+    backup.empty(module, replace(host.settings, does=frozenset({"keeps"})))
 
 
 def test_an_empty_one_is_filled(host: Host) -> None:
