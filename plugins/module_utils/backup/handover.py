@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 #: Seconds to wait for the other side
 PATIENCE = 120
+#: Connections that wait for their turn
+MOST = 4
 
 
 def receive(settings: Settings, certificate: str, root: str = REPOSITORY) -> int:
@@ -42,7 +44,7 @@ def receive(settings: Settings, certificate: str, root: str = REPOSITORY) -> int
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate)
-    with socket.create_server(("", int(settings.offer["port"]))) as listener:
+    with wire.listen(int(settings.offer["port"]), MOST) as listener:
         listener.settimeout(PATIENCE)
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:

@@ -184,7 +184,7 @@ def serve(settings: Settings, certificate: str) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate)
-    listener = socket.create_server((settings.offer.get("address", ""), int(settings.offer["port"])), backlog=MOST)
+    listener = wire.listen(int(settings.offer["port"]), MOST)
     places = threading.BoundedSemaphore(MOST)
     while True:
         connection, _ = listener.accept()
