@@ -11,7 +11,6 @@ import contextlib
 import hmac
 import os
 import shutil
-import socket
 import ssl
 import time
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from .planning import files
 from .settings import AUTHORITY, REPOSITORY, secrets
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Mapping
 
     from .settings import Settings

@@ -17,6 +17,8 @@ PATIENCE = 2
 MARGIN = 20
 #: Backups are made every hour
 OLDEST_BACKUP = 3 * 3600
+#: What has expired goes, and what is kept is read, every night; reading all of it takes its time
+OLDEST_NIGHT = 3 * 86400
 #: A drill is made every week
 OLDEST_DRILL = 8 * 86400
 #: Percent of a disk below the limit at which people should know
@@ -66,6 +68,11 @@ def of_expiry(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, line in found["expired"].items():
         if line["reason"] and not line["denied"]:
             yield f"{name} expired", f"What has expired could not be removed ({name}): {line['reason']}"
+    night = found["nightly"]
+    if night and night["reason"]:
+        yield "night", f"What is kept was not looked at to the end {ago(found, night['time'])}: {night['reason']}"
+    elif night and found["time"] - night["time"] > OLDEST_NIGHT:
+        yield "night old", f"What is kept was last looked at {ago(found, night['time'])}."
 
 
 def of_drills(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,6 @@ import hmac
 import json
 import os
 import pwd
-import socket
 import ssl
 import subprocess
 import threading
@@ -23,6 +22,8 @@ from . import wire
 from .settings import IDENTITY, REPOSITORY, secrets
 
 if TYPE_CHECKING:
+    import socket
+
     from .settings import Settings
 
 POLL_SECONDS = 1
