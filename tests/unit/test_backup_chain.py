@@ -181,6 +181,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"drill": {"ok": True, "time": NOW - 9 * DAY}}, "The last drill was 9 days ago"),
     ({"expired": {"s3": {"time": NOW, "reason": "no answer", "denied": False}}}, "not be removed (s3): no answer"),
     ({"nightly": {"time": NOW - 70, "reason": "KeyError 'x'"}}, "not looked at to the end 70 s ago: KeyError 'x'"),
+    ({"disk": {"/var/lib/pgbackrest": 90}}, "is 90 % full: nothing more is taken (backup_disk_limit is 90)."),
     ({"nightly": {"time": NOW - 4 * DAY, "reason": ""}}, "What is kept was last looked at 4 days ago."),
 ]  # fmt: skip
 

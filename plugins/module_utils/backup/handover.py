@@ -58,19 +58,18 @@ def receive(settings: Settings, certificate: str, root: str = REPOSITORY) -> int
                     with folders.open_folder(root) as folder:
                         folder.empty()
                     wire.send(stream, {"ready": True})
-                    check_room(root, int(told.get("bytes", 0)), settings.limit)
+                    check_room(settings, root, int(told.get("bytes", 0)))
                     return take(stream, root)
     raise HostError("The host that keeps the backups did not come.", "`./samestack backups` shows how it is.")
 
 
-def check_room(root: str, needed: int, limit: int) -> None:
+def check_room(settings: Settings, root: str, needed: int) -> None:
     """Refuse what would fill the disk of a repository; raises HostError."""
-    disk = shutil.disk_usage(root)
-    room = disk.total * (100 - limit) // 100 if limit else 0
-    if disk.free - needed < room:
+    free, room = settings.room(root)
+    if free - needed < room:
         raise HostError(
-            f"No room in {root} for what the backup host hands over: {needed >> 20}m of {disk.free >> 20}m that are "
-            f"free, and {room >> 20}m have to stay (backup_disk_limit).",
+            f"No room in {root} for what the backup host hands over: {needed >> 20}m of {free >> 20}m that are free, "
+            f"and {room >> 20}m have to stay (backup_disk_limit).",
             "Make room, or give the repository a disk of its own.",
         )
 

@@ -58,6 +58,7 @@ def all_problems(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 f"({ago(found, found['dropped']['time'])}): until a new full backup, no moment since can be restored."
             ),
         )
+    yield from of_disks(found)
     yield from of_fetching(found)
     yield from of_expiry(found)
     yield from of_drills(found)
@@ -120,6 +121,14 @@ def of_repository(found: Mapping[str, Any], one: Mapping[str, Any]) -> Iterator[
         )
 
 
+def of_disks(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield which disks of a backup host have no room left for more."""
+    for path, percent in found["disk"].items():
+        if "keeps" in found["does"] and 0 < found["limit"] <= percent:
+            what = f"is {percent} % full: nothing more is taken (backup_disk_limit is {found['limit']})."
+            yield f"disk {path}", f"The disk of {path} {what}"
+
+
 def of_fetching(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with what a backup host fetches."""
     if not found["fetches"]:
@@ -147,9 +156,8 @@ def remarks(found: Mapping[str, Any]) -> list[str]:
         said.append("On the same disk: no backup. backup_repositories names no other place.")
     for path, percent in found["disk"].items():
         if found["limit"] and percent >= found["limit"] - WARN_BEFORE:
-            said.append(
-                f"The disk of {path} is {percent} % full; at {found['limit']} % WAL is given up (backup_disk_limit)."
-            )
+            then = "nothing more is taken" if "keeps" in found["does"] else "WAL is given up"
+            said.append(f"The disk of {path} is {percent} % full; at {found['limit']} % {then} (backup_disk_limit).")
     for one in found["repositories"]:
         if one["given_up"]:
             said.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,6 +76,17 @@ class Settings:
         except FileNotFoundError:
             raise HostError(f"There are no backups on this host yet ({path}).", "Provision once.") from None
         return cls(**{**found, "does": frozenset(found["does"]), "repositories": tuple(found["repositories"])})
+
+    def room(self, path: str) -> tuple[int, int]:
+        """Return how many bytes are free on the disk of a folder, and how many of them have to stay so (`limit`)."""
+        disk = shutil.disk_usage(path)
+        return disk.free, (disk.used + disk.free) * (100 - self.limit) // 100 if self.limit else 0
+
+    @property
+    def upload_folders(self) -> list[str]:
+        """Return where on this host's own disks copies of files are."""
+        places = [str(target["address"]) for target in self.uploads.get("targets", [])]
+        return [place for place in places if place.startswith("/")]
 
     @property
     def own_repositories(self) -> list[dict[str, Any]]:

@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import pwd
-import shutil
 import subprocess
 import time
 import uuid
@@ -210,12 +209,11 @@ class Source:
         size = int(self.server.sql(DATABASES))
         needed = int(fulls[-1].stored * 1.2) if fulls else int(size * USUAL_SHARE)
         needed = needed if kind == "full" else needed // 10
-        disk = shutil.disk_usage(places.REPOSITORY)
-        room = disk.total * (100 - self.settings.limit) // 100 if self.settings.limit else 0
-        if disk.free - needed < room:
-            where = places.REPOSITORY
+        where = places.REPOSITORY
+        free, room = self.settings.room(where)
+        if free - needed < room:
             raise HostError(
-                f"No room for a {kind} backup in {where}: {needed >> 20}m may be needed; of {disk.free >> 20}m"
+                f"No room for a {kind} backup in {where}: {needed >> 20}m may be needed; of {free >> 20}m"
                 f" that are free {room >> 20}m have to stay (backup_disk_limit).",
                 "Make room, or give the repository a disk of its own.",
             )

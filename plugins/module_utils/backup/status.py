@@ -197,7 +197,7 @@ def dropped() -> dict[str, Any] | None:
 
 def disk(settings: Settings) -> dict[str, int]:
     """Return how many percent of the disks are used that backups and WAL are on."""
-    folders = {places.REPOSITORY, settings.database.get("data", "")}
+    folders = {places.REPOSITORY, settings.database.get("data", ""), *settings.upload_folders}
     return {path: used(path) for path in sorted(folders) if path and os.path.isdir(path)}
 
 
