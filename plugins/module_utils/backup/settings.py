@@ -35,6 +35,9 @@ TRIED = f"{KEPT}/tried.json"
 WANTED = f"{KEPT}/drill-wanted.json"
 #: WAL that was given up so that the disk does not fill, by its first name
 DROPPED = "/var/lib/postgresql/samestack-dropped"
+#: Root's: what a drill is given, with a release's code and its Python. Below it is the drill's own
+DRILL_PLACE = "/var/lib/samestack-drill"
+DRILL_CODE, DRILL_HOME = f"{DRILL_PLACE}/code", f"{DRILL_PLACE}/work"
 #: What the process says that fetches from the database host
 FETCHING = "/run/samestack-backup/fetch.json"
 LOCK = f"{RUN}/backup.lock"

@@ -22,6 +22,7 @@ from ..common.host_lock import private_lock
 from ..common.ledger import ledger_file
 from ..common.postgresql import ACCOUNT, literal
 from ..postgresql.server import Server
+from ..release.interpreter import HOME as PYTHONS
 from ..release.place import Place
 from . import keep
 from . import settings as places
@@ -278,9 +279,8 @@ class Source:
         venv = os.path.realpath(live.path("venv"))
         found = [live.folder, venv, venv + ".contents", live.current_link, OVERLAY]
         python = os.path.realpath(os.path.join(venv, "bin", "python"))
-        pythons = os.path.join(self.settings.root, "pythons") + os.sep
-        if python.startswith(pythons):
-            found.append(pythons + python[len(pythons) :].split(os.sep, 1)[0])
+        if python.startswith(PYTHONS + os.sep):
+            found.append(os.path.join(PYTHONS, os.path.relpath(python, PYTHONS).partition(os.sep)[0]))
         return [path for path in found if os.path.lexists(path)]
 
     def mark(self, release: str, before: str, migrations: list[str]) -> str:
