@@ -62,7 +62,7 @@ class DrillRelease:
     def try_it(self) -> str:
         """Ask it; returns what came of it. Raises HostError where it does not go with the database, or does not serve.
 
-        That a service (Redis) or another host is not reached says nothing of the backup.
+        That a service or another host is not reached says nothing of the backup.
         """
         if not self.release or not os.path.isdir(self.folder):
             return "its code was in no copy: not asked"
