@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from plugins.module_utils.backup import drill_release, source
+from plugins.module_utils.backup import drill, drill_release, source
+from plugins.module_utils.backup import settings as places
 from plugins.module_utils.backup.drill import believed
 from plugins.module_utils.backup.drill_release import DUE, PAGE, DrillRelease, judged
 from plugins.module_utils.backup.settings import Settings
@@ -145,6 +147,53 @@ def test_a_python_that_came_with_the_release_is_copied_with_it(tmp_path: Path, m
     monkeypatch.setattr(source, "PYTHONS", str(builds))
     settings = Settings("site", "production", frozenset({"uploads"}), "root", "site", root=str(root))
     assert str(builds / "0123456789ab") in source.Source(settings).release_folders()
+
+
+S3 = {"name": "s3", "type": "s3", "number": 2, "path": "/site", "off_machine": True}
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A database host, whose files of a drill are below a folder."""
+    for name in ("GIVEN", "RESULT", "FETCHED", "WAL", "DATA", "OWN_CONFIG", "DRILL_CODE", "DRILL_HOME"):
+        monkeypatch.setattr(drill, name, str(tmp_path / name))
+    for name in ("MOMENTS", "DRILL", "TRIED", "WANTED", "KEPT", "SECRETS"):
+        monkeypatch.setattr(places, name, str(tmp_path / f"of_{name}"))
+    monkeypatch.setattr(drill, "ACCOUNT", pwd.getpwuid(os.getuid()).pw_name)
+    monkeypatch.setattr(drill, "LEDGER_FOLDER", str(tmp_path))
+    (tmp_path / "DRILL_HOME").mkdir()
+    return Settings("site", "production", frozenset({"database"}), "root", "site", {}, (S3,))
+
+
+def test_what_could_not_be_prepared_is_a_drill_that_failed(host: Settings) -> None:
+    """Here for want of the secrets, which the host's own code could not read."""
+    with pytest.raises(OSError, match="of_SECRETS"):
+        drill.prepare(host)
+    assert drill.Drill(host).run() == 1
+    assert drill.record(host) == 1
+    told = places.read(places.DRILL)
+    assert (told["ok"], told["repository"]) == (False, "s3")
+    assert told["reason"].startswith("It could not be prepared: `journalctl")
+
+
+def test_where_nothing_was_prepared_no_drill_is_well_and_it_says_why(host: Settings) -> None:
+    with pytest.raises(HostError, match="Nothing was prepared"):
+        drill.Drill(host)
+    assert drill.record(host) == 1
+    assert "The drill was cut off" in places.read(places.DRILL)["reason"]
+
+
+def test_what_root_prepares_has_roots_secrets_whatever_its_unit_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The unit that fetches has the key of an sftp server alone."""
+    (tmp_path / "sftp.key").touch()
+    (tmp_path / "of_root").write_text('{"restic": "one"}')
+    monkeypatch.setattr(places, "SECRETS", str(tmp_path / "of_root"))
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert places.secrets() == {"restic": "one"}
+    (tmp_path / "secrets").write_text('{"restic": "another"}')
+    assert places.secrets() == {"restic": "another"}
 
 
 RESULT: dict[str, Any] = {

@@ -41,6 +41,7 @@ GIVEN, RESULT = f"{DRILL_PLACE}/given.json", f"{DRILL_HOME}/result.json"
 FETCHED, WAL = f"{DRILL_HOME}/fetched.json", f"{DRILL_HOME}/wal"
 ACCOUNT = "samestack-drill"
 OWN_CONFIG = f"{DRILL_HOME}/pgbackrest.conf"
+JOURNAL = "`journalctl -u 'samestack-backup-drill*'` says why."
 #: What pgBackRest writes to, in the place of what the host's configuration says
 OWN_FOLDERS = {"lock-path": f"{DRILL_HOME}/lock", "spool-path": f"{DRILL_HOME}/spool"}
 LABEL, LONGEST = re.compile(r"[0-9A-Z_-]{0,64}"), 1000
@@ -70,6 +71,8 @@ def prepare(settings: Settings) -> None:
     one = turn(settings)
     name = str(one["name"])
     given: dict[str, Any] = {"began": time.time(), "uploads": [], "moment": {}, "repository": one}
+    # Whatever ends this early, it was this one that was to be tried.
+    write_atomic(GIVEN, json.dumps({**given, "trouble": f"It could not be prepared: {JOURNAL}"}), 0o644)
     make_folder(DRILL_CODE).close()
     code = [*(f"{settings.root}/{name}" for name in ("releases", "venvs")), PYTHONS]
     known = secrets()
@@ -119,6 +122,8 @@ class Drill:
         self.settings = settings
         self.pgbackrest = PgBackRest(settings.stanza, ACCOUNT, OWN_CONFIG)
         self.given = read(GIVEN)
+        if not self.given:
+            raise HostError("Nothing was prepared for a drill.")
         self.steps: dict[str, float] = {}
         self.found: dict[str, Any] = {}
 
@@ -239,8 +244,10 @@ class Drill:
 
     def rehearse(self, fetched: dict[str, Any]) -> None:
         """Restore, replay, look; raises HostError for whatever is wrong."""
+        if self.given.get("trouble"):
+            raise HostError(self.given["trouble"])
         if self.is_fetched and fetched.get("began") != self.given["began"]:
-            raise HostError("Nothing was fetched: `journalctl -u samestack-backup-drill-fetch` says why.")
+            raise HostError(f"Nothing was fetched: {JOURNAL}")
         if fetched.get("reason"):
             raise HostError(fetched["reason"])
         brought = fetched or self.bring()
@@ -312,8 +319,8 @@ def record(settings: Settings) -> int:
     except (OSError, ValueError, HostError):
         told = {}
     given = read(GIVEN)
-    if told.get("began") != given.get("began"):
-        told = {"ok": False, "reason": "The drill was cut off: `journalctl -u samestack-backup-drill` says more."}
+    if not told or told.get("began") != given.get("began"):
+        told = {"ok": False, "reason": f"The drill was cut off: {JOURNAL}"}
         told |= {"repository": name} if (name := str((given.get("repository") or {}).get("name", ""))) else {}
     folders.remove(DRILL_CODE)
     line = {name: told[name] for name in KEPT if name in told and name != "began"} | {"time": time.time()}

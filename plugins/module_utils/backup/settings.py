@@ -98,9 +98,10 @@ class Settings:
 
 
 def secrets() -> dict[str, str]:
-    """Return the secrets by name, from the unit's credential or root's file."""
+    """Return the secrets by name, from the unit's credential or, where it has none of them, root's file."""
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    with open(os.path.join(folder, "secrets") if folder else SECRETS, encoding="utf-8") as file:
+    given = os.path.join(folder, "secrets") if folder else SECRETS
+    with open(given if os.path.exists(given) else SECRETS, encoding="utf-8") as file:
         found: dict[str, str] = json.load(file)
     return found
 
