@@ -63,15 +63,17 @@ def as_superuser(kept: Kept, *statements: str) -> None:
 def test_a_tablespace_is_never_written_over(staging: Kept) -> None:
     """A restore is refused by name while something lies in its folder; into an empty one it comes back."""
     owner, drop = staging.source.variable("database_owner"), ("DROP TABLE public.quick", "DROP TABLESPACE quick")
-    staging.source.run("install -d -o postgres -g postgres -m 0700 /srv/quick")
+    staging.source.run("install -d -o postgres -g postgres -m 0700 /var/lib/postgresql/quick")
     as_superuser(
-        staging, "CREATE TABLESPACE quick LOCATION '/srv/quick'", f"GRANT CREATE ON TABLESPACE quick TO {owner}"
+        staging,
+        "CREATE TABLESPACE quick LOCATION '/var/lib/postgresql/quick'",
+        f"GRANT CREATE ON TABLESPACE quick TO {owner}",
     )
     staging.sql("CREATE TABLE public.quick (n int) TABLESPACE quick; INSERT INTO public.quick VALUES (7)")
     staging.make()
     moment = staging.now()
     said = staging.team.refuses("restore", "staging", to=moment, confirm=True)
-    assert "Tablespace quick lies in /srv/quick" in said
+    assert "Tablespace quick lies in /var/lib/postgresql/quick" in said
     assert staging.answers() == 200
     as_superuser(staging, *drop)
     staging.team.samestack("restore", "staging", to=moment, confirm=True)
