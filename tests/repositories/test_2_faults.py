@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.repositories.conftest import Kept
 
 CONF, SECRETS = "/etc/pgbackrest/pgbackrest.conf", "/etc/samestack/backup.secrets"
+PUSH = "/etc/pgbackrest/push-2.conf"
 PLACES = "/etc /var/lib/samestack /var/lib/samestack-drill /usr/local/lib/samestack /run/samestack"
 #: One full backup is enough, and copies of files from now on
 EXPIRE_SOON = f"""
@@ -183,10 +184,11 @@ def test_a_key_that_may_not_remove_is_told_and_nothing_is_red(staging: Kept) -> 
 def test_no_key_is_where_others_read_it(production: Kept) -> None:
     """Neither in an argument of a process, nor in the journal, nor in a file that any account can read."""
     issued, source = production.storage.issued, production.source
-    keys = [issued["all"]["secret"], issued["sftp"]["private_key"].splitlines()[1]]
+    # The first lines of a private key say what it is, as those of every other do.
+    keys = [issued["all"]["secret"], issued["sftp"]["private_key"].splitlines()[4]]
     source.give("/root/keys", "".join(f"{key}\n" for key in keys))
     found = source.run(f"grep -rlFf /root/keys {PLACES} 2>/dev/null | sort || true; rm /root/keys").split()
-    assert found == [CONF, "/etc/pgbackrest/sftp.key", SECRETS, "/etc/samestack/backup-sftp.key"]
+    assert found == [CONF, PUSH, "/etc/pgbackrest/sftp.key", "/etc/samestack/backup-sftp.key", SECRETS]
     for path in found:
         assert source.host.file(path).mode & 0o007 == 0, path
     seen = source.run(ARGUMENTS) + source.run("journalctl --no-pager")

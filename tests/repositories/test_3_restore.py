@@ -51,3 +51,33 @@ def test_one_is_away_and_the_other_has_it(production: Kept, away: str) -> None:
         storage.serve_sftp()
     production.make()
     well(production)
+
+
+def as_superuser(kept: Kept, *statements: str) -> None:
+    """Have the server's superuser say something in the application's database."""
+    text = "".join(f"{statement};\n" for statement in statements)
+    name = kept.source.variable("database_name")
+    kept.source.run(f"cd / && sudo -u postgres psql -Xq -v ON_ERROR_STOP=1 -d {name} <<'SQL'\n{text}SQL\n")
+
+
+def test_a_tablespace_is_never_written_over(staging: Kept) -> None:
+    """A restore is refused by name while something lies in its folder; into an empty one it comes back."""
+    owner, drop = staging.source.variable("database_owner"), ("DROP TABLE public.quick", "DROP TABLESPACE quick")
+    staging.source.run("install -d -o postgres -g postgres -m 0700 /var/lib/postgresql/quick")
+    as_superuser(
+        staging,
+        "CREATE TABLESPACE quick LOCATION '/var/lib/postgresql/quick'",
+        f"GRANT CREATE ON TABLESPACE quick TO {owner}",
+    )
+    staging.sql("CREATE TABLE public.quick (n int) TABLESPACE quick; INSERT INTO public.quick VALUES (7)")
+    staging.make()
+    moment = staging.now()
+    said = staging.team.refuses("restore", "staging", to=moment, confirm=True)
+    assert "Tablespace quick lies in /var/lib/postgresql/quick" in said
+    assert staging.answers() == 200
+    as_superuser(staging, *drop)
+    staging.team.samestack("restore", "staging", to=moment, confirm=True)
+    assert staging.sql("SELECT n FROM public.quick") == "7"
+    as_superuser(staging, *drop)
+    staging.make()
+    well(staging)

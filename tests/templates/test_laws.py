@@ -547,6 +547,12 @@ def test_backups_elsewhere_are_sent_to_whom_they_are_meant_for(render: Render) -
     assert unit.format("-fetch") not in staging.entries
 
 
+def test_a_backup_host_is_reached_over_ipv6(render: Render) -> None:
+    found = {one.host: one for one in render("debian-13", "backups over ipv6")}
+    assert '"rest:https://[fd00::32]:8433/"' in found["production1"].text("/etc/samestack/backup.json")
+    assert "--addr=[fd00::32]:8433" in found["backup1"].text("/etc/systemd/system/samestack-backup-uploads.service")
+
+
 def test_memory_rule_reaches_the_server(render: Render) -> None:
     (small,) = render("debian-13", "small container without ipv6")
     (large,) = render("debian-13", "large machine")

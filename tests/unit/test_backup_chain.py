@@ -138,7 +138,7 @@ def status(**other: Any) -> dict[str, Any]:
         "server": {"current": name(7)}, "checksums": None, "last": {}, "timers": {"samestack-backup-keep.timer": True},
         "dropped": None, "disk": {"/var/lib/pgbackrest": 20}, "uploads": [],
         "fetch": {"looked": NOW - 3, "server": {"a": 1}}, "fetches": {"address": "10.0.3.30"}, "drill": {},
-        "expired": {}, "moments": [], **other,
+        "expired": {}, "nightly": {"time": NOW - DAY, "reason": ""}, "moments": [], **other,
     }  # fmt: skip
 
 
@@ -180,6 +180,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"drill": {"ok": False, "time": NOW - HOUR, "reason": "x", "repository": "s3"}}, "The last drill (of s3) failed"),
     ({"drill": {"ok": True, "time": NOW - 9 * DAY}}, "The last drill was 9 days ago"),
     ({"expired": {"s3": {"time": NOW, "reason": "no answer", "denied": False}}}, "not be removed (s3): no answer"),
+    ({"nightly": {"time": NOW - 70, "reason": "KeyError 'x'"}}, "not looked at to the end 70 s ago: KeyError 'x'"),
+    ({"disk": {"/var/lib/pgbackrest": 90}}, "is 90 % full: nothing more is taken (backup_disk_limit is 90)."),
+    ({"nightly": {"time": NOW - 4 * DAY, "reason": ""}}, "What is kept was last looked at 4 days ago."),
 ]  # fmt: skip
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -140,3 +142,12 @@ def test_what_no_server_says_is_not_believed(told: Any) -> None:
     """It would end the look at the backups, or say that they are newer than they are."""
     assert fetch.server_of(told) == {}
     assert fetch.server_of({"current": "0" * 24, "timeout": 50, "more": 1}) == {"current": "0" * 24, "timeout": 50}
+
+
+def test_what_is_fetched_leaves_the_room_that_is_decided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever has filled the disk: uploads come onto it, too."""
+    found = Fetch(tmp_path, {})
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=1050, used=880, free=120))
+    found.check_room(20)
+    with pytest.raises(HostError, match=r"have to stay \(backup_disk_limit\)"):
+        found.check_room(21)

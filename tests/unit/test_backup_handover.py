@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from plugins.module_utils.backup import handover, wire
+from plugins.module_utils.backup.settings import Settings
 from plugins.plugin_utils.secrets.authority import authority_pem, issue, new_authority
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ class Taker(threading.Thread):
         self.came: Any = None
 
     def run(self) -> None:
-        settings: Any = SimpleNamespace(offer={"port": self.port}, limit=0)
+        offer = {"port": self.port}
+        settings = Settings("site", "production", frozenset({"database"}), "root", "site", offer=offer, limit=0)
         try:
             self.came = handover.receive(settings, str(self._pair), str(self._root))
         except (OSError, wire.WireError) as error:

@@ -29,12 +29,13 @@ NAME = "backup/site/20261129-180910F/backup.manifest"
 class Taker:
     """A database host that waits for its repository."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, address: str = HERE) -> None:
+        self.address = address
         self.repository = folder / "repository"
         (self.repository / "archive/site").mkdir(parents=True)
         (self.repository / "archive/site/archive.info").write_text("from before")
         authority = new_authority()
-        pair = issue([HERE], authority)
+        pair = issue([address], authority)
         self.certificate, self.authority = folder / "pair.pem", folder / "ca.pem"
         self.certificate.write_text(pair["certificate"] + pair["key"])
         self.authority.write_text(authority_pem(authority)["certificate"])
@@ -52,7 +53,7 @@ class Taker:
         deadline = time.monotonic() + 10
         while True:
             with contextlib.suppress(ConnectionRefusedError):
-                return wire.connect(HERE, self.port, str(self.authority), 10)
+                return wire.connect(self.address, self.port, str(self.authority), 10)
             assert time.monotonic() < deadline
             time.sleep(0.05)
 
@@ -122,3 +123,19 @@ def test_what_would_fill_the_disk_does_not_begin(taker: Taker) -> None:
         taker.receive()
     thread.join()
     assert not [one for one in taker.repository.rglob("*") if one.is_file()]
+
+
+@pytest.mark.parametrize("address", [HERE, "::1"])
+def test_either_kind_of_address_leads_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    monkeypatch.setattr(handover, "PATIENCE", 10)
+    taker = Taker(tmp_path, address)
+    thread = beside(lambda: taker.give(KEY))
+    assert taker.receive() == 1
+    thread.join()
+
+
+def test_a_host_without_ipv6_listens_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
+    with wire.listen(0, 1) as listener:
+        assert listener.family == socket.AF_INET

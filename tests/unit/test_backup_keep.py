@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from plugins.module_utils.backup import keep
+from plugins.module_utils.backup import judging, keep, main, status
+from plugins.module_utils.backup.settings import Settings
 from plugins.module_utils.common.errors import HostError
 
 DAY = 86400
@@ -64,3 +65,30 @@ def test_what_ours_does_not_let_go_is_red(tmp_path: Path, monkeypatch: pytest.Mo
     keep.note("uploads s3", go)
     found = json.loads((tmp_path / "expired.json").read_text())
     assert [found[name]["denied"] for name in ("uploads host", "uploads s3")] == [False, True]
+
+
+@pytest.mark.parametrize("at_fault", ["keep", "verify"])
+@pytest.mark.parametrize("error", [KeyError("x"), HostError("a backup is at work"), OSError(28, "No space left")])
+def test_a_night_that_ends_early_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_fault: str, error: Exception
+) -> None:
+    """Whatever it is, also before anything was removed, or while all is read."""
+    nightly = tmp_path / "nightly.json"
+    for name, value in (("KEPT", tmp_path), ("NIGHTLY", nightly)):
+        monkeypatch.setattr(keep.places, name, str(value))
+
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(keep, "keep", lambda _: ["20261129-180910F"])
+    monkeypatch.setattr(status, "verify", lambda *_: {})
+    settings = Settings("site", "production", frozenset({"keeps"}), "root", "site")
+    assert main.expire(Any, settings) == 0  # type: ignore[arg-type]
+    assert json.loads(nightly.read_text())["reason"] == ""
+    monkeypatch.setattr({"keep": keep, "verify": status}[at_fault], at_fault, fail)
+    with pytest.raises(type(error)):
+        main.expire(Any, settings)  # type: ignore[arg-type]
+    found = {"expired": {}, "nightly": json.loads(nightly.read_text()), "time": NOW * 2}
+    ((word, said),) = judging.of_expiry(found)
+    assert word == "night"
+    assert str(error) in said

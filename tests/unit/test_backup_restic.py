@@ -11,9 +11,11 @@ import pytest
 
 from plugins.module_utils.backup import restic
 from plugins.module_utils.backup.restic import Restic
+from plugins.module_utils.common.errors import HostError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 KEEPER, GROUP = 990, 991
 FOLDERS = {"/var/lib/samestack-uploads": KEEPER, "/var/lib/samestack/backup-uploads": 0}
@@ -84,3 +86,28 @@ def test_the_lock_of_one_that_was_killed_goes(run: list[Any]) -> None:
     assert not own.prepare()
     own.forget(["aa"])
     assert [command[2] for command, _ in run] == ["cat", "unlock", "unlock", "forget"]
+
+
+ENDED = '{"message_type":"exit_error","code":1,"message":"Fatal: unable to start the sftp session, error: EOF"}'
+
+
+@pytest.mark.parametrize(
+    ("by_ssh", "said"),
+    [
+        (
+            "@@@@@\nHost key for [storage]:2222 has changed.\nHost key verification failed.",
+            "Host key verification failed.",
+        ),
+        ("", "Fatal: unable to start the sftp session, error: EOF"),
+    ],
+)
+def test_why_ssh_refuses_is_said_though_restic_ends_before_it_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_ssh: str, said: str
+) -> None:
+    for name, text in (("restic", ENDED), ("ssh", by_ssh)):
+        (tmp_path / name).write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{text}\nEND\nexit 1\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setattr(restic, "PROGRAM", str(tmp_path / "restic"))
+    with pytest.raises(HostError) as raised:
+        Restic("sftp:sftp:/backups", {}, options=[f"sftp.command={tmp_path}/ssh -s sftp"]).snapshots()
+    assert str(raised.value) == f"restic could not snapshots: {said}"

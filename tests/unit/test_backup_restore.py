@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from plugins.module_utils.backup import chain, restore
+from plugins.module_utils.backup import chain, pgbackrest, restore
 from plugins.module_utils.backup.chain import Backup
 from plugins.module_utils.backup.pgbackrest import Found
 from plugins.module_utils.backup.planning import check_way
@@ -131,6 +131,18 @@ def test_a_moment_behind_missing_wal_is_refused_before_anything_is_touched() -> 
         check_way("then", Target("time", 1006), own, found)
 
 
+SAID = """stanza: site
+        full backup: 20270115-070000F
+            timestamp start/stop: 2027-01-15 07:00:00+00 / 2027-01-15 07:00:03+00
+            wal start/stop: 000000010000000000000003 / 000000010000000000000003
+            repo1: backup set size: 3.2MB, backup size: 3.2MB
+            database list: postgres (5), site (16389)
+            symlinks:
+                postgresql.conf => /etc/postgresql/17/main/postgresql.conf
+            tablespaces:
+                quick (16391) => /mnt/fast/disk (1)
+                a (b) => c (16392) => /mnt/more
+"""
 LOCAL = {"number": 1, "name": "local", "type": "local", "off_machine": False}
 WHOLE = Found(
     [Backup("20270115-070000F", "full", 1_000, 1_010, chain.named(1, 3), chain.named(1, 3))],
@@ -140,8 +152,10 @@ WHOLE = Found(
 LISTED = Found(WHOLE.backups, WHOLE.archived, backup_folder="backup/site")
 
 
-def planned(monkeypatch: pytest.MonkeyPatch, found: Found, damaged: list[str], *, fetched: bool, to: str) -> Any:
-    """What a database host plans whose own repository has so much."""
+def planned(
+    monkeypatch: pytest.MonkeyPatch, found: Found, damaged: list[str], *, fetched: bool, to: str, **tablespaces: str
+) -> Any:
+    """What a database host plans whose own repository has so much, and where tablespaces are (of: path)."""
     database = {"data": "/nowhere", "unit": "postgresql@17-main.service", "port": 5432}
     settings = Settings(
         "site", "production", frozenset({"database"}), "root", "site", database, (LOCAL,),
@@ -150,7 +164,11 @@ def planned(monkeypatch: pytest.MonkeyPatch, found: Found, damaged: list[str], *
     server = Restore(settings, to)
     monkeypatch.setattr(restore, "damage", lambda *_: damaged)
     monkeypatch.setattr(Restore, "is_up", lambda _: True)
-    reads: Any = SimpleNamespace(found=lambda _: found)
+    has = {of: {"quick": path} for of, path in tablespaces.items()}
+    monkeypatch.setattr(Restore, "server", SimpleNamespace(sql=lambda _: json.dumps(has.get("server", {}))))
+    reads: Any = SimpleNamespace(
+        found=lambda _: found, tablespaces=lambda *_: has.get("backup", {}), account=SimpleNamespace(pw_name="postgres")
+    )
     server.pgbackrest = reads
     return server.plan()
 
@@ -180,6 +198,32 @@ def test_where_nobody_else_has_backups_it_is_an_error(monkeypatch: pytest.Monkey
         planned(monkeypatch, WHOLE, [], fetched=False, to="1970-01-01 00:01")
     # What is damaged may be what nobody needs; it is all that there is.
     assert planned(monkeypatch, WHOLE, ["invalid file"], fetched=False, to="latest")["backup"]
+
+
+@pytest.mark.parametrize("to", ["1970-01-01 00:20", "1970-01-01 00:01"])
+def test_a_tablespace_that_would_be_written_over_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: str
+) -> None:
+    """Whether the host's own repository leads there, or another host is asked: what lies in it cannot be put aside."""
+    used = tmp_path / "fast/disk (1)"
+    (used / "PG_17_202406281").mkdir(parents=True)
+    with pytest.raises(HostError, match=r"Tablespace quick lies in .*/fast/disk"):
+        planned(monkeypatch, WHOLE, [], fetched=True, to=to, server=str(used))
+
+
+def test_a_tablespace_of_a_backup_needs_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a machine that was made anew, too."""
+    known: Any = {"fetched": False, "to": "latest", "backup": str(tmp_path / "fast")}
+    with pytest.raises(HostError, match="an empty folder of the account postgres"):
+        planned(monkeypatch, WHOLE, [], **known)
+    (tmp_path / "fast").mkdir()
+    assert planned(monkeypatch, WHOLE, [], **known)["backup"]
+
+
+def test_tablespaces_are_read_out_of_what_is_said_of_a_backup(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pgbackrest.PgBackRest, "do", lambda *_, **__: SAID)
+    found = pgbackrest.PgBackRest("site", "root").tablespaces("20270115-070000F", 1)
+    assert found == {"quick": "/mnt/fast/disk (1)", "a (b) => c": "/mnt/more"}
 
 
 def test_a_broken_repository_is_put_aside_and_its_wal_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,7 +126,15 @@ def test_what_expires_leaves_the_newest_before_the_horizon() -> None:
 
 def test_that_nothing_expires_is_told_and_wakes_nobody() -> None:
     denied = {"s3": {"time": 1, "reason": "AccessDenied", "denied": True}}
-    found = {"expired": denied, "does": [], "repositories": [], "disk": {}, "limit": 90, "checksums": None}
+    found = {
+        "expired": denied,
+        "nightly": {},
+        "does": [],
+        "repositories": [],
+        "disk": {},
+        "limit": 90,
+        "checksums": None,
+    }
     assert list(judging.of_expiry(found)) == []
     (said,) = judging.remarks(found)
     assert "may remove nothing (s3)" in said

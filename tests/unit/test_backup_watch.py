@@ -6,7 +6,9 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -51,6 +53,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(watch, "gather", lambda what: what)
     monkeypatch.setattr(watch, "problems", found.problems)
     monkeypatch.setattr(watch, "tell", found.tell)
+    monkeypatch.setattr(watch, "take_while_there_is_room", lambda _: None)
     return found
 
 
@@ -90,6 +93,19 @@ def test_nobody_is_told_where_nobody_wants_to_be(world: World, tmp_path: Path) -
     (tmp_path / "notices").write_text("")
     assert [world.watch(found) for found in ({"run": "It failed."}, {})] == [1, 0]
     assert not world.said
+
+
+@pytest.mark.parametrize(("free", "verb"), [(11, "start"), (9, "stop")])
+def test_copies_of_files_are_taken_while_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, verb: str
+) -> None:
+    """They come without asking; the database's backups are fetched onto the same disk."""
+    did: list[list[str]] = []
+    usage = SimpleNamespace(total=105, used=100 - free, free=free)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: did.append(command))
+    watch.take_while_there_is_room(replace(SETTINGS, uploads={"targets": [{"address": str(tmp_path)}]}))
+    assert did == [["systemctl", verb, "samestack-backup-uploads.service"]]
 
 
 def test_the_program_of_a_host_has_what_it_imports(tmp_path: Path) -> None:

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 AGAIN_SECONDS = 5
-#: Room that stays on the disk: a twentieth, and at most this (bytes)
-MOST_ROOM = 10 << 30
 INFO = ("archive/{stanza}/archive.info", "backup/{stanza}/backup.info")
 #: Name of a segment of WAL
 SEGMENT = re.compile(r"[0-9A-F]{24}")
@@ -196,11 +194,11 @@ class Fetch:
 
     def check_room(self, needed: int) -> None:
         """Refuse what would fill the disk; raises HostError."""
-        disk = shutil.disk_usage(self.root)
-        room = min(disk.total // 20, MOST_ROOM)
-        if disk.free - needed < room:
+        free, room = self.settings.room(self.root)
+        if free - needed < room:
             raise HostError(
-                f"The disk of {self.root} is full: {disk.free >> 20}m are free, and {room >> 20}m have to stay."
+                f"The disk of {self.root} is full: {free >> 20}m are free, and {room >> 20}m have to stay "
+                "(backup_disk_limit)."
             )
 
 

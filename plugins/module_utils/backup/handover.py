@@ -11,7 +11,6 @@ import contextlib
 import hmac
 import os
 import shutil
-import socket
 import ssl
 import time
 from typing import TYPE_CHECKING, Any
@@ -24,12 +23,15 @@ from .planning import files
 from .settings import AUTHORITY, REPOSITORY, secrets
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Mapping
 
     from .settings import Settings
 
 #: Seconds to wait for the other side
 PATIENCE = 120
+#: Connections that wait for their turn
+MOST = 4
 
 
 def receive(settings: Settings, certificate: str, root: str = REPOSITORY) -> int:
@@ -42,7 +44,7 @@ def receive(settings: Settings, certificate: str, root: str = REPOSITORY) -> int
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate)
-    with socket.create_server(("", int(settings.offer["port"]))) as listener:
+    with wire.listen(int(settings.offer["port"]), MOST) as listener:
         listener.settimeout(PATIENCE)
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
@@ -56,19 +58,18 @@ def receive(settings: Settings, certificate: str, root: str = REPOSITORY) -> int
                     with folders.open_folder(root) as folder:
                         folder.empty()
                     wire.send(stream, {"ready": True})
-                    check_room(root, int(told.get("bytes", 0)), settings.limit)
+                    check_room(settings, root, int(told.get("bytes", 0)))
                     return take(stream, root)
     raise HostError("The host that keeps the backups did not come.", "`./samestack backups` shows how it is.")
 
 
-def check_room(root: str, needed: int, limit: int) -> None:
+def check_room(settings: Settings, root: str, needed: int) -> None:
     """Refuse what would fill the disk of a repository; raises HostError."""
-    disk = shutil.disk_usage(root)
-    room = disk.total * (100 - limit) // 100 if limit else 0
-    if disk.free - needed < room:
+    free, room = settings.room(root)
+    if free - needed < room:
         raise HostError(
-            f"No room in {root} for what the backup host hands over: {needed >> 20}m of {disk.free >> 20}m that are "
-            f"free, and {room >> 20}m have to stay (backup_disk_limit).",
+            f"No room in {root} for what the backup host hands over: {needed >> 20}m of {free >> 20}m that are free, "
+            f"and {room >> 20}m have to stay (backup_disk_limit).",
             "Make room, or give the repository a disk of its own.",
         )
 

@@ -17,6 +17,8 @@ PATIENCE = 2
 MARGIN = 20
 #: Backups are made every hour
 OLDEST_BACKUP = 3 * 3600
+#: What has expired goes, and what is kept is read, every night; reading all of it takes its time
+OLDEST_NIGHT = 3 * 86400
 #: A drill is made every week
 OLDEST_DRILL = 8 * 86400
 #: Percent of a disk below the limit at which people should know
@@ -56,6 +58,7 @@ def all_problems(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 f"({ago(found, found['dropped']['time'])}): until a new full backup, no moment since can be restored."
             ),
         )
+    yield from of_disks(found)
     yield from of_fetching(found)
     yield from of_expiry(found)
     yield from of_drills(found)
@@ -66,6 +69,11 @@ def of_expiry(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, line in found["expired"].items():
         if line["reason"] and not line["denied"]:
             yield f"{name} expired", f"What has expired could not be removed ({name}): {line['reason']}"
+    night = found["nightly"]
+    if night and night["reason"]:
+        yield "night", f"What is kept was not looked at to the end {ago(found, night['time'])}: {night['reason']}"
+    elif night and found["time"] - night["time"] > OLDEST_NIGHT:
+        yield "night old", f"What is kept was last looked at {ago(found, night['time'])}."
 
 
 def of_drills(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -113,6 +121,14 @@ def of_repository(found: Mapping[str, Any], one: Mapping[str, Any]) -> Iterator[
         )
 
 
+def of_disks(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield which disks of a backup host have no room left for more."""
+    for path, percent in found["disk"].items():
+        if "keeps" in found["does"] and 0 < found["limit"] <= percent:
+            what = f"is {percent} % full: nothing more is taken (backup_disk_limit is {found['limit']})."
+            yield f"disk {path}", f"The disk of {path} {what}"
+
+
 def of_fetching(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with what a backup host fetches."""
     if not found["fetches"]:
@@ -140,9 +156,8 @@ def remarks(found: Mapping[str, Any]) -> list[str]:
         said.append("On the same disk: no backup. backup_repositories names no other place.")
     for path, percent in found["disk"].items():
         if found["limit"] and percent >= found["limit"] - WARN_BEFORE:
-            said.append(
-                f"The disk of {path} is {percent} % full; at {found['limit']} % WAL is given up (backup_disk_limit)."
-            )
+            then = "nothing more is taken" if "keeps" in found["does"] else "WAL is given up"
+            said.append(f"The disk of {path} is {percent} % full; at {found['limit']} % {then} (backup_disk_limit).")
     for one in found["repositories"]:
         if one["given_up"]:
             said.append(

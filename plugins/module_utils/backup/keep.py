@@ -6,6 +6,7 @@ life of those that are here.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from ..common import folders
 from ..common.errors import HostError
 from ..common.files import write_atomic
+from ..common.folders import PRIVATE, make_folder
 from ..common.host_lock import private_lock
 from . import settings as places
 from .chain import number
@@ -23,7 +25,7 @@ from .restic import Restic, moment_of
 from .settings import Settings, read, secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from ..common.held_folder import Folder
 
@@ -35,6 +37,21 @@ ROUNDS = 3
 DENIED = re.compile(r"access ?denied|permission denied|\b403\b", re.IGNORECASE)
 #: Behind every segment: of a server without a backup
 NONE_NEEDED = 1 << 62
+
+
+@contextlib.contextmanager
+def written_down() -> Iterator[None]:
+    """Write down what came of a night: whatever ends it early, the next look tells people."""
+    reason = "it was cut off"
+    try:
+        yield
+        reason = ""
+    except Exception as error:
+        reason = str(error) if isinstance(error, HostError) else f"{type(error).__name__} {error}"
+        raise
+    finally:
+        make_folder(places.KEPT, PRIVATE).close()
+        write_atomic(places.NIGHTLY, json.dumps({"time": time.time(), "reason": reason}), 0o600)
 
 
 def keep(settings: Settings) -> list[str]:
@@ -140,7 +157,7 @@ def forget(settings: Settings) -> list[str]:
 
         if target["name"] != "host":
             with private_lock(places.LOCK, PATIENCE, "a backup is at work on this host"):
-                note(f"uploads {target['name']}", go)
+                note(f"uploads {target['name']}", go, ours=not target["off_machine"])
     return gone
 
 

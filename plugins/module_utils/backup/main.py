@@ -49,9 +49,10 @@ def verify(_: argparse.Namespace, settings: Settings, seldom: float = 0) -> int:
 
 def expire(asked: argparse.Namespace, settings: Settings) -> int:
     """Remove what has expired, and read everything that is kept."""
-    for name in keep.keep(settings) if "keeps" in settings.does else keep.forget(settings):
-        print(f"Expired: {name}")
-    return verify(asked, settings, status.SELDOM)
+    with keep.written_down():
+        for name in keep.keep(settings) if "keeps" in settings.does else keep.forget(settings):
+            print(f"Expired: {name}")
+        return verify(asked, settings, status.SELDOM)
 
 
 def serve(_: argparse.Namespace, settings: Settings) -> int:

@@ -11,7 +11,6 @@ import hmac
 import json
 import os
 import pwd
-import socket
 import ssl
 import subprocess
 import threading
@@ -23,6 +22,8 @@ from . import wire
 from .settings import IDENTITY, REPOSITORY, secrets
 
 if TYPE_CHECKING:
+    import socket
+
     from .settings import Settings
 
 POLL_SECONDS = 1
@@ -184,7 +185,7 @@ def serve(settings: Settings, certificate: str) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate)
-    listener = socket.create_server((settings.offer.get("address", ""), int(settings.offer["port"])), backlog=MOST)
+    listener = wire.listen(int(settings.offer["port"]), MOST)
     places = threading.BoundedSemaphore(MOST)
     while True:
         connection, _ = listener.accept()

@@ -37,6 +37,8 @@ SERVER = re.compile(r"[0-9.]+-(?P<number>\d+)")
 SEGMENTS = re.compile(r"[0-9A-F]{16}")
 OF_SEGMENT = re.compile(r"(?P<name>[0-9A-F]{24})[.-]")
 HISTORY = re.compile(r"(?P<name>[0-9A-F]{8})\.history$")
+#: In what `info` says of one backup: a name, its number, and where that is
+TABLESPACE = re.compile(r"^ +(?P<name>.+) \(\d+\) => (?P<path>/.*)$", re.MULTILINE)
 #: The configuration of one repository alone, where there are several
 PUSH = "/etc/pgbackrest/push-{}.conf"
 #: Seconds for a question that reads no data
@@ -137,10 +139,6 @@ class PgBackRest:
             return False
         self.do("stanza-create")
         return True
-
-    def follow(self) -> None:
-        """Tell the repositories that the server has another major version now; raises HostError."""
-        self.do("stanza-upgrade")
 
     def backup(self, kind: str, repository: int, *, expire: bool = True) -> Backup:
         """Make a backup (full, diff, incr) in a repository and return it; raises HostError.
@@ -245,6 +243,11 @@ class PgBackRest:
         if not files and re.search(r"status: (error|invalid)", text):
             files = ["its own check ends with `status: error`"]
         return list(dict.fromkeys(map(plain, files)))
+
+    def tablespaces(self, label: str, repository: int) -> dict[str, str]:
+        """Return the folders of a backup's tablespaces, by their names; raises HostError."""
+        told = self.do("info", f"--set={label}", repository=repository, timeout=SOON)
+        return {match["name"]: match["path"] for match in TABLESPACE.finditer(told)}
 
     def fetching(self, data: str, repository: int) -> str:
         """Return the command by which a server that recovers gets its WAL from one repository, whatever is with others.

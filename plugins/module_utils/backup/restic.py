@@ -55,7 +55,7 @@ class Restic:
             "RESTIC_PROGRESS_FPS": "0.01",
         }  # fmt: skip
         try:
-            return subprocess.run(
+            done = subprocess.run(
                 [PROGRAM, *options, *words], cwd="/", check=False, stdin=subprocess.DEVNULL, capture_output=True,
                 text=True, errors="replace", timeout=timeout, env={**own, **self.secrets}, **become,
             )  # fmt: skip
@@ -63,6 +63,22 @@ class Restic:
             last = bytes(error.stderr or b"").decode(errors="replace").strip().rpartition("\n")[2]
             why = f" It last said: {plain(last)}" if last else ""
             raise HostError(f"restic {words[0]} did not end within {timeout:g} s.{why}") from None
+        if done.returncode not in (0, NOT_ALL_READ) and not REFUSED.search(done.stderr):
+            done.stderr += self.said_by_ssh()
+        return done
+
+    def said_by_ssh(self) -> str:
+        """Return what the ssh that it starts says by itself, "" where it starts none: it may end before it has told."""
+        command = next((one.partition("=")[2].split() for one in self.options if one.startswith("sftp.command=")), [])
+        if not command:
+            return ""
+        try:
+            return subprocess.run(
+                command, cwd="/", check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                errors="replace", timeout=SOON,
+            ).stderr  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return ""
 
     def owner(self) -> dict[str, Any]:
         """Return how one becomes the account that a folder with a repository belongs to; root only where it is root's.

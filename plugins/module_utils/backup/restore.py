@@ -40,6 +40,9 @@ POLL_SECONDS = 0.2
 MOST_SECONDS = 86400
 #: A transaction with nothing in it, so that the WAL reaches beyond a moment at which nobody writes
 COMMIT = "SELECT pg_catalog.txid_current()"
+#: The folders of those that the server has itself, by name
+TABLESPACES = """SELECT COALESCE(pg_catalog.json_object_agg(spcname, pg_catalog.pg_tablespace_location(oid)), '{}')
+FROM pg_catalog.pg_tablespace WHERE pg_catalog.pg_tablespace_location(oid) <> ''"""
 #: What PostgreSQL must not have less of than the server had whose WAL it reads (the manual, Hot Standby)
 FLOOR = {
     "max_connections": "max_connections", "max_worker_processes": "max_worker_processes",
@@ -94,6 +97,7 @@ class Restore:
         Where the host's own repositories do not lead there, and another host keeps them, `asks` says why; that host's
         plan is this one and more (`planning.kept`).
         """
+        self.check_tablespaces({})
         now = time.time()
         target = resolve(self.to, read_lines(places.POINTS), now)
         up = self.is_up()
@@ -104,7 +108,7 @@ class Restore:
         }  # fmt: skip
         try:
             repository, found = self.choose(target, up=up)
-            return {**plan, **led(self.to, target, found, now, up=up), "repository": repository}
+            way = led(self.to, target, found, now, up=up)
         except HostError as error:
             own = self.kept_elsewhere
             if not own:
@@ -112,6 +116,21 @@ class Restore:
             broken = self.troubles.get(str(own["name"]), "")
             asks = f"The repository on the database's host is broken: {broken}" if broken else str(error)
             return {**plan, "asks": asks, "mends": bool(broken), "repository": dict(own)}
+        self.check_tablespaces(self.pgbackrest.tablespaces(way["backup"], int(repository["number"])))
+        return {**plan, **way, "repository": repository}
+
+    def check_tablespaces(self, of_backup: Mapping[str, str]) -> None:
+        """Refuse to go back where a tablespace, the server's or a backup's, would be written over; raises HostError.
+
+        They lie beside the data directory and cannot be put aside with it: the WAL, too, names the folders.
+        """
+        told = self.server.sql(TABLESPACES) if self.is_up() else "{}"
+        for name, path in {**of_backup, **json.loads(told)}.items():
+            if not os.path.isdir(path) or os.listdir(path):
+                raise HostError(
+                    f"Tablespace {name} lies in {path}, which has to be an empty folder of the account "
+                    f"{self.pgbackrest.account.pw_name} for a restore.", "docs/restore.md says what to do about it.",
+                )  # fmt: skip
 
     @property
     def kept_elsewhere(self) -> dict[str, Any] | None:
@@ -180,6 +199,7 @@ class Restore:
             if not catch_up(self.server) and not self.has_all(int(plan["repository"]["number"])):
                 raise HostError("The newest WAL does not get into the repository.", "`./samestack backups` says why.")
         self.missing = self.missing_for(plan)
+        self.check_tablespaces(self.given(plan).tablespaces(plan["backup"], int(plan["repository"]["number"])))
         replaced = f"{self.data}.replaced-{stamp()}"
         self.note(step="stopping", replaced=replaced)
         self.systemctl("stop", self.unit)

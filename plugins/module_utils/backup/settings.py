@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,8 +25,8 @@ IDENTITY = "samestack-id"
 #: What is known of backups beside their repository
 KEPT = f"{STATE}/backup"
 MOMENTS, POINTS = f"{KEPT}/moments.jsonl", f"{KEPT}/points.jsonl"
-LAST, TOLD, INDEX, VERIFIED, DRILL, EXPIRED = (
-    f"{KEPT}/{name}.json" for name in ("last", "told", "index", "verified", "drill", "expired")
+LAST, TOLD, INDEX, VERIFIED, DRILL, EXPIRED, NIGHTLY = (
+    f"{KEPT}/{name}.json" for name in ("last", "told", "index", "verified", "drill", "expired", "nightly")
 )
 #: The repositories that could be opened once, as they were declared then
 OPENED = f"{KEPT}/opened.json"
@@ -34,6 +35,9 @@ TRIED = f"{KEPT}/tried.json"
 WANTED = f"{KEPT}/drill-wanted.json"
 #: WAL that was given up so that the disk does not fill, by its first name
 DROPPED = "/var/lib/postgresql/samestack-dropped"
+#: Root's: what a drill is given, with a release's code and its Python. Below it is the drill's own
+DRILL_PLACE = "/var/lib/samestack-drill"
+DRILL_CODE, DRILL_HOME = f"{DRILL_PLACE}/code", f"{DRILL_PLACE}/work"
 #: What the process says that fetches from the database host
 FETCHING = "/run/samestack-backup/fetch.json"
 LOCK = f"{RUN}/backup.lock"
@@ -76,6 +80,17 @@ class Settings:
             raise HostError(f"There are no backups on this host yet ({path}).", "Provision once.") from None
         return cls(**{**found, "does": frozenset(found["does"]), "repositories": tuple(found["repositories"])})
 
+    def room(self, path: str) -> tuple[int, int]:
+        """Return how many bytes are free on the disk of a folder, and how many of them have to stay so (`limit`)."""
+        disk = shutil.disk_usage(path)
+        return disk.free, (disk.used + disk.free) * (100 - self.limit) // 100 if self.limit else 0
+
+    @property
+    def upload_folders(self) -> list[str]:
+        """Return where on this host's own disks copies of files are."""
+        places = [str(target["address"]) for target in self.uploads.get("targets", [])]
+        return [place for place in places if place.startswith("/")]
+
     @property
     def own_repositories(self) -> list[dict[str, Any]]:
         """Return the repositories that this host's pgBackRest knows."""
@@ -83,9 +98,10 @@ class Settings:
 
 
 def secrets() -> dict[str, str]:
-    """Return the secrets by name, from the unit's credential or root's file."""
+    """Return the secrets by name, from the unit's credential or, where it has none of them, root's file."""
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    with open(os.path.join(folder, "secrets") if folder else SECRETS, encoding="utf-8") as file:
+    given = os.path.join(folder, "secrets") if folder else SECRETS
+    with open(given if os.path.exists(given) else SECRETS, encoding="utf-8") as file:
         found: dict[str, str] = json.load(file)
     return found
 

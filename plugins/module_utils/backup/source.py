@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import pwd
-import shutil
 import subprocess
 import time
 import uuid
@@ -23,6 +22,7 @@ from ..common.host_lock import private_lock
 from ..common.ledger import ledger_file
 from ..common.postgresql import ACCOUNT, literal
 from ..postgresql.server import Server
+from ..release.interpreter import HOME as PYTHONS
 from ..release.place import Place
 from . import keep
 from . import settings as places
@@ -210,12 +210,11 @@ class Source:
         size = int(self.server.sql(DATABASES))
         needed = int(fulls[-1].stored * 1.2) if fulls else int(size * USUAL_SHARE)
         needed = needed if kind == "full" else needed // 10
-        disk = shutil.disk_usage(places.REPOSITORY)
-        room = disk.total * (100 - self.settings.limit) // 100 if self.settings.limit else 0
-        if disk.free - needed < room:
-            where = places.REPOSITORY
+        where = places.REPOSITORY
+        free, room = self.settings.room(where)
+        if free - needed < room:
             raise HostError(
-                f"No room for a {kind} backup in {where}: {needed >> 20}m may be needed; of {disk.free >> 20}m"
+                f"No room for a {kind} backup in {where}: {needed >> 20}m may be needed; of {free >> 20}m"
                 f" that are free {room >> 20}m have to stay (backup_disk_limit).",
                 "Make room, or give the repository a disk of its own.",
             )
@@ -280,9 +279,8 @@ class Source:
         venv = os.path.realpath(live.path("venv"))
         found = [live.folder, venv, venv + ".contents", live.current_link, OVERLAY]
         python = os.path.realpath(os.path.join(venv, "bin", "python"))
-        pythons = os.path.join(self.settings.root, "pythons") + os.sep
-        if python.startswith(pythons):
-            found.append(pythons + python[len(pythons) :].split(os.sep, 1)[0])
+        if python.startswith(PYTHONS + os.sep):
+            found.append(os.path.join(PYTHONS, os.path.relpath(python, PYTHONS).partition(os.sep)[0]))
         return [path for path in found if os.path.lexists(path)]
 
     def mark(self, release: str, before: str, migrations: list[str]) -> str:

@@ -58,6 +58,7 @@ def gather(settings: Settings) -> dict[str, Any]:
         "fetches": settings.fetch,
         "drill": read(places.DRILL),
         "expired": expired(settings),
+        "nightly": read(places.NIGHTLY),
         "moments": read_lines(places.MOMENTS)[-MOMENTS:],
     }
 
@@ -167,13 +168,13 @@ def verify(settings: Settings, seldom: float = 0) -> dict[str, list[str]]:
 
 def timers(settings: Settings) -> dict[str, bool]:
     """Return whether each of the timers (and the process that fetches) runs."""
-    wanted = ["samestack-backup-check.timer"]
+    wanted = ["samestack-backup-check.timer", "samestack-backup-keep.timer"]
     if settings.does & {"database", "uploads"}:
         wanted += [f"samestack-backup-{kind}.timer" for kind in ("full", "diff", "incr")]
     if settings.drill:
         wanted.append("samestack-backup-drill.timer")
     if "keeps" in settings.does:
-        wanted += ["samestack-backup-keep.timer", "samestack-backup-fetch.service"]
+        wanted.append("samestack-backup-fetch.service")
     if settings.offer:
         wanted.append("samestack-backup-offer.service")
     done = subprocess.run(
@@ -196,7 +197,7 @@ def dropped() -> dict[str, Any] | None:
 
 def disk(settings: Settings) -> dict[str, int]:
     """Return how many percent of the disks are used that backups and WAL are on."""
-    folders = {places.REPOSITORY, settings.database.get("data", "")}
+    folders = {places.REPOSITORY, settings.database.get("data", ""), *settings.upload_folders}
     return {path: used(path) for path in sorted(folders) if path and os.path.isdir(path)}
 
 

@@ -147,7 +147,7 @@ class Uploads:
         coming = os.path.join(self.settings.root, "releases.coming")
         folders.remove(coming)
         make_folder(coming, PRIVATE).close()
-        names = [os.path.join(self.settings.root, name) for name in ("releases", "venvs", "pythons")]
+        names = [os.path.join(self.settings.root, name) for name in ("releases", "venvs")]
         restic.restore(plan["code"], coming, names)
         for parent in names:
             fresh = coming + parent

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
 import sys
 
 from ..common.errors import HostError
@@ -16,9 +17,14 @@ from .judging import problems
 from .settings import Settings, read
 from .status import gather
 
+#: What takes copies of files from another host
+TAKES = "samestack-backup-uploads.service"
+
 
 def watch(settings: Settings) -> int:
     """Look, and tell people what is new; returns the exit code: 1 while something is wrong, as systemd shows it."""
+    if "keeps" in settings.does:
+        take_while_there_is_room(settings)
     found, known = look(settings), read(places.TOLD)
     for line in found.values():
         print(line, file=sys.stderr)
@@ -35,6 +41,13 @@ def watch(settings: Settings) -> int:
     elif found != known:
         write_atomic(places.TOLD, json.dumps(found), 0o600)
     return 1 if found or not news else 0
+
+
+def take_while_there_is_room(settings: Settings) -> None:
+    """Take no more copies of files than the disk has room for: what comes does not ask, as fetching does."""
+    rooms = [settings.room(path) for path in settings.upload_folders if os.path.isdir(path)]
+    verb = "stop" if any(free < stays for free, stays in rooms) else "start"
+    subprocess.run(["systemctl", verb, TAKES], check=False, capture_output=True, stdin=subprocess.DEVNULL)
 
 
 def look(settings: Settings) -> dict[str, str]:

@@ -59,6 +59,13 @@ def blocks(stream: BinaryIO, size: int) -> Iterator[bytes]:
         yield block
 
 
+def listen(port: int, backlog: int) -> socket.socket:
+    """Return a listener for whoever reaches this host, by IPv6 as well where there is any; raises OSError."""
+    if socket.has_dualstack_ipv6():
+        return socket.create_server(("", port), family=socket.AF_INET6, backlog=backlog, dualstack_ipv6=True)
+    return socket.create_server(("", port), backlog=backlog)
+
+
 def connect(address: str, port: int, authority: str, timeout: float = SILENCE) -> ssl.SSLSocket:
     """Return a connection to a server that the authority has vouched for at that address; raises OSError."""
     context = ssl.create_default_context(cafile=authority)

@@ -36,7 +36,7 @@ STATUS = Record({
     "fetch": Record({}, {"time": Number(), "looked": Number(), "since": Number(), "trouble": WORDS}),
     "fetches": Record({}, {"address": NAME}), "drill": DRILL,
     "expired": Names(NAME, Record({"time": Number(), "reason": WORDS, "denied": Boolean()}), 20),
-    "moments": Each(MOMENT),
+    "nightly": Record({}, {"time": Number(), "reason": WORDS}), "moments": Each(MOMENT),
 })  # fmt: skip
 #: Where a restore leads the database, and the files and the code
 PLAN = Record({
