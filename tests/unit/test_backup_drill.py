@@ -72,10 +72,10 @@ def site(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def answer(site: Path, page: str, more: str = "") -> str:
+def answer(site: Path, page: str, more: str = "", *, lacks: bool = False) -> str:
     with (site / "views.py").open("a") as file:
         file.write(more)
-    return judged("1dbf9ce7e62b", f"/{page}/", asked(site, PAGE, f"/{page}/", "site.test"), "")
+    return judged("1dbf9ce7e62b", f"/{page}/", asked(site, PAGE, f"/{page}/", "site.test"), "", lacks=lacks)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +102,13 @@ def test_a_page_that_is_an_error_fails_the_drill(site: Path, page: str, said: st
         answer(site, page)
 
 
+def test_a_page_that_looks_after_services_may_miss_them(site: Path) -> None:
+    said = answer(site, "knows", lacks=True)
+    assert said == "release 1dbf9ce7e62b answers 503: its services are not there"
+    with pytest.raises(HostError, match=r"OperationalError no such table"):
+        answer(site, "rows", lacks=True)
+
+
 def test_a_page_for_errors_that_is_one_itself_fails_it_too(site: Path) -> None:
     with pytest.raises(HostError, match=r"answers 500 \(KeyError 'theme'\)"):
         answer(site, "raises", "\ndef handler500(request): return {}['theme']\n")
@@ -125,7 +132,7 @@ def test_a_python_that_came_with_the_release_runs_it(tmp_path: Path, monkeypatch
     monkeypatch.setattr(drill_release, "DRILL_HOME", str(home))
     settings = Settings(
         "site", "production", frozenset({"keeps"}), "root", "site", {"name": "site"}, root="/srv/site",
-        drill={"path": "/", "host": "site.test", "environment": {}},
+        drill={"path": "/", "host": "site.test", "environment": {}, "lacks": False},
     )  # fmt: skip
     asks = DrillRelease(settings, "1dbf9ce7e62b")
     assert asks.try_it() == "its Python is not on this host: not asked"

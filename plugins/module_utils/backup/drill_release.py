@@ -76,7 +76,8 @@ class DrillRelease:
         if int(due[1]):
             raise HostError(f"Release {self.release} has {due[1]} migrations that the restored database has not had.")
         page = self.ask(python, PAGE, self.settings.drill["path"], self.settings.drill["host"])
-        return judged(self.release, self.settings.drill["path"], page.stdout, page.stderr)
+        drill = self.settings.drill
+        return judged(self.release, drill["path"], page.stdout, page.stderr, lacks=bool(drill["lacks"]))
 
     def python(self) -> str:
         """Return a Python with the release's packages, "" where there is none; raises OSError.
@@ -121,8 +122,16 @@ class DrillRelease:
         }  # fmt: skip
 
 
-def judged(release: str, path: str, said: str, complained: str) -> str:
-    """Return what a release's answer says, by what PAGE printed; raises HostError where it does not serve."""
+def judged(release: str, path: str, said: str, complained: str, *, lacks: bool) -> str:
+    """Return what a release's answer says, by what PAGE printed; raises HostError where it does not serve.
+
+    Args:
+        release: its id.
+        path: the page's.
+        said: what PAGE printed.
+        complained: the same on stderr.
+        lacks: it uses services that are not there.
+    """
     status = re.search(r"^status (\d+)$", said, re.MULTILINE)
     if not status:
         return f"no page: {plain(complained)[-200:]}"
@@ -130,6 +139,9 @@ def judged(release: str, path: str, said: str, complained: str) -> str:
     words = f"release {release} answers {status[1]}" + (f" ({plain(why[1])})" if why else "")
     if int(status[1]) < WRONG:
         return words
+    if lacks and not why:
+        # A page that looks after services says so without an error.
+        return f"{words}: its services are not there"
     if re.search("^out of reach$", said, re.MULTILINE):
         return f"{words}: it reaches nothing but its database here"
     raise HostError(f"The application: {words} to {path} on the restored database.")
