@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HERE = "127.0.0.1"
+#: When they came there, in seconds since the epoch
+CAME = 1_700_000_000.5
 FILES = {"samestack-identity": b"one", "archive/shop/archive.info": b"\0" * (3 << 20)}
 
 
@@ -70,7 +72,7 @@ def give(taker: Taker, names: list[str]) -> dict[str, Any]:
         wire.send(stream, {"give": "the key"})
         assert wire.receive(stream) == {"ready": True}
         for name in names:
-            wire.send(stream, {"put": name, "size": len(FILES[name])})
+            wire.send(stream, {"put": name, "size": len(FILES[name]), "time": CAME})
             stream.write(FILES[name])
         wire.send(stream, {"end": True})
         return wire.receive(stream)
@@ -90,6 +92,7 @@ def test_strangers_get_nothing_and_change_nothing(taker: Taker, tmp_path: Path) 
     taker.join(5)
     assert taker.came == 2
     assert {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()} == FILES
+    assert {path.stat().st_mtime for path in root.rglob("*") if path.is_file()} == {CAME}
 
 
 def test_what_cannot_be_written_ends_it_with_the_reason(taker: Taker) -> None:

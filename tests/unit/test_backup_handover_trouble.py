@@ -62,7 +62,7 @@ class Taker:
         with self.connected() as connection, connection.makefile("rwb") as stream:
             wire.send(stream, {"give": key, "bytes": total})
             wire.receive(stream)
-            wire.send(stream, {"put": NAME, "size": size})
+            wire.send(stream, {"put": NAME, "size": size, "time": 1})
             stream.write(content)
             wire.send(stream, {"end": True})
             return wire.receive(stream)

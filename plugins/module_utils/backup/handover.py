@@ -107,6 +107,9 @@ def take(stream: Any, root: str) -> int:
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640), "wb") as file:
             for block in wire.blocks(stream, int(told["size"])):
                 file.write(block)
+            file.flush()
+            # When WAL came says until when everything can be restored.
+            os.utime(file.fileno(), (float(told["time"]),) * 2)
         count += 1
 
 
@@ -134,7 +137,8 @@ def give(settings: Settings, share: Mapping[str, Any], root: str = REPOSITORY) -
         for name in names:
             path = os.path.join(root, name)
             with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
-                wire.send(stream, {"put": name, "size": os.fstat(file.fileno()).st_size})
+                status = os.fstat(file.fileno())
+                wire.send(stream, {"put": name, "size": status.st_size, "time": status.st_mtime})
                 shutil.copyfileobj(file, stream, wire.CHUNK)
         wire.send(stream, {"end": True})
         return int(wire.receive(stream)["taken"])
