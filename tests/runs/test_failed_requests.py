@@ -13,6 +13,12 @@ import pytest
 FILES = Path(__file__).parents[2] / "roles" / "django" / "files"
 PROJECT = """
 import json, os
+class Wants:
+    def filter(self, record):
+        return record.request is not None and record.status_code == 500
+class WantsMore:
+    def filter(self, record):
+        return record.nobody_has_it
 from django.conf import settings
 settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], LOGGING=json.loads(os.environ["LOGGING"]))
 import django
@@ -43,6 +49,16 @@ LOGGINGS = {
     "here, and not errors": {
         "handlers": {"a": {**HERE, "level": "CRITICAL"}},
         "loggers": {"django.request": {"handlers": ["a"], "propagate": False}},
+    },
+    "here, by a filter that looks at the request": {
+        "filters": {"wants": {"()": "project.Wants"}},
+        "handlers": {"a": {**HERE, "filters": ["wants"]}},
+        "root": {"handlers": ["a"]},
+    },
+    "elsewhere, by a filter that fails": {
+        "filters": {"wants": {"()": "project.WantsMore"}},
+        "handlers": {"a": {**ELSEWHERE, "filters": []}, "b": {**HERE, "level": "CRITICAL", "filters": ["wants"]}},
+        "root": {"handlers": ["a", "b"]},
     },
     "nowhere": {"loggers": {"django.request": {"level": "CRITICAL"}}},
 }

@@ -29,10 +29,11 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
-def is_written() -> bool:
+def is_written(request: Any) -> bool:
     """Return whether the project's LOGGING writes to the journal what a request fails with."""
     logger = logging.getLogger("django.request")
-    record = logger.makeRecord(logger.name, logging.ERROR, "", 0, "", (), None)
+    told = {"request": request, "status_code": 500}
+    record = logger.makeRecord(logger.name, logging.ERROR, "", 0, "", (), None, extra=told)
     handlers: list[logging.Handler | None] = []
     above: logging.Logger | None = logger
     while above:
@@ -47,9 +48,13 @@ def is_written() -> bool:
     )
 
 
-def tell(**_signal: Any) -> None:
+def tell(request: Any = None, **_signal: Any) -> None:
     """Write what a request fails with, where the project tells a database, a mailbox or a service alone."""
-    if not is_written():
+    try:
+        written = is_written(request)
+    except Exception:  # a filter of the project's may want more of a record than this one has
+        written = False
+    if not written:
         say(traceback.format_exc())
 
 
