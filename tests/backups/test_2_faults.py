@@ -33,6 +33,7 @@ fallocate -l $(df --output=avail -B1 . | tail -1 | awk '{print int($1 * 0.95)}')
 """
 #: What the clock does each night
 EXPIRE = "systemctl start samestack-backup-look@keep.service"
+FETCH = "samestack-backup-fetch.service"
 MOVES = "head -c 200000 /dev/urandom"
 READ = "SELECT encode(lo_get(%s), 'escape')"
 SECOND = "cd / && sudo -u postgres psql -XqAt -d second -c 'TABLE t' -c \"SELECT similarity('a', 'a')\""
@@ -75,12 +76,15 @@ def test_one_segment_of_wal_is_missing(mended: Backups) -> None:
     wait_for("the WAL to be there", mended.well, 30)
     name = keeper.run(NEWEST_WAL).strip()
     path = f"/var/lib/pgbackrest/archive/noticeboard/{name}"
+    # Whoever fetches sees with the next segment that this one is not there, and brings it back.
+    keeper.host.run(f"systemctl stop {FETCH}")
     keeper.run(f"mv {path} /root/segment")
     try:
         assert mended.cycle() == "failed"
         assert f"WAL {name.rpartition('/')[2][:24]} is not there" in mended.problems()
     finally:
         keeper.run(f"mv /root/segment {path}")
+        keeper.host.run(f"systemctl start {FETCH}")
 
 
 def test_another_key(mended: Backups) -> None:
