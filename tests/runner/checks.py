@@ -48,4 +48,4 @@ def runs() -> Part:
 
 def run(report: Report, *more: Part) -> bool:
     """Run all checks, and parts that are longer than any of them; returns whether they passed."""
-    return report.run([*more, *parts()], side_by_side=max(2, os.cpu_count() or 1))
+    return report.run([*more, *parts()], side_by_side=(os.cpu_count() or 1) + 1)
