@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,9 +20,6 @@ from plugins.module_utils.backup.drill_release import DUE, PAGE, DrillRelease, j
 from plugins.module_utils.backup.settings import Settings
 from plugins.module_utils.common.errors import HostError
 from plugins.plugin_utils.backup.answers import DRILL
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SETTINGS = """
 SECRET_KEY = "x"
@@ -181,6 +181,34 @@ def test_what_could_not_be_prepared_is_a_drill_that_failed(host: Settings) -> No
     told = places.read(places.DRILL)
     assert (told["ok"], told["repository"]) == (False, "s3")
     assert told["reason"].startswith("It could not be prepared: `journalctl")
+
+
+class Copies:
+    """A repository of files: one copy was made with a backup, one after the deployment that followed."""
+
+    @classmethod
+    def of(cls, *_: object) -> Copies:
+        return cls()
+
+    def check(self, *_: object) -> list[str]:
+        return []
+
+    def snapshots(self, *_: object) -> list[dict[str, Any]]:
+        return [{"id": name, "tags": [f"release={name}", "moment=1"]} for name in ("1dbf9ce7e62b", "2ecf0df8f73c")]
+
+    def restore(self, *_: object) -> None:
+        """Nothing of it is looked at."""
+
+
+def test_the_release_that_is_asked_is_the_one_that_served_last(host: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deployment has its code copied before the next backup of the database, and replaces what was there before."""
+    monkeypatch.setattr(drill, "Restic", Copies)
+    monkeypatch.setattr(drill, "secrets", dict)
+    moment = {"point": "a", "release": "1dbf9ce7e62b", "made": [{"repository": "s3"}]}
+    Path(places.MOMENTS).write_text(json.dumps(moment) + "\n")
+    drill.prepare(replace(host, uploads={"targets": [{"name": "s3"}]}))
+    given = places.read(drill.GIVEN)
+    assert (given["moment"], given["release"]) == (moment, "2ecf0df8f73c")
 
 
 def test_where_nothing_was_prepared_no_drill_is_well_and_it_says_why(host: Settings) -> None:

@@ -29,7 +29,7 @@ from .chain import Lineage, Window, named, number, window
 from .drill_release import DrillRelease
 from .drill_server import DATA, SOCKETS, ScratchServer
 from .pgbackrest import CONFIG, PgBackRest
-from .restic import Restic
+from .restic import Restic, release_of
 from .settings import DRILL_CODE, DRILL_HOME, DRILL_PLACE, Settings, read, read_lines, secrets
 from .source import OVERLAY
 
@@ -70,7 +70,7 @@ def prepare(settings: Settings) -> None:
         os.unlink(GIVEN)
     one = turn(settings)
     name = str(one["name"])
-    given: dict[str, Any] = {"began": time.time(), "uploads": [], "moment": {}, "repository": one}
+    given: dict[str, Any] = {"began": time.time(), "uploads": [], "moment": {}, "release": "", "repository": one}
     # Whatever ends this early, it was this one that was to be tried.
     write_atomic(GIVEN, json.dumps({**given, "trouble": f"It could not be prepared: {JOURNAL}"}), 0o644)
     make_folder(DRILL_CODE).close()
@@ -85,6 +85,8 @@ def prepare(settings: Settings) -> None:
             copies = restic.snapshots("--no-lock")
             if copies and not os.listdir(DRILL_CODE):
                 restic.restore(str(copies[-1]["id"]), DRILL_CODE, [*code, places.MOMENTS, OVERLAY])
+                # Each deployment has its code copied: it may be newer than the newest backup of the database.
+                given["release"] = release_of(copies[-1])
                 moments = moments or read_lines(DRILL_CODE + places.MOMENTS)
         except HostError as error:
             given["uploads"].append(f"{target['name']}: {error}")
@@ -269,8 +271,7 @@ class Drill:
             with self.step("amcheck"):
                 server.amcheck()
             with self.step("application"):
-                release = str((self.given.get("moment") or {}).get("release") or "")
-                self.found["application"] = DrillRelease(self.settings, release).try_it()
+                self.found["application"] = DrillRelease(self.settings, str(self.given["release"])).try_it()
 
     def wal_command(self) -> str:
         """Return the command by which the server gets its WAL: from what was fetched, or from the repository here."""
@@ -333,6 +334,6 @@ def record(settings: Settings) -> int:
         "environment": settings.environment, "app": settings.app, "result": "ok" if told.get("ok") else "failed",
         **({} if told.get("ok") else {"reason": str(told.get("reason", ""))}),
         **{name: told[name] for name in ("seconds", "bytes", "label", "repository", "steps") if name in told},
-        **({"release": given["moment"]["release"]} if (given.get("moment") or {}).get("release") else {}),
+        **({"release": given["release"]} if given.get("release") else {}),
     })  # fmt: skip
     return 0 if told.get("ok") else 1

@@ -182,10 +182,19 @@ def said(text: str) -> str:
     return plain("\n".join(refused or lines))
 
 
+def label_of(copy: Mapping[str, Any], name: str) -> str:
+    """Return what a copy was labelled with under a name, "" for nothing."""
+    return next((value for tag in copy.get("tags") or [] for key, _, value in [tag.partition("=")] if key == name), "")
+
+
 def moment_of(copy: Mapping[str, Any]) -> int:
     """Return the moment that a copy was labelled with."""
-    tags = dict(tag.partition("=")[::2] for tag in copy.get("tags") or [])
-    return int(tags.get("moment") or 0)
+    return int(label_of(copy, "moment") or 0)
+
+
+def release_of(copy: Mapping[str, Any]) -> str:
+    """Return the release that served when a copy was made, and whose code is in it."""
+    return label_of(copy, "release")
 
 
 def files_below(folder: str) -> tuple[int, int]:

@@ -22,14 +22,12 @@ from ..common.ledger import ledger_file
 from ..release.interpreter import brought_by
 from ..release.place import Place
 from . import settings as places
-from .restic import Restic, moment_of
+from .restic import Restic, moment_of, release_of
 from .settings import Settings, read, read_lines, secrets
 
 if TYPE_CHECKING:
     from ..common.held_folder import Folder
 
-#: How the tag begins that names the release
-RELEASE = "release="
 STATE = f"{places.KEPT}/uploads.json"
 
 
@@ -75,7 +73,7 @@ class Uploads:
             own = [line for line in read_lines(path) if line not in lines]
             write_atomic(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in [*lines, *own]), 0o600)
         folders.remove(coming)
-        return next((tag[len(RELEASE) :] for tag in copies[-1].get("tags") or [] if tag.startswith(RELEASE)), "")
+        return release_of(copies[-1])
 
     def plan(self, moment: float, release: str) -> dict[str, Any]:
         """Return which copy is for a moment, and where the release's code is; raises HostError."""
@@ -86,7 +84,7 @@ class Uploads:
         live = Place(self.settings.root, "").current
         wanted = release or live
         there = bool(wanted and Place(self.settings.root, wanted).finished)
-        kept = next((copy for copy in reversed(copies) if f"{RELEASE}{wanted}" in (copy.get("tags") or [])), None)
+        kept = next((copy for copy in reversed(copies) if release_of(copy) == wanted), None)
         return {
             "snapshot": str(chosen["id"]), "moment": moment_of(chosen), "time": moment, "live": live,
             "release": wanted if there or kept else live, "wanted": wanted, "there": there,
