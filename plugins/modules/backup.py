@@ -204,7 +204,9 @@ def plan_files(module: AnsibleModule, settings: Settings) -> dict[str, Any]:
     release = str(given["release"])
     if module.params["fresh"] and not module.check_mode:
         release = files.remember()
-    return {"changed": False, "plan": files.plan(float(given["time"]), release)}
+    # Where nothing is there, the newest copy is the best, also where the database comes from a moment before it.
+    moment = time.time() if module.params["fresh"] else float(given["time"])
+    return {"changed": False, "plan": files.plan(moment, release)}
 
 
 def restore_database(module: AnsibleModule, settings: Settings) -> dict[str, Any]:

@@ -92,6 +92,10 @@ class Source:
             try:
                 if "database" in self.settings.does and kind != FILES:
                     moment |= self.back_up_database(kind, troubles)
+                elif "database" in self.settings.does:
+                    # Code that is copied shall find its migrations in the database that comes back with it.
+                    with contextlib.suppress(HostError):
+                        catch_up(self.server)
                 if "uploads" in self.settings.does:
                     self.remember(moment)
                     moment["uploads"] = self.back_up_uploads(moment, troubles)
