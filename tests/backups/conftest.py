@@ -101,7 +101,9 @@ class Backups:
     def uploads(self) -> dict[str, str]:
         """The uploads, with what is in them."""
         # Not all of them are text: a copy may have caught a file of bytes that was gone the next moment.
-        lines = self.source.run(f"cd {MEDIA}; for name in *; do echo $name $(base64 -w 0 $name); done").splitlines()
+        lines = self.source.run(
+            f"cd {MEDIA}; find * -type f 2>/dev/null | while read name; do echo $name $(base64 -w 0 $name); done"
+        ).splitlines()
         found = {name: base64.b64decode("".join(text)) for name, *text in map(str.split, lines)}
         return {name: content.decode(errors="backslashreplace").strip() for name, content in found.items()}
 
