@@ -24,8 +24,8 @@ IDENTITY = "samestack-id"
 #: What is known of backups beside their repository
 KEPT = f"{STATE}/backup"
 MOMENTS, POINTS = f"{KEPT}/moments.jsonl", f"{KEPT}/points.jsonl"
-LAST, TOLD, INDEX, VERIFIED, DRILL, EXPIRED = (
-    f"{KEPT}/{name}.json" for name in ("last", "told", "index", "verified", "drill", "expired")
+LAST, TOLD, LOOKED, INDEX, VERIFIED, DRILL, EXPIRED = (
+    f"{KEPT}/{name}.json" for name in ("last", "told", "looked", "index", "verified", "drill", "expired")
 )
 #: The repositories that could be opened once, as they were declared then
 OPENED = f"{KEPT}/opened.json"

@@ -6,13 +6,16 @@ import json
 import os
 import socket
 import sys
+import time
+from typing import Any
 
 from ..common.errors import HostError
 from ..common.files import write_atomic
+from ..common.folders import PRIVATE, make_folder
 from ..common.paths import CONFIG
 from ..standalone.certificates import tell
 from . import settings as places
-from .judging import problems
+from .judging import problems, remarks
 from .settings import Settings, read
 from .status import gather
 
@@ -38,9 +41,24 @@ def watch(settings: Settings) -> int:
 
 
 def look(settings: Settings) -> dict[str, str]:
-    """Return what is wrong; it is wrong, too, where nobody can say it, whatever is in the way."""
+    """Return what is wrong; it is wrong, too, where nobody can say it, whatever is in the way.
+
+    What was seen is kept for whoever asks how the host is: looking takes seconds.
+    """
     try:
-        return problems(gather(settings))
+        found = gather(settings)
     except Exception as error:
         what = str(error) if isinstance(error, HostError) else f"{type(error).__name__} {error}"
-        return {"look": f"Nobody can say how the backups are: {what}"}
+        wrong = {"look": f"Nobody can say how the backups are: {what}"}
+        keep({"problems": wrong, "remarks": [], "until": 0, "drill": {}})
+        return wrong
+    wrong = problems(found)
+    until = max((one["until"] for one in found["repositories"]), default=0)
+    keep({"problems": wrong, "remarks": remarks(found), "until": until, "drill": found["drill"]})
+    return wrong
+
+
+def keep(seen: dict[str, Any]) -> None:
+    """Keep what was seen, and when."""
+    make_folder(places.KEPT, PRIVATE).close()
+    write_atomic(places.LOOKED, json.dumps({"time": time.time(), **seen}), 0o600)
