@@ -1,4 +1,4 @@
-"""What a machine has: of a container, what its control group says, for /proc there may be that of the whole computer."""
+"""What a machine has: of a container, what its control group says: its /proc may be the computer's."""
 
 from __future__ import annotations
 
@@ -40,8 +40,10 @@ def memory() -> dict[str, float]:
     info = {name: kib * 1024 for name, kib in fields("/proc/meminfo").items()}
     total = info.get("MemTotal", 0)
     swap = info.get("SwapTotal", 0)
-    found = {"total": total, "available": info.get("MemAvailable", 0), "swap": swap,
-             "swap_used": swap - info.get("SwapFree", 0), "killed": fields("/proc/vmstat").get("oom_kill", 0)}  # fmt: skip
+    found = {
+        "total": total, "available": info.get("MemAvailable", 0), "swap": swap,
+        "swap_used": swap - info.get("SwapFree", 0), "killed": fields("/proc/vmstat").get("oom_kill", 0),
+    }  # fmt: skip
     if not is_container():
         return found
     for used, limit, stat, events in (

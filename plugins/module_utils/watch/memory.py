@@ -59,7 +59,7 @@ class Memory:
         return value - before if value >= before else value
 
     def sample(self, name: str, now: float, value: float, window: float, spacing: float) -> list[Sample]:
-        """Keep a number, one each `spacing` seconds for `window` of them, and return those that are kept, oldest first."""
+        """Keep a number, one each `spacing` seconds, and return those of the last `window` seconds, oldest first."""
         samples = within(self.series.get(name, []), now, window)
         if not samples or now - samples[-1][0] >= spacing:
             samples.append([now, value])

@@ -1,4 +1,4 @@
-"""The commands that mend what is found. Each is typed by a test: tests/unit/test_watch_remedies.py sees to that. Pure."""
+"""The commands that mend what is found. Each is typed by a test (tests/unit/test_watch_remedies.py). Pure."""
 
 from __future__ import annotations
 

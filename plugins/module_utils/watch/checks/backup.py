@@ -1,4 +1,4 @@
-"""Section `backup`: what the backups' own look found last. It tells of it itself; that it is silent is told from here."""
+"""Section `backup`: what the backups' own look found last. That one tells people of it, too."""
 
 from __future__ import annotations
 

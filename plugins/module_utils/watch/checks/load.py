@@ -1,4 +1,4 @@
-"""Section `load`: how busy the processors are. A container shows what it used itself, not the computer that it is on."""
+"""Section `load`: how busy the processors are; of a container, by what it used itself."""
 
 from __future__ import annotations
 

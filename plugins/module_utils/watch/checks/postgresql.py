@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 GUARD = "SET statement_timeout = '5s'; SET lock_timeout = '1s'; SET default_transaction_read_only = on;\n"
 #: Copies and backups are long on purpose; they have an end of their own.
 OURS = "(samestack|pg_dump|pgBackRest|pg_restore)%"
-ASKED = f"""
+ASKED = """
 SELECT jsonb_build_object(
   'version', current_setting('server_version'),
   'most', current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,
@@ -25,7 +25,7 @@ SELECT jsonb_build_object(
   'oldest', (SELECT jsonb_build_object('pid', pid, 'user', usename, 'state', state,
       'seconds', extract(epoch FROM clock_timestamp() - xact_start))
     FROM pg_stat_activity WHERE xact_start IS NOT NULL AND backend_type = 'client backend' AND pid <> pg_backend_pid()
-      AND application_name NOT SIMILAR TO '{OURS}' ORDER BY xact_start LIMIT 1),
+      AND application_name NOT SIMILAR TO 'OURS' ORDER BY xact_start LIMIT 1),
   'waits', (SELECT jsonb_build_object('pid', pid, 'by', (pg_blocking_pids(pid))[1],
       'seconds', extract(epoch FROM clock_timestamp() - waitstart))
     FROM pg_locks WHERE NOT granted AND waitstart IS NOT NULL ORDER BY waitstart LIMIT 1),
@@ -44,9 +44,10 @@ SELECT current_setting('server_version_num')::int >= 150000 AS has_versions \\gs
 \\if :has_versions
 SELECT jsonb_build_object('collations', (SELECT coalesce(jsonb_agg(d), '[]') FROM (
   SELECT datname AS name, datcollversion AS version, pg_database_collation_actual_version(oid) AS actual
-  FROM pg_database WHERE datcollversion IS NOT NULL AND datcollversion <> pg_database_collation_actual_version(oid)) d));
+  FROM pg_database WHERE datcollversion IS NOT NULL AND
+    datcollversion <> pg_database_collation_actual_version(oid)) d));
 \\endif
-"""
+""".replace("OURS", OURS)
 #: Bytes of WAL that a standby may be behind, or that nobody fetches; transactions of two thousand million
 BEHIND, KEPT, AGE = 256 << 20, 1 << 30, 1_000_000_000
 #: Percent below the limit from which on it is yellow; share of the limit for lengths of time
@@ -100,7 +101,7 @@ def judge(facts: Facts, limits: Mapping[str, float]) -> Iterator[Finding]:
         text = f"transactions of {facts['age'] // 1_000_000} million are not frozen; at 2100 nothing can be written"
         yield Finding("age", YELLOW, text, "vacuum", inside)
     for one in facts["collations"]:
-        text = f"the system sorts otherwise than database {one['name']} was made with ({one['version']}, now {one['actual']})"
+        text = f"the system sorts otherwise than when {one['name']} was made ({one['version']}, now {one['actual']})"
         yield Finding(f"collation {one['name']}", YELLOW, text, "refresh", {**where, "database": one["name"]})
     for slot in facts["slots"]:
         if (slot["kept"] or 0) > KEPT:

@@ -56,7 +56,8 @@ def timer(unit: str, found: Mapping[str, Mapping[str, str]]) -> Facts:
     """Return how a timer and its last job are."""
     clock, job = found.get(f"{unit}.timer", {}), found.get(f"{unit}.service", {})
     return {
-        "unit": f"{unit}.service", "waits": clock.get("ActiveState") in RUNS, "failed": job.get("ActiveState") == "failed",
+        "unit": f"{unit}.service", "waits": clock.get("ActiveState") in RUNS,
+        "failed": job.get("ActiveState") == "failed",
         "result": job.get("Result", ""), "last": moment_of(clock.get("LastTriggerUSec", "")),
         "runs": job.get("ActiveState") in RUNS,
     }  # fmt: skip
