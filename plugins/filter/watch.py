@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..plugin_utils.project_root import ENGINE
 from .recorder import program_files
 
 if TYPE_CHECKING:
@@ -18,8 +19,9 @@ PROGRAM = (
 
 
 def watch_program_files(folder: str) -> list[dict[str, str]]:
-    """Return `system_state` entries that put the program of a host into a folder."""
-    return program_files(folder, PROGRAM)
+    """Return `system_state` entries that put the program of a host into a folder; roles bring checks of services."""
+    more = {f"watch/checks/{path.name}": path for path in ENGINE.glob("roles/*/watch/*.py")}
+    return program_files(folder, PROGRAM, more)
 
 
 class FilterModule:

@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..common.errors import HostError
 from ..common.files import write_atomic
@@ -18,6 +18,9 @@ from . import settings as places
 from .judging import problems, remarks
 from .settings import Settings, read
 from .status import gather
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def watch(settings: Settings) -> int:
@@ -45,20 +48,21 @@ def look(settings: Settings) -> dict[str, str]:
 
     What was seen is kept for whoever asks how the host is: looking takes seconds.
     """
+    found: Mapping[str, Any] = {}
     try:
         found = gather(settings)
+        wrong = problems(found)
     except Exception as error:
         what = str(error) if isinstance(error, HostError) else f"{type(error).__name__} {error}"
-        wrong = {"look": f"Nobody can say how the backups are: {what}"}
-        keep({"problems": wrong, "remarks": [], "until": 0, "drill": {}})
-        return wrong
-    wrong = problems(found)
-    until = max((one["until"] for one in found["repositories"]), default=0)
-    keep({"problems": wrong, "remarks": remarks(found), "until": until, "drill": found["drill"]})
+        found, wrong = {}, {"look": f"Nobody can say how the backups are: {what}"}
+    keep(wrong, found)
     return wrong
 
 
-def keep(seen: dict[str, Any]) -> None:
-    """Keep what was seen, and when."""
+def keep(wrong: Mapping[str, str], found: Mapping[str, Any]) -> None:
+    """Keep what was seen, and when; of `found` there is nothing where nobody could say it."""
+    until = max((one["until"] for one in found.get("repositories", ())), default=0)
+    said = remarks(found) if found else []
+    seen = {"time": time.time(), "problems": wrong, "remarks": said, "until": until, "drill": found.get("drill") or {}}
     make_folder(places.KEPT, PRIVATE).close()
-    write_atomic(places.LOOKED, json.dumps({"time": time.time(), **seen}), 0o600)
+    write_atomic(places.LOOKED, json.dumps(seen), 0o600)

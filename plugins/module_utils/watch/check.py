@@ -43,6 +43,8 @@ class Check:
     """One section of what is looked at."""
 
     name: str
+    #: Its place among the others
+    order: int
     #: Returns the facts, None where there is nothing of that kind on this host; raises OSError, ValueError, HostError
     gather: Callable[[Look], Facts | None]
     #: Pure: what is not well, by the facts and the limits

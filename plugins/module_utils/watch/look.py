@@ -71,7 +71,7 @@ def sections(look: Look, facts: Mapping[str, Facts]) -> list[dict[str, Any]]:
 
 def itself() -> Check:
     """Return the check of the watch: whether it is made, and reaches people."""
-    return Check("watch", lambda _: None, of_watch, words_of_watch)
+    return Check("watch", 1000, lambda _: None, of_watch, words_of_watch)
 
 
 def of_watch(facts: Facts, _: Mapping[str, float]) -> Iterator[Finding]:
@@ -159,14 +159,12 @@ def log(unit: str) -> str:
 
 
 def learn(app: str) -> None:
-    """Take what is secret on this host, so that no notice has it in it."""
+    """Take what is secret on this host, so that no notice has it in it; what root alone may read of ours is."""
     for name in ("env", "owner.env"):
         secrets.learn_environment(f"/etc/{app}/{name}")
-    for name in ("redis-password", "backup.secrets", "manifest.key", "watch.notices"):
-        try:
-            with open(os.path.join(CONFIG, name), encoding="utf-8", errors="replace") as file:
-                text = file.read()
-        except OSError:
-            continue
-        for value in text.replace('"', "\n").splitlines():
-            secrets.KNOWN.learn(value.strip())
+    with os.scandir(CONFIG) as entries:
+        private = [entry.path for entry in entries if entry.is_file() and not entry.stat().st_mode & 0o077]
+    for path in private:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            for value in file.read().replace('"', "\n").splitlines():
+                secrets.KNOWN.learn(value.strip())

@@ -33,10 +33,10 @@ COMMANDS = {
         "sudo -u postgres psql -p {port} -c "
         "'SELECT pid, usename, state, now() - state_change AS since, left(query, 60) FROM pg_stat_activity'"
     ),
-    "vacuum": "sudo -u postgres vacuumdb -p {port} --analyze {database}",
+    "vacuum": "sudo -u postgres vacuumdb -p {port} -U {owner} --analyze {database}",
     "refresh": (
-        "sudo -u postgres reindexdb -p {port} {database} && sudo -u postgres psql -p {port} -c "
-        "'ALTER DATABASE \"{database}\" REFRESH COLLATION VERSION'"
+        "sudo -u postgres reindexdb -p {port} -U {owner} {database} && sudo -u postgres psql -p {port} -U {owner} "
+        "-d {database} -c 'ALTER DATABASE \"{database}\" REFRESH COLLATION VERSION'"
     ),
     "slots": "sudo -u postgres psql -p {port} -c 'SELECT * FROM pg_replication_slots'",
     "reboot": "sudo systemctl reboot",

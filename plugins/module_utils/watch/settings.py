@@ -34,9 +34,10 @@ class Settings:
     runs: bool = False
     #: Units that run where they are enabled
     units: tuple[str, ...] = ()
-    #: The application's database where its server is here: port, name
+    #: The application's database where its server is here: port, name, owner, version, unit
     database: dict[str, Any] = field(default_factory=dict)
-    redis: bool = False
+    #: The services that are here, by their roles' names
+    services: tuple[str, ...] = ()
     backups: bool = False
     #: What is too much (`watch_…`)
     limits: dict[str, float] = field(default_factory=dict)
@@ -49,6 +50,6 @@ class Settings:
                 found = json.load(file)
         except FileNotFoundError:
             raise HostError(f"Nobody watches this host yet ({path}).", "Provision once.") from None
-        for name in ("workers", "timers", "units"):
+        for name in ("workers", "timers", "units", "services"):
             found[name] = tuple(found[name])
         return cls(**found)

@@ -6,13 +6,18 @@ import socket
 import ssl
 import time
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from .check import RED, YELLOW, Facts, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 HTTPS = 443
 AGENT = "samestack-watch"
 #: Bytes of an answer that are read: the status is at its beginning
 ENOUGH = 1024
-BAD_REQUEST, SERVER_ERROR = 400, 500
+BAD_REQUEST, SERVER_ERROR, UNAVAILABLE = 400, 500, 503
 
 
 class Answer(NamedTuple):
@@ -90,3 +95,41 @@ def reason(error: Exception) -> str:
     if isinstance(error, (ValueError, IndexError)):
         return "what answers does not speak HTTP"
     return str(error) or type(error).__name__
+
+
+def seen(visit: Visit, answer: Answer, *, serves: bool, closed: bool) -> Facts:
+    """Return the facts of a visit.
+
+    Args:
+        visit: what was asked for.
+        answer: what came.
+        serves: whether there is a release that shall answer.
+        closed: whether visitors are to see the maintenance page.
+    """
+    return {
+        "host": visit.name, "page": visit.page, "status": answer.status, "well": answer.well,
+        "seconds": round(answer.seconds, 3), "error": answer.error, "closed": closed, "serves": serves,
+    }  # fmt: skip
+
+
+def judge(facts: Facts, limits: Mapping[str, float]) -> Iterator[Finding]:
+    """Yield what a visitor misses; before the first release there is nothing to miss. Pure."""
+    if not facts["serves"] or (facts["closed"] and facts["status"] == UNAVAILABLE):
+        return
+    address = f"https://{facts['host']}{facts['page']}"
+    if not facts["status"]:
+        yield Finding("answer", RED, f"{address} does not answer: {facts['error']}", "logs", unit="nginx.service")
+    elif not facts["well"]:
+        yield Finding("answer", RED, f"{address} answers {facts['status']}", "logs", unit="{app}-web@*")
+    elif facts["seconds"] > limits["answer"]:
+        yield Finding("slow", YELLOW, f"{address} took {facts['seconds']:.1f} s to answer", "busy")
+
+
+def words(facts: Facts) -> str:
+    """Return what a visitor gets. Pure."""
+    if facts["closed"]:
+        return "the maintenance page is shown"
+    if not facts["serves"]:
+        return "nothing serves yet"
+    came = facts["status"] or "no answer"
+    return f"{came} in {facts['seconds'] * 1000:.0f} ms, https://{facts['host']}{facts['page']}"

@@ -22,7 +22,7 @@ def collect(host: Host, _live: Live) -> Section:
         return {}
     section: Section = {f"limit:{name}": value for name, value in found["limits"].items()}
     section["told"] = not found["rehearsal"]
-    return section | {name: found[name] for name in ("runs", "workers", "timers", "units", "redis", "backups")}
+    return section | {name: found[name] for name in ("runs", "workers", "timers", "units", "services", "backups")}
 
 
 SECTIONS = (Collector("watch", collect),)

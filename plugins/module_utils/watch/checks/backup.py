@@ -51,4 +51,4 @@ def words(facts: Facts) -> str:
     return "; ".join(parts) or "nothing can be restored from here"
 
 
-CHECK = Check("backup", gather, judge, words, tells=False)
+CHECK = Check("backup", 110, gather, judge, words, tells=False)

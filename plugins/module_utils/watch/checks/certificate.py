@@ -70,4 +70,4 @@ def words(facts: Facts) -> str:
     return f"{span(min(ends) - facts['now'])} left, until {day(min(ends))}" if ends else "none is shown"
 
 
-CHECK = Check("certificate", gather, judge, words, tells=False)
+CHECK = Check("certificate", 100, gather, judge, words, tells=False)

@@ -84,4 +84,4 @@ def words(facts: Facts) -> str:
     return ", ".join((["a run is at work"] if facts["holder"] else []) + parts) or "none outside of Samestack"
 
 
-CHECK = Check("changes", gather, judge, words)
+CHECK = Check("changes", 130, gather, judge, words)

@@ -100,4 +100,4 @@ def words(facts: Facts) -> str:
     return ", ".join(f"{mount} {disk['percent']:.0f} %" for mount, disk in facts["disks"].items())
 
 
-CHECK = Check("disk", gather, judge, words)
+CHECK = Check("disk", 70, gather, judge, words)

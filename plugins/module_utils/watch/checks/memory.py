@@ -48,4 +48,4 @@ def words(facts: Facts) -> str:
     return f"{percent(facts):.0f} % of {size(facts['total'])}{swap}"
 
 
-CHECK = Check("memory", gather, judge, words)
+CHECK = Check("memory", 80, gather, judge, words)

@@ -75,7 +75,7 @@ def gather(look: Look) -> Facts | None:
     return {
         "error": "", "collations": [], **found, "unit": database["unit"], "reads": sum(grown),
         "hit": grown[0] / sum(grown) if sum(grown) else 1,
-        "port": str(database["port"]), "database": database["name"],
+        "port": str(database["port"]), "database": database["name"], "owner": database["owner"],
     }  # fmt: skip
 
 
@@ -93,7 +93,7 @@ def judge(facts: Facts, limits: Mapping[str, float]) -> Iterator[Finding]:
             "connections", level, f"{facts['used']} of {facts['most']} connections are in use", "sessions", where
         )
     yield from of_sessions(facts, limits)
-    inside = {**where, "database": facts["database"]}
+    inside = {**where, "database": facts["database"], "owner": facts["owner"]}
     for table in facts["dead"]:
         text = f"table {table['name']} has {table['dead']} dead rows beside {table['live']} live ones"
         yield Finding(f"dead {table['name']}", YELLOW, text, "vacuum", inside)
@@ -102,7 +102,7 @@ def judge(facts: Facts, limits: Mapping[str, float]) -> Iterator[Finding]:
         yield Finding("age", YELLOW, text, "vacuum", inside)
     for one in facts["collations"]:
         text = f"the system sorts otherwise than when {one['name']} was made ({one['version']}, now {one['actual']})"
-        yield Finding(f"collation {one['name']}", YELLOW, text, "refresh", {**where, "database": one["name"]})
+        yield Finding(f"collation {one['name']}", YELLOW, text, "refresh", {**inside, "database": one["name"]})
     for slot in facts["slots"]:
         if (slot["kept"] or 0) > KEPT:
             text = f"replication slot {slot['name']} keeps {size(slot['kept'])} of WAL that nobody fetches"
@@ -144,4 +144,4 @@ def words(facts: Facts) -> str:
     )
 
 
-CHECK = Check("postgresql", gather, judge, words, worked_on=True)
+CHECK = Check("postgresql", 50, gather, judge, words, worked_on=True)

@@ -50,4 +50,4 @@ def words(facts: Facts) -> str:
     return f"{facts['release']}{label} since {moment(facts['since'])} ({span(facts['now'] - facts['since'])}){after}"
 
 
-CHECK = Check("release", gather, judge, words)
+CHECK = Check("release", 20, gather, judge, words)

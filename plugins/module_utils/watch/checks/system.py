@@ -127,4 +127,4 @@ def words(facts: Facts) -> str:
     return f"{name.capitalize()} {number}" + (f" until {day(seconds(date) - 1)}" if date else "") + f", {updates}"
 
 
-CHECK = Check("system", gather, judge, words)
+CHECK = Check("system", 120, gather, judge, words)

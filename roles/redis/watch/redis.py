@@ -5,9 +5,9 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-from ...common.errors import HostError
-from ..check import RED, YELLOW, Check, Facts, Finding, Look
-from ..spans import HOUR, size
+from plugins.module_utils.common.errors import HostError
+from plugins.module_utils.watch.check import RED, YELLOW, Check, Facts, Finding, Look
+from plugins.module_utils.watch.spans import HOUR, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ BEFORE = 10
 
 def gather(look: Look) -> Facts | None:
     """Return the facts; None where there is no Redis."""
-    if not look.settings.redis:
+    if "redis" not in look.settings.services:
         return None
     try:
         with open(PASSWORD, encoding="utf-8") as file:
@@ -93,4 +93,4 @@ def words(facts: Facts) -> str:
     return f"{size(facts['used'])}{most}, version {facts['version']}"
 
 
-CHECK = Check("redis", gather, judge, words, worked_on=True)
+CHECK = Check("redis", 60, gather, judge, words, worked_on=True)
