@@ -53,10 +53,10 @@ PROCESSES = {
 }  # fmt: skip
 ROOT = {"used": 5 * GIB, "free": 5 * GIB, "percent": 50.0, "inodes": 10.0, "full": 0}
 MEMORY = {"total": 4 * GIB, "available": 2 * GIB, "swap": GIB, "swap_used": 0, "killed": 0}
-POSTGRESQL = {
-    "error": "", "unit": "postgresql@17-main.service", "port": "5432", "database": "shop", "owner": "o",
-    "version": "17.6 (Debian)", "most": 97, "used": 5, "oldest": None, "waits": None, "dead": [], "age": 1000, "slots": [], "standbys": [],
-    "collations": [], "reads": 0, "hit": 1.0,
+POSTGRESQL: Facts = {
+    "error": "", "unit": "postgresql@17-main.service", "port": "5432", "database": "shop", "owner": "o", "most": 97,
+    "version": "17.6 (Debian)", "used": 5, "oldest": None, "waits": None, "dead": [], "age": 1000, "slots": [],
+    "standbys": [], "collations": [], "reads": 0, "hit": 1.0,
 }  # fmt: skip
 REDIS = {"error": "", "used": 1e6, "most": 0, "evicted": 0, "refused": 0, "saves": True, "version": "8.0.2"}
 BACKUP: Facts = {"now": NOW, "time": NOW - 60, "problems": {}, "remarks": [], "until": NOW - 30, "drill": {}}
@@ -197,7 +197,7 @@ BAD: list[tuple[Check, Facts, dict[str, str]]] = [
     (changes.CHECK, {**CHANGES, "holder": {"verb": "deploy", "who": "ada", "since": NOW}, "held": 60}, {"run": "note"}),
     (changes.CHECK, {**CHANGES, "holder": {"verb": "deploy", "who": "ada", "since": NOW}, "held": 4000},
      {"run": "yellow"}),
-    (changes.CHECK, {**CHANGES, "frozen": {"who": "ada", "since": NOW}, "closed": "people", "drift": "2026-11-29T10:00:00Z"},
+    (changes.CHECK, {**CHANGES, "frozen": {"who": "ada", "since": NOW}, "closed": "people", "drift": "2026-11-29"},
      {"frozen": "note", "closed": "note", "drift": "note"}),
 ]  # fmt: skip
 

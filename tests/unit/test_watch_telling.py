@@ -35,8 +35,8 @@ QUIET: Facts = {
 }  # fmt: skip
 WELL: dict[str, Facts] = {"units": {"failed": [], "stopped": [], "watched": 1}, "changes": QUIET}
 FAILED = {**WELL, "units": {"failed": ["a.service"], "stopped": [], "watched": 1}}
-REDIS = {"error": "refused"}
-BOTH = {**FAILED, "redis": REDIS}
+DATABASE: Facts = {"error": "refused", "unit": "postgresql@17-main.service"}
+BOTH = {**FAILED, "postgresql": DATABASE}
 CERTIFICATE = {"now": 0, "acme": False, "names": {"shop.test": {"error": "refused"}}}
 
 
@@ -144,8 +144,8 @@ def test_a_run_at_work_holds_alarms_and_no_longer(world: World) -> None:
 
 def test_behind_the_maintenance_page_only_what_is_not_worked_on_is_told(world: World) -> None:
     closed = {**QUIET, "closed": "people"}
-    assert world.minutes(10, {**WELL, "redis": REDIS, "changes": closed}) == []
-    assert world.minutes(10, {**FAILED, "redis": REDIS, "changes": closed}) == ["failure"]
+    assert world.minutes(10, {**WELL, "postgresql": DATABASE, "changes": closed}) == []
+    assert world.minutes(10, {**FAILED, "postgresql": DATABASE, "changes": closed}) == ["failure"]
 
 
 def test_stand_ins_tell_nobody(world: World) -> None:

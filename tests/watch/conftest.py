@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["environment", "site"]
 
 HERE = "rehearsal/differences.yml"
-PATIENCE = 3
+PATIENCE = 1
 MEMORY = "/var/lib/samestack/watch/memory.json"
 #: What people decide here, so that a test need not last an hour
-DECIDED = {"watch_patience": f"{PATIENCE}s", "watch_transaction": "9s", "watch_lock": "6s"}
+DECIDED = {"watch_patience": f"{PATIENCE}s", "watch_transaction": "6s", "watch_lock": "4s"}
 
 
 @dataclass
