@@ -121,7 +121,7 @@ def clock(one: Place, theirs: float, began: float) -> list[dict[str, Any]]:
 
 def told(verb: str, one: Place) -> str:
     """Return a verb as it is typed for a host's environment."""
-    return VERBS[verb].format(where=one.where)
+    return VERBS[verb].replace("<where>", one.where)
 
 
 def trusting() -> ssl.SSLContext:

@@ -29,7 +29,7 @@ LIMITS = {
     "disk": 90, "disk_days": 14, "memory": 95, "connections": 90, "load": 4, "restarts": 3, "transaction": 900,
     "lock": 120, "answer": 5, "patience": 60,
 }  # fmt: skip
-SETTINGS = Settings("shop", "production", "production", "/srv/shop", limits=LIMITS)
+SETTINGS = Settings("shop", "production", "web1", "production", "/srv/shop", limits=LIMITS)
 QUIET: Facts = {
     "now": 0, "holder": {}, "held": 0, "frozen": {}, "closed": "", "message": "", "drift": "", "rehearsal": False,
 }  # fmt: skip

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: On the computer of whoever looks; {where} is the environment, as a verb takes it
+#: On the computer of whoever looks; <where> is the environment, as a verb takes it
 VERBS = {
-    "provision": "./samestack provision {where}",
-    "deploy": "./samestack deploy {where}",
-    "logs": "./samestack logs {where}",
-    "backups": "./samestack backups {where}",
-    "upgrade": "./samestack upgrade {where}",
-    "drift": "./samestack drift {where}",
-    "unfreeze": "./samestack unfreeze {where}",
-    "open": "./samestack maintenance {where} --off",
-    "rebuild": "./samestack rebuild {where}",
+    "provision": "./samestack provision <where>",
+    "deploy": "./samestack deploy <where>",
+    "logs": "./samestack logs <where>",
+    "backups": "./samestack backups <where>",
+    "upgrade": "./samestack upgrade <where>",
+    "drift": "./samestack drift <where>",
+    "unfreeze": "./samestack unfreeze <where>",
+    "open": "./samestack maintenance <where> --off",
+    "rebuild": "./samestack rebuild <where>",
 }
 #: On the host itself, which {host} is
 COMMANDS = {
@@ -48,6 +48,6 @@ def mended(name: str, where: str, host: str, words: Mapping[str, str]) -> str:
     if not name:
         return ""
     if name in VERBS:
-        return VERBS[name].format(where=where)
+        return VERBS[name].replace("<where>", where)
     quoted = {key: shlex.quote(value) for key, value in words.items()}
     return f"on {host}: {COMMANDS[name].format(**quoted)}"

@@ -21,6 +21,8 @@ class Settings:
 
     app: str
     environment: str
+    #: This host's name in the inventory
+    name: str
     #: What comes after a verb that is about this host's environment: `staging`, `staging --rehearsal`
     where: str
     root: str

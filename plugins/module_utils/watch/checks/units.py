@@ -29,6 +29,8 @@ def gather(look: Look) -> Facts:
             if about.get("UnitFileState") in ("enabled", "enabled-runtime", "static", "alias")
             and about.get("LoadState") == "loaded"
             and about.get("ActiveState") not in (*RUNS, "failed")
+            # It was asked to run, and is not for machines of this kind.
+            and not (about.get("ConditionResult") == "no" and about.get("ConditionTimestamp"))
         ],
         "watched": len(found),
     }  # fmt: skip
