@@ -279,6 +279,7 @@ def test_settings_are_those_that_the_role_writes(tmp_path: Path) -> None:
     values = {name: [] for name in ("workers", "timers", "units", "services")} | {
         "app": "a",
         "environment": "b",
+        "name": "n",
         "where": "c",
         "root": "d",
     }

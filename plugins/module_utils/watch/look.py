@@ -52,7 +52,7 @@ def about(settings: Settings) -> dict[str, str]:
         "app": settings.app,
         "environment": settings.environment,
         "where": settings.where,
-        "host": socket.gethostname(),
+        "host": settings.name,
     }
 
 

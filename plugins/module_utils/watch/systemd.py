@@ -9,8 +9,10 @@ if TYPE_CHECKING:
 
     from .check import Look
 
-PROPERTIES = "Id,LoadState,ActiveState,Result,NRestarts,UnitFileState,StateChangeTimestamp,LastTriggerUSec,ConditionResult,"
+PROPERTIES = (
+    "Id,LoadState,ActiveState,Result,NRestarts,UnitFileState,StateChangeTimestamp,LastTriggerUSec,ConditionResult,"
     "ConditionTimestamp"
+)
 
 
 def shown(look: Look, units: Iterable[str]) -> dict[str, dict[str, str]]:
