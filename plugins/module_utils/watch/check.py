@@ -82,7 +82,7 @@ class Look:
         if done.returncode:
             lines = (done.stderr or done.stdout).strip().splitlines()
             raise HostError(f"{words[0]}: {lines[-1] if lines else f'it left with {done.returncode}'}")
-        return done.stdout
+        return str(done.stdout)
 
     def seldom(self, name: str, seconds: float, gather: Callable[[], Any], stamp: object = None) -> Any:
         """Return what takes long to find out, at most so many seconds old, and never older than `stamp` is the same."""

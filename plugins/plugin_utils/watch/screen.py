@@ -38,7 +38,8 @@ class Host:
     @property
     def sections(self) -> Sequence[Mapping[str, Any]]:
         """What it has found."""
-        return self.answer.get("sections", ())
+        found: Sequence[Mapping[str, Any]] = self.answer.get("sections", ())
+        return found
 
     @property
     def state(self) -> str:
