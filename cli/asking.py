@@ -15,7 +15,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from box.resolve import Inventory
 from plugins.module_utils.watch.remedies import VERBS, mended
@@ -24,6 +24,7 @@ from plugins.module_utils.watch.visit import Visit, judge, seen, words
 from plugins.plugin_utils.connection.target import Target, run
 from plugins.plugin_utils.errors import SamestackError
 from plugins.plugin_utils.inventory.environment import ENVIRONMENTS
+from plugins.plugin_utils.inventory.formats import parse_duration
 from plugins.plugin_utils.release.answers import checked
 from plugins.plugin_utils.text import json_line, one_line
 from plugins.plugin_utils.watch.answers import STATUS
@@ -31,6 +32,9 @@ from plugins.plugin_utils.watch.screen import CODES, Environment, Host, Screen, 
 
 from .comparison import run_for
 from .project import PROJECT, STATE, inventory_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PROGRAM = "/usr/local/lib/samestack/watch"
 #: A host of an earlier version has no such program, and says so by this.
@@ -43,7 +47,7 @@ CONNECT, ANSWER, PAGE = 5, 20, 10
 LONGEST = 4 << 20
 #: Seconds by which clocks may differ
 CLOCKS = 5
-VARIABLES = ("app_domains", "app_health_path", "watch_answer")
+VARIABLES = ("app_domains", "app_health_path", "watch_answer", "machine_trusted_ca_files")
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,9 @@ class Place:
     #: The site's names, its page; empty where it serves none
     domains: tuple[str, ...] = ()
     page: str = ""
+    #: Seconds after which its answer is slow, and the authorities that sign its certificate beside those of everybody
+    slow: float = 5
+    authorities: tuple[str, ...] = ()
     #: A local machine is found by where ssh goes: nobody has told this computer its name
     local: bool = False
 
@@ -82,7 +89,11 @@ def place(inventory: Inventory, name: str, where: str, *, serves: bool, local: b
     """Return one host, and how it is reached; raises SetupError."""
     known = inventory.variables(name, *(VARIABLES if serves else ()))
     domains = tuple(str(one) for one in known.get("app_domains", []) if not str(one).startswith("*."))
-    return Place(name, where, Target.of(known, name), domains, str(known.get("app_health_path", "/")), local)
+    return Place(
+        name, where, Target.of(known, name), domains, str(known.get("app_health_path", "/")),
+        slow=parse_duration(known.get("watch_answer", "5s")), local=local,
+        authorities=tuple(map(str, known.get("machine_trusted_ca_files", []))),
+    )  # fmt: skip
 
 
 def asked(one: Place) -> Host:
@@ -124,12 +135,12 @@ def told(verb: str, one: Place) -> str:
     return VERBS[verb].replace("<where>", one.where)
 
 
-def trusting() -> ssl.SSLContext:
-    """Return a context that trusts what this computer trusts, and the project's own authority."""
+def trusting(authorities: Iterable[str]) -> ssl.SSLContext:
+    """Return a context that trusts what this computer trusts, the project's own authority, and others."""
     context = ssl.create_default_context()
-    own = STATE / "ca.crt"
-    if own.is_file():
-        context.load_verify_locations(own)
+    for file in (STATE / "ca.crt", *(PROJECT / name for name in authorities)):
+        if file.is_file():
+            context.load_verify_locations(file)
     return context
 
 
@@ -146,7 +157,7 @@ def visited(one: Place) -> Visit | None:
     """Return the visit of a host's site, None where it serves none."""
     if not one.domains:
         return None
-    return Visit(one.domains[0], one.page, address_of(one), trusting(), PAGE)
+    return Visit(one.domains[0], one.page, address_of(one), trusting(one.authorities), PAGE)
 
 
 def looked_at(one: Place) -> Host:
@@ -160,7 +171,7 @@ def looked_at(one: Place) -> Host:
         return host
     site = host.answer["facts"].get("site") or {}
     facts = seen(visit, answer, serves=bool(site.get("serves")), closed=bool(site.get("closed")))
-    limit = {"answer": PAGE / 2}
+    limit = {"answer": one.slow}
     found = [
         {
             "key": finding.key, "level": finding.level, "text": finding.text, "since": 0, "tells": False, "unit": "",

@@ -30,6 +30,8 @@ SILENT = 300
 #: Seconds for which a notice may be on its way before that is wrong as well
 UNSENT = 600
 NOTICES = "notices"
+#: Letters of the shortest secret among ours; what is shorter there are names, which a notice is nothing without
+SECRET = 16
 
 
 def gathered(look: Look) -> dict[str, Facts]:
@@ -166,4 +168,5 @@ def learn(app: str) -> None:
     for path in private:
         with open(path, encoding="utf-8", errors="replace") as file:
             for value in file.read().replace('"', "\n").splitlines():
-                secrets.KNOWN.learn(value.strip())
+                if len(value.strip()) >= SECRET:
+                    secrets.KNOWN.learn(value.strip())

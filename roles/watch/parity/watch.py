@@ -8,8 +8,8 @@ LIMITS = (
     "watch_lock watch_restarts watch_answer watch_patience"
 )
 RULES = f"""
-watch/limit:* | {LIMITS}             | people are told of something else
-watch/told    | topology             | a stand-in tells nobody
-watch/*       | topology app_domains | other services are here
+watch/limit:* | {LIMITS}                             | people are told of something else
+watch/told    | app_live_path                        | live code is one person's machine
+watch/*       | topology web_tls backup_repositories | other services are here
 """
-FILES = {"/etc/samestack/watch.json": f"{LIMITS} app_domains topology web_tls app_live_path"}
+FILES = {"/etc/samestack/watch.json": f"{LIMITS} app_domains topology web_tls app_live_path backup_repositories"}
