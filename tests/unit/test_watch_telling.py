@@ -133,6 +133,20 @@ def test_another_section_is_another_story(world: World) -> None:
     assert world.minutes(5, WELL) == ["success"]
 
 
+def test_what_follows_from_something_known_is_part_of_its_story(world: World) -> None:
+    site = {"site": {"host": "shop.test", "page": "/", "status": 502, "well": False, "seconds": 0.1, "error": "",
+                     "closed": False, "serves": True}}  # fmt: skip
+    down = {**WELL, "postgresql": DATABASE}
+    assert world.minutes(5, down) == ["failure"]
+    assert world.minutes(5, {**down, **site}) == []
+    # Nobody is told that all is well while it still shows.
+    assert world.minutes(5, {**WELL, **site}) == []
+    assert world.minutes(5, WELL) == ["success"]
+    assert world.minutes(5, {**WELL, **site}) == ["failure"]
+    # The other way round it is no excuse.
+    assert world.minutes(5, {**down, **site}) == ["failure"]
+
+
 def test_a_run_at_work_holds_alarms_and_no_longer(world: World) -> None:
     at_work = {**QUIET, "holder": {"verb": "deploy", "who": "ada", "since": world.now}, "held": 100}
     assert world.minutes(20, {**FAILED, "changes": at_work}) == []
@@ -215,7 +229,7 @@ def test_a_hostile_line_of_a_log_harms_nobody() -> None:
 
 
 def test_a_notice_has_an_end() -> None:
-    red = {f"units {number}": {"section": "units", "text": "x" * 150, "since": 1, "mend": "y", "unit": str(number)}
+    red = {f"units {number}": {"section": "units", "text": "x" * 150, "since": 1, "mend": "y", "unit": str(number), "follows": False}
            for number in range(100)}  # fmt: skip
     about = {"app": "shop", "environment": "production", "host": "web1", "where": "production"}
     notice = Teller(about, 100, lambda _: "line\n" * 8).alarm(list(red), red, {})

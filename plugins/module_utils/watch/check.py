@@ -55,6 +55,8 @@ class Check:
     tells: bool = True
     #: While visitors see the maintenance page, somebody is at work on this
     worked_on: bool = False
+    #: It is how other things that are wrong show: with one of those known, nothing new is told of it
+    follows: bool = False
 
 
 class Look:

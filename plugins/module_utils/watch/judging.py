@@ -46,6 +46,7 @@ def section(
     found = judged(check, facts, limits, about["app"])
     return {
         "name": check.name,
+        "follows": check.follows,
         "words": "nobody can say" if UNKNOWN in facts else check.words(facts),
         "findings": [
             {

@@ -1,7 +1,8 @@
 """When people are told, and what. Pure: one notice when something turns red, one when all is well again.
 
 An alarm waits until what is wrong has been there for a while (`watch_patience`): what mends itself wakes nobody.
-What turns red in a section that people know to be red is part of the same story; another section is another one.
+What turns red in a section that people know to be red is part of the same story, and so is what follows from it: a site
+that does not answer, processes that do not stay up. Anything else is another story.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def remember(memory: Memory, sections: Sequence[Mapping[str, Any]], now: float) 
 def alarms(sections: Sequence[Mapping[str, Any]], quiet: Collection[str]) -> dict[str, dict[str, Any]]:
     """Return the red findings of which people are told from here, by section and key."""
     return {
-        f"{part['name']} {one['key']}": {**one, "section": part["name"]}
+        f"{part['name']} {one['key']}": {**one, "section": part["name"], "follows": part["follows"]}
         for part in sections
         if part["name"] not in quiet
         for one in part["findings"]
@@ -64,9 +65,12 @@ def decide(
     if red:
         memory.well = 0
         due = [name for name, since in memory.ripe.items() if now - since >= patience]
-        if any(red[name]["section"] not in memory.told for name in due):
-            return list(red), False
-        return [], False
+        new = [red[name] for name in due if red[name]["section"] not in memory.told]
+        if memory.told and all(one["follows"] for one in new):
+            # People know of something that is wrong, and this is how it shows.
+            memory.told |= {one["section"]: now for one in new}
+            return [], False
+        return (list(red) if new else []), False
     memory.well = min(memory.well or now, now)
     return [], bool(memory.told) and now - memory.well >= patience
 

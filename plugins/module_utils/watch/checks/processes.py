@@ -111,4 +111,4 @@ def words(facts: Facts) -> str:
     return "; ".join(parts) or "none here"
 
 
-CHECK = Check("processes", 30, gather, judge, words, worked_on=True)
+CHECK = Check("processes", 30, gather, judge, words, worked_on=True, follows=True)

@@ -24,4 +24,4 @@ def gather(look: Look) -> Facts | None:
     return seen(visit, answer, serves=serves, closed=maintenance_page.is_on())
 
 
-CHECK = Check("site", 10, gather, judge, words, worked_on=True)
+CHECK = Check("site", 10, gather, judge, words, worked_on=True, follows=True)
