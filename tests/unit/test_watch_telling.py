@@ -229,8 +229,8 @@ def test_a_hostile_line_of_a_log_harms_nobody() -> None:
 
 
 def test_a_notice_has_an_end() -> None:
-    red = {f"units {number}": {"section": "units", "text": "x" * 150, "since": 1, "mend": "y", "unit": str(number), "follows": False}
-           for number in range(100)}  # fmt: skip
+    one = {"section": "units", "text": "x" * 150, "since": 1, "mend": "y", "follows": False}
+    red = {f"units {number}": {**one, "unit": str(number)} for number in range(100)}
     about = {"app": "shop", "environment": "production", "host": "web1", "where": "production"}
     notice = Teller(about, 100, lambda _: "line\n" * 8).alarm(list(red), red, {})
     assert len(notice.body) < 7000
