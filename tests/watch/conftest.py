@@ -94,7 +94,7 @@ class Watch:
         """Assert that something is red, is told once and no more; returns the finding."""
         finding: dict[str, Any] = wait_for(f"{name} is found", lambda: self.found().get(name), 40)
         assert finding["level"] == "red", finding
-        self.looks(2)
+        self.look()
         # What follows from it may turn red a little later, and is in the same notice or in none.
         wait_for("people are told", lambda: self.look() or self.chat.types, 30)
         self.looks(2)
@@ -105,7 +105,7 @@ class Watch:
     def well_again(self) -> None:
         """Assert that all is well, that people are told that once, and nothing more."""
         wait_for("all is well", lambda: not self.wrong(), 60)
-        self.looks(4)
+        self.looks(3)
         assert self.chat.types == ["failure", "success"], self.chat.got
 
 
@@ -127,6 +127,6 @@ def watch(watched: Watch) -> Watch:
     """A machine on which all is well, of which nobody knows anything else."""
     watched.look()
     wait_for("all is well to begin with", lambda: not watched.wrong(), 60)
-    watched.looks(3)
+    watched.looks(2)
     watched.chat.got.clear()
     return watched
