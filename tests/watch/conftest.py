@@ -92,8 +92,12 @@ class Watch:
 
     def told_once(self, name: str) -> dict[str, Any]:
         """Assert that something is red, is told once and no more; returns the finding."""
-        finding: dict[str, Any] = wait_for(f"{name} is found", lambda: self.found().get(name), 40)
-        assert finding["level"] == "red", finding
+
+        def red() -> dict[str, Any]:
+            finding: dict[str, Any] = self.found().get(name) or {}
+            return finding if finding.get("level") == "red" else {}
+
+        finding: dict[str, Any] = wait_for(f"{name} is red", red, 40)
         self.look()
         # What follows from it may turn red a little later, and is in the same notice or in none.
         wait_for("people are told", lambda: self.look() or self.chat.types, 30)
