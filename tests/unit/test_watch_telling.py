@@ -158,8 +158,9 @@ def test_a_run_at_work_holds_alarms_and_no_longer(world: World) -> None:
 
 def test_behind_the_maintenance_page_only_what_is_not_worked_on_is_told(world: World) -> None:
     closed = {**QUIET, "closed": "people"}
-    assert world.minutes(10, {**WELL, "postgresql": DATABASE, "changes": closed}) == []
-    assert world.minutes(10, {**FAILED, "postgresql": DATABASE, "changes": closed}) == ["failure"]
+    killed = {"total": 4, "available": 3, "swap": 0, "swap_used": 0, "killed": 1}
+    assert world.minutes(10, {**FAILED, "postgresql": DATABASE, "changes": closed}) == []
+    assert world.minutes(10, {**FAILED, "memory": killed, "changes": closed}) == ["failure"]
 
 
 def test_stand_ins_tell_nobody(world: World) -> None:

@@ -50,4 +50,4 @@ def words(facts: Facts) -> str:
     return f"{bad} not well" if bad else f"none has failed; {facts['watched']} services run"
 
 
-CHECK = Check("units", 40, gather, judge, words)
+CHECK = Check("units", 40, gather, judge, words, worked_on=True)
