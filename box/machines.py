@@ -166,11 +166,11 @@ def welcome(name: str) -> None:
         target = "/usr/local/share/ca-certificates/samestack.crt"
         lines.append(f"    this computer   sudo cp {authority} {target} && sudo update-ca-certificates")
     environment = name.rstrip("0123456789")
-    verb = "" if environment == "dev" else f" {environment} --rehearsal"
+    verb, again = ("", "up") if environment == "dev" else (f" {environment} --rehearsal", "rehearse")
     lines += [
         "",
         f"  A shell on it     ./samestack shell{verb}          its log   ./samestack logs{verb}",
-        "  Your application  inventories/group_vars/all/app.yml, then `./samestack up` again",
+        f"  Your application  inventories/group_vars/all/app.yml, then `./samestack {again}` again",
         f"  What differs      inventories/group_vars/{environment}/differences.yml",
         "  Everything else   ./samestack --help",
         "",

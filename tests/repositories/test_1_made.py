@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from tests.repositories.conftest import LAST
 from tests.support.machines import wait_for
 
 if TYPE_CHECKING:
     from tests.repositories.conftest import Kept
-
-LAST = "/var/lib/samestack/backup/last.json"
 
 
 def test_the_first_backup_comes_by_itself(kept: Kept) -> None:

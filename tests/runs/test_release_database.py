@@ -16,6 +16,7 @@ from plugins.module_utils.common.text import few, short_traceback
 from plugins.module_utils.inside_app.reverse import surplus
 from plugins.module_utils.release.database import check as release_check_steps
 from plugins.module_utils.release.database import restore_points, rollback_choice, rollback_plan
+from plugins.module_utils.release.database.statements import UNFILLED
 from plugins.module_utils.release.inside import inside_answer, inside_source
 from tests.support import versions
 
@@ -380,6 +381,14 @@ def test_breaking_migrations_are_refused_with_the_ways_out() -> None:
     with pytest.raises(Error, match="would wait long for") as raised:
         check.refuse()
     assert "AddIndexConcurrently" in raised.value.hint
+    unfilled = UNFILLED.format(table="x", column="y")
+    for breaking, hint in (
+        ([unfilled], "db_default"),
+        ([unfilled, "drops the column x.y"], "take it away in the next"),
+    ):
+        with pytest.raises(Error, match="cannot live with") as raised:
+            checked([{**one, "breaking": breaking}]).refuse()
+        assert hint in raised.value.hint
     allowed = checked([one], allow_breaking=True)
     allowed.refuse()
     # A closed site is no help where a migration cannot run at all.

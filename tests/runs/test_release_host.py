@@ -97,6 +97,28 @@ def test_an_exception_is_told_with_where_it_came_from_and_not_with_who_handed_th
     assert short_traceback(own, "/srv/shop/releases/0a/source").startswith("  shop/middleware.py:9: return 1 / 0\n")
 
 
+def test_a_traceback_that_is_not_written_to_its_end_hides_none_that_is() -> None:
+    expected = "  shop/views.py:7: return price[\"apple\"]\nKeyError: 'apple'\nTemplateError: no price"
+    lines = MIDDLEWARE.splitlines(keepends=True)
+    middles = [at for at in range(len(lines)) if lines[at].startswith("  ")]
+    assert len(middles) > 10
+    for at in middles:
+        torn = MIDDLEWARE + "".join(lines[: at + 1])
+        told = short_traceback(torn, "/srv/shop/releases/0a/source")
+        assert told in (expected, expected.removesuffix("\nTemplateError: no price")), at
+        # As a journal has it: without empty lines
+        assert short_traceback(torn.replace("\n\n", "\n"), "/srv/shop/releases/0a/source") == told
+    assert short_traceback("".join(lines[:6]), "/srv/shop/releases/0a/source").startswith("  shop/views.py:7: ")
+
+
+def test_what_fails_again_in_each_middleware_is_told_once() -> None:
+    part = MIDDLEWARE.split("exception:\n\n")[1]
+    chain = "\nDuring handling of the above exception, another exception occurred:\n\n".join([part] * 16)
+    assert short_traceback(chain, "/srv/shop/releases/0a/source") == (
+        "  shop/middleware.py:9: return self.get_response(request)\nTemplateError: no price"
+    )
+
+
 def test_the_applications_traceback_is_told_and_not_its_servers() -> None:
     server = (
         'Traceback (most recent call last):\n  File "/srv/shop/venvs/6d/lib/python3.13/site-packages/gunicorn/a.py",'

@@ -18,6 +18,8 @@ CHAINED = (
     "The above exception was the direct cause of the following exception:",
     "During handling of the above exception, another exception occurred:",
 )
+# What an exception ends before where no empty line does, as in a journal; Django's words for a request that failed
+NEXT = ("[", "Traceback", "Internal Server Error: ", *CHAINED)
 # What a middleware calls to have a request answered by whatever comes after it
 PASSED_ON = "get_response("
 # What systemd and servers say about themselves
@@ -68,11 +70,16 @@ def short_traceback(output: str, prefix: str = "") -> str:
 
 
 def _chains(output: str, prefix: str) -> list[list[Part]]:
-    """Return the tracebacks of a text, those together of which each was raised while the one before was handled."""
+    """Return the tracebacks of a text, those together of which each was raised while the one before was handled.
+
+    The last one may still be on its way into the journal. Without its exception it tells less than what came before.
+    """
     chains: list[list[Part]] = []
     chained = False
     for text in output.split(START)[1:]:
         part = _part(text.splitlines()[1:], prefix)
+        if chains and not part.exception:
+            continue
         if chained:
             chains[-1].append(part)
         else:
@@ -85,6 +92,9 @@ def _told(chain: Sequence[Part], frames: str) -> str:
     """Return what is told of a chain, by the frames of one kind."""
     left, told = OWN_FRAMES, list[str]()
     for part in reversed(chain):
+        # The page for errors fails with the same words, once for each middleware that it comes by.
+        if frames != "own" and told and part.exception == told[-len(part.exception) :]:
+            continue
         shown = getattr(part, frames)[-left:] if left else []
         left -= len(shown)
         if shown or part is chain[-1]:
@@ -121,7 +131,7 @@ def _exception(lines: list[str]) -> list[str]:
     """Return the exception's own lines: up to an empty one or the next log line, six at most."""
     kept: list[str] = []
     for line in lines[:6]:
-        if kept and (not line.strip() or line.startswith(("[", "Traceback")) or line.strip() in kept[0]):
+        if kept and (not line.strip() or line.startswith(NEXT) or line.strip() in kept[0]):
             break
         kept.append(line[:400])
     return kept

@@ -6,6 +6,7 @@ it waits for both, and what takes too long to begin (web_request_timeout) is end
 
 import asyncio
 import importlib  # which module it is, is known on the machine only
+import logging
 import os
 import signal
 import sys
@@ -26,6 +27,35 @@ def say(text: str) -> None:
     """Write to the journal, whatever the application does to Python's logging."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
+
+
+def is_written(request: Any) -> bool:
+    """Return whether the project's LOGGING writes to the journal what a request fails with."""
+    logger = logging.getLogger("django.request")
+    told = {"request": request, "status_code": 500}
+    record = logger.makeRecord(logger.name, logging.ERROR, "", 0, "", (), None, extra=told)
+    handlers: list[logging.Handler | None] = []
+    above: logging.Logger | None = logger
+    while above:
+        handlers += above.handlers
+        above = above.parent if above.propagate else None
+    return logger.isEnabledFor(logging.ERROR) and any(
+        getattr(handler, "stream", None) in (sys.stderr, sys.stdout)
+        and record.levelno >= handler.level
+        and handler.filter(record)
+        for handler in handlers or [logging.lastResort]
+        if handler
+    )
+
+
+def tell(request: Any = None, **_signal: Any) -> None:
+    """Write what a request fails with, where the project tells a database, a mailbox or a service alone."""
+    try:
+        written = is_written(request)
+    except Exception:  # a filter of the project's may want more of a record than this one has
+        written = False
+    if not written:
+        say(traceback.format_exc())
 
 
 class Watched:
@@ -142,6 +172,7 @@ def served() -> Callable[..., Any]:
     module, _, name = os.environ["SAMESTACK_APPLICATION"].partition(":")
     # By its name, as the server would
     application = getattr(importlib.import_module(module), name or "application")
+    importlib.import_module("django.core.signals").got_request_exception.connect(tell)
     # Beside this file on the machine
     visitor = importlib.import_module("samestack_visitor")
     seconds = float(os.environ["SAMESTACK_REQUEST_TIMEOUT"])

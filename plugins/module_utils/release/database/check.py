@@ -20,7 +20,7 @@ from ..inside import run_inside
 from ..place import LIVE_CODE, Place
 from . import sql_parser
 from .simulation import Simulation
-from .statements import Facts, Verdict, judge
+from .statements import UNFILLED, Facts, Verdict, judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -54,6 +54,10 @@ ALREADY = (
 RECORD = "INSERT INTO django_migrations (app, name, applied) VALUES {}"
 #: SQL that a shell leaves as it is, in quotes that people can read
 PLAIN = re.compile(r"[\w ',().]+")
+WAYS_OUT_UNFILLED = (
+    "Let the database have the default, too: `db_default=…` beside `default=…` (Django 5), or `null=True` in this "
+    "release (docs/migrations.md). Or accept that the site is closed meanwhile: `--allow-breaking`"
+)
 WAYS_OUT_SLOW = (
     "Build indexes with AddIndexConcurrently, add constraints as NOT VALID first (docs/migrations.md). Or accept that "
     "the site is closed meanwhile: `--allow-breaking`"
@@ -190,12 +194,13 @@ class Check:
         if not self.breaking:
             return
         lines = [f"  {one['migration']}: {one['why']}" for one in self.breaking]
-        closing = any(one["breaking"] for one in self.found["looked"])
+        closing = [why for one in self.found["looked"] for why in one["breaking"]]
         what = "cannot live with" if closing else "would wait long for"
+        unfilled = all(why.endswith(UNFILLED.partition("{column}")[2]) for why in closing)
         raise HostError(
             f"Release {self.before}, which serves, {what} these migrations of release {self.place.id}:\n"
             + "\n".join(lines),
-            WAYS_OUT if closing else WAYS_OUT_SLOW,
+            WAYS_OUT_SLOW if not closing else WAYS_OUT_UNFILLED if unfilled else WAYS_OUT,
         )
 
     def refuse_what_fails(self) -> None:
