@@ -23,7 +23,7 @@ ANSIBLE = $(if $(ARGS),--; } 3<&0)
 .DEFAULT_GOAL := help
 PLAIN := up down destroy rehearse check test soak bench
 PLAYED := provision undo-provision upgrade lock-stack unfreeze repair releases backup backups drill rebuild manifest drift secrets
-.PHONY: help $(PLAIN) $(PLAYED) restore pull dump load sanitise rotate deploy plan promote rollback accept freeze maintenance parity manage shell dbshell logs audit revoke
+.PHONY: help $(PLAIN) $(PLAYED) status restore pull dump load sanitise rotate deploy plan promote rollback accept freeze maintenance parity manage shell dbshell logs audit revoke
 
 help:
 	@./samestack --help
@@ -69,6 +69,9 @@ rotate:
 
 revoke:
 	$(SAMESTACK) $(REHEARSE) "$$KEY" $(ANSIBLE)
+
+status:
+	@./samestack status $(if $(call typed,ENV),"$$ENV") $(REHEARSE) $(if $(filter json,$(FORMAT)),--json)
 
 parity:
 	@./samestack parity $(if $(A),"$$A") $(if $(B),"$$B") $(REHEARSE) $(if $(OFFLINE),--offline) \

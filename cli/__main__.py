@@ -15,12 +15,14 @@ from . import (
     releases,
     repository,
     secrets,
+    status,
 )
 from .command import Samestack
 
 #: The order of the groups in the help
 NOUNS = (
-    machines, hosts, secrets, releases, backups, copies, environment, parity, audit, inside, repository, completion,
+    machines, hosts, secrets, releases, backups, copies, environment, status, parity, audit, inside, repository,
+    completion,
 )  # fmt: skip
 
 

@@ -42,7 +42,8 @@ Exit codes
   2    the command line is wrong; nothing was started
   3    a machine cannot be reached
   130  interrupted
-manage, shell and dbshell exit with the code of what ran on the machine.
+manage, shell and dbshell exit with the code of what ran on the machine. status: 0 well, 1 degraded, 2 down, or nobody
+can say.
 
 `samestack VERB --help` has examples. If a verb runs a playbook, anything after `--` goes to Ansible."""
 

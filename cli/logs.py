@@ -47,6 +47,8 @@ FOLLOW = (
 LONGEST_RAW = 1 << 20
 SHADES = ("36", "35", "34", "33", "96", "95", "94", "93")
 OF_THE_APP = "32"
+#: How the names of our own programs' units begin
+OURS = "samestack-"
 FIELDS = "MESSAGE,_SYSTEMD_UNIT,UNIT"
 
 
@@ -113,6 +115,8 @@ def source_of(unit: str, app: str) -> str:
     """The name under which a unit's lines are shown, "" for one that is none of ours."""
     if unit.startswith(f"{app}-"):
         return unit.removeprefix(f"{app}-").removesuffix(".service")
+    if unit.startswith(OURS):
+        return unit.removeprefix(OURS).split(".")[0].split("@")[0]
     return next((name for name, start in services().units.items() if unit.startswith(start[:-1])), "")
 
 

@@ -26,7 +26,19 @@ DIFFERENCES = REPO / "inventories" / "group_vars" / "all" / "differences.yml"
 # In the order in which a person meets them; others of that folder follow.
 TOPICS = ("app", "web", "database", "release", "security", "machine", "notices")
 # The order of playbooks/site.yml, then what comes around it.
-ROLES = ("host", "postgresql", "backup", "redis", "memcached", "django", "nginx", "parity", "release", "preflight")
+ROLES = (
+    "host",
+    "postgresql",
+    "backup",
+    "redis",
+    "memcached",
+    "django",
+    "nginx",
+    "watch",
+    "parity",
+    "release",
+    "preflight",
+)
 FORMAT = re.compile(r"^(?:Name f|F)ormat: (\w+)$")
 # Longer values are the business of the file that has them.
 LONGEST_VALUE = 60

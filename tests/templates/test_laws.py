@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 #: Copied as it stands
 RECORDER = "/usr/local/lib/samestack/recorder/"
 BACKUPS = "/usr/local/lib/samestack/backups/"
+WATCH = "/usr/local/lib/samestack/watching/"
 NGINX_SITE = r"/etc/nginx/conf\.d/.*"
 SECRETS = (
     "vault_app_secret_key", "vault_database_password", "vault_database_owner_password", "vault_redis_password",
@@ -73,7 +74,7 @@ def test_the_facts_are_those_of_the_module(release: str) -> None:
 def test_nothing_is_left_unrendered(hosts: list[Expected]) -> None:
     for rendered in hosts:
         for path in rendered.matching(r".*\.(conf|service|timer|py|sh|html)|.*-(manage|start)|.*/env"):
-            if path.startswith((RECORDER, BACKUPS)):
+            if path.startswith((RECORDER, BACKUPS, WATCH)):
                 continue
             text = rendered.text(path)
             assert "{%" not in text, path
@@ -483,7 +484,7 @@ def test_one_more_service_is_everywhere_that_it_has_to_be(render: Render) -> Non
 
 def test_without_redis_nothing_of_it_is_left(render: Render) -> None:
     (rendered,) = render("ubuntu-22.04", "without redis")
-    assert not [path for path in rendered.entries if "redis" in path and not path.startswith(RECORDER)]
+    assert not [path for path in rendered.entries if "redis" in path and not path.startswith((RECORDER, WATCH))]
     assert "REDIS_URL" not in rendered.text("/etc/noticeboard/env")
     assert not any("redis" in package for package in rendered.value("host_packages"))
 

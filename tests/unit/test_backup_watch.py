@@ -50,7 +50,10 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     (tmp_path / "notices").write_text("mailto://somebody\n")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     monkeypatch.setattr(settings, "TOLD", str(found.known))
-    monkeypatch.setattr(watch, "gather", lambda what: what)
+    monkeypatch.setattr(settings, "KEPT", str(tmp_path))
+    monkeypatch.setattr(settings, "LOOKED", str(tmp_path / "looked.json"))
+    monkeypatch.setattr(watch, "remarks", lambda _: [])
+    monkeypatch.setattr(watch, "gather", lambda _: {"repositories": [{"until": 7}], "drill": {}})
     monkeypatch.setattr(watch, "problems", found.problems)
     monkeypatch.setattr(watch, "tell", found.tell)
     monkeypatch.setattr(watch, "take_while_there_is_room", lambda _: None)
@@ -117,3 +120,17 @@ def test_the_program_of_a_host_has_what_it_imports(tmp_path: Path) -> None:
     shutil.copy(ENGINE / "roles/backup/files/backup.py", tmp_path / "__main__.py")
     said = subprocess.run([sys.executable, "-I", tmp_path, "--help"], capture_output=True, text=True, check=True).stdout
     assert "Tell people what is wrong" in said
+
+
+def test_what_was_seen_is_kept_for_whoever_asks_how_the_host_is(world: World) -> None:
+    def kept() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((world.known.parent / "looked.json").read_text())
+        return found
+
+    world.watch({})
+    assert (kept()["problems"], kept()["until"]) == ({}, 7)
+    world.watch({"run": "It failed."})
+    assert kept()["problems"] == {"run": "It failed."}
+    world.watch(OSError("no disk"))
+    assert list(kept()["problems"]) == ["look"]
+    assert kept()["until"] == 0

@@ -36,6 +36,7 @@ SHARED = {
     "module_utils/standalone/hold_lock",
     "module_utils/standalone/look",
     "module_utils/standalone/obstacles",
+    "module_utils/watch/spans",
 }
 #: Runs on the control node
 CONTROL = ("plugin_utils", "action", "filter", "lookup", "callback")

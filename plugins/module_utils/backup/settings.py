@@ -25,8 +25,8 @@ IDENTITY = "samestack-id"
 #: What is known of backups beside their repository
 KEPT = f"{STATE}/backup"
 MOMENTS, POINTS = f"{KEPT}/moments.jsonl", f"{KEPT}/points.jsonl"
-LAST, TOLD, INDEX, VERIFIED, DRILL, EXPIRED, NIGHTLY = (
-    f"{KEPT}/{name}.json" for name in ("last", "told", "index", "verified", "drill", "expired", "nightly")
+LAST, TOLD, LOOKED, INDEX, VERIFIED, DRILL, EXPIRED, NIGHTLY = (
+    f"{KEPT}/{name}.json" for name in ("last", "told", "looked", "index", "verified", "drill", "expired", "nightly")
 )
 #: The repositories that could be opened once, as they were declared then
 OPENED = f"{KEPT}/opened.json"

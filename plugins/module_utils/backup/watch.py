@@ -7,15 +7,21 @@ import os
 import socket
 import subprocess
 import sys
+import time
+from typing import TYPE_CHECKING, Any
 
 from ..common.errors import HostError
 from ..common.files import write_atomic
+from ..common.folders import PRIVATE, make_folder
 from ..common.paths import CONFIG
 from ..standalone.certificates import tell
 from . import settings as places
-from .judging import problems
+from .judging import problems, remarks
 from .settings import Settings, read
 from .status import gather
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: What takes copies of files from another host
 TAKES = "samestack-backup-uploads.service"
@@ -51,9 +57,25 @@ def take_while_there_is_room(settings: Settings) -> None:
 
 
 def look(settings: Settings) -> dict[str, str]:
-    """Return what is wrong; it is wrong, too, where nobody can say it, whatever is in the way."""
+    """Return what is wrong; it is wrong, too, where nobody can say it, whatever is in the way.
+
+    What was seen is kept for whoever asks how the host is: looking takes seconds.
+    """
+    found: Mapping[str, Any] = {}
     try:
-        return problems(gather(settings))
+        found = gather(settings)
+        wrong = problems(found)
     except Exception as error:
         what = str(error) if isinstance(error, HostError) else f"{type(error).__name__} {error}"
-        return {"look": f"Nobody can say how the backups are: {what}"}
+        found, wrong = {}, {"look": f"Nobody can say how the backups are: {what}"}
+    keep(wrong, found)
+    return wrong
+
+
+def keep(wrong: Mapping[str, str], found: Mapping[str, Any]) -> None:
+    """Keep what was seen, and when; of `found` there is nothing where nobody could say it."""
+    until = max((one["until"] for one in found.get("repositories", ())), default=0)
+    said = remarks(found) if found else []
+    seen = {"time": time.time(), "problems": wrong, "remarks": said, "until": until, "drill": found.get("drill") or {}}
+    make_folder(places.KEPT, PRIVATE).close()
+    write_atomic(places.LOOKED, json.dumps(seen), 0o600)

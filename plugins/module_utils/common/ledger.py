@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 FOLDER, SCRATCH = STATE, RUN
 # Verbs after which a release serves; "" is a run without a lock.
 SWITCHING = ("", "deploy", "promote", "rollback", "restore")
+# Verbs that leave a host as it is meant to be: what is recorded after them is what a later recording is compared with.
+OURS = ("provision", "undo-provision", "upgrade", "deploy", "promote", "rollback", "restore", "repair")
 LEDGER = "ledger.jsonl"
 # How long a line waits for others to be written (seconds); one takes a few milliseconds
 PATIENCE = 10

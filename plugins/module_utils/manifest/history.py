@@ -13,6 +13,7 @@ from ..common.files import write_atomic
 from ..common.folders import PRIVATE, make_folder
 from ..common.held_folder import Rights
 from ..common.host_lock import private_lock
+from ..common.ledger import OURS
 from ..common.paths import STATE
 from .record import digest_of
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 FOLDER = STATE
-#: Recordings of a run of ours: what they left behind is what the host is compared with.
-OURS = ("provision", "undo-provision", "upgrade", "deploy", "promote", "rollback", "restore", "repair")
 LINES_KEPT = 500
 MANIFESTS_KEPT = 100
 # How long a recording waits for another one (seconds): longer than one may take (manifest.service)

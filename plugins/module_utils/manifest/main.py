@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..common import paths, priority
 from ..common.files import read_json, write_atomic
-from ..common.ledger import is_locked
+from ..common.ledger import OURS, is_locked
 from ..common.recorder import TROUBLE
 from . import drift as manifest_drift
-from .history import FOLDER, OURS, TIME, History
+from .history import FOLDER, TIME, History
 from .reading import apt_log
 from .reading.cache import Cache
 from .reading.machine import Host

@@ -341,6 +341,7 @@ FORMATS: dict[str, Format] = {
     "ref": Format(
         _matching(r"(?!-)(?!.*\.\.)[^\s~^:?*\[\\]+", "a branch, tag or commit"), "Write a name such as main or v1.2"
     ),
+    "percent": Format(_matching(r"[1-9]\d?|100", "a percentage"), "Write a whole number from 1 to 100, such as 90"),
     "batch": Format(
         _matching(r"[1-9]\d*|([1-9]\d?|100)%", "a number of hosts"),
         "Write a whole number or a percentage, such as 2 or 25%",

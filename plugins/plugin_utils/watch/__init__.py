@@ -1,0 +1,1 @@
+"""What hosts say of how they are, for people and programs."""

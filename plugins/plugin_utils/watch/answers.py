@@ -1,0 +1,17 @@
+"""What a host may answer when it is asked how it is. Pure; the control node uses it."""
+
+from __future__ import annotations
+
+from ..answers import Boolean, Each, Names, Number, Record, Text
+
+NAME, WORDS = Text(200), Text(4000)
+FINDING = Record({
+    "key": Text(500), "level": Text(6, "red|yellow|note"), "text": WORDS, "mend": WORDS, "since": Number(),
+    "tells": Boolean(), "unit": NAME,
+})  # fmt: skip
+SECTION = Record({"name": Text(20, "[a-z]+"), "words": WORDS, "findings": Each(FINDING, 200)})
+#: Facts are for programs: they are printed as JSON, and nothing else is made of them.
+STATUS = Record({
+    "version": Number(), "time": Number(), "host": NAME, "looked": Number(), "held": WORDS,
+    "told": Names(NAME, Number(), 100), "sections": Each(SECTION, 50), "facts": Record({}),
+})  # fmt: skip
