@@ -23,6 +23,7 @@ SOAKS = (
     "soak-parity-bookworm",
     "soak-apps",
     "soak-backups",
+    "soak-watch",
     "soak-repositories",
     "second-hand",
 )

@@ -108,7 +108,7 @@ class Watch:
 
     def well_again(self) -> None:
         """Assert that all is well, that people are told that once, and nothing more."""
-        wait_for("all is well", lambda: not self.wrong(), 60)
+        wait_for("all is well", lambda: self.look() or not self.wrong(), 60)
         self.looks(3)
         assert self.chat.types == ["failure", "success"], self.chat.got
 
