@@ -113,12 +113,17 @@ class Watch:
         assert self.chat.types == ["failure", "success"], self.chat.got
 
 
+def bridge(machine: Machine) -> str:
+    """Return this computer's address, as a local machine reaches it."""
+    route = subprocess.run(["ip", "-4", "route", "get", machine.address], check=True, capture_output=True, text=True)
+    return route.stdout.split(" src ")[1].split()[0]
+
+
 @pytest.fixture(scope="session")
 def watched(environment: Environment, site: Machine) -> Iterator[Watch]:
     """The machine as it comes, which tells a chat on this computer, though it is a stand-in."""
     root = environment.site.root
-    bridge = subprocess.run(["ip", "-4", "route", "get", site.address], check=True, capture_output=True, text=True)
-    chat = Chat(address=bridge.stdout.split(" src ")[1].split()[0])
+    chat = Chat(address=bridge(site))
     clone = Clone(root)
     clone.decide(HERE, notices_urls=[chat.url], **DECIDED)
     clone.samestack("provision", site.kind, "--rehearsal", "--", "-e", '{"watch_stand_in": false}')
