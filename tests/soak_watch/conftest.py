@@ -25,7 +25,7 @@ def watch(environment: Environment, site: Machine) -> Iterator[Watch]:
     """A machine that tells a chat on this computer, with the limits that it has by default."""
     chat = Chat(address=bridge(site))
     clone = Clone(environment.site.root)
-    defaults = yaml.safe_load((clone.folder / "roles/watch/defaults/main.yml").read_text(encoding="utf-8"))
+    defaults = yaml.safe_load((clone.folder / "roles/watch/meta/decisions.yml").read_text(encoding="utf-8"))
     clone.decide(HERE, notices_urls=[chat.url], **{name: defaults[name] for name in DECIDED})
     clone.samestack("provision", site.kind, "--rehearsal", "--", "-e", '{"watch_stand_in": false}')
     yield Watch(site, clone, chat)
