@@ -46,6 +46,6 @@ def runs() -> Part:
     return Part("runs on this computer", [*PYTEST, "tests/runs"])
 
 
-def run(report: Report, *more: Part) -> bool:
-    """Run all checks, and parts that are longer than any of them; returns whether they passed."""
-    return report.run([*more, *parts()], side_by_side=(os.cpu_count() or 1) + 1)
+def run(report: Report) -> bool:
+    """Run all checks; returns whether they passed."""
+    return report.run(parts(), side_by_side=(os.cpu_count() or 1) + 1)
