@@ -23,6 +23,7 @@ __all__ = ["environment", "site"]
 
 HERE = "rehearsal/differences.yml"
 PATIENCE = 1
+PROGRAM = "/usr/local/lib/samestack/watch"
 MEMORY = "/var/lib/samestack/watch/memory.json"
 #: What people decide here, so that a test need not last an hour
 DECIDED = {"watch_patience": f"{PATIENCE}s", "watch_transaction": "6s", "watch_lock": "4s"}
@@ -52,10 +53,9 @@ class Watch:
         return code, self.clone.output
 
     def asked(self) -> dict[str, Any]:
-        """Return what the machine says of itself."""
-        _, said = self.typed("--json")
-        hosts = json.loads(said)["environments"][f"{self.machine.kind} --rehearsal"]["hosts"]
-        return dict(hosts[self.machine.name])
+        """Return what the machine says of itself: `status` asks it for the same."""
+        answer: dict[str, Any] = json.loads(self.machine.run(f"{PROGRAM} show"))
+        return answer
 
     def found(self) -> dict[str, dict[str, Any]]:
         """Return what is not well, by section and key; what is only to be known as well."""
@@ -127,6 +127,8 @@ def watched(environment: Environment, site: Machine) -> Iterator[Watch]:
     clone = Clone(root)
     clone.decide(HERE, notices_urls=[chat.url], **DECIDED)
     clone.samestack("provision", site.kind, "--rehearsal", "--", "-e", '{"watch_stand_in": false}')
+    # Other tests have killed processes here, and that is remembered for ten minutes.
+    site.run(f"rm -f {MEMORY}; systemctl start samestack-watch.service")
     yield Watch(site, clone, chat)
     chat.close()
 
