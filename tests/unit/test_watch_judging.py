@@ -192,7 +192,7 @@ BAD: list[tuple[Check, Facts, dict[str, str]]] = [
     (system.CHECK, {**SYSTEM, "now": lifetimes.seconds("2030-06-30") - 30 * DAY, "postgresql": ""},
      {"ends Debian 13": "note"}),
     (system.CHECK, {**SYSTEM, "now": lifetimes.seconds("2030-06-30") + 1, "postgresql": ""},
-     {"ended Debian 13": "yellow"}),
+     {"ended Debian 13": "note"}),
     (system.CHECK, {**SYSTEM, "system": ["debian", "14"], "postgresql": "99"}, {}),
     (changes.CHECK, {**CHANGES, "holder": {"verb": "deploy", "who": "ada", "since": NOW}, "held": 60}, {"run": "note"}),
     (changes.CHECK, {**CHANGES, "holder": {"verb": "deploy", "who": "ada", "since": NOW}, "held": 4000},

@@ -18,7 +18,6 @@ VERBS = {
     "drift": "./samestack drift <where>",
     "unfreeze": "./samestack unfreeze <where>",
     "open": "./samestack maintenance <where> --off",
-    "rebuild": "./samestack rebuild <where>",
 }
 #: On the host itself, which {host} is
 COMMANDS = {

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..common.errors import HostError
+from ..common.files import read_json
 from ..common.paths import CONFIG, STATE
 
 FILE = f"{CONFIG}/watch.json"
@@ -47,11 +47,9 @@ class Settings:
     @classmethod
     def read(cls, path: str = FILE) -> Settings:
         """Return the settings of this host; raises HostError where role watch was not here yet."""
-        try:
-            with open(path, encoding="utf-8") as file:
-                found = json.load(file)
-        except FileNotFoundError:
-            raise HostError(f"Nobody watches this host yet ({path}).", "Provision once.") from None
+        found = read_json(path)
+        if found is None:
+            raise HostError(f"Nobody watches this host yet ({path}).", "Provision once.")
         for name in ("workers", "timers", "units", "services"):
             found[name] = tuple(found[name])
         return cls(**found)

@@ -108,7 +108,9 @@ def judge(facts: Facts, _: Mapping[str, float]) -> Iterator[Finding]:
     for what, date in ends.items():
         left = seconds(date) - facts["now"] if date else YEAR
         if left < 0:
-            yield Finding(f"ended {what}", YELLOW, f"{what} has ended, on {date}: nobody mends it any more", "rebuild")
+            # Only to be known: no verb takes a machine that serves to another release.
+            text = f"{what} has ended, on {date}: nobody mends it any more; build a machine with a newer one beside it"
+            yield Finding(f"ended {what}", NOTE, text)
         elif left < YEAR:
             yield Finding(f"ends {what}", NOTE, f"{what} ends on {date}, in {span(left)}")
 
