@@ -1,8 +1,9 @@
 # One line a verb: make's words for ./samestack, which decides everything. `./samestack --help` lists the verbs.
 # ENV=dev|staging|production   REHEARSAL=1 (the local stand-ins of staging and production)
-# REF=<git ref>   CMD=<manage.py command>   MSG=<why>   ON=1|0   WHAT=redis   FROM=production   FILE=dump.sql   KEY=<SHA256:…>   ARGS=<passed on to Ansible>
+# REF=<git ref>   CMD=<manage.py command>   MSG=<why>   ON=1|0   WHAT=redis   FROM=production   FILE=dump.sql
+# FOLDER=../mysite   KEY=<SHA256:…>   ARGS=<passed on to Ansible>
 
-NAMES := ENV REHEARSAL REF TO FROM FILE CMD MSG ON WHAT KEY ARGS A B OFFLINE SINCE ALL FORMAT
+NAMES := ENV REHEARSAL REF TO FROM FILE FOLDER CMD MSG ON WHAT KEY ARGS A B OFFLINE SINCE ALL FORMAT
 ENV ?= dev
 # What was typed stays as it was typed, under whatever name, with -n too: a dollar sign in it is nothing of make's, and a
 # shell gets it as a variable, never as text.
@@ -21,9 +22,9 @@ SAMESTACK = @$(if $(ARGS),{ printf '%s\n' "$$ARGS" | xargs sh -c 'exec ./samesta
 ANSIBLE = $(if $(ARGS),--; } 3<&0)
 
 .DEFAULT_GOAL := help
-PLAIN := up down destroy rehearse check test soak bench
+PLAIN := up down destroy rehearse machines attach trust untrust doctor app-test check test soak bench corpus
 PLAYED := provision undo-provision upgrade lock-stack unfreeze repair releases backup backups drill rebuild manifest drift secrets
-.PHONY: help $(PLAIN) $(PLAYED) status restore pull dump load sanitise rotate deploy plan promote rollback accept freeze maintenance parity manage shell dbshell logs audit revoke
+.PHONY: help $(PLAIN) $(PLAYED) init update ci status restore pull dump load sanitise rotate deploy plan promote rollback accept freeze maintenance parity manage shell dbshell logs mail open audit revoke
 
 help:
 	@./samestack --help
@@ -33,6 +34,12 @@ $(PLAIN):
 
 $(PLAYED):
 	$(SAMESTACK) $(AT) $(ANSIBLE)
+
+init:
+	@./samestack init "$$FOLDER"
+
+ci:
+	@./samestack ci init $(if $(WHAT),"$$WHAT",github)
 
 deploy plan:
 	$(SAMESTACK) $(AT) $(if $(REF),--ref "$$REF") $(ANSIBLE)
@@ -70,6 +77,9 @@ rotate:
 revoke:
 	$(SAMESTACK) $(REHEARSE) "$$KEY" $(ANSIBLE)
 
+update:
+	@./samestack update $(if $(TO),--to "$$TO")
+
 status:
 	@./samestack status $(if $(call typed,ENV),"$$ENV") $(REHEARSE) $(if $(filter json,$(FORMAT)),--json)
 
@@ -80,5 +90,5 @@ parity:
 manage:
 	@./samestack manage $(AT) --command "$$CMD"
 
-shell dbshell logs audit:
+shell dbshell logs mail open audit:
 	@./samestack $@ $(AT)

@@ -33,7 +33,7 @@ def in_clone(command: str) -> None:
 
 
 def make_clone() -> None:
-    """Copy what a clone of the working tree would hold, and give it the box that is built already."""
+    """Copy what a clone of the working tree would hold; the box that is built already is this computer's."""
     shutil.rmtree(CLONE, ignore_errors=True)
     CLONE.mkdir(parents=True)
     (STATE / "up.log").unlink(missing_ok=True)
@@ -44,7 +44,6 @@ def make_clone() -> None:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, copy, follow_symlinks=False)
     (CLONE / ".samestack").mkdir()
-    checked(["cp", "-al", str(REPO / ".samestack" / "box"), str(CLONE / ".samestack" / "box")])
     in_clone("git init --quiet . && box/setup")
 
 

@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from box.common import SSH_KEY
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 REPO = Path(__file__).resolve().parent.parent
 STATE = REPO / ".samestack" / "bench"
-BOX_KEY = REPO / ".samestack" / "box" / "ssh_key"
+BOX_KEY = SSH_KEY
 #: Parts of the tree that are the repository's own.
 SHARED = ("ansible.cfg", "examples", "playbooks", "plugins", "pyproject.toml", "roles")
 SSH_OPTIONS = """\

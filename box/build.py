@@ -1,11 +1,16 @@
 """Build the base box of the local machines from a distribution's archive: `box/build [RELEASE]`.
 
 RELEASE (or SAMESTACK_BOX_RELEASE) is resolute, noble, jammy, trixie or bookworm. Without one it is Ubuntu 24.04 where
-its archive answers and its signing keys are at hand, otherwise Debian 13. The result is kept in
-`.samestack/box/<release>-<hash of the inputs>/` and printed as the last line:
+its archive answers and its signing keys are at hand, otherwise Debian 13. The result is shared by all projects on this
+computer: `~/.local/share/samestack/box/<release>-<hash of the inputs>/`, printed as the last line:
 
     rootfs/        the tree that machines start from
     prepare        what gives a copy of it its identity
+
+For libvirt the same tree, with a kernel of its own, becomes a disk: `SAMESTACK_BOX_URL=archive ./samestack up`.
+
+    machine.box    Vagrant's view of it
+    disk           what made it of the tree
 """
 
 from __future__ import annotations
@@ -20,10 +25,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from box.common import BOXES, SSH_KEY, SetupError, note, run, say, stop
+from box.common import BOXES, OLD_SSH_KEY, SSH_KEY, SetupError, note, run, say, stop
 
 HERE = Path(__file__).resolve().parent
 PROBE_SECONDS = 4
+#: How long a box stays that nobody asks for
+KEEP_SECONDS = 30 * 86400
 ASKED = "asked for"
 UBUNTU_KEYS = Path("/usr/share/keyrings/ubuntu-archive-keyring.gpg")
 DEBIAN_KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -56,6 +63,30 @@ MASKED = (
     "sys-kernel-debug.mount",
     "sys-kernel-tracing.mount",
 )
+
+#: What a virtual machine has more: what it boots, and names by DHCP.
+DISK_PACKAGES = ("linux-image-amd64", "grub-pc-bin", "udev", "systemd-resolved")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a box is for.
+
+    Attributes:
+        word: what its name says of it.
+        packages: what is in it beside PACKAGES.
+        masked: the units that make no sense in it.
+        script: the program of this folder that a tree becomes a machine by; a box that has it is whole.
+    """
+
+    word: str = ""
+    packages: tuple[str, ...] = ()
+    masked: tuple[str, ...] = MASKED
+    script: str = "prepare"
+
+
+CONTAINER = Kind()
+DISK = Kind("disk-", DISK_PACKAGES, (), "disk")
 
 
 @dataclass(frozen=True)
@@ -153,16 +184,16 @@ def choose(asked: str = "", *, laptop: bool = False) -> tuple[Release, str]:
     return known["trixie"], trouble
 
 
-def folder_of(release: Release) -> Path:
+def folder_of(release: Release, kind: Kind = CONTAINER) -> Path:
     """Where the box of `release` belongs, named after everything that it is made from."""
-    digest = hashlib.sha256((HERE / "prepare").read_bytes())
-    digest.update("\n".join(command_for(release, Path("tree"))).encode())
-    return BOXES / f"{release.suite}-{digest.hexdigest()[:10]}"
+    digest = hashlib.sha256((HERE / kind.script).read_bytes())
+    digest.update("\n".join(command_for(release, Path("tree"), kind)).encode())
+    return BOXES / f"{release.suite}-{kind.word}{digest.hexdigest()[:10]}"
 
 
-def hooks() -> list[str]:
+def hooks(masked: tuple[str, ...]) -> list[str]:
     """What is done inside the new tree, as mmdebstrap's hooks ($1 is the tree)."""
-    masks = " ".join(f'"$1/etc/systemd/system/{unit}"' for unit in MASKED)
+    masks = " ".join(f'"$1/etc/systemd/system/{unit}"' for unit in masked)
     lines = (
         'chroot "$1" useradd --create-home --shell /bin/bash vagrant',
         'echo "vagrant ALL=(ALL) NOPASSWD: ALL" > "$1/etc/sudoers.d/vagrant"',
@@ -175,46 +206,58 @@ def hooks() -> list[str]:
     return [f"--customize-hook={line}" for line in lines]
 
 
-def command_for(release: Release, tree: Path) -> list[str]:
+def command_for(release: Release, tree: Path, kind: Kind = CONTAINER) -> list[str]:
     """The whole recipe of the box: the command that installs `release` into `tree`."""
     options = [
         "--mode=root",
         "--format=directory",
         "--variant=apt",
-        f"--include={','.join((*PACKAGES, *release.packages))}",
+        f"--include={','.join((*PACKAGES, *release.packages, *kind.packages))}",
         f"--keyring={release.keys}",
         '--aptopt=Apt::Install-Recommends "false"',
         # The tree is thrown away when a build is cut off: nothing needs to be on the disk early.
         "--dpkgopt=force-unsafe-io",
         *(f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("doc", "man", "info", "locale")),
-        *hooks(),
+        *hooks(kind.masked),
     ]
     return ["mmdebstrap", *options, release.suite, str(tree), *release.sources()]
 
 
 def ensure_key() -> None:
-    """Make this clone's key: whoever may read it (only its user) reaches the local machines."""
-    if not SSH_KEY.exists():
-        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "samestack", "-f", str(SSH_KEY)])
+    """Make this computer's key: whoever may read it (only its user) reaches the local machines."""
+    if SSH_KEY.exists():
+        return
+    if OLD_SSH_KEY.exists():
+        for suffix in (".pub", ""):
+            shutil.copy(f"{OLD_SSH_KEY}{suffix}", f"{SSH_KEY}{suffix}")
+        return
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "samestack", "-f", str(SSH_KEY)])
 
 
 def remove_older(release: Release, keep: Path) -> None:
-    """Take away the boxes that earlier inputs gave, except those that a machine still lies on."""
+    """Take away the boxes of this release that nobody asked for in a while and no machine lies on.
+
+    Projects that pin different versions of Samestack may want different boxes, and take turns.
+    """
     in_use = run(["sh", "-c", "cat /var/lib/lxc/*/config 2>/dev/null || true"], root=True)
     for old in BOXES.glob(f"{release.suite}-*"):
-        if old != keep and f"{old}/" not in in_use:
+        marks = [mark for kind in (CONTAINER, DISK) if (mark := old / kind.script).exists()]
+        wanted = any(time.time() - mark.stat().st_mtime < KEEP_SECONDS for mark in marks)
+        if old != keep and not wanted and f"{old}/" not in in_use:
             run(["rm", "-rf", "--one-file-system", str(old)], root=True)
 
 
-def build(release: Release, why: str) -> Path:
+def build(release: Release, why: str, kind: Kind = CONTAINER) -> Path:
     """Build the box of `release` unless it is there already, and return its folder."""
-    folder = folder_of(release)
+    folder = folder_of(release, kind)
+    mark = folder / kind.script
     BOXES.mkdir(parents=True, exist_ok=True)
     with (BOXES / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         ensure_key()
-        if (folder / "prepare").exists():
+        if mark.exists():
             note(f"Base box: {release.title} ({why}), built before.")
+            mark.touch()
             return folder
         if not release.keys.exists():
             here = [name for name, other in releases().items() if other.keys.exists()]
@@ -228,11 +271,15 @@ def build(release: Release, why: str) -> Path:
         run(["rm", "-rf", "--one-file-system", str(unfinished)], root=True)
         run(["rm", "-rf", "--one-file-system", str(folder)], root=True)
         # What it mounts in the tree goes with it, also when it is killed.
-        run(["unshare", "--mount", *command_for(release, unfinished)], root=True)
+        run(["unshare", "--mount", *command_for(release, unfinished, kind)], root=True)
         folder.mkdir()
-        run(["mv", str(unfinished), str(folder / "rootfs")], root=True)
+        if kind is DISK:
+            run([str(HERE / kind.script), str(unfinished), f"{SSH_KEY}.pub", str(folder)], root=True)
+            run(["rm", "-rf", "--one-file-system", str(unfinished)], root=True)
+        else:
+            run(["mv", str(unfinished), str(folder / "rootfs")], root=True)
         # The last of it: with this the box is whole.
-        shutil.copy(HERE / "prepare", folder / "prepare")
+        shutil.copy(HERE / kind.script, mark)
         remove_older(release, folder)
         note(f"Base box built in {time.monotonic() - started:.0f} s.")
     return folder
@@ -248,6 +295,23 @@ def get(asked: str = "", *, laptop: bool = False) -> Path:
         if why == ASKED or release.suite == "trixie":
             raise
         return build(releases()["trixie"], f"{release.title} could not be built")
+
+
+def get_disk() -> Path:
+    """The folder of Vagrant's box for libvirt, built unless it is there. Raises `SetupError`."""
+    asked = os.environ.get("SAMESTACK_BOX_RELEASE", "") or "trixie"
+    known = {suite: release for suite, release in releases().items() if release.keys == DEBIAN_KEYS}
+    if asked not in known:
+        raise SetupError(
+            f"SAMESTACK_BOX_RELEASE = {asked} (in the environment): with SAMESTACK_BOX_URL=archive the box is one of "
+            f"Debian. Write one of {', '.join(known)}."
+        )
+    if (architecture := run(["dpkg", "--print-architecture"]).strip()) != "amd64":
+        raise SetupError(
+            f"SAMESTACK_BOX_URL = archive (in the environment): such a box boots on Intel's and AMD's processors, this "
+            f"computer is {architecture}. Unset it, or name a box of your own."
+        )
+    return build(known[asked], ASKED, DISK)
 
 
 if __name__ == "__main__":

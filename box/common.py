@@ -6,31 +6,49 @@ import hashlib
 import os
 import re
 import shlex
+import stat
 import subprocess
 import sys
 from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING, NoReturn
 
-from plugins.module_utils.common.text import last_lines
+from box.places import COMPUTER, PROJECT, STATE
+from plugins.plugin_utils.text import last_lines, without_logins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-REPO = Path(__file__).resolve().parent.parent
-STATE = REPO / ".samestack"
-BOXES = STATE / "box"
-SSH_KEY = STATE / "box" / "ssh_key"
+#: Shared by all projects on this computer
+BOXES = COMPUTER / "box"
+SSH_KEY = COMPUTER / "ssh_key"
+#: The project's own key of an earlier version, which its machines may know alone
+OLD_SSH_KEY = STATE / "box" / "ssh_key"
 
 #: LXC's own bridge. Its first address is the host's side, where dnsmasq answers names.
 BRIDGE = "lxcbr0"
 LXC_PATH = Path("/var/lib/lxc")
 
-#: The local machines and their last numbers on the network; Vagrantfile has them too.
-MACHINES = {"dev1": 10, "staging1": 20, "production1": 30, "backup1": 40}
+#: The local machines of a project
+MACHINES = ("dev1", "staging1", "production1", "backup1")
 
-#: Two clones of the repository on one computer do not touch each other's machines.
-CLONE_ID = hashlib.sha256(str(REPO).encode()).hexdigest()[:6]
+
+def project_id(folder: Path) -> str:
+    """What tells the machines of the project in `folder` from those of others on this computer."""
+    return hashlib.sha256(str(folder).encode()).hexdigest()[:6]
+
+
+PROJECT_ID = project_id(PROJECT)
+
+
+def is_there(folder: str) -> bool:
+    """Whether there is a folder; one that somebody else on this computer keeps closed may well be there."""
+    try:
+        return stat.S_ISDIR(os.stat(folder).st_mode)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
 
 
 class SetupError(Exception):
@@ -64,6 +82,7 @@ def run(
     root: bool = False,
     stdin: str | None = None,
     env: dict[str, str] | None = None,
+    cwd: Path = PROJECT,
 ) -> str:
     """Run `command` quietly and return what it wrote to standard output.
 
@@ -72,18 +91,18 @@ def run(
     full = as_root(command) if root else list(command)
     given = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
     try:
-        done = subprocess.run(full, capture_output=True, text=True, check=False, env=env, cwd=REPO, **given)
+        done = subprocess.run(full, capture_output=True, text=True, check=False, env=env, cwd=cwd, **given)
     except FileNotFoundError as missing:
         raise SetupError(f"{full[0]} is not installed. Run `./samestack up`, which installs it.") from missing
     if done.returncode != 0:
         said = indent(last_lines(done.stderr or done.stdout, 12), "  ")
-        raise SetupError(f"`{shlex.join(full)}` failed ({done.returncode}):\n{said}")
+        raise SetupError(without_logins(f"`{shlex.join(full)}` failed ({done.returncode}):\n{said}"))
     return done.stdout
 
 
-def container_name(machine: str) -> str:
-    """The LXC name of `machine` (for example `dev1`) of this clone."""
-    return f"samestack-{CLONE_ID}-{machine}"
+def container_name(machine: str, project: str = PROJECT_ID) -> str:
+    """The LXC name of `machine` (for example `dev1`) of this project, or of the one that has the id `project`."""
+    return f"samestack-{project}-{machine}"
 
 
 def bridge_address() -> str | None:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import functools
 import json
+import os
+import re
 import shlex
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
-from box.common import REPO, STATE, SetupError, run
+from box.common import MACHINES, SetupError, is_there, run
+from box.places import ENGINE, PROJECT, STATE
 from plugins.plugin_utils.files import write_whole
 
 HOSTS = Path("/etc/hosts")
+#: A line of it that `add_hosts_lines` wrote
+MARKED = re.compile(r".*# samestack: (?P<name>\S+) of (?P<folder>/.*)")
 SSH_CONFIG = STATE / "ssh_config"
 KNOWN_HOSTS = STATE / "known_hosts"
 #: One file a machine; ssh_config is all of them together.
@@ -27,12 +32,31 @@ def inventory_of(name: str) -> str:
     return "inventories/dev.yml" if name == "dev1" else "inventories/rehearsal.yml"
 
 
+def ask(*words: str) -> subprocess.CompletedProcess[str]:
+    """Ask box/resolve.py."""
+    # Ansible looks for its settings in the current folder; Python looks for this package where it is told (-P).
+    command = [str(ENGINE / ".venv" / "bin" / "python"), "-P", "-m", "box.resolve", *words]
+    environment = os.environ | {"PYTHONPATH": str(ENGINE)}
+    return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+
+
+def idle() -> list[str]:
+    """The local machines that were not made and have nothing to do.
+
+    One that is there was asked for once, and is to be told that it is not any more.
+    """
+    if all(map(is_known, MACHINES)):
+        return []
+    # What is wrong with an inventory, runs say.
+    answer = ask(inventory_of("backup1"))
+    found: list[str] = json.loads(answer.stdout) if answer.returncode == 0 else []
+    return [name for name in found if name in MACHINES and not is_known(name)]
+
+
 @functools.cache
 def resolved(name: str) -> dict[str, Any]:
     """What box/resolve.py says of the machine `name`. Raises `SetupError` when the inventory does not resolve."""
-    python = str(REPO / ".venv" / "bin" / "python")
-    command = [python, "-m", "box.resolve", inventory_of(name), name]
-    answer = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
+    answer = ask(inventory_of(name), name)
     if answer.returncode != 0:
         # Its last words are the message for the user already.
         raise SetupError(answer.stderr.strip())
@@ -49,7 +73,7 @@ def names_of(name: str) -> list[str]:
 def live_folder_of(name: str) -> str:
     """The absolute path of the folder that the machine `name` is to serve live; "" for none."""
     given = resolved(name)["live"]
-    return str((REPO / given).resolve()) if given and name == "dev1" else ""
+    return str((PROJECT / given).resolve()) if given and name == "dev1" else ""
 
 
 def part_of(name: str, given: str, known_hosts: Path = KNOWN_HOSTS) -> str:
@@ -90,6 +114,11 @@ def has_connection(name: str) -> bool:
     return SSH_CONFIG.exists() and (PARTS / name).exists()
 
 
+def is_known(name: str) -> bool:
+    """Whether ssh_config leads to `name`, whoever made that machine."""
+    return SSH_CONFIG.exists() and f"Host {name}" in SSH_CONFIG.read_text().splitlines()
+
+
 def write_connection(name: str, given: str) -> None:
     """Take what the maker of `name` says about it into ssh_config."""
     PARTS.mkdir(exist_ok=True)
@@ -107,7 +136,7 @@ def forget_host_key(name: str) -> None:
 
 def mark_of(name: str) -> str:
     """The comment that tells our lines in /etc/hosts from all others."""
-    return f"# samestack: {name} of {REPO}"
+    return f"# samestack: {name} of {PROJECT}"
 
 
 def check_hosts_names(name: str) -> None:
@@ -128,7 +157,7 @@ def way_out(line: str) -> str:
     """Return how a line of /etc/hosts is taken out, by who wrote it."""
     _, mark, owner = line.partition("# samestack: ")
     folder = owner.partition(" of ")[2]
-    if mark and Path(folder).is_dir():
+    if mark and is_there(folder):
         return f"It is that of {owner}: `cd {shlex.quote(folder)} && ./samestack destroy` takes both away"
     return "Take that line out"
 
@@ -142,6 +171,12 @@ def hosts_without(name: str) -> str:
     """The text of /etc/hosts without our line for `name`."""
     lines = HOSTS.read_text().splitlines(keepends=True)
     return "".join(line for line in lines if not line.rstrip("\n").endswith(mark_of(name)))
+
+
+def has_names(name: str) -> bool:
+    """Whether /etc/hosts gives `name` the site's names of now, and no others."""
+    ours = [line.split("#")[0].split()[1:] for line in HOSTS.read_text().splitlines() if line.endswith(mark_of(name))]
+    return ours == [names_of(name)]
 
 
 def add_hosts_lines(name: str, address: str) -> None:

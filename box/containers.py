@@ -17,10 +17,14 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from box.common import LXC_PATH, MACHINES, SSH_KEY, SetupError, bridge_address, container_name, run
+from box.common import LXC_PATH, OLD_SSH_KEY, SSH_KEY, SetupError, bridge_address, container_name, run
 from box.connections import live_folder_of
 from box.network import start_bridge
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 HERE = Path(__file__).resolve().parent
 SSH_SECONDS = 60
@@ -44,7 +48,7 @@ class Settings:
         address: its IPv4 address on the bridge.
         root: its tree, as LXC writes it (`dir:…`, `overlay:…`).
         live: the folder on this computer that it has at LIVE_PATH; "" for none.
-        laptop: whether it makes containers itself.
+        laptop: whether it makes machines itself.
     """
 
     container: str
@@ -65,6 +69,9 @@ class Settings:
             lines.append(f"lxc.mount.entry = {mount_word(self.live)} {LIVE_PATH.lstrip('/')} none bind,create=dir 0 0")
         if self.laptop:
             lines.append("lxc.include = /usr/share/lxc/config/nesting.conf")
+            # Network cards for virtual machines
+            lines += [f"lxc.{cgroup}.devices.allow = c 10:200 rwm" for cgroup in ("cgroup", "cgroup2")]
+            lines.append("lxc.mount.entry = /dev/net/tun dev/net/tun none bind,optional,create=file 0 0")
         return common_settings() + "\n".join([*lines, *apparmor_settings(), ""])
 
     def write(self) -> None:
@@ -236,9 +243,9 @@ def delete(container: str) -> None:
 class Containers:
     """The local machines as containers: what box/machines asks of whatever makes them (`Vagrant` is the other)."""
 
-    def __init__(self, network: str, box: str) -> None:
-        """Know the network, for example `10.0.3`, and the folder of the base box."""
-        self.network = network
+    def __init__(self, addresses: Mapping[str, str], box: str) -> None:
+        """Know the address of each machine, and the folder of the base box."""
+        self.addresses = addresses
         self._box = Path(box)
 
     def has(self, name: str) -> bool:
@@ -251,7 +258,7 @@ class Containers:
 
     def _settings(self, name: str, root: str) -> Settings:
         """Return the settings that the machine is to have now."""
-        return Settings(container_name(name), f"{self.network}.{MACHINES[name]}", root, live_folder_of(name))
+        return Settings(container_name(name), self.addresses[name], root, live_folder_of(name))
 
     def is_stale(self, name: str) -> bool:
         """Return whether the machine was started with other settings than it is to have: another live folder."""
@@ -282,14 +289,9 @@ class Containers:
 
 def ssh_options(address: str) -> str:
     """Return how ssh reaches the container at `address`, in the words of `vagrant ssh-config`."""
-    options = {
-        "HostName": address,
-        "User": "vagrant",
-        "Port": "22",
-        "IdentityFile": f'"{SSH_KEY}"',
-        "IdentitiesOnly": "yes",
-    }
-    return "\n".join(f"{option} {value}" for option, value in options.items())
+    keys = [SSH_KEY, *([OLD_SSH_KEY] if OLD_SSH_KEY.exists() else [])]
+    lines = [f"HostName {address}", "User vagrant", "Port 22", *(f'IdentityFile "{key}"' for key in keys)]
+    return "\n".join([*lines, "IdentitiesOnly yes"])
 
 
 def root_in(settings: str) -> str:

@@ -6,6 +6,8 @@ box/host down NAME               stop it and take it away
 box/host stop NAME               power off, as a halted machine keeps its disk
 box/host kill NAME               pull the plug
 box/host start NAME              and on again
+box/host freeze NAME             let it answer nobody, as a machine that hangs
+box/host thaw NAME               and go on
 box/host list                    name, address and state of each
 """
 
@@ -93,6 +95,8 @@ def main(arguments: list[str]) -> None:
             halt(test_container(name))
         case ["kill", name]:
             halt(test_container(name), kill=True)
+        case ["freeze" | "thaw" as what, name]:
+            run(["lxc-freeze" if what == "freeze" else "lxc-unfreeze", "-n", test_container(name)], root=True)
         case ["list"]:
             show()
         case _:

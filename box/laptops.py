@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 #: The local machines: LXC, and what the base box is made with. Debian and Ubuntu have these in every release.
 MACHINES = ("lxc", "mmdebstrap", "dnsmasq-base", "iptables", "iproute2", "openssh-client")
+#: What a disk for libvirt is made with
+DISKS = ("mmdebstrap", "qemu-utils", "fdisk", "e2fsprogs", "openssh-client")
+#: Shares a folder with libvirt's machines; in older releases it is a part of QEMU's packages.
+SHARING = ("virtiofsd",)
 #: Makes the folder that uv is installed in; Debian's and Ubuntu's python3 comes without it.
 ENVIRONMENTS = ("python3-venv",)
 

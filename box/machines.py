@@ -3,10 +3,11 @@
 box/machines up NAME…        boot what does not run yet
 box/machines connect NAME    write how to reach it (.samestack/ssh_config, /etc/hosts)
 box/machines welcome NAME    say where the site is and what one can do
-box/machines down            halt all of them
+box/machines down [NAME…]    halt them, or all
 box/machines destroy         take all of them away, with what they left on this computer
 box/machines before NAME     see that nothing stands in the way of its start
 box/machines forget NAME     take out what `connect` wrote
+box/machines list            the machines of all projects on this computer: project, machine, state, address
 """
 
 from __future__ import annotations
@@ -18,9 +19,22 @@ import shutil
 import sys
 from pathlib import Path
 
-from box.common import LXC_PATH, MACHINES, REPO, STATE, SetupError, container_name, note, run, say, stop
+from box.blocks import registered
+from box.common import (
+    LXC_PATH,
+    MACHINES,
+    SetupError,
+    container_name,
+    is_there,
+    note,
+    project_id,
+    run,
+    say,
+    stop,
+)  # fmt: skip
 from box.connections import (
     HOSTS,
+    MARKED,
     add_hosts_lines,
     check_hosts_names,
     forget,
@@ -30,21 +44,26 @@ from box.connections import (
     write_connection,
 )
 from box.containers import Containers, names
+from box.containers import address_of as container_address
 from box.network import MARK, answers, stop_bridge
-from box.providers import maker, recorded
-from box.vagrant import Vagrant, has_machine, remove_boxes, tidy
+from box.places import PROJECT, STATE, is_own
+from box.providers import addresses_of, maker, recorded
+from box.trust import is_trusted
+from box.vagrant import Vagrant, has_machine, remove_boxes, remove_volumes, tidy, vagrant_says
 from plugins.plugin_utils.files import write_whole
 
-#: What `connect` writes behind the names in /etc/hosts
-MARKED = re.compile(r".*# samestack: (?P<name>\S+) of (?P<folder>/.*)")
 AGAIN = "run this again"
+#: A container of ours, and the project of one that nothing tells
+CONTAINER = re.compile(r"samestack-(?P<project>[0-9a-f]{6})-(?P<name>\w+)")
+UNKNOWN = "(unknown)"
+AUTHORITY = STATE / "ca.crt"
 #: The machines that ran before `down`
 HALTED = STATE / "halted.json"
 
 
 def address_of(name: str) -> str:
     """The fixed address of the machine `name`."""
-    return f"{maker().network}.{MACHINES[name]}"
+    return maker().addresses[name]
 
 
 def check_address(name: str) -> None:
@@ -55,17 +74,17 @@ def check_address(name: str) -> None:
     if owner and answers(address):
         machine, folder = owner
         fix = f"Halt it there: `cd {shlex.quote(folder)} && ./samestack down`, then run this again."
-        if not Path(folder).is_dir():
+        if not is_there(folder):
             fix = f"That folder is gone; stop the machine (`sudo lxc-ls -f --running` lists containers), then {AGAIN}."
-        raise SetupError(f"{name} = {address} (in Vagrantfile): {machine} of {folder} has this address. {fix}")
+        raise SetupError(f"{name} = {address} (of this project): {machine} of {folder} has this address. {fix}")
     if recorded().get("provider") == "lxc":
         pattern = rf"ipv4\.address\s*=\s*{re.escape(address)}/"
         found = run(["sh", "-c", f"grep -lE '{pattern}' {LXC_PATH}/*/config 2>/dev/null || true"], root=True)
         others = {line.split("/")[-2] for line in found.splitlines()} - {container_name(name)}
         for other in sorted(others & names(running=True)):
-            raise SetupError(f"{name} = {address} (in Vagrantfile): the LXC container {other} has this address. {fix}")
+            raise SetupError(f"{name} = {address} (of this project): the LXC container {other} has this address. {fix}")
     if answers(address):
-        raise SetupError(f"{name} = {address} (in Vagrantfile): another machine has this address. {fix}")
+        raise SetupError(f"{name} = {address} (of this project): another machine has this address. {fix}")
 
 
 def check_live_folder(name: str) -> None:
@@ -82,7 +101,7 @@ def owner_of(address: str) -> tuple[str, str] | None:
     """Return the machine of another clone that was last started at an address, and the clone's folder."""
     lines = HOSTS.read_text(encoding="utf-8").splitlines()
     found = [MARKED.fullmatch(line) for line in lines if line.split()[:1] == [address]]
-    others = [match for match in found if match and match["folder"] != str(REPO)]
+    others = [match for match in found if match and match["folder"] != str(PROJECT)]
     return (others[-1]["name"], others[-1]["folder"]) if others else None
 
 
@@ -148,27 +167,24 @@ def connect(name: str) -> None:
 
 def welcome(name: str) -> None:
     """Say where the site is, how to trust its certificate and what to do next."""
-    url = f"https://{names_of(name)[0]}"
-    authority = STATE / "ca.crt"
+    names = names_of(name)
+    url = f"https://{names[0]}"
+    offered = "`./samestack trust` has this computer and its browsers trust it."
+    trusted = "This computer trusts it." if is_trusted() else offered
     lines = [
         "",
         f"  {name} serves {url}",
         "",
-        f"  Its certificate comes from a CA of this clone's own: {authority}",
-        f"    curl            curl --cacert {authority} {url}",
-        "    Firefox         Settings > Privacy & Security > View Certificates > Authorities > Import",
-        "    Chrome          Settings > Privacy and security > Security > Manage certificates > Authorities > Import",
+        f"  Its certificate comes from this computer's own CA: {AUTHORITY}",
+        f"    {trusted}",
+        f"    curl --cacert {shlex.quote(str(AUTHORITY))} {url}",
     ]
-    if sys.platform == "darwin":
-        keychain = "/Library/Keychains/System.keychain"
-        lines.append(f"    this computer   sudo security add-trusted-cert -d -r trustRoot -k {keychain} {authority}")
-    else:
-        target = "/usr/local/share/ca-certificates/samestack.crt"
-        lines.append(f"    this computer   sudo cp {authority} {target} && sudo update-ca-certificates")
     environment = name.rstrip("0123456789")
     verb, again = ("", "up") if environment == "dev" else (f" {environment} --rehearsal", "rehearse")
     lines += [
         "",
+        f"  In a browser      ./samestack open{verb}",
+        *([f"  Its mail          https://mail.{names[0]}"] if f"mail.{names[0]}" in names else []),
         f"  A shell on it     ./samestack shell{verb}          its log   ./samestack logs{verb}",
         f"  Your application  inventories/group_vars/all/app.yml, then `./samestack {again}` again",
         f"  What differs      inventories/group_vars/{environment}/differences.yml",
@@ -178,9 +194,14 @@ def welcome(name: str) -> None:
     say("\n".join(lines))
 
 
-def down() -> None:
-    """Halt every machine that there is."""
+def down(wanted: list[str]) -> None:
+    """Halt some machines, or every one that there is; who halts some means these to stay so."""
     made_by = maker()
+    for name in wanted:
+        if made_by.has(name):
+            made_by.halt(name)
+    if wanted:
+        return
     running = [name for name in MACHINES if made_by.is_running(name)]
     if running:
         write_whole(HALTED, json.dumps([name for name in MACHINES if name in {*running, *halted()}]) + "\n")
@@ -205,13 +226,47 @@ def destroy() -> None:
             note("Network: the bridge is stopped.")
         elif MARK.exists():
             note("Network: the bridge stays up, other containers are on it.")
+    elif "ssh_key" in recorded() and shutil.which("vagrant"):
+        # A box that was built here
+        remove_boxes()
+        remove_volumes()
     # The last of all: every run of Vagrant makes it again.
-    shutil.rmtree(REPO / ".vagrant", ignore_errors=True)
+    shutil.rmtree(PROJECT / ".vagrant", ignore_errors=True)
     say(
         "Gone: the machines, their names in /etc/hosts, .samestack/ssh_config. "
-        "Still here: .venv (tools), .samestack (base boxes, keys and secrets of the local machines, caches) "
-        "and the packages that `./samestack up` installed."
+        "Still here: .venv (tools), .samestack (secrets of the local machines, caches), ~/.local/share/samestack (base "
+        "boxes, CA and ssh key for all projects on this computer) and the packages that `./samestack up` installed."
+        + (" This computer still trusts its authority; `./samestack untrust` ends that." if is_trusted() else "")
     )
+
+
+def listed() -> list[str]:
+    """Return a line for each machine of each project on this computer, and one for a project that has none."""
+    folders = {*registered(), *marked_folders(), *([str(PROJECT)] if recorded() else [])}
+    by_id = {project_id(Path(folder)): folder for folder in folders}
+    rows = []
+    running = names(running=True)
+    for container in sorted(names()):
+        found = CONTAINER.fullmatch(container)
+        if found and found["name"] in MACHINES:
+            state = "running" if container in running else "halted"
+            rows.append((by_id.get(found["project"], UNKNOWN), found["name"], state, container_address(container)))
+    for folder in (one for one in map(Path, folders) if one == PROJECT or is_own(one)):
+        known = recorded(folder)
+        if known and known["provider"] != "lxc":
+            for name in (one for one in MACHINES if has_machine(one, folder)):
+                state = "running" if ",state,running" in vagrant_says(folder, name) else "halted"
+                rows.append((str(folder), name, state, addresses_of(known)[name]))
+    rows += [(folder, "-", "none", "-") for folder in registered() if folder not in {row[0] for row in rows}]
+    rows = [("PROJECT", "MACHINE", "STATE", "ADDRESS"), *sorted(rows)]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return ["  ".join([*(word.ljust(width) for word, width in zip(row, widths, strict=False)), row[3]]) for row in rows]
+
+
+def marked_folders() -> set[str]:
+    """Return the projects that have names in /etc/hosts: those of earlier versions too, and those that are gone."""
+    found = map(MARKED.fullmatch, HOSTS.read_text(encoding="utf-8").splitlines())
+    return {match["folder"] for match in found if match}
 
 
 def main(arguments: list[str]) -> None:
@@ -227,8 +282,10 @@ def main(arguments: list[str]) -> None:
             before(name)
         case ["forget", name] if name in MACHINES:
             forget(name)
-        case ["down"]:
-            down()
+        case ["down", *wanted] if set(wanted) <= set(MACHINES):
+            down(wanted)
+        case ["list"]:
+            say("\n".join(listed()))
         case ["destroy"]:
             destroy()
         case _:

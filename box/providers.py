@@ -10,13 +10,15 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from box import build
-from box.common import CLONE_ID, MACHINES, REPO, SSH_KEY, STATE, SetupError, bridge_address, container_name, note, run
+from box.blocks import addresses, claim
+from box.common import MACHINES, PROJECT_ID, SSH_KEY, SetupError, bridge_address, container_name, note, run
 from box.containers import Containers
-from box.laptops import this_computer
+from box.laptops import DISKS, SHARING, this_computer
 from box.network import start_bridge
+from box.places import PROJECT, STATE
 from box.public_boxes import CATALOGUE_ENDS, REGISTRY, box_of
 from box.vagrant import Vagrant, pack_box, provider_of_machines
 from plugins.plugin_utils.files import write_whole
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 RECORD = STATE / "provider.json"
 DOWNLOADS = "https://developer.hashicorp.com/vagrant/install"
 HYPERVISOR_NETWORK = "192.168.56"
+#: What stands in SAMESTACK_BOX_URL for a box that is built here from Debian's archive
+ARCHIVE = "archive"
 #: The programs by which a hypervisor is known, and its name for people
 HYPERVISORS = {"prlctl": "Parallels", "vmrun": "VMware", "VBoxManage": "VirtualBox", "virsh": "libvirt"}
 
@@ -84,15 +88,16 @@ def is_apple_silicon() -> bool:
     return platform.machine() == "arm64" or run(["sysctl", "-n", "sysctl.proc_translated"]).strip() == "1"
 
 
-def recorded() -> dict[str, str]:
-    """What was written down at the last choice; nothing before the first."""
-    if not RECORD.exists():
+def recorded(project: Path = PROJECT) -> dict[str, Any]:
+    """What was written down at a project's last choice; nothing before the first."""
+    file = project / ".samestack" / RECORD.name
+    if not file.exists():
         return {}
-    content: dict[str, str] = json.loads(RECORD.read_text(encoding="utf-8"))
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return content
 
 
-def makes_containers(record: dict[str, str]) -> bool:
+def makes_containers(record: dict[str, Any]) -> bool:
     """Whether a record says that the machines are made straight by LXC; without a word of it, Vagrant makes them."""
     return record.get("made_by") == "lxc"
 
@@ -103,7 +108,7 @@ def existing() -> Choice | None:
         return Choice(provider, "the machines that exist are there, made by Vagrant")
     record = recorded()
     if makes_containers(record):
-        containers = Containers(record["network"], record["tree"])
+        containers = Containers(addresses_of(record), record["tree"])
         if any(containers.has(name) for name in MACHINES):
             return Choice("lxc", "the machines that exist are there", vagrant=False)
     return None
@@ -197,7 +202,7 @@ def choose_provider(*, by_hand: bool = False) -> Choice:
     )
 
 
-def record(content: dict[str, str]) -> None:
+def record(content: dict[str, Any]) -> None:
     """Write what the Vagrantfile and box/machines read, in one step."""
     write_whole(RECORD, json.dumps(content, indent=2) + "\n")
 
@@ -225,36 +230,85 @@ def prepare_containers(install: Callable[[list[str]], None], *, vagrant: bool = 
     return build.get()
 
 
+def addresses_of(known: dict[str, Any]) -> dict[str, str]:
+    """The address of each machine by a record; an earlier version's says the network alone."""
+    given: dict[str, str] = known.get("addresses") or addresses(known["network"], 0)
+    return given
+
+
+def own_addresses(network: str) -> dict[str, str]:
+    """The addresses of this project's machines, taken for it where it has none yet."""
+    # What an earlier version has made stays where it is.
+    kept = 0 if "addresses" not in recorded() and existing() else None
+    return addresses(network, claim(network, kept))
+
+
 def prepare_lxc(choice: Choice, install: Callable[[list[str]], None]) -> None:
     """See to everything that containers need, and write it down. Raises `SetupError`."""
     folder = prepare_containers(install, vagrant=choice.vagrant)
+    network = (bridge_address() or "10.0.3.1").rsplit(".", 1)[0]
     common = {
         "provider": "lxc",
         "made_by": "vagrant" if choice.vagrant else "lxc",
-        "network": (bridge_address() or "10.0.3.1").rsplit(".", 1)[0],
+        "network": network,
+        "addresses": own_addresses(network),
         "container_prefix": container_name(""),
         "tree": str(folder),
     }
     if choice.vagrant:
         common |= {
-            "box": f"samestack-{CLONE_ID}/{folder.name}",
+            "box": f"samestack-{PROJECT_ID}/{folder.name}",
             "box_url": f"file://{pack_box(folder)}",
             "ssh_key": str(SSH_KEY),
         }
     record(common)
 
 
-def prepare_hypervisor(choice: Choice) -> None:
-    """Choose the public box for a hypervisor. Raises `SetupError` when there is none, or no Vagrant."""
+def built_disk(choice: Choice, install: Callable[[list[str]], None]) -> dict[str, str]:
+    """Build a box from Debian's archive, and return what is to be known of it. Raises `SetupError`."""
+    if choice.provider != "libvirt":
+        raise SetupError(
+            f"SAMESTACK_BOX_URL = {ARCHIVE} (in the environment): only libvirt's box is built here, and the provider "
+            f"is {choice.provider}. Unset it, or name a box of your own."
+        )
+    install([*DISKS])
+    folder = build.get_disk()
+    return {
+        "box": f"samestack-{PROJECT_ID}/{folder.name}",
+        "box_url": f"file://{folder / 'machine.box'}",
+        "ssh_key": str(SSH_KEY),
+    }
+
+
+def prepare_hypervisor(choice: Choice, install: Callable[[list[str]], None]) -> None:
+    """Choose or build the box for a hypervisor. Raises `SetupError` when there is none, or no Vagrant."""
     if not shutil.which("vagrant"):
         raise SetupError(
             f"VAGRANT_DEFAULT_PROVIDER = {choice.provider} (in the environment): Vagrant is not installed. "
             f"{how_to_get_vagrant()}."
         )
-    common = {"provider": choice.provider, "made_by": "vagrant", "network": HYPERVISOR_NETWORK}
+    common = {
+        "provider": choice.provider,
+        "made_by": "vagrant",
+        "network": HYPERVISOR_NETWORK,
+        "addresses": own_addresses(HYPERVISOR_NETWORK),
+        "container_prefix": container_name(""),
+    }
+    if choice.provider == "libvirt":
+        # It shares the live folder; where apt has no such package, QEMU's brings it.
+        install([name for name in SHARING if has_candidate(name)])
+    known = recorded()
+    if provider_of_machines() and "box_url" in known:
+        # What the machines there were made from is how they are reached, and what the next one is made from.
+        record(known | common)
+        return
     release = os.environ.get("SAMESTACK_BOX_RELEASE") or "noble"
-    if own := os.environ.get("SAMESTACK_BOX_URL", ""):
-        record(common | {"box": f"samestack-{CLONE_ID}/own", "box_url": own})
+    own = os.environ.get("SAMESTACK_BOX_URL", "")
+    if own == ARCHIVE:
+        record(common | built_disk(choice, install))
+        return
+    if own:
+        record(common | {"box": f"samestack-{PROJECT_ID}/own", "box_url": own})
         return
     architecture = "arm64" if platform.machine() in {"arm64", "aarch64"} else "amd64"
     box = box_of(release, choice.provider, architecture)
@@ -279,12 +333,12 @@ def prepare_provider(choice: Choice, install: Callable[[list[str]], None]) -> No
     """Say what makes the machines and why, install what it lacks, and write it down."""
     how = " through Vagrant" if choice.vagrant and choice.provider == "lxc" else ""
     note(f"Provider: {choice.provider}{how} ({choice.why}).")
-    if is_wsl() and str(REPO).startswith("/mnt/"):
-        note(f"{REPO} is on a Windows drive: saved files are not noticed there. Clone into Linux's own file system.")
+    if is_wsl() and str(PROJECT).startswith("/mnt/"):
+        note(f"{PROJECT} is on a Windows drive: saved files are not noticed there. Clone into Linux's own file system.")
     if choice.provider == "lxc":
         prepare_lxc(choice, install)
     else:
-        prepare_hypervisor(choice)
+        prepare_hypervisor(choice, install)
 
 
 def maker() -> Containers | Vagrant:
@@ -292,6 +346,5 @@ def maker() -> Containers | Vagrant:
     known = recorded()
     if not known:
         raise SetupError("No provider was chosen yet. Run `./samestack up`.")
-    if makes_containers(known):
-        return Containers(known["network"], known["tree"])
-    return Vagrant(known["provider"], known["network"])
+    addresses = addresses_of(known)
+    return Containers(addresses, known["tree"]) if makes_containers(known) else Vagrant(known["provider"], addresses)

@@ -2,8 +2,9 @@
 
     .venv/bin/python -m box.resolve INVENTORY HOST     `names`, the site's on HOST, and `live`, the folder that
                                                        development serves live ("": none), as JSON
+    .venv/bin/python -m box.resolve INVENTORY          the hosts that have nothing to do, as JSON
 
-Start it in the repository's root: Ansible looks for its settings in the folder that it is imported in.
+Start it in the project's folder: Ansible looks for its settings in the folder that it is imported in.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ansible.template import Templar
 from ansible.vars.manager import VariableManager
 
 from box.common import SetupError, stop
+from plugins.plugin_utils.inventory.backups import NAME, idle_keepers
 from plugins.plugin_utils.inventory.environment import ENVIRONMENTS
 
 #: How Ansible connects; templates are allowed in all of them.
@@ -78,8 +80,8 @@ class Inventory:
         """
         if host not in self.hosts("web"):
             return []
-        values = self.variables(host, "app_domains", "app_static_domain")
-        names = [*values.get("app_domains", []), values.get("app_static_domain", "")]
+        values = self.variables(host, "app_domains", "app_static_domain", "app_mail_domain")
+        names = [*values.get("app_domains", []), *(values.get(f"app_{kind}_domain", "") for kind in ("static", "mail"))]
         domains = [str(name) for name in names if name and not str(name).startswith("*.")]
         if not domains:
             raise SetupError(
@@ -93,11 +95,22 @@ class Inventory:
         source = self.variables(host, "app_source").get("app_source") or {}
         return str(source.get("path" if source.get("type") == "path" else "live_checkout") or "")
 
+    def idle(self) -> list[str]:
+        """The hosts that would keep backups and do nothing else, of an environment that has none kept."""
+        groups = self._manager.get_groups_dict()
+        # As it is written: the secrets of other kinds are not known here.
+        return [host for host in self.hosts("backup") if host in idle_keepers(groups, self._written(host, NAME))]
+
+    def _written(self, host: str, name: str) -> object:
+        return self._variables.get_vars(host=self._manager.get_host(host)).get(name)
+
 
 if __name__ == "__main__":
     try:
-        known = Inventory(sys.argv[1])
-        print(json.dumps({"names": known.domains(sys.argv[2]), "live": known.live_folder(sys.argv[2])}))
+        file, *hosts = sys.argv[1:]
+        known = Inventory(file)
+        told = [{"names": known.domains(host), "live": known.live_folder(host)} for host in hosts]
+        print(json.dumps(told[0] if told else known.idle()))
     except SetupError as problem:
         stop(str(problem))
     except AnsibleError as error:

@@ -1,7 +1,7 @@
 """Install what this computer lacks: the control node's tools, then what makes the local machines.
 
-Every step first looks whether it is done. What was installed by apt stays; everything else is in the clone's own
-`.samestack/` and `.venv/`.
+Every step first looks whether it is done. What was installed by apt stays; everything else is in `.samestack/` and
+`.venv/` beside this folder, and in `~/.local/share/samestack/`.
 """
 
 from __future__ import annotations
@@ -13,19 +13,21 @@ import subprocess
 import sys
 from pathlib import Path
 
-from box.common import REPO, STATE, SetupError, as_root, note, run, stop
+from box.common import SetupError, as_root, note, run, stop
 from box.laptops import ENVIRONMENTS, this_computer
+from box.places import COMPUTER, ENGINE, STATE, TOOLS
 from box.providers import choose_provider, has_candidate, prepare_containers, prepare_provider
+from plugins.plugin_utils.computer import alone_in
 
 UV_VERSION = "0.13.9"
 #: What the tools need (`requires-python` in pyproject.toml); the programs of this folder are content with less.
 OLDEST_PYTHON = (3, 11)
-UV = STATE / "uv" / "bin" / "uv"
-VENV = REPO / ".venv"
+UV = TOOLS / "uv" / "bin" / "uv"
+VENV = ENGINE / ".venv"
 INPUTS = ("uv.lock", "pyproject.toml")
 # What every run of a verb imports; uv leaves all of it as source, and compiling that anew takes a second a run.
 IMPORTED = ("ansible", "click", "cryptography", "jinja2", "packaging", "resolvelib", "yaml")
-OURS = tuple(str(REPO / name) for name in ("plugins", "cli", "box"))
+OURS = tuple(str(ENGINE / name) for name in ("plugins", "cli", "box"))
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
@@ -72,12 +74,28 @@ def certificates() -> dict[str, str]:
 
 
 def install_uv() -> None:
-    """Put the pinned uv into `.samestack/uv`. Raises `SetupError` when Python or the package index does not help."""
-    marker = STATE / "uv" / f"version-{UV_VERSION}"
-    if marker.exists() and UV.exists():
-        return
+    """Let `.samestack/uv/bin` be the pinned uv's, which all engines on this computer share.
+
+    Raises `SetupError` when Python or the package index does not help.
+    """
+    home = COMPUTER / f"uv-{UV_VERSION}"
+    with alone_in(COMPUTER):
+        if not ((home / "done").exists() and (home / "bin" / "uv").exists()):
+            fetch_uv(home)
+    own = UV.parent.parent
+    if own.is_symlink() or UV.parent.resolve() != (home / "bin").resolve():
+        # What another version has left: an environment, or a link, in whose place version 0.1.0 could not make its own
+        if own.is_symlink():
+            own.unlink()
+        shutil.rmtree(own, ignore_errors=True)
+        own.mkdir(parents=True)
+        UV.parent.symlink_to(home / "bin")
+
+
+def fetch_uv(home: Path) -> None:
+    """Install the pinned uv into a folder. Raises `SetupError`."""
     note(f"Installing uv {UV_VERSION} …")
-    make = [sys.executable, "-m", "venv", "--clear", str(STATE / "uv")]
+    make = [sys.executable, "-m", "venv", "--clear", str(home)]
     try:
         run(make)
     except SetupError:
@@ -86,15 +104,15 @@ def install_uv() -> None:
             raise
         install_packages([*ENVIRONMENTS])
         run(make)
-    pip = [str(STATE / "uv" / "bin" / "python"), "-m", "pip", "install", "-q", "--only-binary", ":all:"]
+    pip = [str(home / "bin" / "python"), "-m", "pip", "install", "-q", "--only-binary", ":all:"]
     run([*pip, "--disable-pip-version-check", f"uv=={UV_VERSION}"], env=certificates())
-    marker.touch()
+    (home / "done").touch()
 
 
 def tools_are_current(which: str) -> bool:
     """Whether `.venv` holds the set `which` of tools from the lock file as it is now."""
-    done = STATE / which
-    same = all((done / name).exists() and filecmp.cmp(REPO / name, done / name, shallow=False) for name in INPUTS)
+    done = TOOLS / which
+    same = all((done / name).exists() and filecmp.cmp(ENGINE / name, done / name, shallow=False) for name in INPUTS)
     return same and (VENV / "bin" / "ansible-playbook").exists()
 
 
@@ -111,18 +129,18 @@ def install_tools(which: str = "tools") -> None:
         "UV_NATIVE_TLS": "true",
         "UV_PROJECT_ENVIRONMENT": str(VENV),
         # For a computer that has no Python which the tools can use, and whose archive has none: uv downloads one.
-        "UV_PYTHON_INSTALL_DIR": str(STATE / "python"),
+        "UV_PYTHON_INSTALL_DIR": str(COMPUTER / "python"),
     }
     if sys.version_info < OLDEST_PYTHON and this_computer().python:
         install_packages([*this_computer().python])
     # Neither set takes away what the other has brought.
     groups = ["--no-dev", "--inexact"] if which == "tools" else []
-    run([str(UV), "sync", "--locked", "--quiet", "--project", str(REPO), *groups], env=certificates() | settings)
+    run([str(UV), "sync", "--locked", "--quiet", "--project", str(ENGINE), *groups], env=certificates() | settings)
     compile_tools()
-    for done in {STATE / "tools", STATE / which}:
+    for done in {TOOLS / "tools", TOOLS / which}:
         done.mkdir(parents=True, exist_ok=True)
         for name in INPUTS:
-            shutil.copy(REPO / name, done / name)
+            shutil.copy(ENGINE / name, done / name)
 
 
 def compile_tools() -> None:
@@ -141,7 +159,8 @@ def main(arguments: list[str]) -> None:
         stop("Usage: box/setup [tools|dev|provider|vagrant|containers|browser]")
     if sys.platform.startswith("linux") and os.geteuid() != 0 and not shutil.which(as_root([""])[0]):
         raise SetupError("sudo is missing. Run this as root, or have sudo installed and this user allowed to use it.")
-    STATE.mkdir(exist_ok=True)
+    for folder in {STATE, TOOLS}:
+        folder.mkdir(exist_ok=True)
     if arguments == ["browser"]:
         install_browser()
         return

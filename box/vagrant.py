@@ -10,15 +10,22 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from box.common import CLONE_ID, LXC_PATH, REPO, SSH_KEY, STATE, container_name, note, run
+from box.common import LXC_PATH, PROJECT_ID, SSH_KEY, SetupError, container_name, note, run
 from box.connections import live_folder_of
 from box.containers import apparmor_settings, common_settings, names
 from box.network import start_bridge, wanted_address
+from box.places import PROJECT, STATE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 HERE = Path(__file__).resolve().parent
 LXC_LOG = STATE / "lxc-start.log"
-MACHINES_STATE = REPO / ".vagrant" / "machines"
+#: Where libvirt keeps disks, unless somebody said otherwise
+POOL = "default"
+MACHINES_STATE = PROJECT / ".vagrant" / "machines"
 
 
 def vagrant(*arguments: str) -> None:
@@ -26,7 +33,7 @@ def vagrant(*arguments: str) -> None:
     LXC_LOG.unlink(missing_ok=True)
     settings = {"SAMESTACK_FROM_MAKE": "1", "VAGRANT_CHECKPOINT_DISABLE": "1", "LXC_START_LOG_FILE": str(LXC_LOG)}
     command = ["vagrant", *arguments]
-    done = subprocess.run(command, cwd=REPO, env=os.environ | settings, stdin=subprocess.DEVNULL, check=False)
+    done = subprocess.run(command, cwd=PROJECT, env=os.environ | settings, stdin=subprocess.DEVNULL, check=False)
     if done.returncode == 0:
         return
     log = run(["cat", str(LXC_LOG)], root=True) if LXC_LOG.exists() else ""
@@ -37,24 +44,33 @@ def vagrant(*arguments: str) -> None:
 
 
 def provider_of_machines() -> str:
-    """Return the provider that Vagrant's machines of this clone lie with, "" when it has none."""
+    """Return the provider that Vagrant's machines of this project lie with, "" when it has none."""
     for number in sorted(MACHINES_STATE.glob("*/*/id")):
         return number.parent.name
     return ""
 
 
-def has_machine(name: str) -> bool:
-    """Return whether Vagrant ever made the machine `name` in this clone and did not destroy it."""
-    return any((MACHINES_STATE / name).glob("*/id"))
+def has_machine(name: str, project: Path = PROJECT) -> bool:
+    """Return whether Vagrant ever made the machine `name` in a project and did not destroy it."""
+    return any((project / ".vagrant" / "machines" / name).glob("*/id"))
+
+
+def vagrant_says(project: Path, name: str) -> str:
+    """Return what Vagrant says of the machine `name` of a project, in its words for programs."""
+    try:
+        return run(["vagrant", "status", name, "--machine-readable"], cwd=project)
+    except SetupError:
+        # Gone behind Vagrant's back, or Vagrant itself is
+        return ""
 
 
 class Vagrant:
     """What box/machines asks of whatever makes the local machines (`Containers` is the other)."""
 
-    def __init__(self, provider: str, network: str) -> None:
-        """Know the provider by Vagrant's name, and the network, for example `192.168.56`."""
+    def __init__(self, provider: str, addresses: Mapping[str, str]) -> None:
+        """Know the provider by Vagrant's name, and the address of each machine."""
         self.provider = provider
-        self.network = network
+        self.addresses = addresses
 
     def has(self, name: str) -> bool:
         """Return whether the machine exists."""
@@ -133,5 +149,14 @@ def pack_box(folder: Path) -> Path:
 def remove_boxes() -> None:
     """Take this project's boxes out of Vagrant's store; the built trees stay in `.samestack/box`."""
     for line in run(["vagrant", "box", "list"]).splitlines():
-        if re.match(rf"samestack-{CLONE_ID}/", line):
+        if re.match(rf"samestack-{PROJECT_ID}/", line):
             run(["vagrant", "box", "remove", "--force", "--all", line.split()[0]])
+
+
+def remove_volumes() -> None:
+    """Take this project's boxes out of libvirt's store, too: Vagrant copies them there, and never takes them away."""
+    virsh = ["virsh", "--connect", "qemu:///system"]
+    for line in run([*virsh, "vol-list", POOL]).splitlines():
+        found = re.match(rf"\s*(samestack-{PROJECT_ID}-VAGRANTSLASH-\S+)", line)
+        if found:
+            run([*virsh, "vol-delete", "--pool", POOL, found[1]])

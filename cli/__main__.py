@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from . import (
+    adopting,
     audit,
     backups,
     completion,
+    computer,
     copies,
+    debugging,
     environment,
     hosts,
     inside,
     machines,
+    mail,
     parity,
+    pipelining,
     releases,
     repository,
     secrets,
     status,
+    updating,
 )
 from .command import Samestack
 
 #: The order of the groups in the help
 NOUNS = (
-    machines, hosts, secrets, releases, backups, copies, environment, status, parity, audit, inside, repository,
-    completion,
+    adopting, updating, pipelining, machines, computer, hosts, secrets, releases, backups, copies, environment, status,
+    parity, audit, inside, mail, debugging, repository, completion,
 )  # fmt: skip
 
 

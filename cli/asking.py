@@ -17,25 +17,33 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from box.connections import is_known
 from box.resolve import Inventory
 from plugins.module_utils.watch.remedies import VERBS, mended
-from plugins.module_utils.watch.spans import span
+from plugins.module_utils.watch.spans import DAY, span
 from plugins.module_utils.watch.visit import Visit, judge, seen, words
 from plugins.plugin_utils.connection.target import Target, run
 from plugins.plugin_utils.errors import SamestackError
+from plugins.plugin_utils.files import write_whole
 from plugins.plugin_utils.inventory.environment import ENVIRONMENTS
+from plugins.plugin_utils.inventory.files import label
 from plugins.plugin_utils.inventory.formats import parse_duration
 from plugins.plugin_utils.release.answers import checked
+from plugins.plugin_utils.secrets import dates
+from plugins.plugin_utils.secrets.keys import secret_file
+from plugins.plugin_utils.secrets.overview import ages_section
 from plugins.plugin_utils.text import json_line, one_line
 from plugins.plugin_utils.watch.answers import STATUS
+from plugins.plugin_utils.watch.page import page
 from plugins.plugin_utils.watch.screen import CODES, Environment, Host, Screen, as_data, worst
 
 from .comparison import run_for
-from .project import PROJECT, STATE, inventory_of
+from .project import PROJECT, STATE, inventory_of, left_out
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
+SHOWN = STATE / "status.html"
 PROGRAM = "/usr/local/lib/samestack/watch"
 #: A host of an earlier version has no such program, and says so by this.
 NONE_THERE = 127
@@ -47,6 +55,7 @@ CONNECT, ANSWER, PAGE = 5, 20, 10
 LONGEST = 4 << 20
 #: Seconds by which clocks may differ
 CLOCKS = 5
+NOT_MADE = "it was not made yet"
 VARIABLES = ("app_domains", "app_health_path", "watch_answer", "machine_trusted_ca_files")
 
 
@@ -66,6 +75,8 @@ class Place:
     authorities: tuple[str, ...] = ()
     #: A local machine is found by where ssh goes: nobody has told this computer its name
     local: bool = False
+    #: What this computer knows of the environment, said with its first host
+    here: tuple[Mapping[str, Any], ...] = ()
 
 
 def places(environment: str, *, rehearsal: bool, host: str) -> dict[str, list[Place]]:
@@ -77,12 +88,29 @@ def places(environment: str, *, rehearsal: bool, host: str) -> dict[str, list[Pl
         where = run_for(name, rehearse=rehearsal)
         inventory = Inventory(inventory_of(name, rehearsal=where.rehearsal))
         told = f"{name} --rehearsal" if where.rehearsal else name
-        hosts = [one for one in inventory.hosts(name) if not host or one == host]
+        unmade = left_out() if where.rehearsal else []
+        hosts = [one for one in inventory.hosts(name) if one not in unmade and (not host or one == host)]
         web = inventory.hosts("web")
         found[told] = [
             place(inventory, one, told, serves=one in web, local=where.rehearsal or name == "dev") for one in hosts
         ]
+        if found[told] and not found[told][0].local:
+            found[told][0] = replace(found[told][0], here=tuple(secrets_of(inventory, name, hosts[0])))
     return found
+
+
+def secrets_of(inventory: Inventory, environment: str, host: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the section about the age of an environment's secrets, as it is written down beside them, without one."""
+    try:
+        known = dates.read(secret_file(PROJECT / "inventories", environment, local=False))
+    except ValueError:
+        # What is wrong with that file, `./samestack secrets` says.
+        return
+    limits = inventory.variables(host, "security_secret_age", "security_secret_ages")
+    usual = parse_duration(limits["security_secret_age"]) // DAY
+    ages = {name: parse_duration(text) // DAY for name, text in limits["security_secret_ages"].items()}
+    if section := ages_section(environment, known, ages, usual):
+        yield section
 
 
 def place(inventory: Inventory, name: str, where: str, *, serves: bool, local: bool) -> Place:
@@ -98,6 +126,8 @@ def place(inventory: Inventory, name: str, where: str, *, serves: bool, local: b
 
 def asked(one: Place) -> Host:
     """Return what a host says of itself, or why it says nothing."""
+    if not is_made(one):
+        return Host(one.name, trouble=NOT_MADE, mend="./samestack rehearse" if "--" in one.where else "./samestack up")
     began = time.time()
     options = ("BatchMode=yes", f"ConnectTimeout={CONNECT}")
     command = one.target.argv("", shlex.join(["sh", "-c", COMMAND]), *options)
@@ -115,7 +145,12 @@ def asked(one: Place) -> Host:
         answer = checked(STATUS, json.loads(done.stdout[:LONGEST]), one.name)
     except (SamestackError, ValueError) as error:
         return Host(one.name, trouble=one_line(str(error)), mend=told("provision", one))
-    return Host(one.name, {**answer, "sections": [*answer["sections"], *clock(one, answer["time"], began)]})
+    return Host(one.name, {**answer, "sections": [*answer["sections"], *clock(one, answer["time"], began), *one.here]})
+
+
+def is_made(one: Place) -> bool:
+    """Return whether there is such a machine: of the local ones, those that were made."""
+    return not one.local or is_known(one.name)
 
 
 def clock(one: Place, theirs: float, began: float) -> list[dict[str, Any]]:
@@ -192,14 +227,17 @@ def show(environment: str, *, rehearsal: bool, host: str, as_json: bool) -> int:
     with ThreadPoolExecutor(max(len(every), 1)) as pool:
         found = dict(zip(map(key, every), pool.map(looked_at, every), strict=True))
     if not environment:
-        # Whoever has no development machine now has not asked for it either.
-        found = {of: replace(one, absent=of[0] == "dev" and bool(one.trouble)) for of, one in found.items()}
+        # Whoever has no development machine now has not asked for it either, nor for stand-ins that were never made.
+        unasked = {key(one) for one in every if one.where == "dev" or not is_made(one)}
+        found = {of: replace(one, absent=of in unasked and bool(one.trouble)) for of, one in found.items()}
     environments = [Environment(name, [found[key(one)] for one in group]) for name, group in wanted.items()]
     if as_json:
         print(json_line(as_data(environments)))
     else:
         terminal = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         print("\n".join(Screen(terminal, whole=len(every) == 1 or bool(environment)).lines(environments)))
+        print(f"The same to look at: {label(SHOWN, PROJECT)}", file=sys.stderr)
+    write_whole(SHOWN, page(environments, time.time()), 0o600)
     return CODES[worst(environments)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from .machines import rename
 from .playbook import Run, played
 
 GROUP = "The machines of an environment"
@@ -38,6 +39,8 @@ def provision(
     on: Run, host_key: str, login_as: tuple[str, ...], public_key: str, forget: tuple[str, ...], **flags: bool
 ) -> None:
     """Build the machines, or bring them up to date."""
+    if "--check" not in on.options:
+        rename(on)
     on.play(
         "site",
         preflight_host_key_fingerprint=host_key,

@@ -71,6 +71,26 @@ def manage(
     place.become([*remote, *words])
 
 
+@verb(
+    "app-test",
+    group=GROUP,
+    example=["samestack app-test", "samestack app-test -- board.tests.test_pages --failfast"],
+    page="development",
+    rest="WORDS FOR THE COMMAND…",
+)
+@click.pass_context
+def app_test(ctx: click.Context) -> None:
+    """Run the project's tests in dev: app_test_command, with a database of their own."""
+    place = Place("dev")
+    if not place.variables["app_live_path"]:
+        stop(
+            'app_live_path = "": dev serves releases, and its database is not for tests. Set app_live_path in '
+            "inventories/group_vars/dev/differences.yml; releases are tested by app_test_commands (docs/ci.md)."
+        )
+    program = f"/usr/local/bin/{place.variables['app_name']}-manage"
+    place.become(["sudo", program, "--tests", str(place.variables["app_test_command"]), *rest_of(ctx)])
+
+
 @verb("shell", group=GROUP, example="samestack shell staging", page="manage-shell-logs")
 @machine_options
 def shell(environment: str, rehearsal: bool, host: str) -> None:
@@ -109,20 +129,37 @@ def dbshell(environment: str, rehearsal: bool, host: str, role: str) -> None:
 
 
 @verb(
-    "logs", group=GROUP, example=["samestack logs", "samestack logs production | grep worker"], page="manage-shell-logs"
+    "logs",
+    group=GROUP,
+    example=["samestack logs", "samestack logs production --since 2h --grep KeyError", "samestack logs --only nginx"],
+    page="manage-shell-logs",
 )
 @machine_options
-def logs(environment: str, rehearsal: bool, host: str) -> None:
+@click.option("--grep", metavar="PATTERN", default="", help="Only lines with this in them (a regular expression).")
+@click.option("--since", metavar="WHEN", default="", help="All since then (30m, 2h, yesterday, 2026-11-24T08:00).")
+@click.option(
+    "--only",
+    metavar="NAME",
+    multiple=True,
+    help="Only app, web, worker-NAME, timer-NAME, nginx, postgresql, … (may be repeated).",
+)
+def logs(environment: str, rehearsal: bool, host: str, grep: str, since: str, only: tuple[str, ...]) -> None:
     """Follow the logs of the application and its services, on all machines."""
     from . import logs as follower
 
     place = Place(environment, rehearsal=rehearsal, host=host)
-    app = str(place.variables["app_name"])
+    known = place.variables
+    app = str(known["app_name"])
+    processes = [f"{kind}-{name}" for kind in ("worker", "timer") for name in known[f"app_{kind}s"] or {}]
+    try:
+        want = follower.wanted(only, grep, since, processes, str(known["machine_timezone"]))
+    except follower.WantedError as problem:
+        stop(str(problem))
     targets = {name: place.target(name) for name in ([host] if host else place.all_hosts)}
-    remote = shlex.join(follower.remote_command(app))
+    remote = shlex.join(follower.remote_command(app, want))
     commands = {name: target.argv("", remote) for name, target in targets.items()}
     try:
-        status = follower.follow(commands, app, lambda text: print(text, flush=True))
+        status = follower.follow(commands, app, lambda text: print(text, flush=True), want)
     except (KeyboardInterrupt, BrokenPipeError):
         # Nothing more can be said to a reader that has gone.
         sys.stdout = None
@@ -133,7 +170,10 @@ def logs(environment: str, rehearsal: bool, host: str) -> None:
 class Place:
     """A machine of an environment, and how ssh reaches it."""
 
-    WANTED = ("app_name", "database_name", "database_port", "database_user", "database_owner")
+    WANTED = (
+        "app_name", "app_workers", "app_timers", "machine_timezone", "database_name", "database_port", "database_user",
+        "database_owner", "app_domains", "app_mail_domain", "app_live_path", "app_debugger", "app_test_command",
+    )  # fmt: skip
 
     def __init__(self, environment: str, function: str = "web", *, rehearsal: bool = False, host: str = "") -> None:
         """Take the first machine with a function, else the first there is, or the one that is named."""
@@ -180,6 +220,14 @@ class Place:
         command = self.target().argv("", shlex.join(remote))
         return subprocess.run(command, input=text, capture_output=True, text=True, check=False).stdout
 
+    def must_say(self, remote: list[str]) -> str:
+        """Return what a command there says; one that fails has said why, and is the end of this program."""
+        command = self.target().argv("", shlex.join(remote))
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)
+        if done.returncode:
+            sys.exit(done.returncode)
+        return done.stdout.decode(errors="replace")
+
     def write(self, remote: list[str], stream: BinaryIO) -> int:
         """Write what a command there prints to a file; returns its exit code."""
         command = self.target().argv("", shlex.join(remote))
@@ -192,4 +240,4 @@ class Place:
         os.execvp(command[0], command)
 
 
-VERBS = (manage, shell, dbshell, logs)
+VERBS = (manage, app_test, shell, dbshell, logs)

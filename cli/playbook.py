@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .command import Exit, check_rehearsal, complete_host, environment_argument, rehearsal_option, rest_of, verb
-from .project import ENGINE, PROJECT, inventory_of
+from .project import ENGINE, PROJECT, inventory_of, left_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -52,8 +52,10 @@ class Run:
         command = [str(ENGINE / ".venv/bin/ansible-playbook"), *(word for file in files for word in ("-i", file))]
         # All stand-ins are in one inventory.
         stand_in = self.environment if self.rehearsal and not both else ""
-        if limit := self.limit or stand_in:
-            command += ["--limit", f"{stand_in}:&{limit}" if stand_in and limit != stand_in else limit]
+        unmade = left_out() if self.rehearsal and stand_in != "staging" else []
+        if (limit := self.limit or stand_in) or unmade:
+            chosen = f"{stand_in}:&{limit}" if stand_in and limit != stand_in else limit or "all"
+            command += ["--limit", ":".join([chosen, *(f"!{name}" for name in unmade)])]
         given = {name: value for name, value in {**self.variables, **variables}.items() if value not in ("", None, [])}
         if given:
             command += ["-e", as_extra_vars(given)]
@@ -110,8 +112,12 @@ def as_yaml(value: Any) -> str:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment of what is started: without what a make above this program says to its like."""
-    return {name: text for name, text in os.environ.items() if name not in MAKES_OWN}
+    """Return the environment of what is started: without what a make above this program says to its like.
+
+    What is started knows whose project it works on, however it looks for it.
+    """
+    own = {name: text for name, text in os.environ.items() if name not in MAKES_OWN}
+    return own | {"SAMESTACK_PROJECT": str(PROJECT)}
 
 
 def run(command: Sequence[str]) -> int:
@@ -159,6 +165,8 @@ def playbook_options(*, default: str = "dev", chosen: bool = True, waits: bool =
             options = [*(["--check"] if check else []), *(["--diff"] if diff else [])]
             options += ["-" + "v" * verbose] if verbose else []
             variables = {"lock_wait": rest.pop("lock_wait", "")}
+            if rest.pop("allow_older_engine", False):
+                variables["preflight_allow_older_engine"] = True
             on = Run(where, rehearsal, (*options, *rest_of(ctx)), variables, limit)
             function(on=on, **rest)
 
@@ -173,6 +181,8 @@ def playbook_options(*, default: str = "dev", chosen: bool = True, waits: bool =
         if waits:
             text = "How long to wait while another run is in progress, for example 10m."
             decorators.append(click.option("--lock-wait", metavar="TIME", default="", help=text))
+            text = "Also where a later Samestack has been at work (docs/update.md)."
+            decorators.append(click.option("--allow-older-engine", is_flag=True, help=text))
         call.__doc__ = function.__doc__
         wrapped: Callable[..., None] = call
         wrapped.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import os
+import functools
 import re
-from pathlib import Path
 
-#: Playbooks, roles and plugins
-ENGINE = Path(__file__).resolve().parents[1]
+from box.places import ENGINE, PROJECT, STATE, find_project
+
+__all__ = ["ENGINE", "PROJECT", "STATE", "find_project", "inventory_of", "known_hosts", "known_releases"]
+
 #: An archive of a release, and none of its packages
 ARCHIVE = re.compile(r"(?P<app>.+?)(?<!-venv)-(?P<id>[0-9a-f]{12})\.tar\.gz")
-
-
-def find_project(start: Path) -> Path:
-    """Return the project's folder: the next one upwards with ansible.cfg and inventories, else the engine's own."""
-    for folder in (start, *start.parents):
-        if (folder / "ansible.cfg").is_file() and (folder / "inventories").is_dir():
-            return folder
-    return ENGINE
-
-
-PROJECT = find_project(Path(os.environ.get("SAMESTACK_CALLED_FROM") or Path.cwd()))
-STATE = PROJECT / ".samestack"
 
 
 def inventory_of(environment: str, *, rehearsal: bool = False) -> str:
     """Return the inventory file of an environment, relative to the project."""
     return f"inventories/{'rehearsal' if rehearsal and environment != 'dev' else environment}.yml"
+
+
+@functools.cache
+def left_out() -> list[str]:
+    """Return the stand-ins that no run is about: not made, because there is nothing for them to do."""
+    from box.connections import idle
+
+    return idle()
 
 
 def known_releases() -> list[str]:

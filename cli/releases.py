@@ -36,6 +36,19 @@ def migration_variables(options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def checked_reason(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str:
+    """Return why tests are skipped; a reason says something."""
+    if value is not None and not value.strip():
+        raise click.BadParameter('say why, for the ledger: --skip-tests "the mail server of the tests is down"')
+    return (value or "").strip()
+
+
+tests_option = click.option(
+    "--skip-tests", metavar="REASON", default=None, callback=checked_reason,
+    help="Do not require app_test_commands to pass, and say why; kept in the ledger.",
+)  # fmt: skip
+
+
 def acceptance_options(function: Any) -> Any:
     """Give a verb the options that accept differences between staging and production."""
     reason = click.option("--reason", metavar="TEXT", default="", help="Why they are accepted; kept in the ledger.")
@@ -62,10 +75,11 @@ def acceptance_variables(options: dict[str, Any]) -> dict[str, Any]:
     waits=True,
 )
 @ref_option
+@tests_option
 @migration_options
-def deploy(on: Run, ref: str, **options: Any) -> None:
+def deploy(on: Run, ref: str, skip_tests: str, **options: Any) -> None:
     """Deploy the application."""
-    on.play("deploy", release_ref=ref, **migration_variables(options))
+    on.play("deploy", release_ref=ref, skip_tests=skip_tests, **migration_variables(options))
 
 
 @played(
@@ -77,11 +91,13 @@ def deploy(on: Run, ref: str, **options: Any) -> None:
     chosen=False,
     waits=True,
 )
+@tests_option
 @acceptance_options
 @migration_options
-def promote(on: Run, **options: Any) -> None:
+def promote(on: Run, skip_tests: str, **options: Any) -> None:
     """Deploy to production what staging serves, byte for byte."""
-    on.play("promote", both=True, **acceptance_variables(options), **migration_variables(options))
+    variables = {**acceptance_variables(options), **migration_variables(options)}
+    on.play("promote", both=True, skip_tests=skip_tests, **variables)
 
 
 @played(

@@ -14,9 +14,12 @@ GROUP = "This repository"
 
 
 def become(*command: str) -> None:
-    """Go on as another program of the repository."""
+    """Go on as another program of the repository, which works on projects of its own."""
     os.chdir(ENGINE)
-    os.execve(command[0], list(command), environment())
+    own = {
+        name: text for name, text in environment().items() if name not in ("SAMESTACK_PROJECT", "SAMESTACK_CALLED_FROM")
+    }
+    os.execve(command[0], list(command), own)
 
 
 @verb("check", group=GROUP, example="samestack check")
@@ -44,4 +47,11 @@ def bench(ctx: click.Context) -> None:
     become("bench/run", *rest_of(ctx))
 
 
-VERBS = (check, test, soak, bench)
+@verb("corpus", group=GROUP, example=["samestack corpus", "samestack corpus -- healthchecks --up"], rest="NAME…")
+@click.pass_context
+def corpus(ctx: click.Context) -> None:
+    """Try `init` on the public projects of tests/corpus/, as far as they can be fetched."""
+    become(".venv/bin/python", "-m", "tests.corpus", *rest_of(ctx))
+
+
+VERBS = (check, test, soak, bench, corpus)

@@ -22,7 +22,7 @@ GROUP = "Environments, side by side"
 @click.option("--host", metavar="HOST", default="", shell_complete=complete_host, help="Only this machine.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
 def status(environment: str | None, *, rehearsal: bool, host: str, as_json: bool) -> None:
-    """Show whether all is well; leaves with 1 if it is degraded, with 2 if it is down or nobody can say."""
+    """Show whether all is well, here and as a page; leaves with 1 if it is degraded, 2 if down or nobody can say."""
     if environment:
         check_rehearsal(environment, rehearsal=rehearsal)
     from box.common import SetupError

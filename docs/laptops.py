@@ -45,11 +45,19 @@ BOXES_HEAD = """
 ## Boxes for hypervisors
 
 Pinned in `box/public_boxes.py`. The catalogue itself was not asked: the date is that of the published list that has
-the entry. No test of this project starts one.
+the entry. No test of this project starts one; `./samestack soak` starts libvirt's from Debian's archive, below.
 """
 END = f"""
 HashiCorp closes the public catalogue on {CATALOGUE_ENDS}. From then on, or for a box of your own:
 `SAMESTACK_BOX_URL=https://boxes.example.org/noble.box ./samestack up`.
+
+With libvirt no catalogue is needed: `SAMESTACK_BOX_URL=archive VAGRANT_DEFAULT_PROVIDER=libvirt ./samestack up` builds
+the box on this computer from Debian's archive, Debian 13 or the one in `SAMESTACK_BOX_RELEASE`, for Intel's and AMD's
+processors: a disk with Debian's own kernel, which only this computer's ssh key opens. Install what runs it first:
+`sudo apt install vagrant vagrant-libvirt libvirt-daemon-system qemu-system-x86`, and `sudo adduser $USER libvirt`. The
+live folder comes by virtiofs: files have the same owner inside and outside. Other than in a container, a command that
+writes into the project (`makemigrations`) may do so only where everybody may: `chmod o+w board/migrations` before it.
+Without KVM the processor is emulated, and all takes ten times as long.
 """
 
 

@@ -34,6 +34,8 @@ ROLES = (
     "memcached",
     "django",
     "nginx",
+    "exporters",
+    "monitor",
     "watch",
     "parity",
     "release",

@@ -18,10 +18,10 @@ HEAD = """# The command
 
 <!-- Written by `.venv/bin/python -m docs.reference`. Change cli/ instead. -->
 
-`./samestack VERB [ENVIRONMENT] [options]`, in a clone or anywhere below it. The environment is dev, staging or
-production, and dev if you leave it out. `./samestack --help` lists the verbs; `./samestack deploy --help` shows one
-verb with examples. If you link it into a folder of your PATH (`ln -s "$PWD/samestack" ~/.local/bin/`), type
-`samestack`; it works on the project of the current folder.
+`./samestack VERB [ENVIRONMENT] [options]`, in a project (what `init` wrote, or a clone) or anywhere below it. The
+environment is dev, staging or production, and dev if you leave it out. `./samestack --help` lists the verbs;
+`./samestack deploy --help` shows one verb with examples. If you link it into a folder of your PATH
+(`ln -s "$PWD/samestack" ~/.local/bin/`), type `samestack`; it works on the project of the current folder.
 
 What you type is data: no message, branch or command is read by a shell or as a template. If a verb runs a playbook,
 anything after `--` goes to Ansible: `./samestack provision staging -- --tags nginx`. `make` has a target for each verb:

@@ -1,4 +1,4 @@
-"""For all tests: what came of them, in a file that `tests/run` reads."""
+"""For all tests: what came of them, in a file that `tests/run` reads; and which are for `./samestack soak` alone."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pytest
+
+#: In the environment of the long repetitions
+SOAK = "SAMESTACK_SOAK"
 
 
 class Results:
@@ -67,7 +70,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("turn", range(metafunc.config.getoption("--repeat")), scope="module")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if SOAK not in os.environ:
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("soak")])
+        items[:] = [item for item in items if not item.get_closest_marker("soak")]
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "soak: one more of a kind, for `./samestack soak` alone")
     file = os.environ.get("SAMESTACK_TEST_RESULTS")
     if file:
         config.pluginmanager.register(Results(Path(file)), "samestack-results")

@@ -53,6 +53,8 @@ def write_inventory(addresses: dict[str, str]) -> None:
     groups = yaml.safe_load(file.read_text(encoding="utf-8"))
     own = os.environ.get("SAMESTACK_INVENTORY")
     wanted = yaml.safe_load(Path(own).read_text(encoding="utf-8")) if own else groups
+    # Groups that an inventory need not have
+    groups |= {name: {} for name in wanted if name not in groups}
     for name, group in groups.items():
         hosts = wanted.get(name, {}).get("hosts") or {}
         group["hosts"] = {host: values for host, values in hosts.items() if host in machines()}

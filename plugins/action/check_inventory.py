@@ -17,7 +17,7 @@ from ..plugin_utils.inventory.host_values import value_advice, value_problems
 from ..plugin_utils.inventory.names import name_problems
 from ..plugin_utils.inventory.one_machine import shared_machine_problems
 from ..plugin_utils.inventory.own_files import project_file_problems
-from ..plugin_utils.inventory.topology import address_problems, topology_problems
+from ..plugin_utils.inventory.topology import address_problems, ping_problems, topology_problems
 from ..plugin_utils.inventory.view import DECISIONS, THE_DEFAULT, HostValues, Inventory, Purpose, plain
 from ..plugin_utils.project_root import ENGINE
 from ..plugin_utils.secrets.vault import secret_problems
@@ -78,6 +78,7 @@ def all_problems(
     for environment, host in sorted(first.items()):
         yield from topology_problems(inventory, environment, seen[host])
         yield from connection_count_problems(inventory, host, task_vars["hostvars"])
+    yield from ping_problems(inventory)
     for host in list(first.values())[:1]:
         processes = (plain(seen[host].get(name)) for name in ("app_workers", "app_timers"))
         names = [list(found) if isinstance(found, dict) else [] for found in processes]
@@ -95,7 +96,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the environments in hand, or fail with `problems`."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
+        result: dict[str, Any] = super().run(tmp, task_vars) | {"remote_calls": 0}
         _, arguments = self.validate_argument_spec(
             {
                 "environments": {"type": "str", "choices": ["one", "any"], "default": "one"},

@@ -8,6 +8,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.release.interpreter import brought_by
+from ..module_utils.release.testing import SKIPPED, why_not
 from ..plugin_utils.errors import SamestackError, failing
 from ..plugin_utils.parity.compare import compare
 from ..plugin_utils.parity.gate import Verdict, gates, judge, notes, ways_out
@@ -15,7 +16,7 @@ from ..plugin_utils.parity.store import read_of_host
 from ..plugin_utils.project.repository import commits_between, mirror_of
 from ..plugin_utils.project_root import project_root
 from ..plugin_utils.release.answers import STATE, checked
-from ..plugin_utils.release.gates import Gate, not_set, restarting, unmet
+from ..plugin_utils.release.gates import Gate, not_set, restarting, unmet, untested
 from ..plugin_utils.release.run import current_run
 
 REFUSED = "Staging's release does not go to production"
@@ -28,8 +29,11 @@ class ActionModule(ActionBase):
     """Compare staging with production, on this computer."""
 
     _VALID_ARGS = frozenset(
-        {"staging", "production", "pending", "acceptance", "room", "source", "manifests", "accept", "reason"}
-    )
+        {
+            "staging", "production", "pending", "acceptance", "tests", "skip_tests", "room", "source", "manifests",
+            "accept", "reason",
+        }
+    )  # fmt: skip
     _requires_connection = False
 
     @failing
@@ -47,6 +51,8 @@ class ActionModule(ActionBase):
             acceptance=bool(args.get("acceptance", True)),
             room=int(args.get("room") or 0),
         )
+        if not args.get("skip_tests"):
+            not_met += untested(staging, list(args.get("tests") or []))
         verdict, differing = self._parity()
         not_met += differing
         found: dict[str, Any] = next(iter(staging.values()), {})
@@ -74,6 +80,7 @@ class ActionModule(ActionBase):
             "python": brought_by(found),
             "migrations": build.get("migrations", []),
             "commits": commits,
+            "tests": self._tests(found),
         }
         say = [*(f"Not met: {gate}" for gate in not_met), *(ways(verdict) if not_met else []), *restarts]
         say += not_set(staging, production)
@@ -87,6 +94,17 @@ class ActionModule(ActionBase):
             say += [f"Release {release['id']} ({release['label']}), which staging serves"]
             say += [f"  {commit['commit'][:10]} {commit['subject']}" for commit in commits]
         return result | {"release": release, "say": say}
+
+    def _tests(self, found: dict[str, Any]) -> dict[str, Any]:
+        """Return what production keeps of the release's tests: what staging has, or that they are of no account now."""
+        args = self._task.args
+        known: dict[str, Any] = found.get("tests") or {}
+        commands = list(args.get("tests") or [])
+        if args.get("skip_tests") and why_not(known, commands, found.get("sha256", "")):
+            skipped = {"result": SKIPPED, "reason": str(args["skip_tests"]), "commands": commands}
+            return skipped | {"sha256": found.get("sha256", "")}
+        # Environments of its tests are on the machine that ran them.
+        return {name: value for name, value in known.items() if name != "vid"} if commands else {}
 
     def _parity(self) -> tuple[Verdict, list[Gate]]:
         """Return what the manifests of both say of a promotion; nothing where there are none."""

@@ -15,7 +15,7 @@ from ansible.plugins.action import ActionBase
 from ..module_utils.common.paths import RUN, STATE
 from ..module_utils.standalone import hold_lock
 from ..plugin_utils.connection import lock_holder
-from ..plugin_utils.connection.lock_messages import busy, frozen, lost, waiting
+from ..plugin_utils.connection.lock_messages import lost, refused, waiting
 from ..plugin_utils.connection.messages import unreachable
 from ..plugin_utils.connection.target import OPTIONS as VARIABLES
 from ..plugin_utils.connection.target import Target, connection_variables, sudo_password
@@ -23,6 +23,7 @@ from ..plugin_utils.errors import DecisionError, failing
 from ..plugin_utils.inventory.formats import FORMATS, parse_duration
 from ..plugin_utils.release.answers import NEWS, has_shape
 from ..plugin_utils.release.run import current_run, new_run, run_process, who
+from ..plugin_utils.version import own_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,7 +52,7 @@ START = (
 class ActionModule(ActionBase):
     """Take the lock, or say who has it."""
 
-    _VALID_ARGS = frozenset({"verb", "environment", "host", "wait"})
+    _VALID_ARGS = frozenset({"verb", "environment", "host", "wait", "allow_older_engine"})
     _supports_check_mode = False
 
     @failing
@@ -60,7 +61,7 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars) | {"changed": False, "remote_calls": 0}
         _, given = self.validate_argument_spec(
             {name: {"type": "str", "required": True} for name in ("verb", "environment", "host")}
-            | {"wait": {"type": "str", "default": "0"}}
+            | {"wait": {"type": "str", "default": "0"}, "allow_older_engine": {"type": "bool", "default": False}}
         )
         task_vars = task_vars or {}
         try:
@@ -76,9 +77,10 @@ class ActionModule(ActionBase):
             return result | {"ansible_facts": {"run": {**before, "verb": given["verb"], "began": began, "here": here}}}
         return result | self._take(given, wait, self._reach(given["host"], task_vars))
 
-    def _take(self, given: Mapping[str, str], wait: int, reach: dict[str, Any]) -> dict[str, Any]:
+    def _take(self, given: Mapping[str, Any], wait: int, reach: dict[str, Any]) -> dict[str, Any]:
         request = {
             "id": new_run(), "who": who(), "verb": given["verb"], "environment": given["environment"],
+            "engine": own_version(), "allow_older": given["allow_older_engine"],
             "wait": wait, "patience": PATIENCE, "silence": SILENCE, "folder": RUN, "state": STATE,
         }  # fmt: skip
         holder = start_holder(reach, request, run_process())
@@ -86,13 +88,11 @@ class ActionModule(ActionBase):
             if "waiting" in news:
                 self._display.display(waiting(news, given["environment"], wait))
             elif news.get("held") and {"machine", "began"} <= set(news):
-                kept = {name: request[name] for name in ("id", "verb", "who", "environment")}
+                kept = {name: request[name] for name in ("id", "verb", "who", "environment", "engine")}
                 own = {"machine": news["machine"], "process": run_process(), "here": time.time()}
                 return {"ansible_facts": {"run": {**kept, "began": news["began"], **own}}}
-            elif "busy" in news:
-                return {"failed": True} | busy(news, given["environment"], wait)
-            elif "frozen" in news:
-                return {"failed": True} | frozen(news, given["environment"])
+            elif said := refused(news, given["environment"], wait, request["engine"]):
+                return {"failed": True} | said
             elif news.get("ended") == SSH_FAILED:
                 # Another host than the one in hand may be the one that is not there.
                 kind = "unreachable" if reach["here"] else "failed"

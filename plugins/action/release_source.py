@@ -15,6 +15,7 @@ from ansible.plugins.action import ActionBase
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..plugin_utils.project.detect import Project
     from ..plugin_utils.project.python import Asked, Build
     from ..plugin_utils.project.repository import Source
 
@@ -27,7 +28,7 @@ from ..plugin_utils.project.pinning import of_lines
 from ..plugin_utils.project.programs import FULL, full_disk
 from ..plugin_utils.project.python import choose
 from ..plugin_utils.project.repository import FIXED_TIME, Request
-from ..plugin_utils.project.source import fetch
+from ..plugin_utils.project.source import fetch, find
 from ..plugin_utils.project.writable import check_writable, code_in
 from ..plugin_utils.project_root import project_root
 from ..plugin_utils.release.identity import ID_LENGTH, digest, file_digest, inputs_of, platform_problem, venv_id
@@ -46,33 +47,63 @@ class ActionModule(ActionBase):
     @failing
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return `release` (what the other steps need) and `say` (what people want to know)."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        release = prepare(dict(self._task.args), project_root())
+        result: dict[str, Any] = super().run(tmp, task_vars) | {"remote_calls": 0}
+        args, base = dict(self._task.args), project_root()
+        if args.get("look"):
+            look(args, base)
+            return {**result, "changed": False}
+        release = prepare(args, base)
         return {**result, "changed": False, "release": release, "say": describe(release)}
 
 
-def prepare(args: dict[str, Any], base: Path) -> dict[str, Any]:
-    """Fetch, detect, and pack the source below `base`/.samestack/sources; raises DecisionError."""
-    request = request_of(args, base)
-    given = Given(**{key: args.get(key) or "" for key in ("directory", "settings", "wsgi", "asgi", "requirements")},
-                  server=args.get("server") or "gunicorn")  # fmt: skip
-    machine = args["machine"]
-    cache = base / ".samestack" / "sources"
-    live = args.get("live_path") or ""
+def look(args: dict[str, Any], base: Path) -> None:
+    """See what can be seen of the source without a machine; raises DecisionError."""
+    if args["look"] == "project":
+        with fetched(args, base):
+            return
+    cache = cache_of(base)
+    with locked(cache):
+        find(request_of(args, base), cache)
+
+
+def cache_of(base: Path) -> Path:
+    """Return the folder that keeps mirrors and archives."""
+    return base / ".samestack" / "sources"
+
+
+def given_by(args: dict[str, Any]) -> Given:
+    """Return what people set by hand."""
+    return Given(**{key: args.get(key) or "" for key in ("directory", "settings", "wsgi", "asgi", "requirements")},
+                 server=args.get("server") or "gunicorn")  # fmt: skip
+
+
+@contextmanager
+def fetched(args: dict[str, Any], base: Path) -> Iterator[tuple[Path, Source, Project]]:
+    """Yield a folder with the source, what identifies it, and what it is; raises DecisionError."""
+    request, cache = request_of(args, base), cache_of(base)
     with locked(cache), tempfile.TemporaryDirectory(dir=cache, prefix="tree-") as scratch:
         tree = Path(scratch) / "source"
         tree.mkdir()
         source = fetch(request, tree, cache)
-        if not live:
+        if not args.get("live_path"):
             if source.problem:
                 raise source.problem
             check_links(tree)
-        project = detect(tree, given, args["pins"])
+        project = detect(tree, given_by(args), args["pins"])
+        check_writable(tree, args.get("writable_paths") or [], project.directory)
+        yield tree, source, project
+
+
+def prepare(args: dict[str, Any], base: Path) -> dict[str, Any]:
+    """Fetch, detect, and pack the source below `base`/.samestack/sources; raises DecisionError."""
+    machine = args["machine"]
+    cache = cache_of(base)
+    live = args.get("live_path") or ""
+    with fetched(args, base) as (tree, source, project):
         pythons = Pythons(base, str(args.get("python_mirror") or ""), str(args.get("python_downloads") or ""))
         build = choose(
             str(args.get("python") or ""), project.asked, machine["python"], machine["architecture"], pythons.builds
         )
-        check_writable(tree, args.get("writable_paths") or [], project.directory)
         code = code_in(tree, args.get("writable_paths") or [])
         inputs = inputs_of(args, source, project, tree, build.interpreter if build else None)
         development = project.packages.development if live and args.get("dev_packages", True) else Development()
@@ -84,6 +115,7 @@ def prepare(args: dict[str, Any], base: Path) -> dict[str, Any]:
         # Live code changes all the time: its packages are those of its lock.
         of_packages = {name: value for name, value in inputs.items() if not live or name != "source"}
         vid = venv_id(of_packages, project)
+        tests = tests_of(args, project, of_packages, tree) if args.get("test_commands") and not live else {}
         archive = cache / f"{args['app']}-{identity}.tar.gz"
         if not live:
             # Whatever has happened to it since it was made
@@ -99,12 +131,13 @@ def prepare(args: dict[str, Any], base: Path) -> dict[str, Any]:
         "source_sha256": "" if live else source.listed.sha256,
         "live_path": live,
         "development": asdict(development),
+        "tests": tests,
         "label": source.label,
         "commit": source.identity.get("commit", ""),
         "mirror": source.mirror,
         "time": source.time if source.time != FIXED_TIME else None,
         "inputs": inputs,
-        "server": given.server,
+        "server": given_by(args).server,
         "python": build.interpreter.name if build else "",
         "python_label": label_of(build, project.asked),
         "build_commands": args.get("build_commands") or [],
@@ -163,6 +196,13 @@ def check_platforms(args: dict[str, Any], inputs: dict[str, Any]) -> None:
                 "web, worker", host, f"{problem} (the machine that builds)",
                 "Use machines of one operating system release in an environment", file="the inventory",
             )  # fmt: skip
+
+
+def tests_of(args: dict[str, Any], project: Project, inputs: dict[str, Any], tree: Path) -> dict[str, Any]:
+    """Return the environment of the tests: the release's packages, and what the project is developed with."""
+    development = project.packages.development if args.get("dev_packages", True) else Development()
+    more = {"development": development_inputs(development, tree)} if development != Development() else {}
+    return {"vid": venv_id(inputs | more, project), "development": asdict(development)}
 
 
 def development_inputs(development: Development, tree: Path) -> dict[str, Any]:

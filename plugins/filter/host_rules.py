@@ -6,34 +6,43 @@ import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 #: What a rule may set as names with values, and as a list
 NAMED, LISTED = ("sshd", "sysctl", "modes"), ("sudo", "modules", "packages", "files")
 
 
-def rule_settings(
-    rules: Mapping[str, Mapping[str, Any]], waivers: Mapping[str, Mapping[str, Any]], today: str = ""
-) -> dict[str, Any]:
-    """Return what the rules set that are not waived today (a date in ISO 8601).
-
-    `modes` are `system_state` entries of files that are there; `in_force` are the names of the rules, `ended` those of
-    waivers whose last day has passed. What a waived rule had replaced is among `files`, to be put back.
-    """
+def ended_waivers(waivers: Mapping[str, Mapping[str, Any]], today: str = "") -> list[str]:
+    """Return the rules whose waiver's last day is before today (a date in ISO 8601; empty: the clock's)."""
     today = today or datetime.datetime.now(tz=datetime.UTC).date().isoformat()
-    ended = [name for name, waiver in waivers.items() if str(waiver["until"]) < today]
-    found: dict[str, Any] = {**{key: {} for key in NAMED}, **{key: [] for key in LISTED}}
-    found |= {"ended": ended, "in_force": [name for name in rules if name not in waivers or name in ended]}
-    for rule in (rules[name] for name in found["in_force"]):
-        for key in NAMED:
-            found[key] |= rule.get(key, {})
-        for key in LISTED:
-            found[key] += rule.get(key, [])
-    found["files"] = [entry | ({} if is_folder(entry) else {"keep_original": True}) for entry in found["files"]]
-    found["modes"] = [mode_entry(path, words) for path, words in found["modes"].items()]
-    for name in (name for name in rules if name not in found["in_force"]):
-        found["files"] += originals(rules[name])
-    return found
+    return [name for name, waiver in waivers.items() if str(waiver["until"]) < today]
+
+
+def rules_in_force(rules: Iterable[str], waivers: Mapping[str, Mapping[str, Any]], today: str = "") -> list[str]:
+    """Return the names of the rules that are not waived today."""
+    ended = ended_waivers(waivers, today)
+    return [name for name in rules if name not in waivers or name in ended]
+
+
+def rule_settings(
+    rules: Mapping[str, Mapping[str, Any]], waivers: Mapping[str, Mapping[str, Any]], key: str, today: str = ""
+) -> Any:
+    """Return what the rules that are not waived today set under one key: of NAMED a mapping, of LISTED a list.
+
+    `modes` are `system_state` entries of files that are there; what a waived rule had replaced is among `files`, to be
+    put back. One key at a time, because Ansible works a value out anew at each use.
+    """
+    in_force = rules_in_force(rules, waivers, today)
+    found = [rules[name][key] for name in in_force if key in rules[name]]
+    if key == "modes":
+        return [mode_entry(path, words) for one in found for path, words in one.items()]
+    if key == "files":
+        entries = [entry | ({} if is_folder(entry) else {"keep_original": True}) for one in found for entry in one]
+        waived = [rules[name] for name in rules if name not in in_force]
+        return entries + [entry for rule in waived for entry in originals(rule)]
+    if key in NAMED:
+        return {name: value for one in found for name, value in one.items()}
+    return [value for one in found for value in one]
 
 
 def is_folder(entry: Mapping[str, Any]) -> bool:
@@ -60,7 +69,7 @@ def mode_entry(path: str, words: str) -> dict[str, Any]:
 
 def rule_record(rules: Mapping[str, Mapping[str, Any]], waivers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return what a machine keeps of its rules, for whoever audits or compares it; of files the paths."""
-    in_force = rule_settings(rules, waivers)["in_force"]
+    in_force = rules_in_force(rules, waivers)
     known = {}
     for name, rule in rules.items():
         paths = [entry["path"] for entry in rule.get("files", []) if entry.get("state") != "absent"]
@@ -75,4 +84,7 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
-        return {"rule_settings": rule_settings, "rule_record": rule_record}
+        return {
+            "ended_waivers": ended_waivers, "rules_in_force": rules_in_force, "rule_settings": rule_settings,
+            "rule_record": rule_record,
+        }  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..plugin_utils.project_root import ENGINE, project_path
+from ..plugin_utils.project_root import ENGINE, own_state_inside, project_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,4 +20,6 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
-        return {"engine_path": engine_path, "repository_path": project_path}
+        return {
+            "engine_path": engine_path, "repository_path": project_path, "own_state_inside": own_state_inside,
+        }  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..plugin_utils.inventory.backups import idle_keepers
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
@@ -32,11 +34,11 @@ def listed(group: str | Iterable[str]) -> list[str]:
     return [group] if isinstance(group, str) else list(group)
 
 
-def service_listeners(details: Iterable[Mapping[str, Any]], more: Mapping[str, int]) -> dict[str, list[str]]:
+def service_listeners(details: Collection[Mapping[str, Any]], more: Mapping[str, int]) -> dict[str, list[str]]:
     """Return the units that may have each TCP port of a machine.
 
     Args:
-        details: what the machine's services say of themselves; `ports` and `units` are read.
+        details: what the machine's services say of themselves; `ports`, `units` and `exporter` are read.
         more: ports on which a service listens for its own machine alone, by the service's first unit.
     """
     found: dict[str, list[str]] = {}
@@ -45,6 +47,10 @@ def service_listeners(details: Iterable[Mapping[str, Any]], more: Mapping[str, i
         ports = [port["port"] for port in service.get("ports", [])] + [more[unit] for unit in units if unit in more]
         for port in ports:
             found.setdefault(str(port), []).extend(units)
+    for service in details:
+        exporter = service.get("exporter", {"name": "", "port": 0})
+        if str(exporter["port"]) in found:
+            found[str(exporter["port"])].append(f"prometheus-{exporter['name']}-exporter.service")
     return found
 
 
@@ -75,6 +81,27 @@ def emptied(services: Mapping[str, Mapping[str, Any]], places: Mapping[str, Iter
     ]
 
 
+def scratch_servers(services: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the servers that tests of a release have for themselves, of the services that are wanted.
+
+    Args:
+        services: what services say of themselves, by name; `scratch` and `rotates` are read.
+    """
+    return [
+        {
+            "name": name,
+            "at": str(service["scratch"].get("at", f"/run/build/{name}")),
+            "start": str(service["scratch"]["start"]),
+            "stop": str(service["scratch"].get("stop", "")),
+            "variables": dict(service["scratch"].get("variables", {})),
+            # Passwords of servers that are the tests' own are none.
+            "secrets": [secret for secrets in service.get("rotates", {}).values() for secret in secrets],
+        }
+        for name, service in services.items()
+        if service["wanted"] and service.get("scratch")
+    ]
+
+
 class FilterModule:
     """The filters, by the names that templates use."""
 
@@ -82,6 +109,8 @@ class FilterModule:
         """Return the filters by name."""
         return {
             "emptied": emptied,
+            "idle_keepers": idle_keepers,
+            "scratch_servers": scratch_servers,
             "service_hosts": service_hosts,
             "service_listeners": service_listeners,
             "stand_ins": stand_ins,

@@ -135,8 +135,10 @@ def process_units(processes: Mapping[str, Mapping[str, Any]], app: str, kind: st
         values["process_schedule"] = systemd_line(process["schedule"])
         for suffix in ("service", "timer"):
             entries.append({"path": f"{unit}.{suffix}", "template": f"timer.{suffix}.j2", "vars": values})
-        # A timer that runs takes up another schedule; one that does not is started with the first release.
-        entries[-1]["restart"] = f"{app}-{kind}-{name}.timer"
+        # A timer that runs takes up another schedule; one that is new is started with the release that serves.
+        timer = f"{app}-{kind}-{name}.timer"
+        entries[-1]["apply"] = f"sh -c 'systemctl --quiet is-active {timer} || touch /var/lib/samestack/owed/{app}'"
+        entries[-1]["restart"] = timer
     return entries
 
 

@@ -1,20 +1,24 @@
-"""Certificates of the project's own authority."""
+"""Certificates of this computer's own authority."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: local_ca
-short_description: A certificate of this project's own authority
+short_description: A certificate of this computer's own authority
 description:
   - Returns a certificate and its key for the given names.
-  - Without C(authority), the authority is made on first use, and everything is kept on the control node in
-    C(.samestack/), keys readable by their owner only, so that repeated runs return the same. A certificate is made anew
-    when its names change or less than 120 days of it are left.
+  - Without C(authority), it is that of the control node, made on first use and kept in
+    C(~/.local/share/samestack) for all projects there; certificates are kept in the project's C(.samestack/). Keys are
+    readable by their owner only. A certificate is made anew when its names change or less than 120 days of it are left.
   - With C(authority), nothing is kept; the pair is a new one each time, for machines that have none yet.
 options:
   authority:
     description: C(certificate) and C(key) of another authority, PEM.
     type: dict
+  client:
+    description: The certificate shows servers who asks, and is no server's. Only with C(authority).
+    type: bool
+    default: false
   _terms:
     description: Domain names or IP addresses; the first names the certificate.
     required: true
@@ -41,17 +45,21 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 
+from ..plugin_utils.computer import computer_folder
 from ..plugin_utils.project_root import project_root
 from ..plugin_utils.secrets.authority import AUTHORITY_LIFE, issue, kept_pair, parse_authority
 
 STATE = project_root() / ".samestack"
+COMPUTER = computer_folder()
 
 
 @functools.cache
-def issue_once(names: tuple[str, ...], certificate: str, key: str) -> dict[str, str]:
+def issue_once(names: tuple[str, ...], certificate: str, key: str, client: bool) -> dict[str, str]:
     """Return one and the same pair however often a task asks: Ansible resolves a variable anew at each mention."""
-    identity = hashlib.sha256("\n".join([*names, certificate]).encode()).hexdigest()[:8]
-    return issue(list(names), parse_authority(certificate, key), AUTHORITY_LIFE) | {"identity": identity}
+    told_apart = [*names, *(["client"] if client else []), certificate]
+    identity = hashlib.sha256("\n".join(told_apart).encode()).hexdigest()[:8]
+    pair = issue(list(names), parse_authority(certificate, key), AUTHORITY_LIFE, client=client)
+    return pair | {"identity": identity}
 
 
 class LookupModule(LookupBase):
@@ -66,7 +74,7 @@ class LookupModule(LookupBase):
         given = self.get_option("authority")
         try:
             if given:
-                return [issue_once(tuple(names), given["certificate"], given["key"])]
-            return [kept_pair(names, STATE)]
+                return [issue_once(tuple(names), given["certificate"], given["key"], self.get_option("client"))]
+            return [kept_pair(names, STATE, COMPUTER)]
         except (OSError, ValueError) as error:
             raise AnsibleError(f"local_ca: {error}") from error

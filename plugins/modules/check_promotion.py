@@ -18,6 +18,8 @@ options:
     required: true
   pending: {description: "Migrations that staging's database has not had.", type: list, elements: str, default: []}
   acceptance: {description: Whether it has to be accepted on staging., type: bool, default: true}
+  tests: {description: Commands that it must have passed on staging., type: list, elements: str, default: []}
+  skip_tests: {description: Why it need not have passed them; for one run., type: str, default: ""}
   room: {description: Bytes that production's hosts must have free., type: int, default: 0}
   manifests:
     description: Files on the control node, the envelopes of what both environments were found to run.

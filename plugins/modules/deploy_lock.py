@@ -9,7 +9,8 @@ short_description: No other run changes the environment
 description:
   - Takes the environment's lock on one of its hosts and holds it over an ssh connection of its own, by a process that
     lives as long as this C(ansible-playbook) and no longer, however that ends.
-  - Fails with who holds the lock, since when and doing what, and when the environment is frozen.
+  - Fails with who holds the lock, since when and doing what, when the environment is frozen, and when a later
+    version of Samestack was the last to change it.
   - Runs on the control node. The host keeps nothing of it after the run.
 options:
   verb:
@@ -28,6 +29,10 @@ options:
     description: How long to wait for a run that holds it, such as C(60), C(10m).
     type: str
     default: "0"
+  allow_older_engine:
+    description: A later version of Samestack may have changed the environment.
+    type: bool
+    default: false
 author: Samestack
 """
 
@@ -42,7 +47,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 ansible_facts:
-  description: C(run), with its id, verb, who, environment, and the host's clock when it C(began).
+  description: C(run), with its id, verb, who, environment, engine, and the host's clock when it C(began).
   returned: success
   type: dict
 """

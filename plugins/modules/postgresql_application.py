@@ -185,6 +185,11 @@ class Application:
         if not self.dry or (found["owner"] and READER in roles):
             self.done += settle(self.server, names, dry=self.dry)
             self.done += extensions.install(self.server, names, params["extensions"], dry=self.dry)
+            # Nor may the owner where it has not made databases before.
+            if params["tests"] and (not self.dry or (roles.get(names.owner) or {}).get("rolcreatedb")):
+                self.done += extensions.install_in_template(
+                    self.server, names.owner, params["extensions"], dry=self.dry
+                )
         return found
 
     def create(self) -> None:

@@ -28,6 +28,7 @@ options:
     default: false
   restart: {description: The release changed in place; it needs new processes., type: bool, default: false}
   commits: {description: The commits since the release before., type: list, elements: dict, default: []}
+  tests: {description: What came of the release's tests., type: dict, default: {}}
   live:
     description:
       - Whether live code shall run. While something else than that runs, processes are not renewed; the next deployment
@@ -67,6 +68,7 @@ from ..module_utils.common.errors import HostError
 from ..module_utils.common.files import usual_umask
 from ..module_utils.common.host_lock import one_at_a_time
 from ..module_utils.common.secrets import guard
+from ..module_utils.release import testing
 from ..module_utils.release.serving.switch import Switch
 
 
@@ -83,6 +85,7 @@ def main() -> None:
             live={"type": "bool"},
             keep={"type": "int", "default": 0},
             commits={"type": "list", "elements": "dict", "default": []},
+            tests={"type": "dict", "default": {}},
         ),
         supports_check_mode=True,
     )
@@ -97,6 +100,8 @@ def main() -> None:
         with one_at_a_time(module.params["app"]):
             switch = Switch(module.params)
             seconds = switch.steps.seconds
+            if testing.keep(switch.place, module.params["tests"]) and switch.is_renewal:
+                testing.tell(module.params["run"], module.params["app"], switch.place, module.params["tests"])
             say = switch.finish() if module.params["finish"] else switch.run()
             ending = switch.ending
     except HostError as error:

@@ -7,8 +7,8 @@ DOCUMENTATION = r"""
 module: release_check
 short_description: A release fits the environment it is to run in
 description:
-  - Runs C(manage.py check --deploy) (errors count, warnings do not) and reads the migration plan, in one process,
-    as the application's user with its own environment.
+  - Runs C(manage.py check), with C(--deploy) but where DEBUG is on (errors count, warnings do not) and reads the
+    migration plan, in one process, as the application's user with its own environment.
   - Where migrations are due and another release serves, their SQL is read by PostgreSQL's own parser and judged by the
     tables and columns that the serving release uses. What that could not live with is refused.
   - So is a release that goes back and cannot live with what the database has become meanwhile.

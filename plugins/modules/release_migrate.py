@@ -74,7 +74,9 @@ def main() -> None:
     guard(module)
     params = module.params
     place = Place(params["root"], params["release_id"])
-    lines, ran, steps = [], [], Steps()
+    lines: list[str] = []
+    ran: list[str] = []
+    recorded, steps = False, Steps()
     if module.check_mode:
         commands = [*params["commands"], *params["after"]]
         say = [f"Would run: {command}" for command in commands]
@@ -87,7 +89,7 @@ def main() -> None:
                     lines = run_commands(place, params, params["commands"])
             if params["migrate"]:
                 with steps.step("migrate"):
-                    ran = migrate(place, params, run)
+                    ran, recorded = migrate(place, params, run)
             if params["after"]:
                 with steps.step("commands after it"):
                     lines += run_commands(place, {**params, **params["after_account"]}, params["after"])
@@ -96,9 +98,8 @@ def main() -> None:
             run.note(steps=steps.seconds)
     say = [f"Migrated: {few(ran)}"] if ran else []
     say += [f"Ran after it: {command}" for command in params["after"]]
-    module.exit_json(
-        changed=bool(lines or ran or params["commands"] or params["after"]), migrations=ran, lines=lines, say=say
-    )
+    changed = bool(lines or recorded or params["commands"] or params["after"])
+    module.exit_json(changed=changed, migrations=ran, lines=lines, say=say)
 
 
 if __name__ == "__main__":

@@ -28,11 +28,17 @@ options:
   python_mirror: {description: Address that builds of Python are fetched from., type: str, default: ""}
   python_downloads: {description: "A list of builds as uv takes it: path or URL.", type: str, default: ""}
   pins: {description: Versions of the packages that may be added., type: dict, required: true}
-  machine: {description: "Facts of the building host: python, os, release, architecture.", type: dict, required: true}
+  machine: {description: "Facts of the building host: python, os, release, architecture.", type: dict}
+  look:
+    description: "Only see that there is such a source (source), or what it is, too (project); no facts are needed."
+    type: str
+    choices: ["", source, project]
+    default: ""
   machines: {description: "The same facts of all hosts that the release is for, by name.", type: dict, default: {}}
   writable_paths: {description: Folders that the application writes to., type: list, elements: str, default: []}
   extra_requirements: {description: "Packages beside the application's own.", type: list, elements: str, default: []}
   build_commands: {description: Commands run while building., type: list, elements: str, default: []}
+  test_commands: {description: Commands that the release has to pass., type: list, elements: str, default: []}
   build_env: {description: Environment of the build., type: dict, default: {}}
   collectstatic: {description: Whether static files are collected., type: bool, default: true}
   dev_packages: {description: Whether live code has what the project is developed with., type: bool, default: true}

@@ -34,7 +34,7 @@ options:
           for comments, and takes the same line away further down; C(block) keeps lines of ours in such a file, and no
           others that begin with the same two words; C(attributes) sets owner and mode of what is there,
           makes nothing and follows no link; C(original) puts back what was there before an entry with C(keep_original)
-          replaced it.
+          replaced it. With C(absent) the last name of the path may be a pattern (C(*)), for all that no entry names.
         type: str
         choices: [file, first_line, block, directory, link, absent, attributes, original]
         default: file

@@ -16,7 +16,7 @@ from ..module_utils.common.text import last_lines
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["json_line", "last_lines", "listing", "nearest", "one_line", "printable", "said"]
+__all__ = ["json_line", "last_lines", "listing", "nearest", "one_line", "printable", "said", "without_logins"]
 
 # What moves a terminal's cursor and colours it; and what names its window or writes to its clipboard, with the words in
 # it (ECMA-48; xterm's ctlseqs)
@@ -30,6 +30,8 @@ UNSEEN = re.compile(
     "\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
     "\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f]"
 )
+# What an address logs in with; over HTTP a name alone is a token as a rule.
+LOGINS = re.compile(r"\b(https?://|[a-z][a-z0-9+.-]*://(?=[^/\s@]*:[^/\s]*@))[^/\s]*@", re.IGNORECASE)
 # Letters of a line that somebody could still read
 LONGEST_LINE = 2000
 
@@ -75,3 +77,8 @@ def listing(names: Iterable[str], limit: int = 8) -> str:
     every = list(names)
     rest = len(every) - limit
     return ", ".join(every[:limit]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def without_logins(text: str) -> str:
+    """Return a text in which no address has a password or a token."""
+    return LOGINS.sub(r"\1", text)

@@ -6,6 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+import pytest
 import yaml
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def test_a_release_is_all_of_its_commit_and_nothing_of_another(app: App) -> None
     assert app.browser().get("/").text == "one"
 
 
+@pytest.mark.soak
 def test_a_source_that_was_cut_off_is_whole_after_the_same_command(app: App) -> None:
     name, folder = app.machine.app, app.clone.folder / ".samestack"
     release = app.deploy({"big.txt": "x" * 500_000})
@@ -66,6 +68,7 @@ def test_a_source_that_was_cut_off_is_whole_after_the_same_command(app: App) -> 
     assert app.machine.run(f"stat -c %s /srv/{name}/current/source/big.txt").strip() == "500000"
 
 
+@pytest.mark.soak
 def test_what_compiling_needs_is_named_at_once_and_the_remedy_works(app: App) -> None:
     app.commit({"requirements.txt": COMPILED})
     said = app.refuses("deploy")

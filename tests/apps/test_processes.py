@@ -144,7 +144,7 @@ WORKERS = {
     "keeper": {"command": "python keeper.py"},
 }
 #: As many as two processes of a worker need longer for than a deployment takes
-TASKS = 14
+TASKS = 20
 #: Visitors who wait for a slow page at once
 WAITING = 8
 #: How many schedulers run at once, looked at again and again; in how many looks in a row there may be none
@@ -188,7 +188,7 @@ def test_no_task_is_lost_and_one_scheduler_runs(shop: App) -> None:
     alongside(shop, "schedulers", COUNT)
     assert shop.browser().get(f"/begin/{TASKS}").text == "begun"
     after = shop.deploy({"mysite/version.py": "VERSION = 2\n"})
-    found = wait_for("the tasks", lambda: len((now := state(shop))["done"]) >= TASKS and now, 90)
+    found = wait_for("the tasks", lambda: len((now := state(shop))["done"]) >= TASKS and now, 120)
     assert sorted(map(int, found["begun"])) == list(range(TASKS)), "each began once"
     done = [one.split() for one in found["done"]]
     assert sorted(int(number) for number, _release in done) == list(range(TASKS)), "and ended"

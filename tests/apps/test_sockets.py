@@ -9,6 +9,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
+from tests.support.soak import rest_in_soak
+
 if TYPE_CHECKING:
     from tests.support.apps import App
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 DRAIN = 6
 
 
-@pytest.fixture(scope="module", params=["gunicorn", "granian"])
+@pytest.fixture(scope="module", params=rest_in_soak(("gunicorn", "granian"), ("gunicorn",)))
 def talk(app: App, request: pytest.FixtureRequest) -> App:
     """The project, served by one of the servers."""
     app.start(

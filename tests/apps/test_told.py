@@ -113,6 +113,7 @@ def test_every_reader_of_an_address(app: App) -> None:
     assert {name for name, well in answers.items() if not well} == set()
 
 
+@pytest.mark.soak
 @pytest.mark.usefixtures("release")
 def test_an_application_that_knows_no_password_gets_into_redis(app: App) -> None:
     assert "NOAUTH" in app.machine.run("redis-cli -h 127.0.0.1 SET known 1")
@@ -127,7 +128,7 @@ def test_an_application_that_knows_no_password_gets_into_redis(app: App) -> None
     [
         ("WSGIRequest", {}),
         ("ASGIRequest", {"app_asgi": "mysite.asgi:application"}),
-        ("WSGIRequest", {"app_server": "granian"}),
+        pytest.param("WSGIRequest", {"app_server": "granian"}, marks=pytest.mark.soak),
     ],
     ids=["gunicorn", "uvicorn", "granian"],
 )

@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import yaml
 
 from tests.support.apps import SETTINGS
@@ -135,6 +136,7 @@ def test_it_stays_over_releases_and_back(app: App) -> None:
     assert "was changed on this host" not in app.samestack("plan")
 
 
+@pytest.mark.soak
 def test_live_code_writes_beside_the_checkout(app: App) -> None:
     name, live = app.machine.app, "/srv/live-writing"
     app.put(files=FILES, **DECISIONS, app_writable_paths=["data", "logs", "new/deep"])

@@ -83,7 +83,10 @@ def test_what_can_be_restored(backups: Backups) -> None:
     out = backups.team.samestack("backups", backups.kind)
     assert f"{backups.kind} is restorable until" in out
     assert ("same disk: no backup" in out) == (backups.kind == "staging")
-    assert backups.cycle() == "inactive"
+    # The watch repeats what the backups' own look of some minutes ago found.
+    assert backups.cycle(backups.source) == backups.cycle() == "inactive"
+    shown = backups.source.run("/usr/local/lib/samestack/watch show")
+    assert ("same disk: no backup" in shown) == (backups.kind == "staging")
 
 
 def test_wal_goes_there_within_a_minute(production: Backups) -> None:
@@ -118,7 +121,10 @@ def test_the_key_is_in_no_argument_and_no_log(backups: Backups) -> None:
 
 
 def test_production_has_no_way_to_what_is_kept(production: Backups) -> None:
-    """Root on the database host: nothing listens there for it but what takes files and gives none away."""
+    """Root on the database host: nothing listens there for it but what takes files and gives none away.
+
+    And what says when the machine has looked at itself, and no more.
+    """
     keeper = production.keeper.variable("machine_address")
     script = shlex.join(["python3", "-c", REST, str(keeper)])
     answers = json.loads(production.source.run(script))
@@ -127,7 +133,9 @@ def test_production_has_no_way_to_what_is_kept(production: Backups) -> None:
     assert answers.keys() == {"DELETE snapshot", "DELETE config", "POST snapshot"}
     assert set(answers.values()) <= {403, 405}
     knock = f'timeout 2 bash -c "</dev/tcp/{keeper}/$port" 2>/dev/null && echo $port'
-    assert production.source.run(f"for port in 22 5432 8432 8433; do {knock}; done; true").split() == ["22", "8433"]
+    assert production.source.run(f"for port in 22 5432 8432 8433 8434; do {knock}; done; true").split() == [
+        "22", "8433", "8434",
+    ]  # fmt: skip
 
 
 def test_what_a_burglar_takes_away_stays_where_it_is_kept(production: Backups) -> None:

@@ -34,6 +34,14 @@ def clone() -> Iterator[Clone]:
 
 
 @pytest.fixture(scope="module")
+def commit(clone: Clone) -> None:
+    """A project pins a commit: what is not committed here is committed in the clone."""
+    who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    subprocess.run(["git", "add", "-A"], cwd=clone.folder, check=True)
+    subprocess.run(["git", *who, "commit", "-qm", "x", "--allow-empty"], cwd=clone.folder, check=True)
+
+
+@pytest.fixture(scope="module")
 def up(clone: Clone) -> str:
     """What the first `./samestack up` printed."""
     return clone.samestack("up")

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from box.common import SSH_KEY
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROJECT = Path(__file__).resolve().parents[2]
 HOST = PROJECT / "box" / "host"
-KEY = PROJECT / ".samestack" / "box" / "ssh_key"
+KEY = SSH_KEY
 NAME = "first-contact"
 AS_DELIVERED = """
 set -e

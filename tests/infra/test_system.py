@@ -164,12 +164,15 @@ def test_memory_at_rest(machine: Machine) -> None:
     """PSS (proportional share) of all processes but the application's own workers and the login that asks."""
     script = (
         "for p in /proc/[0-9]*; do u=$(grep -o '[^/]*\\.service$' $p/cgroup 2>/dev/null | tail -1); "
-        's=$(awk \'/^Pss:/{print $2}\' $p/smaps_rollup 2>/dev/null); [ -n "$s" ] && echo "$s ${u:-none}"; done; true'
+        # Processes end while they are asked.
+        "s=$(awk '/^Pss:/{print $2}' $p/smaps_rollup 2>/dev/null || true); "
+        '[ -n "$s" ] && echo "$s ${u:-none}"; done; true'
     )
     used = [line.split() for line in machine.run(script).splitlines()]
     own = re.compile(rf"{machine.app}-(web|worker)|^none$|^user@|session-")
     total = sum(int(size) for size, unit in used if not own.search(unit)) // 1024
-    assert total < 250, f"{total} MiB"
+    # Exporters are four programs more, and nobody's who does not ask for them.
+    assert total < (300 if machine.variable("watch_exporters") else 250), f"{total} MiB"
 
 
 def test_rules_of_hardening_are_in_force(machine: Machine) -> None:

@@ -23,20 +23,24 @@ FINE = (
 
 
 @pytest.mark.parametrize("variable", VARIABLES)
-@pytest.mark.parametrize("value", MISREAD)
-def test_what_yaml_misreads_is_to_be_quoted(project: Project, variable: str, value: str) -> None:
-    project.add(APP, f"{variable}:\n  GOOD: text\n  API_VERSION: {value}")
-    line = len(project.file(APP).read_text(encoding="utf-8").splitlines())
-    (problem,) = project.check("dev")
-    shown = "(hidden)" if variable == "app_secret_env" else value
-    assert problem.startswith(f"{variable}.API_VERSION = {shown} (in inventories/{APP}:{line})")
-    assert "Write it in quotes" in problem
-    assert (f'API_VERSION: "{value}"' in problem) == (variable != "app_secret_env")
+def test_what_yaml_misreads_is_to_be_quoted(project: Project, variable: str) -> None:
+    values = dict(zip((f"API_{number:02}" for number in range(len(MISREAD))), MISREAD, strict=True))
+    project.add(
+        APP, "\n  ".join([f"{variable}:", "GOOD: text", *(f"{name}: {value}" for name, value in values.items())])
+    )
+    last = len(project.file(APP).read_text(encoding="utf-8").splitlines())
+    problems = project.check("dev")
+    for line, (name, value), problem in zip(
+        range(last - len(values) + 1, last + 1), values.items(), problems, strict=True
+    ):
+        shown = "(hidden)" if variable == "app_secret_env" else value
+        assert problem.startswith(f"{variable}.{name} = {shown} (in inventories/{APP}:{line})")
+        assert "Write it in quotes" in problem
+        assert (f'{name}: "{value}"' in problem) == (variable != "app_secret_env")
 
 
-@pytest.mark.parametrize("value", FINE)
-def test_what_arrives_as_it_stands_is_fine(project: Project, value: str) -> None:
-    project.add(APP, f"app_env:\n  API_VERSION: {value}")
+def test_what_arrives_as_it_stands_is_fine(project: Project) -> None:
+    project.add(APP, "\n  ".join(["app_env:", *(f"API_{number}: {value}" for number, value in enumerate(FINE))]))
     assert project.check("dev") == []
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+
+from plugins.plugin_utils import project_root
 
 if TYPE_CHECKING:
     from tests.inventory.project_copy import Project
@@ -301,6 +304,12 @@ CASES = {
         'notices_urls: ["json://chat.noticeboard.net/x", "pigeon://home/hunter2"]',
         ("notices_urls[1] = (hidden) (in inventories/group_vars/all/notices.yml:", "no URL that Apprise", "mailtos://"),
     ),
+    "ping that leads nowhere": Broken(
+        NOTICES,
+        "",
+        "watch_ping_url: hc-ping.net/hunter2",
+        ("watch_ping_url = (hidden) (in inventories/group_vars/all/notices.yml:", "not a URL", "https://hc-ping.com/"),
+    ),
     "notice that is no list": Broken(
         NOTICES, "", "notices_urls: json://hunter2", ("notices_urls = (hidden)", "is not a list")
     ),
@@ -395,6 +404,25 @@ def test_no_secret_is_shown(project: Project) -> None:
     assert "hunter2" not in problem
 
 
+def test_the_debugger_is_for_live_code(project: Project) -> None:
+    project.replace(DEV, "app_debug: true", "app_debug: true\napp_debugger: true")
+    assert project.check("dev") == []
+    project.replace(DEV, "app_live_path: /srv/live", 'app_live_path: ""')
+    (problem,) = project.check("dev")
+    assert problem.startswith("app_debugger = true (in inventories/group_vars/dev/differences.yml:")
+    assert "live code (app_live_path)" in problem
+
+
+def test_a_project_inside_of_live_code_has_a_name_that_units_can_say(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(project_root, "project_root", lambda: project.root / "examples/noticeboard/our:site")
+    project.replace(APP, "  path: examples/noticeboard", f"  path: {project.root}/examples/noticeboard")
+    (problem,) = project.check("dev")
+    assert problem.startswith(f"app_source.path = {project.root}"[:60])
+    assert "our:site/.samestack" in problem
+
+
 def test_an_unknown_name_on_the_command_line(project: Project) -> None:
     (problem,) = project.check("dev", extra={"app_debugg": True})
     assert problem.startswith("app_debugg = true (in the command line, -e")
@@ -467,6 +495,23 @@ def test_a_rehearsal_goes_to_local_machines_only(project: Project, new: str, say
     assert problem.startswith(says)
 
 
+def test_a_local_machine_is_looked_for_where_it_is(project: Project) -> None:
+    record = project.root / ".samestack" / "provider.json"
+    record.parent.mkdir()
+    addresses = {"staging1": "10.0.3.22", "production1": "10.0.3.32", "backup1": "10.0.3.42"}
+    record.write_text(json.dumps({"network": "10.0.3", "addresses": addresses}))
+    assert project.check("rehearsal", limit="staging") == []
+    # As inventories of an earlier version have it
+    file = project.file("group_vars/rehearsal/differences.yml")
+    file.write_text(file.read_text().split("machine_address")[0] + "machine_address: 10.0.3.20\n")
+    (problem,) = project.check("rehearsal", limit="staging")
+    assert "machine_address = 10.0.3.20 (in inventories/group_vars/rehearsal/differences.yml:" in problem
+    assert "staging1 has the address 10.0.3.22" in problem
+    # … and a record of one
+    record.write_text(json.dumps({"network": "10.0.3"}))
+    assert project.check("rehearsal", limit="staging") == []
+
+
 @pytest.mark.parametrize("arguments", ["-F /etc/ssh/ssh_config", "-o User=x", '""'])
 def test_a_rehearsal_uses_vagrants_connections(project: Project, arguments: str) -> None:
     project.replace("rehearsal.yml", "-F '{{ inventory_dir }}/../.samestack/ssh_config'", arguments)
@@ -499,6 +544,50 @@ def test_machines_that_talk_to_each_other_have_numbers(project: Project) -> None
     problems = project.check("dev")
     assert [problem.split(" (")[0] for problem in problems] == ["machine_address = dev1", "machine_address = dev2"]
     assert "machine_address: 10.0.0.5" in problems[0]
+
+
+@pytest.mark.parametrize(
+    ("url", "wrong"),
+    [
+        ("https://hc.noticeboard.net/hunter2", True),
+        ("https://hc.noticeboard.net/{{ inventory_hostname }}", False),
+        ("https://hc.noticeboard.net/{{ app_name }}/{{ inventory_hostname }}?create=1", False),
+    ],
+)
+def test_each_machine_has_its_own_ping(project: Project, url: str, wrong: bool) -> None:
+    project.replace("dev.yml", "dev:\n  hosts:\n    dev1:\n", "dev:\n  hosts:\n    dev1:\n    dev2:\n")
+    project.add(NOTICES, f'watch_ping_url: "{url}"')
+    alone = "production:\n  hosts:\n    production1:\n      ansible_host: www.example.com\n"
+    project.file("production.yml").write_text(f"---\n{alone}")
+    project.file("staging.yml").unlink()
+    problems = [text for text in project.check("dev") if text.startswith("watch_ping_url")]
+    assert len(problems) == wrong
+    assert all("dev1 and dev2 would ping it" in text for text in problems)
+    assert "hunter2" not in "".join(problems)
+    assert all("{{ inventory_hostname }}" in text for text in problems)
+
+
+@pytest.mark.parametrize(
+    ("file", "url", "wrong"),
+    [
+        # Whichever environment is in hand
+        (NOTICES, "https://hc.noticeboard.net/hunter2", "production1 and staging1 would ping it"),
+        ("host_vars/production1.yml", "https://hc.noticeboard.net/hunter2", ""),
+        ("group_vars/production/differences.yml", "https://hc.noticeboard.net/hunter2", ""),
+        ("group_vars/web/all.yml", "https://hc.noticeboard.net/hunter2", "production1 and staging1 would ping it"),
+        # Each environment has a vault of its own.
+        (NOTICES, "https://hc.noticeboard.net/{{ vault_ping_key }}", ""),
+    ],
+)
+def test_environments_have_their_own_pings(project: Project, file: str, url: str, wrong: str) -> None:
+    backup = "    # A machine that keeps production's backups"
+    text = project.file("production.yml").read_text()
+    project.file("production.yml").write_text(text[: text.index(backup)] + text[text.index("  vars:") :])
+    project.replace("production.yml", "backup:\n  hosts:\n    backup1:\n", "")
+    project.add(file, f'watch_ping_url: "{url}"')
+    problems = [text for text in project.check("staging") if text.startswith("watch_ping_url") and "would ping" in text]
+    assert [wrong in text for text in problems] == [True] * bool(wrong)
+    assert "hunter2" not in "".join(problems)
 
 
 @pytest.mark.parametrize("function", ["web", "db", "cache"])

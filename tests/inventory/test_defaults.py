@@ -30,6 +30,7 @@ ONLY_THE_USER = {
     "app_domains": "app_domains (in inventories/group_vars/dev/differences.yml): a value is required. Write for insta",
     "allowed_differences": "allowed_differences (in inventories/group_vars/all/differences.yml): a value is required.",
 }
+OURS = [name for name in DEFAULTS if name not in ONLY_THE_USER]
 
 
 def decided(project: Project, file: str) -> dict[str, Any]:
@@ -56,19 +57,24 @@ def complete(tmp_path_factory: pytest.TempPathFactory) -> Complete:
     return Complete(Project(tmp_path_factory.mktemp("complete")))
 
 
-@pytest.mark.parametrize("name", [*DEFAULTS, "allowed_differences"])
-def test_a_project_that_does_not_know_a_decision_yet(complete: Complete, name: str) -> None:
-    """Every decision is written down, but for one: as in the files of a project from before there was that one."""
-    project = complete.project
+def without(complete: Complete, *names: str) -> Project:
+    """Return the project with every decision written down but for some: as before there were those."""
     for file, values in complete.files.items():
-        decide(project, file, {key: value for key, value in values.items() if key != name})
-    problems = project.check("dev")
-    if name in ONLY_THE_USER:
-        (problem,) = problems
-        assert problem.startswith(ONLY_THE_USER[name])
-        return
-    assert problems == []
-    assert project.variables("dev", "dev1") == {**complete.variables, name: DEFAULTS[name]}
+        decide(complete.project, file, {key: value for key, value in values.items() if key not in names})
+    return complete.project
+
+
+@pytest.mark.parametrize("names", [OURS[first::8] for first in range(8)])
+def test_a_project_that_does_not_know_decisions_yet(complete: Complete, names: list[str]) -> None:
+    project = without(complete, *names)
+    assert project.check("dev") == []
+    assert project.variables("dev", "dev1") == complete.variables | {name: DEFAULTS[name] for name in names}
+
+
+@pytest.mark.parametrize("name", ONLY_THE_USER)
+def test_what_only_the_user_can_decide_is_asked_for(complete: Complete, name: str) -> None:
+    (problem,) = without(complete, name).check("dev")
+    assert problem.startswith(ONLY_THE_USER[name])
 
 
 @pytest.mark.parametrize("file", ["00.yml", "App.yml", "_mine.yml", "app.yml", "samestack/zz.yml", "zz.yml"])

@@ -32,6 +32,28 @@ def test_real_environments_ask_for_names_and_secrets_and_nothing_else(project: P
     assert project.check(environment) == rest
 
 
+def test_what_init_left_open_is_asked_for_before_a_server_gets_it(project: Project) -> None:
+    project.make_real()
+    before = project.check("staging")
+    project.replace("group_vars/all/app.yml", "# app_env: {}", "app_env: {REGION: change-me, TITLE: change-me-not}")
+    assert project.check("dev") == []
+    (problem,) = set(project.check("staging")) - set(before)
+    assert "app_env.REGION = change-me (in inventories/group_vars/all/app.yml:" in problem
+    assert "placeholder" in problem
+
+
+@pytest.mark.parametrize(("decided", "out"), [("[]", True), ("[{type: local}]", True), ("[{type: host}]", False)])
+def test_a_server_with_no_backups_to_keep_is_taken_out(project: Project, decided: str, *, out: bool) -> None:
+    file = "group_vars/production/differences.yml"
+    project.replace(file, "backup_repositories:\n  - type: host\n", f"backup_repositories: {decided}\n")
+    project.add(file, "backup_none_because: nothing in it is worth keeping")
+    (said,) = (text for text in project.check("production") if text.startswith("ansible_host = backup.example.com"))
+    assert ("Take the host out" in said) == out
+    project.replace("production.yml", "worker:\n  hosts:\n", "worker:\n  hosts:\n    backup1:\n")
+    (said,) = (text for text in project.check("production") if text.startswith("ansible_host = backup.example.com"))
+    assert "Write your own in its place" in said
+
+
 def test_every_environment_is_the_same_but_for_what_is_declared(project: Project) -> None:
     """The same decision cannot be made in two places, in whichever environment the run is."""
     for environment in ("staging", "production"):

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from .parts import Report
 
 
-PYTEST = (tool("pytest"), "-q", "-p", "no:cacheprovider")
-TYPED = ("bench", "box", "cli", "docs", "molecule/shared", "plugins", "tests/runner", "tests/support")
+PYTEST = (tool("pytest"), "-q")
+TYPED = ("bench", "box", "cli", "docs", "molecule/shared", "plugins", "tests/corpus", "tests/runner", "tests/support")
 #: Sections of the manifest that roles bring
 SECTIONS = sorted(
     str(path.relative_to(REPO)) for kind in ("manifest", "parity") for path in REPO.glob(f"roles/*/{kind}")

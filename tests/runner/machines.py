@@ -11,9 +11,10 @@ from .parts import Part, tool
 if TYPE_CHECKING:
     from .parts import Report
 
-PYTEST = [tool("pytest"), "-q"]
 #: Bytes of memory that a scenario may take
 MEMORY = 5 << 30
+#: What has the tests played that are marked with `soak`, too
+SOAK = {"SAMESTACK_SOAK": "1"}
 #: Computers that the first command is typed on, beside this one
 LAPTOPS = ("bookworm", "trixie", "forky")
 SOAKS = (
@@ -24,6 +25,9 @@ SOAKS = (
     "soak-apps",
     "soak-backups",
     "soak-watch",
+    "soak-update",
+    "monitor",
+    "monitor-bookworm",
     "soak-repositories",
     "second-hand",
 )
@@ -41,15 +45,25 @@ SCENARIOS = (
 )
 
 
-def scenario(name: str, seconds: int = 3600) -> Part:
+def scenario(name: str, *, soak: bool = False) -> Part:
     """Return the part that plays a Molecule scenario to its end; the limit is for one that hangs."""
-    return Part(f"molecule {name}", [tool("molecule"), "test", "-s", name], seconds=seconds)
+    return Part(
+        f"molecule {name}",
+        [tool("molecule"), "test", "-s", name],
+        environment=SOAK if soak else {},
+        seconds=7200 if soak else 5400,
+    )
 
 
 def laptop(release: str) -> Part:
     """Return the part that types the first command on a fresh computer of a release."""
     environment = {"SAMESTACK_LAPTOP": release}
-    return Part(f"laptop {release}", [*PYTEST, "tests/laptops"], environment=environment, seconds=1800)
+    return Part(f"laptop {release}", [*checks.PYTEST, "tests/laptops"], environment=environment, seconds=1800)
+
+
+def hypervisor() -> Part:
+    """Return the part that makes a machine with a kernel of its own, by libvirt; it is emulated, so it takes long."""
+    return Part("libvirt", [*checks.PYTEST, "tests/hypervisors"], seconds=7200)
 
 
 def taken_away(name: str) -> Part:
@@ -79,10 +93,10 @@ def run(report: Report) -> bool:
     passed = checks.run(report)
     parts = [
         scenario("releases"),
-        Part("front door", [*PYTEST, "tests/front_door"], seconds=3600),
+        Part("front door", [*checks.PYTEST, "tests/front_door"], seconds=3600),
         *(scenario(name) for name in SCENARIOS[1:]),
         checks.runs(),
-        Part("first contact", [*PYTEST, "tests/hosts"], seconds=600),
+        Part("first contact", [*checks.PYTEST, "tests/hosts"], seconds=600),
     ]
     return play(report, parts, SCENARIOS, lanes()) and passed
 
@@ -111,5 +125,8 @@ def soak(report: Report) -> bool:
     """Run the long repetitions; returns whether they passed."""
     if not report.run(computer()):
         return False
-    parts = [*map(laptop, LAPTOPS), *(scenario(name, seconds=7200) for name in SOAKS)]
-    return play(report, parts, SOAKS)
+    names = (*SOAKS, *SCENARIOS)
+    front_door = Part("front door", [*checks.PYTEST, "-s", "tests/front_door"], environment=SOAK, seconds=7200)
+    return play(
+        report, [*map(laptop, LAPTOPS), hypervisor(), front_door, *(scenario(name, soak=True) for name in names)], names
+    )

@@ -193,6 +193,14 @@ def test_nothing_changed_is_said_plainly(project: Project) -> None:
     assert "1 remote task.\n" in out
 
 
+def test_of_machines_that_were_not_asked_nothing_is_said(project: Project) -> None:
+    """What is looked at before a machine is made is not unchanged on it."""
+    project.tasks("- answer: {result: {changed: false, remote_calls: 0}}")
+    out = project.run()
+    assert "dev1" not in out
+    assert re.search(r"^Done in .* s, on this computer alone\.$", out, re.M)
+
+
 def test_a_failure_says_what_where_why_and_what_to_do(project: Project) -> None:
     project.hosts("h1", "h2", "h3", "h4", "h5")
     project.write(

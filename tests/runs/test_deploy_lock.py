@@ -49,7 +49,7 @@ def folder(tmp_path: Path) -> Path:
 def request(folder: Path, **more: Any) -> dict[str, Any]:
     return {
         "id": "r1", "who": "Eve", "verb": "deploy", "environment": "staging", "wait": 0, "patience": 0.3, "silence": 15,
-        "folder": str(folder / "run"), "state": str(folder / "lib"),
+        "folder": str(folder / "run"), "state": str(folder / "lib"), "engine": "1.10.0", "allow_older": False,
     } | more  # fmt: skip
 
 
@@ -128,6 +128,33 @@ def test_a_run_that_just_ends_is_waited_for_in_silence(folder: Path) -> None:
         next(ask(folder, first.pid))
         subprocess.Popen(["sh", "-c", f"sleep 0.3; kill -9 {first.pid}"])
         assert next(ask(folder, second.pid, id="r2", patience=5))["held"]
+
+
+def test_what_a_later_samestack_has_changed_is_not_taken_back(folder: Path) -> None:
+    """It is written down before anything is changed, by whoever gets the lock, and compared as numbers."""
+    kept = folder / "lib" / "engine.json"
+    with a_run() as run:
+        assert next(ask(folder, run.pid))["held"]
+        assert json.loads(kept.read_text())["version"] == "1.10.0"
+        assert kept.stat().st_mode & 0o777 == 0o600
+    until_free(folder)
+    with a_run() as run:
+        news = next(ask(folder, run.pid, id="r2", engine="1.9.3"))
+        assert json.loads(kept.read_text())["version"] == "1.10.0"
+        said = words.refused(news, "staging", 0, "1.9.3")
+        assert "staging was last changed by Samestack 1.10.0 (Eve, `deploy`, 2" in said["msg"]
+        assert "and this is 1.9.3" in said["msg"]
+        assert "Nothing was changed" in said["msg"]
+        assert "`./samestack update --to 1.10.0`" in said["hint"]
+        assert "--allow-older-engine" in said["hint"]
+    assert not (folder / "run" / "lock.json").exists()
+    until_free(folder)
+    with a_run() as run:
+        assert next(ask(folder, run.pid, id="r3", engine="1.9.3", allow_older=True))["held"]
+        assert json.loads(kept.read_text())["version"] == "1.9.3"
+    until_free(folder)
+    with a_run() as run:
+        assert next(ask(folder, run.pid, id="r4", engine="1.9.3"))["held"], "it was the last itself"
 
 
 def test_a_frozen_environment_is_refused(folder: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from plugins.plugin_utils.errors import DecisionError
-from tests.unit.test_project import startproject, tree
+from tests.support.shapes.skeleton import startproject, tree
 from tests.unit.test_release_source import get, git
 
 if TYPE_CHECKING:

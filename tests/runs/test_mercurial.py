@@ -11,7 +11,7 @@ import pytest
 
 from plugins.plugin_utils.errors import DecisionError
 from plugins.plugin_utils.project.repository import commits_between
-from tests.unit.test_project import startproject, tree
+from tests.support.shapes.skeleton import startproject, tree
 from tests.unit.test_release_source import get
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +57,39 @@ def test_machines_that_were_never_made(project: Project) -> None:
     assert run.returncode != 0
     assert "the machine has not been made yet" in run.stdout
     assert "./samestack up" in run.stdout
+
+
+def test_a_source_that_is_not_there_stops_a_run_before_any_host(project: Project) -> None:
+    """The machine has not been made, and that is not what is said."""
+    repository = project.root / "site"
+    subprocess.run(["git", "init", "--quiet", "--initial-branch=main", str(repository)], check=True)
+    commit = ["git", "-C", str(repository), "-c", "user.name=a", "-c", "user.email=a@example.org", "commit"]
+    subprocess.run([*commit, "--quiet", "--allow-empty", "--message=one"], check=True)
+    source = f"type: git\n  url: {repository}\n  ref: mian"
+    project.replace("group_vars/all/app.yml", "type: path\n  path: examples/noticeboard", source)
+    for words, said in (
+        ([], "app_source.ref = mian (in inventories/group_vars/all/app.yml)"),
+        (["-e", "release_ref=v1"], "release_ref = v1 (in the command line)"),
+    ):
+        run = play(project, "deploy.yml", "rehearsal", "--limit", "staging", *words)
+        assert run.returncode != 0
+        assert said in run.stdout, run.stdout
+        assert "the machine has not been made yet" not in run.stdout
+    run = play(project, "deploy.yml", "rehearsal", "--limit", "staging", "-e", "release_ref=main")
+    assert "the machine has not been made yet" in run.stdout
+
+
+def test_a_source_is_looked_at_without_any_host(project: Project) -> None:
+    shutil.copytree(PROJECT / "examples/noticeboard", project.root / "examples/noticeboard", dirs_exist_ok=True)
+    looks = ["-e", "release_look=project preflight_environments=any preflight_fetches=true"]
+    for inventory in ("dev", "rehearsal"):
+        run = play(project, "validate.yml", inventory, *looks)
+        assert run.returncode == 0, run.stdout
+    project.replace("group_vars/all/app.yml", '# app_settings_module: ""', "app_settings_module: noticeboard.prod")
+    for inventory in ("dev", "rehearsal"):
+        run = play(project, "validate.yml", inventory, *looks)
+        assert run.returncode != 0
+        assert "app_settings_module = noticeboard.prod" in run.stdout + run.stderr
 
 
 def vault(password: Path) -> VaultLib:

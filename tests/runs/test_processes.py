@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from plugins.filter.systemd import shell_exec, timer_processes, worker_processes
+from plugins.module_utils.common import priority as release_priority
 from plugins.module_utils.release.files import retention
 from plugins.module_utils.release.place import Place
 from plugins.module_utils.release.serving import units as release_units
@@ -224,9 +225,38 @@ def workers(single: bool = False) -> release_workers.Workers:
 def test_a_worker_is_up_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     systemd = Systemd(monkeypatch, {UNIT: up(0)})
     assert workers().watch() == ""
-    assert systemd.now == pytest.approx(1000 + release_workers.UP_SECONDS, abs=0.2)
+    assert systemd.now == pytest.approx(1000 + release_workers.UP_SECONDS, abs=0.3)
     Systemd(monkeypatch, {UNIT: up(600, NRestarts="4")})
     assert workers().watch({UNIT: 4}) == ""
+
+
+def test_a_worker_that_is_long_in_starting_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[str] = []
+
+    def idle(units: list[str], seconds: float) -> int:
+        waited.extend(units)
+        assert 0 < seconds <= release_workers.YOUNG_SECONDS
+        return 1
+
+    monkeypatch.setattr(release_priority, "wait_until_idle", idle)
+    dead = up(0, StatusText="has ended with code 1, and is started again when code changes")
+    Systemd(monkeypatch, *[{UNIT: up(0)}] * 31, {UNIT: dead})
+    assert workers().watch() == UNIT
+    assert waited == [UNIT]
+    # What has long been up is not asked whether it is at work.
+    waited.clear()
+    Systemd(monkeypatch, {UNIT: up(600)})
+    assert workers().watch() == ""
+    assert waited == []
+
+
+def test_what_ends_is_said_where_people_look(tmp_path: Path) -> None:
+    watch = [sys.executable, str(FILES / "samestack_watch.py"), "exit 3", "TERM"]
+    with subprocess.Popen(watch, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        process.terminate()
+    assert said == "This worker has ended with code 3, and is started again when code changes.\n"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import time
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import StreamRequestHandler, UnixStreamServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -31,6 +31,9 @@ from plugins.module_utils.release.environment import stand_in
 from plugins.module_utils.release.inside import inside_answer, inside_source
 from plugins.module_utils.release.place import Place
 from plugins.module_utils.release.serving.probe import ask
+
+if TYPE_CHECKING:
+    from plugins.module_utils.release.sandbox import Step
 
 TRACEBACK = """Watching for file changes
 Traceback (most recent call last):
@@ -168,6 +171,8 @@ def test_missing_variables_are_recognised(text: str) -> None:
 
 def test_another_dictionarys_key_is_no_variable() -> None:
     assert missing_name("  mysite/views.py:3: x = CACHES['SLOW']\nKeyError: 'SLOW'") == ""
+    engines = '  File "/v/django/template/utils.py", line 69, in __getitem__\n    return self._engines[alias]\n'
+    assert missing_name(f"{engines}           ~~~~~~~^^\nKeyError: 'django'") == ""
 
 
 #: As services say it
@@ -211,6 +216,27 @@ def test_live_code_keeps_no_byte_code(tmp_path: Path) -> None:
     values = environment.of_release(Builder(params(tmp_path, live_path="/srv/live")))
     assert values["SAMESTACK_BASE_APPLICATION"] == "shop.wsgi:application"
     assert values["PYTHONDONTWRITEBYTECODE"] == "1"
+
+
+def test_commands_of_the_build_may_write_into_live_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[Step] = []
+    live = tmp_path / "live"
+    live.mkdir()
+    builder = Builder(params(tmp_path, live_path=str(live), build_commands=["npm ci"]))
+    Path(builder.sandbox.folder).mkdir(parents=True)
+
+    def run(step: Step) -> subprocess.CompletedProcess[str]:
+        steps.append(step)
+        return subprocess.CompletedProcess([], 0, "", "")
+
+    monkeypatch.setattr(builder.sandbox, "run", run)
+    monkeypatch.setattr(os, "chown", lambda *_given: None)
+    builder.run_build_commands()
+    assert str(live) in steps[0].given
+    shown = next(one for one in steps[0].more if one.startswith("BindReadOnlyPaths=")).partition("=")[2].split()
+    # systemd keeps the one for reading where there are both.
+    assert f"-{live}" not in shown
+    assert f"-{builder.place.folder}" in shown
 
 
 def test_stand_ins_by_name() -> None:
@@ -410,6 +436,9 @@ def test_advice_names_what_the_environment_lacks(tmp_path: Path) -> None:
     advice = check.advice(place, account, "  settings.py:3: os.environ['PAY_KEY']\nKeyError: 'PAY_KEY'")
     assert advice.startswith("Set PAY_KEY, MAIL_KEY in app_env or app_secret_env (in ")
     assert "database" in check.advice(place, account, "OperationalError: no")
+    other = check.advice(place, account, "sqlite3.OperationalError: unable to open database file")
+    assert "app_writable_paths" in other
+    assert "DATABASE_URL" not in other
     assert "was not touched" in check.advice(place, account, "SyntaxError: invalid syntax")
 
 

@@ -81,6 +81,24 @@ def rows(app: KeptReleases) -> int:
     return int(app.sql("SELECT count(*) FROM board_note")[0][0])
 
 
+@pytest.mark.parametrize("had", [0, 1, 2])
+def test_a_squashed_migration_is_told_of_as_it_was_due(app: KeptReleases, source: Path, had: int) -> None:
+    """As one where none of its parts has run, as the rest of these otherwise; Django records all of them and itself."""
+    if had:
+        second = source / "board/migrations/0002_stars.py"
+        text = second.read_text(encoding="utf-8")
+        if had == 1:
+            second.unlink()
+        app.deploy("a", source)
+        second.write_text(text, encoding="utf-8")
+    squash(source)
+    app.build("b", source)
+    due = app.check("b", allow_breaking=True).found["pending"]
+    assert [name for name in due if name.startswith("board")] == [[f"board.{SQUASH}"], ["board.0002_stars"], []][had]
+    assert app.migrate("b") == due
+    assert applied(app) == [PARTS[0][6:], PARTS[1][6:], SQUASH]
+
+
 def test_a_squash_is_no_newer_migration(app: KeptReleases, source: Path) -> None:
     """Django's own way: squash with `replaces`, then take the old files and `replaces` away."""
     app.deploy("one", source)

@@ -25,6 +25,7 @@ FILES = {
     "mysite/settings.py": SETTINGS + MORE,
     "mysite/locale/de/LC_MESSAGES/django.po": 'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=UTF-8\\n"\n',
 }
+STACKS = Path(__file__).resolve().parents[2] / "docs" / "stacks.md"
 REMEDY = re.compile(r"Set (\w+): (\[[^\]]*\])")
 
 
@@ -51,6 +52,23 @@ def test_remedies_one_after_the_other(app: App) -> None:
     app.deploy()
     assert app.browser().get("/").text == "plain"
     assert app.machine.run(f"find -L /srv/{app.machine.app}/current/source -name django.mo") != ""
+
+
+def test_pages_that_want_what_a_command_of_the_build_makes(app: App) -> None:
+    """django-compressor, whose page fails without its manifest."""
+    app.put("compressor")
+    app.provision()
+    said = app.refuses("deploy")
+    assert "missing from offline manifest" in said
+    found = REMEDY.search(said)
+    assert found, said
+    name, value = found[1], yaml.safe_load(found[2])
+    assert f"`{name}: [{', '.join(value)}]`" in STACKS.read_text(encoding="utf-8")
+    app.decide(**{name: value})
+    app.deploy()
+    sheet = re.search(r'href="(/static/CACHE/[^"]+\.css)"', app.browser().get("/").text)
+    assert sheet, app.browser().get("/").text
+    assert app.browser().get(sheet[1]).text == "body{margin:0}"
 
 
 def test_an_authority_of_the_network_that_is_named_after_the_first_failure(app: App) -> None:

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from tests.support.apps import App
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "stacks.md"
-#: Those that have tests of their own: as ASGI (tests/apps/test_sockets.py), and tests/wagtail_project
-ELSEWHERE = ("Channels", "Wagtail")
+#: Those that have tests of their own (as ASGI: tests/apps/test_sockets.py; tests/wagtail_project; test_remedies.py),
+#: and one whose lines are npm's
+ELSEWHERE = ("Channels", "Wagtail", "django-compressor", "django-vite")
 #: Texts that may be used in place of the secrets that the page names
 SECRETS = {"{{ vault_aws }}": "of nobody", "{{ vault_sentry }}": "https://nobody@127.0.0.1:1/1"}
 

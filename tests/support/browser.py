@@ -65,6 +65,7 @@ class Browser:
     def __init__(self, name: str, address: str, authority: Path | None) -> None:
         self.name = name
         self.address = address
+        self.authority = authority
         self.context = ssl.create_default_context(cafile=str(authority) if authority else None)
         self.cookies: dict[str, str] = {}
         # Seconds that a connection may be silent

@@ -14,6 +14,7 @@ class Chat:
 
     def __init__(self, status: int = 200, pause: float = 0, address: str = "127.0.0.1") -> None:
         self.got: list[dict[str, str]] = []
+        self.status = status
         chat = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -21,7 +22,7 @@ class Chat:
                 assert self.headers["Content-Type"] == "application/json"
                 chat.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
                 time.sleep(pause)
-                self.send_response(status)
+                self.send_response(chat.status)
                 self.end_headers()
 
             def log_message(self, *_: Any) -> None:
@@ -29,7 +30,7 @@ class Chat:
 
         self.server = ThreadingHTTPServer((address, 0), Handler)
         self.url = f"json://{address}:{self.server.server_port}/services/T0/very-secret"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     @property
     def types(self) -> list[str]:

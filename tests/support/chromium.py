@@ -13,11 +13,10 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 PATIENCE = 120
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+#: What people like to look at, as Blink counts it
+DARK, LIGHT = 0, 1
 # The tests' machine may have no sandbox to offer, and no graphics.
 OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars")
 
@@ -33,9 +32,10 @@ def chromium(page: Path, *options: str) -> str:
     return done.stdout
 
 
-def screenshot(page: Path, picture: Path, width: int = 1250, height: int = 1700) -> None:
+def screenshot(page: Path, picture: Path, width: int = 1250, height: int = 1700, scheme: int = LIGHT) -> None:
     """Take a picture of a page (PNG)."""
-    chromium(page, f"--window-size={width},{height}", f"--screenshot={picture}")
+    wanted = f"--blink-settings=preferredColorScheme={scheme}"
+    chromium(page, f"--window-size={width},{height}", wanted, f"--screenshot={picture}")
 
 
 def cells(page: Path) -> dict[tuple[str, str], str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -74,9 +75,10 @@ class Clone:
 
     def browser(self, printed: str) -> Browser:
         """Return a browser with the address and the authority that `./samestack up` printed."""
-        found = re.search(r"curl --cacert (\S+) https://(\S+)", printed)
+        found = re.search(r"curl --cacert (.+) https://(\S+)", printed)
         assert found, printed[-3000:]
-        return Browser(found[2], found[2], Path(found[1]))
+        (authority,) = shlex.split(found[1])
+        return Browser(found[2], found[2], Path(authority))
 
 
 def suite(clone: Clone, folder: str) -> subprocess.CompletedProcess[str]:

@@ -170,7 +170,7 @@ class KeptReleases:
     def migrate(self, release: str) -> list[str]:
         """Migrate with a release's code, as a deployment does; returns what ran. Raises HostError."""
         notes = str(self.folder / "notes")
-        return migrations.migrate(Place(self.params["root"], release), self.params, Run({}, "shop", notes, notes))
+        return migrations.migrate(Place(self.params["root"], release), self.params, Run({}, "shop", notes, notes))[0]
 
     def switch(self, release: str, verb: str = "deploy") -> None:
         """Let a release be the live one."""

@@ -22,7 +22,7 @@ KINDS = ("staging", "production")
 #: Options of verbs; whatever else a test says is an extra-var for Ansible
 OPTIONS = (
     "accept", "allow_breaking", "check", "confirm", "database", "json", "lock_wait", "message", "off", "on", "reason",
-    "ref", "to", "forget", "take_over",
+    "ref", "skip_tests", "to", "forget", "take_over",
 )  # fmt: skip
 
 

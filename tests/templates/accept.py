@@ -132,10 +132,11 @@ def inside(tree: Path) -> None:
     # Programs open logs, locks and pid files when they check: none of the machine's own.
     for scratch in ("/run", "/var/log", "/tmp"):
         subprocess.run(["mount", "-t", "tmpfs", "tmpfs", scratch], check=True)
-    # The firewall's rules name the application's accounts.
+    # The firewall's rules name the application's accounts, and a monitor's group.
     accounts = "".join(f"{name}:x:64999:64999::/:/usr/sbin/nologin\n" for name in checks.about["accounts"])
-    Path("/run/passwd").write_text(Path("/etc/passwd").read_text(encoding="utf-8") + accounts, encoding="utf-8")
-    subprocess.run(["mount", "--bind", "/run/passwd", "/etc/passwd"], check=True)
+    for name, more in (("passwd", accounts), ("group", "samestack-monitor:x:64998:\n")):
+        Path(f"/run/{name}").write_text(Path(f"/etc/{name}").read_text(encoding="utf-8") + more, encoding="utf-8")
+        subprocess.run(["mount", "--bind", f"/run/{name}", f"/etc/{name}"], check=True)
     Path("/var/log/nginx").mkdir()
     Path("/run/sshd").mkdir(mode=0o755)
     for check in (checks.validations, checks.units, checks.scripts, checks.apt, checks.postgresql):

@@ -20,7 +20,10 @@ from tests.support.expected import CERTIFICATE_AUTHORITY, Expected, Site
 HERE = Path(__file__).resolve().parent
 ENVIRONMENTS = ("dev", "staging", "production")
 #: What the units expect on a host, and a release brings.
-STUBS = ("/srv/{app}/releases/r1/venv/bin/gunicorn", "/srv/{app}/releases/r1/venv/bin/granian", "/usr/bin/rclone")
+STUBS = (
+    "/srv/{app}/releases/r1/venv/bin/gunicorn", "/srv/{app}/releases/r1/venv/bin/granian", "/usr/bin/rclone",
+    "/usr/bin/stunnel4",
+)  # fmt: skip
 
 
 def load(name: str) -> dict[str, Any]:
@@ -47,9 +50,10 @@ class Renderer:
         for path, text in examples("own-files.md").items():
             write_example(folder / "own_files", path, text)
         write_example(folder / "own_files", "systemd/timer-tidy.conf", "[Service]\nNice=19\n")
-        # The certificates of tests stay out of the project's own state.
+        # The certificates of tests stay out of the project's own state, and of this computer's.
         lookup = lookup_loader.get("samestack.core.local_ca", class_only=True)
         sys.modules[lookup.__module__].STATE = folder / "certificates"
+        sys.modules[lookup.__module__].COMPUTER = folder / "computer"
 
     def hosts(self, release: str, variant: str) -> list[Expected]:
         """Return what each host of the variant gets on this release."""
@@ -61,6 +65,7 @@ class Renderer:
         }
         inventory, variables = self._site.inventory(self._inventory(data), extra)
         machine = {**RELEASES[release], **data.get("machine", {})}
+        machine["packages"] = {**machine["packages"], **data.get("packages", {})}
         names = [host.name for host in inventory.get_hosts(data["limit"])]
         return [self._site.expected(inventory, variables, name, machine) for name in names]
 
@@ -72,6 +77,8 @@ class Renderer:
         groups = DataLoader().load_from_file(str(original))
         environment, own = data["limit"], data.get("hosts")
         one = {f"{environment}1": {"machine_address": "10.0.3.31"}}
+        # Groups that an inventory need not have
+        groups |= {name: {} for name in own or {} if name not in groups}
         for name, group in groups.items():
             if own:
                 group["hosts"] = own.get(environment if name == "rehearsal" else name, {})

@@ -21,6 +21,14 @@ from plugins.plugin_utils.project_root import ENGINE
 SETTINGS = Settings("site", "production", frozenset({"keeps"}), "root", "site")
 
 
+@pytest.mark.parametrize(
+    ("own", "offered", "kept"), [(False, {}, False), (True, {}, True), (False, {"port": 1}, True)], ids=str
+)
+def test_what_is_kept_off_this_machine(own: bool, offered: dict[str, Any], kept: bool) -> None:
+    repository = {"number": 1, "name": "local", "off_machine": own}
+    assert replace(SETTINGS, repositories=(repository,), offer=offered).kept is kept
+
+
 class World:
     """What a look finds, whom it tells, and what people know."""
 

@@ -111,6 +111,27 @@ def test_what_a_program_lacks_at_run_time(output: str, package: str) -> None:
         ("error: Hash mismatch for x", "Make the lock anew"),
         ("ValueError: Missing staticfiles manifest entry for 'site.css'", "set app_collectstatic: false"),
         ("sh: 1: frobnicate: not found", "the package that has it to app_system_packages"),
+        ('OfflineGenerationError: offline compression enabled but key "0f" is missing from offline manifest.',
+         "Set app_build_commands: [python manage.py compress]"),
+        ("PermissionError: [Errno 13] Permission denied: '/srv/x/releases/8d62fa25256d/static/CACHE'",
+         "COMPRESS_OFFLINE = True"),
+        ("PermissionError: [Errno 13] Permission denied: '/srv/x/releases/8d62fa25256d/static/site.css'",
+         "python manage.py compilescss"),
+        ("OSError: [Errno 30] Read-only file system: '/srv/x/releases/8d62fa25256d/static/css/site.css'",
+         "app_build_commands"),
+        ("Cannot find src/main.ts for app=default in Vite manifest at /srv/x/static/manifest.json", "npm run build"),
+        ("sqlite3.OperationalError: unable to open database file", "set app_writable_paths: [data]"),
+        ("ValueError: Unable to configure handler 'file'", "let it write to the console"),
+        ("OSError: [Errno 30] Read-only file system: '/srv/x/releases/8d62fa25256d/source/logs/a.log'\n"
+         "ValueError: Unable to configure handler 'file'", "app_writable_paths: [logs]"),
+        ("RuntimeError: Model class debug_toolbar.models.Entry doesn't declare an explicit app_label and isn't in",
+         "app_debug: false"),
+        ("redis.exceptions.AuthenticationError: HELLO must be called with the client already authenticated, otherwise",
+         "{{ redis_url }}"),
+        ("redis.exceptions.ConnectionError: Error -2 connecting to redis:6379. Name or service not known.",
+         "Set app_redis: true"),
+        ("OSError: Error reading /x/stats.json. Are you sure webpack has generated the file and the path is correct?",
+         "npm run build"),
     ],
 )  # fmt: skip
 def test_other_causes_have_their_remedy(output: str, words: str) -> None:
@@ -123,6 +144,14 @@ def test_what_is_the_projects_own_is_no_known_cause() -> None:
     for output in (lacks, "SyntaxError: invalid syntax", "KeyError: 'X'", "NameError: name 'x' is not defined", ""):
         assert causes.advice(output) == causes.of_import(output) == ""
     assert "has requests: add it" in causes.of_import("ModuleNotFoundError: No module named 'requests'")
+
+
+@pytest.mark.parametrize(("module", "package"), [("cgi", "legacy-cgi"), ("imghdr", "standard-imghdr")])
+def test_what_python_has_no_more_is_brought_back_by_a_package(module: str, package: str) -> None:
+    told = causes.of_import(f"ModuleNotFoundError: No module named '{module}'")
+    assert f"Set app_extra_requirements: [{package}]" in told
+    # A module of its own that is only called like one
+    assert "app_extra_requirements: [" not in causes.of_import(f"No module named 'mysite.{module}'")
 
 
 @pytest.mark.parametrize(
@@ -140,3 +169,15 @@ def test_what_is_the_projects_own_is_no_known_cause() -> None:
 )
 def test_only_who_looks_for_a_network_is_told_of_it(said: str, *, looked: bool) -> None:
     assert bool(NO_NETWORK.search(said)) == looked
+
+
+@pytest.mark.parametrize(
+    ("frame", "module", "words"),
+    [
+        ("site/extras/data/__init__.py:3: from .places import X", "extras.data.places", "no places.py in it"),
+        ("site/extras/data.py:3: import lib.places", "lib.places", "does not list the package"),
+        ("site/extras/data.py:3: import places", "places", "does not list the package"),
+    ],
+)
+def test_a_missing_module_of_the_projects_own(frame: str, module: str, words: str) -> None:
+    assert words in causes.of_import(f"{frame}\nModuleNotFoundError: No module named '{module}'")

@@ -1,4 +1,4 @@
-"""What the check of a release asks people to type."""
+"""What the check of a release asks of Django, and people to type."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from plugins.module_utils.inside_app.check import deployed
 from plugins.module_utils.release.database.check import recorded
 
 
@@ -26,3 +27,15 @@ def test_the_name_of_a_file_is_no_command(name: str) -> None:
     """A repository calls its migrations as it likes, and somebody types this."""
     quoted = name.replace("'", "''")
     assert echoed(recorded([f"board.{name}"])).endswith(f"VALUES ('board', '{quoted}', now())")
+
+
+@pytest.mark.parametrize(("debug", "words"), [("True", []), ("False", ["--deploy"]), (None, ["--deploy"])])
+def test_with_debug_nothing_is_checked_for_a_deployment(
+    monkeypatch: pytest.MonkeyPatch, debug: str | None, words: list[str]
+) -> None:
+    """Checks of a project's own say as errors what is meant in dev."""
+    if debug is None:
+        monkeypatch.delenv("DEBUG", raising=False)
+    else:
+        monkeypatch.setenv("DEBUG", debug)
+    assert deployed() == words

@@ -17,7 +17,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from click.testing import CliRunner
 
-from cli import copies, playbook, project
+from cli import copies, inside, machines, playbook, project
 from cli.__main__ import command
 from cli.command import Verb
 from plugins.plugin_utils.console import report
@@ -105,10 +105,79 @@ def test_what_is_started(started: list[list[str]], typed: str, expected: list[li
 
 
 @pytest.mark.parametrize(
+    ("typed", "limits"),
+    [
+        ("provision production --rehearsal", ["production:!backup1"]),
+        ("provision production --rehearsal --limit web", ["production:&web:!backup1"]),
+        ("promote --rehearsal", ["all:!backup1"]),
+        ("plan production --rehearsal", ["production:!backup1", "all:!backup1"]),
+        ("provision staging --rehearsal", ["staging"]),
+        ("provision production", []),
+        ("promote", []),
+        ("provision", []),
+    ],
+)
+def test_a_machine_with_nothing_to_do_is_in_no_run(
+    started: list[list[str]], monkeypatch: pytest.MonkeyPatch, typed: str, limits: list[str]
+) -> None:
+    monkeypatch.setattr(playbook, "left_out", lambda: ["backup1"])
+    assert type_in(*typed.split()).exit_code == 0
+    assert [words[words.index("--limit") + 1] for words in started if "--limit" in words] == limits
+
+
+@pytest.mark.parametrize(("idle", "made"), [([], ["backup1"]), (["backup1"], [])])
+def test_the_source_is_looked_at_before_a_machine_is_made(
+    started: list[list[str]], monkeypatch: pytest.MonkeyPatch, idle: list[str], made: list[str]
+) -> None:
+    """And what keeps no backups of anybody is not made."""
+    monkeypatch.chdir(REPO)
+    for module in (machines, playbook):
+        monkeypatch.setattr(module, "left_out", lambda: idle)
+    monkeypatch.setattr(machines, "box", lambda *words: started.append(["box", *words]))
+    assert type_in("rehearse").exit_code == 0
+    looks = [words for words in started if "validate.yml" in " ".join(words)]
+    assert [variables(words)["release_look"] for words in looks] == ["project", "project"]
+    made_at = started.index(["box", "machines", "up", "dev1", "staging1", "production1", *made])
+    assert all(started.index(words) < made_at for words in looks)
+    started.clear()
+    assert type_in("up").exit_code == 0
+    kinds = [words[-1] if words[0] == "box" else plain(words)[-1] for words in started]
+    assert kinds == ["tools", "validate.yml", "setup", "dev1", "dev1", "site.yml", "deploy.yml", "dev1"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "named"),
+    [
+        ("provision", ["dev1"]),
+        ("provision production --rehearsal", ["production1"]),
+        ("provision staging --rehearsal --check", []),
+        ("provision staging --rehearsal -- --check", []),
+        ("provision production", []),
+    ],
+)
+def test_a_provision_gives_local_machines_their_names_of_now(
+    started: list[list[str]], monkeypatch: pytest.MonkeyPatch, typed: str, named: list[str]
+) -> None:
+    monkeypatch.setattr("box.connections.has_connection", lambda _name: True)
+    monkeypatch.setattr("box.connections.has_names", lambda _name: False)
+    monkeypatch.setattr(machines, "box", lambda *words: started.append(["box", *words]))
+    assert type_in(*typed.split()).exit_code == 0
+    # Who is refused keeps the names that serve.
+    looked = [plain(words)[-1] for words in started[: len(named)]]
+    assert looked == ["validate.yml" for _ in named]
+    assert started[len(named) : -1] == [["box", "machines", "connect", name] for name in named]
+    started.clear()
+    monkeypatch.setattr("box.connections.has_names", lambda _name: True)
+    assert type_in(*typed.split()).exit_code == 0
+    assert ["playbooks/site.yml" in "".join(words) for words in started] == [True]
+
+
+@pytest.mark.parametrize(
     ("typed", "expected"),
     [
         (["deploy", "--ref", "v1.2", "--allow-breaking"], {"release_ref": "v1.2", "allow_breaking_migrations": True}),
         (["deploy", "--lock-wait", "10m"], {"lock_wait": "10m"}),
+        (["provision", "--allow-older-engine"], {"preflight_allow_older_engine": True}),
         (["deploy", "--lock-timeout", "30s"], {"release_lock_timeout": "30s"}),
         (["deploy", "--no-restore-point"], {"release_restore_points": "never"}),
         (["deploy"], {}),
@@ -121,6 +190,8 @@ def test_what_is_started(started: list[list[str]], typed: str, expected: list[li
         }),
         (["freeze", "-m", STRANGE], {"freeze_message": STRANGE}),
         (["accept", "--message", STRANGE], {"accept_message": STRANGE}),
+        (["deploy", "staging", "--skip-tests", STRANGE], {"skip_tests": STRANGE.strip()}),
+        (["promote", "--skip-tests", STRANGE], {"skip_tests": STRANGE.strip()}),
         (["deploy", "--ref", STRANGE], {"release_ref": STRANGE}),
         (["maintenance", "--on", "-m", STRANGE], {"maintenance_on": True, "maintenance_message": STRANGE}),
         (["maintenance", "--off"], {"maintenance_on": False}),
@@ -165,6 +236,8 @@ def test_the_beginning_of_a_release_is_what_was_typed(started: list[list[str]]) 
         ("rollback --confirm", "--confirm goes with --database restore"),
         ("rollback --database resotre", "'resotre' is not one of"),
         ("maintenance", "say which: --on shows the page"),
+        ("deploy staging --skip-tests=", "say why, for the ledger"),
+        ("ci init jenkins", "'jenkins' is not one of"),
         ("maintenance --off -m closed", "there is no page for it with --off"),
         ("up -- now", "up takes nothing after `--`."),
         ("releases --lines 0", "0 is not in the range"),
@@ -262,7 +335,7 @@ def completed(shell: str, line: str) -> list[str]:
     [
         ("samestack depl", ["deploy"]),
         ("samestack deploy st", ["staging"]),
-        ("samestack deploy staging --allow", ["--allow-breaking"]),
+        ("samestack deploy staging --allow-b", ["--allow-breaking"]),
         ("samestack rollback production --database ke", ["keep"]),
         ("samestack logs dev --host ", ["dev1"]),
         ("samestack parity dev pro", ["production"]),
@@ -486,3 +559,27 @@ def test_what_runs_that_were_cut_off_left_on_this_computer_goes(
         assert folder.stat().st_mode & 0o77 == 0
         busy.unlink()
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(("live", "words"), [("/srv/live", ["-k", STRANGE]), ("", [])])
+def test_the_projects_tests_run_where_live_code_is(
+    monkeypatch: pytest.MonkeyPatch, live: str, words: list[str]
+) -> None:
+    gone: list[list[str]] = []
+
+    class Dev:
+        def __init__(self, environment: str) -> None:
+            assert environment == "dev"
+            self.variables = {"app_name": "shop", "app_live_path": live, "app_test_command": "pytest -q"}
+
+        def become(self, remote: list[str]) -> None:
+            gone.append(remote)
+
+    monkeypatch.setattr(inside, "Place", Dev)
+    done = type_in("app-test", "--", *words)
+    if live:
+        assert gone == [["sudo", "/usr/local/bin/shop-manage", "--tests", "pytest -q", *words]]
+    else:
+        assert done.exit_code == 1
+        assert "Set app_live_path in inventories/group_vars/dev/differences.yml" in done.output
+        assert not gone

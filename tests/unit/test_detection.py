@@ -10,7 +10,8 @@ import pytest
 from plugins.plugin_utils.errors import DecisionError
 from plugins.plugin_utils.project.detect import Given, detect
 from plugins.plugin_utils.project.variables import variables_of
-from tests.unit.test_project import ASGI, PINS, WSGI, startproject, tree
+from tests.support.shapes.skeleton import ASGI, WSGI, startproject, tree
+from tests.unit.test_project import PINS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,6 +130,21 @@ def test_settings_that_nothing_names_are_listed_as_they_can_be_set(tmp_path: Pat
     with pytest.raises(DecisionError) as refused:
         detect(tmp_path, Given(), PINS)
     listed = re.findall(r"shop\.settings\.[\w.-]*[\w-]", str(refused.value))
-    assert listed == [f"shop.settings.{name}" for name in ("base", "clever-cloud", "ci", "development", "test")]
+    assert listed == [f"shop.settings.{name}" for name in ("base", "clever-cloud", "development", "ci", "test")]
+    assert "for example app_settings_module: shop.settings.base (or shop.settings.clever-cloud, " in str(refused.value)
     for module in listed:
         assert detect(tmp_path, Given(settings=module), PINS).settings == module
+
+
+def test_settings_beside_the_named_ones_are_offered_first(tmp_path: Path) -> None:
+    """What manage.py names is not in the repository: everybody has a file of their own."""
+    files = without(startproject(), "mysite/settings.py", "mysite/wsgi.py", "mysite/asgi.py")
+    files["manage.py"] = "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'mysite.config.local')\n"
+    files |= {f"{name}.py": "X = 1\n" for name in ("aaa/settings", "mysite/config/settings", "tests/settings")}
+    tree(tmp_path, files)
+    with pytest.raises(
+        DecisionError, match=r"manage\.py names mysite\.config\.local, which the source does not"
+    ) as said:
+        detect(tmp_path, Given(), PINS)
+    offered = "for example app_settings_module: mysite.config.settings (or aaa.settings, tests.settings)"
+    assert offered in str(said.value)

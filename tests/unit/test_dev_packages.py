@@ -14,7 +14,8 @@ from plugins.module_utils.release.install import chosen, commands
 from plugins.module_utils.release.place import LIVE_CODE, Place
 from plugins.plugin_utils.project.detect import Given, detect
 from plugins.plugin_utils.project.packages import Development
-from tests.unit.test_project import PINS, UV_LOCK, UV_PROJECT, startproject, tree
+from tests.support.shapes.skeleton import startproject, tree
+from tests.unit.test_project import PINS, UV_LOCK, UV_PROJECT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,7 +74,33 @@ def test_files_of_requirements(tmp_path: Path, first: str, name: str) -> None:
 
 
 def test_none_where_there_are_none(tmp_path: Path) -> None:
-    assert found(tmp_path, {"requirements/test.txt": "pytest\n"}) == Development()
+    assert found(tmp_path, {"requirements/docs.txt": "sphinx\n"}) == Development()
+
+
+def test_what_a_project_is_tested_with_comes_beside_it(tmp_path: Path) -> None:
+    both = {"requirements-dev.txt": "django-debug-toolbar\n", "requirements/test.txt": "pytest\n"}
+    assert found(tmp_path, both).files == ["requirements-dev.txt", "requirements/test.txt"]
+    grouped = PLAIN + "[dependency-groups]\ntest = ['pytest']\ndocs = ['sphinx']\n"
+    assert found(tmp_path / "b", {"uv.lock": UV_LOCK, "pyproject.toml": grouped}, "requirements.txt").groups == ["test"]
+
+
+def test_tests_of_a_release_have_an_environment_of_their_own(tmp_path: Path) -> None:
+    tree(tmp_path / "app", {**startproject(), "requirements-dev.txt": "pytest\n"})
+    commands = ["pytest"]
+    plain, tested = release(tmp_path), release(tmp_path, test_commands=commands)
+    assert plain["tests"] == {}
+    assert tested["tests"]["development"]["files"] == ["requirements-dev.txt"]
+    # Neither the release nor what it serves from is another one for them.
+    assert (tested["id"], tested["vid"]) == (plain["id"], plain["vid"])
+    assert tested["tests"]["vid"] != tested["vid"]
+    # It is made for the packages, not for the code: releases share it.
+    (tmp_path / "app/mysite/urls.py").write_text("urlpatterns = [1]\n")
+    assert release(tmp_path, test_commands=commands)["tests"] == tested["tests"]
+    (tmp_path / "app/requirements-dev.txt").write_text("pytest\npytest-django\n")
+    assert release(tmp_path, test_commands=commands)["tests"]["vid"] != tested["tests"]["vid"]
+    # Without anything to develop with, tests run with the release's own packages.
+    assert release(tmp_path, test_commands=commands, dev_packages=False)["tests"]["vid"] == tested["vid"]
+    assert release(tmp_path, live="/srv/live", test_commands=commands)["tests"] == {}
 
 
 def release(folder: Path, live: str = "", **more: Any) -> dict[str, Any]:

@@ -156,3 +156,20 @@ def test_a_provision_is_recorded_with_the_packages_that_it_raised(host: Host) ->
     assert [(line["verb"], line["packages"]) for line in host.ledger] == [("provision", 1)]
     rows = table(host.environment("show").show() | {"lines": [{**host.ledger[0], "files": 3}]}, "staging", 20, 200)
     assert "3 files, 1 package" in rows[3]
+
+
+def test_a_release_is_shown_with_how_it_answers(host: Host) -> None:
+    host.live(B)
+    Run({"verb": "deploy", "environment": "staging"}, "shop", str(host.top / "lib"), str(host.top / "run")).succeed(
+        release=B, to=B
+    )
+    assert "traffic" not in host.environment("show").show()["lines"][0]
+    answers = {"requests": 200, "errors": 10, "times": {"50": 200}}
+    before = {"release": A, "since": 1.0, "first": answers, "last": {**answers, "errors": 0}}
+    after = {"release": B, "since": 2.0, "first": answers, "minutes": {}}
+    (host.top / "lib/watch").mkdir()
+    (host.top / "lib/watch/memory.json").write_text(json.dumps({"periods": [before, after]}))
+    shown = host.environment("show").show()
+    assert shown["lines"][0]["traffic"]["worse"] == ["errors"]
+    assert any("0 % → 5 %" in line for line in table(shown, "staging", 20, 200))
+    assert "traffic" not in host.ledger[0], "the ledger stays as it is"

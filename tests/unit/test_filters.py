@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
 
 from plugins.filter import firewall, host_files, paths, postgresql, releases, sizes, stack, systemd, urls
+from plugins.plugin_utils import project_root
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SUBJECTS = (firewall, host_files, paths, postgresql, releases, sizes, stack, systemd, urls)
 FILTERS = {name: function for subject in SUBJECTS for name, function in subject.FilterModule().filters().items()}
@@ -179,3 +183,16 @@ def test_secret_files_are_root_s_alone_and_renew_the_application() -> None:
     assert (file["path"], file["content"]) == ("/etc/shop/credentials/MAIL", "a\nb")
     assert (file["mode"], file["secret"], file["apply"]) == ("0600", True, "touch /var/lib/samestack/owed/shop")
     assert systemd.credential_files({}, "shop") == [folder]
+
+
+def test_an_app_that_has_our_project_inside_does_not_see_what_runs_leave_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "shop" / "machines"
+    project.mkdir(parents=True)
+    monkeypatch.setattr(project_root, "project_path", lambda path: str(project / path) if path else "")
+    assert apply("own_state_inside", {"type": "path", "path": ".."}) == "machines/.samestack"
+    checkout = {"type": "git", "url": "x", "live_checkout": str(tmp_path)}
+    assert apply("own_state_inside", checkout) == "shop/machines/.samestack"
+    for outside in ({"type": "path", "path": "../../other"}, {"type": "path", "path": "app"}, {"type": "git"}, {}):
+        assert apply("own_state_inside", outside) == ""

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from cli.measuring import is_accepted
-from plugins.filter.host_rules import LISTED, NAMED, rule_record, rule_settings
+from plugins.filter.host_rules import LISTED, NAMED, ended_waivers, rule_record, rule_settings, rules_in_force
 from plugins.module_utils.system import access
 from plugins.plugin_utils.audit.figures import Figure, markdown, of_host, table
 from plugins.plugin_utils.audit.waivers import waived, waivers
@@ -46,19 +46,18 @@ def test_no_two_rules_set_the_same() -> None:
 
 
 def test_forwarding_comes_before_what_the_kernel_sets_anew_with_it() -> None:
-    names = list(rule_settings(RULES | {"sudo": {}}, {})["sysctl"])
+    names = list(rule_settings(RULES | {"sudo": {}}, {}, "sysctl"))
     assert names.index("net.ipv4.ip_forward") < names.index("net.ipv4.conf.all.accept_redirects")
 
 
 def test_a_waiver_takes_a_rule_away_until_its_last_day() -> None:
     rules = {"one": {"sshd": {"A": 1}, "files": [{"path": "/a", "content": "x"}]}, "two": {"sshd": {"B": 2}}}
     given = {"one": {"reason": "it has to", "until": "2027-06-30"}}
-    found = rule_settings(rules, given, "2027-06-30")
-    assert (found["sshd"], found["files"], found["in_force"], found["ended"]) == (
-        {"B": 2}, [{"path": "/a", "state": "original"}], ["two"], [],
-    )  # fmt: skip
-    found = rule_settings(rules, given, "2027-07-01")
-    assert (found["sshd"], found["in_force"], found["ended"]) == ({"A": 1, "B": 2}, ["one", "two"], ["one"])
+    assert rule_settings(rules, given, "sshd", "2027-06-30") == {"B": 2}
+    assert rule_settings(rules, given, "files", "2027-06-30") == [{"path": "/a", "state": "original"}]
+    assert (rules_in_force(rules, given, "2027-06-30"), ended_waivers(given, "2027-06-30")) == (["two"], [])
+    assert rule_settings(rules, given, "sshd", "2027-07-01") == {"A": 1, "B": 2}
+    assert (rules_in_force(rules, given, "2027-07-01"), ended_waivers(given, "2027-07-01")) == (["one", "two"], ["one"])
     given["one"]["until"] = "9999-12-31"
     assert rule_record(rules, given) == {
         "rules": {"one": {"sshd": {"A": 1}, "files": ["/a"]}, "two": {"sshd": {"B": 2}}},

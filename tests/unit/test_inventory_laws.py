@@ -13,6 +13,7 @@ from plugins.plugin_utils.inventory.files import FileError, Setting, read_mappin
 from plugins.plugin_utils.inventory.formats import FORMATS, parse_calendar, parse_duration, parse_port, parse_size
 from plugins.plugin_utils.inventory.laws import (
     dotted,
+    hiding_problems,
     nearest,
     set_twice,
     show,
@@ -28,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 GOOD: dict[str, list[object]] = {
     "size": ["25m", "1g", "500M", 0, "1024", "2 GB"],
     "duration": ["30s", "365d", "2w", 0, "90"],
+    "ping_url": ["https://hc-ping.com/0f/web1?create=1", "http://10.0.3.1:8000"],
     "port": [1, 65535, "443"],
     "batch": [1, "2", "25%", "100%"],
     "percent": [1, 90, "100"],
@@ -82,6 +84,7 @@ SYSTEMS = ["root", "postgres", "redis", "www-data", "nobody", "sshd", "nginx", "
 BAD: dict[str, list[object]] = {
     "size": ["", "many", "1.5g", "-1", "25x", True],
     "duration": ["", "1y", "soon", "1.5h", "3b", True],
+    "ping_url": ["", "hc-ping.com/0f", "ftp://hc-ping.com/", "https://a b/", "https://me:pw@hc-ping.com/"],
     "port": [0, 65536, "http", -1, True],
     "batch": [0, "0%", "101%", "all", -1, ""],
     "percent": [0, 101, "90%", "much", -1, 1.5, True],
@@ -304,3 +307,17 @@ def test_encrypted_and_empty_files_hold_nothing(tmp_path: Path) -> None:
     for text in ("$ANSIBLE_VAULT;1.1;AES256\n61\n", "---\n", ""):
         (tmp_path / "x.yml").write_text(text, encoding="utf-8")
         assert read_mapping(tmp_path / "x.yml", "x.yml") == ({}, {})
+
+
+@pytest.mark.parametrize("bad", [":", "\\", "\n", "\x1b"])
+@pytest.mark.parametrize("part", ["path", "live_checkout"])
+def test_secrets_that_no_unit_can_hide_are_told_before_anything_is_touched(bad: str, part: str) -> None:
+    """The line would name another folder, or end before."""
+    kind = "path" if part == "path" else "git"
+    values = {"app_live_path": "/srv/live", "app_source": {"type": kind, part: ".."}}
+    (problem,) = map(str, hiding_problems(values, f"my{bad}site/.samestack", lambda _name, path: f"app.yml: {path[0]}"))
+    assert problem.startswith(f"app_source.{part} = .. (in app.yml: {part}): the application must not see")
+    assert "Rename that folder" in problem
+    assert problem.isprintable()
+    for live, inside in (("", f"a{bad}"), ("/srv/live", 'my 5% "sité"/.samestack'), ("/srv/live", "")):
+        assert not list(hiding_problems(values | {"app_live_path": live}, inside, lambda *_path: ""))

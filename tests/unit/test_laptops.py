@@ -6,6 +6,7 @@ import itertools
 import platform
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tomllib
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.specifiers import SpecifierSet
 
-from box import build, containers, laptops, network, providers, public_boxes, setup
+from box import blocks, build, containers, laptops, network, providers, public_boxes, setup
 from box.common import MACHINES, SetupError
 from box.containers import LIVE_PATH, Containers, Settings, mount_word
 from box.laptops import ENVIRONMENTS, LAPTOPS, UNKNOWN, Laptop, laptop_of
@@ -157,6 +158,76 @@ def test_debian_testing_is_a_laptop_and_no_server() -> None:
     assert build.choose("forky", laptop=True)[0].suite == "forky"
 
 
+@pytest.mark.parametrize("suite", ["noble", "focal"])
+def test_the_box_from_the_archive_is_one_of_debian(monkeypatch: pytest.MonkeyPatch, suite: str) -> None:
+    monkeypatch.setenv("SAMESTACK_BOX_RELEASE", suite)
+    with pytest.raises(SetupError, match=rf"SAMESTACK_BOX_RELEASE = {suite}.*Write one of trixie, bookworm"):
+        build.get_disk()
+
+
+def test_the_box_from_the_archive_is_for_one_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SAMESTACK_BOX_RELEASE", raising=False)
+    monkeypatch.setattr(build, "run", lambda *_: "arm64\n")
+    with pytest.raises(SetupError, match=r"SAMESTACK_BOX_URL = archive.*arm64"):
+        build.get_disk()
+
+
+def test_a_disk_is_a_box_of_its_own() -> None:
+    release = build.releases()["trixie"]
+    tree = Path("tree")
+    assert build.folder_of(release) != build.folder_of(release, build.DISK)
+    assert "linux-image-amd64" not in " ".join(build.command_for(release, tree))
+    assert "linux-image-amd64" in " ".join(build.command_for(release, tree, build.DISK))
+    # A virtual machine has cards, terminals and modules.
+    assert "systemd-udevd" not in " ".join(build.command_for(release, tree, build.DISK))
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What is written down of the choice on a computer with Vagrant, which has no machines yet."""
+    found: dict[str, str] = {}
+    monkeypatch.setattr(shutil, "which", lambda _name: "/usr/bin/vagrant")
+    monkeypatch.setattr(providers, "has_candidate", lambda _name: True)
+    monkeypatch.setattr(providers, "own_addresses", lambda network: {"dev1": f"{network}.10"})
+    monkeypatch.setattr(providers, "provider_of_machines", lambda: "")
+    monkeypatch.setattr(providers, "recorded", lambda: {})
+    monkeypatch.setattr(providers, "record", found.update)
+    monkeypatch.setattr(build, "get_disk", lambda: Path("/boxes/trixie-disk-1"))
+    return found
+
+
+def test_libvirts_box_is_built_on_request(monkeypatch: pytest.MonkeyPatch, written: dict[str, str]) -> None:
+    monkeypatch.setenv("SAMESTACK_BOX_URL", providers.ARCHIVE)
+    handed: list[str] = []
+    providers.prepare_hypervisor(providers.Choice("libvirt", "tests"), handed.extend)
+    assert {"virtiofsd", "mmdebstrap", "qemu-utils"} <= set(handed)
+    assert written["box_url"] == "file:///boxes/trixie-disk-1/machine.box"
+    assert written["ssh_key"] == str(providers.SSH_KEY)
+    with pytest.raises(SetupError, match=r"SAMESTACK_BOX_URL = archive.*virtualbox"):
+        providers.prepare_hypervisor(providers.Choice("virtualbox", "tests"), handed.extend)
+
+
+def test_machines_are_reached_as_when_they_were_made(monkeypatch: pytest.MonkeyPatch, written: dict[str, str]) -> None:
+    """The second `up` does not say again which box it was."""
+    monkeypatch.delenv("SAMESTACK_BOX_URL", raising=False)
+    monkeypatch.setattr(providers, "provider_of_machines", lambda: "libvirt")
+    monkeypatch.setattr(providers, "recorded", lambda: {"box": "a", "box_url": "file:///b", "ssh_key": "c"})
+    providers.prepare_hypervisor(providers.Choice("libvirt", "tests"), lambda _names: None)
+    assert (written["box"], written["box_url"], written["ssh_key"]) == ("a", "file:///b", "c")
+
+
+def test_a_gateways_answer_is_no_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where an office's proxy answers for every address, all would be taken."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        asked = server.getsockname()[1]
+        connect = socket.create_connection
+        monkeypatch.setattr(socket, "create_connection", lambda _to, timeout: connect(("127.0.0.1", asked), timeout))
+        assert network.answers("127.0.0.1")
+        said = subprocess.CompletedProcess([], 0, "192.168.56.10 via 10.0.2.2 dev eth0 src 10.0.2.15\n")
+        monkeypatch.setattr(subprocess, "run", lambda *_, **__: said)
+        assert not network.answers("192.168.56.10")
+
+
 @pytest.mark.parametrize(
     ("silicon", "words", "absent"),
     [
@@ -287,8 +358,11 @@ def test_a_hypervisor_without_vagrant_is_named(
 
 
 def test_the_vagrantfile_and_the_containers_agree() -> None:
-    addresses = dict(re.findall(r'"(\w+)" => (\d+)', VAGRANTFILE))
-    assert {name: int(number) for name, number in addresses.items()} == MACHINES
+    found = re.search(r"MACHINES = %w\[([^]]+)\]", VAGRANTFILE)
+    assert found
+    assert tuple(found[1].split()) == MACHINES
+    # Where none were taken for the project yet
+    assert list(blocks.numbers(0).values()) == [10 * (index + 1) for index in range(len(MACHINES))]
     assert f'LIVE_PATH = "{LIVE_PATH}"' in VAGRANTFILE
     assert "config.vm.box_version" in VAGRANTFILE
 

@@ -18,10 +18,13 @@ STATE: dict[str, Any] = {
     "maintenance": {},
     "lines": [
         {"time": "2026-11-20T08:00:00Z", "verb": "deploy", "who": "Eve <e@x.org>", "release": A, "to": A,
-         "commits": 3, "label": "v1", "seconds": 12.3, "migrations": ["shop.0001"], "result": "ok"},
+         "commits": 3, "label": "v1", "seconds": 12.3, "migrations": ["shop.0001"], "result": "ok",
+         "traffic": {"before": None, "after": {"requests": 0, "errors": 0, "p95": None}, "worse": []}},
         {"time": "2026-11-20T08:30:00Z", "verb": "accept", "who": "Bob", "release": A, "result": "ok"},
         {"time": "2026-11-21T08:00:00Z", "verb": "deploy", "who": "Eve", "release": B, "from": A, "to": B,
-         "commits": ["one", "two"], "label": "v2", "seconds": 4.0, "result": "ok"},
+         "commits": ["one", "two"], "label": "v2", "seconds": 4.0, "result": "ok",
+         "traffic": {"before": {"requests": 9000, "errors": 9, "p95": 0.08},
+                     "after": {"requests": 400, "errors": 30, "p95": 0.3}, "worse": ["errors", "p95"]}},
         {"time": "2026-11-21T09:00:00Z", "verb": "deploy", "who": "Eve", "release": C, "from": B,
          "seconds": 8.0, "result": "failed", "reason": "it answers 500\nTraceback"},
     ],
@@ -33,14 +36,14 @@ def test_the_table() -> None:
     assert lines[0] == f"staging serves {B} (v2)"
     head, newest, *rest = lines[2:]
     assert re.split("  +", head) == [
-        "When (UTC)", "Verb", "Who", "From → to", "Commits", "Time", "Migrations", "Result",
+        "When (UTC)", "Verb", "Who", "From → to", "Commits", "Time", "Migrations", "Errors", "p95", "Result",
     ]  # fmt: skip
     assert newest.split()[:4] == ["2026-11-21", "09:00", "deploy", "Eve"]
     assert newest.endswith("(failed) it answers 500")
-    assert rest[0].endswith("ok (current)")
+    assert rest[0].endswith("0.1 % → 7.5 %  80 ms → 300 ms  ok (current) (worse)")
     assert f"{A} → {B}" in rest[0]
     assert "2, v2" in rest[0]
-    assert rest[2].endswith("1           ok (accepted)")
+    assert re.search(r"  1 +ok \(accepted\)$", rest[2])
     assert "Eve <" not in rest[2]
     assert lines[-1] == f"Kept on the host: {A} (./samestack rollback --to …)"
 

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def pair_for(asked: list[str], project: Path) -> dict[str, str]:
+    return kept_pair(asked, project, project / "computer")
+
+
 def certificates(pem: str) -> list[x509.Certificate]:
     return x509.load_pem_x509_certificates(pem.encode())
 
@@ -37,7 +41,7 @@ def names(certificate: x509.Certificate) -> list[str]:
 
 
 def test_a_pair_is_signed_by_the_authority_and_fits_its_key(tmp_path: Path) -> None:
-    pair = kept_pair(["site.test", "www.site.test"], tmp_path)
+    pair = pair_for(["site.test", "www.site.test"], tmp_path)
     leaf, authority = certificates(pair["certificate"])
     leaf.verify_directly_issued_by(authority)
     assert authority == certificates((tmp_path / "ca.crt").read_text())[0]
@@ -47,7 +51,7 @@ def test_a_pair_is_signed_by_the_authority_and_fits_its_key(tmp_path: Path) -> N
 
 
 def test_browsers_take_it(tmp_path: Path) -> None:
-    leaf, authority = certificates(kept_pair(["site.test"], tmp_path)["certificate"])
+    leaf, authority = certificates(pair_for(["site.test"], tmp_path)["certificate"])
     # Mozilla's "Server Side TLS", intermediate
     assert leaf.not_valid_after_utc - leaf.not_valid_before_utc <= datetime.timedelta(days=366)
     usage = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
@@ -57,55 +61,62 @@ def test_browsers_take_it(tmp_path: Path) -> None:
     assert authority.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
 
 
+def test_a_client_is_no_server_and_no_server_a_client() -> None:
+    for client, wanted in ((True, ExtendedKeyUsageOID.CLIENT_AUTH), (False, ExtendedKeyUsageOID.SERVER_AUTH)):
+        leaf, _ = certificates(issue(["10.0.0.5"], new_authority(), client=client)["certificate"])
+        usage = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        assert list(usage) == [wanted]
+
+
 def test_addresses_are_addresses(tmp_path: Path) -> None:
-    (leaf, _authority) = certificates(kept_pair(["10.0.3.30", "fd00::1"], tmp_path)["certificate"])
+    (leaf, _authority) = certificates(pair_for(["10.0.3.30", "fd00::1"], tmp_path)["certificate"])
     found = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert [str(value) for value in found.get_values_for_type(x509.IPAddress)] == ["10.0.3.30", "fd00::1"]
 
 
 def test_a_kept_pair_stays(tmp_path: Path) -> None:
-    assert kept_pair(["site.test"], tmp_path) == kept_pair(["site.test"], tmp_path)
+    assert pair_for(["site.test"], tmp_path) == kept_pair(["site.test"], tmp_path, tmp_path / "computer")
 
 
 def test_new_names_make_a_new_certificate_of_the_same_authority(tmp_path: Path) -> None:
-    kept_pair(["site.test"], tmp_path)
+    pair_for(["site.test"], tmp_path)
     authority = (tmp_path / "ca.crt").read_text()
-    second = kept_pair(["site.test", "static.site.test"], tmp_path)
+    second = pair_for(["site.test", "static.site.test"], tmp_path)
     assert (tmp_path / "ca.crt").read_text() == authority
     assert names(certificates(second["certificate"])[0]) == ["site.test", "static.site.test"]
 
 
 def test_a_certificate_that_soon_ends_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = kept_pair(["site.test"], tmp_path)
+    first = pair_for(["site.test"], tmp_path)
     authority = (tmp_path / "ca.crt").read_text()
     later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=780)
     monkeypatch.setattr(local_authority, "_now", lambda: later)
-    second = kept_pair(["site.test"], tmp_path)
+    second = pair_for(["site.test"], tmp_path)
     assert first["certificate"] != second["certificate"]
     assert (tmp_path / "ca.crt").read_text() == authority
 
 
 def test_one_that_lives_longer_than_browsers_take_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_authority.issue, "__defaults__", (datetime.timedelta(days=800),))
-    first = kept_pair(["site.test"], tmp_path)
+    first = pair_for(["site.test"], tmp_path)
     monkeypatch.setattr(local_authority.issue, "__defaults__", (local_authority.LIFE,))
-    second = kept_pair(["site.test"], tmp_path)
+    second = pair_for(["site.test"], tmp_path)
     assert first["certificate"] != second["certificate"]
-    assert kept_pair(["site.test"], tmp_path) == second
+    assert pair_for(["site.test"], tmp_path) == second
 
 
 def test_another_authority_makes_new_certificates(tmp_path: Path) -> None:
-    kept_pair(["site.test"], tmp_path)
+    pair_for(["site.test"], tmp_path)
     authority = (tmp_path / "ca.crt").read_text()
-    (tmp_path / "ca.crt").unlink()
-    second = kept_pair(["site.test"], tmp_path)
+    (tmp_path / "computer" / "ca.crt").unlink()
+    second = pair_for(["site.test"], tmp_path)
     leaf, signer = certificates(second["certificate"])
     leaf.verify_directly_issued_by(signer)
     assert (tmp_path / "ca.crt").read_text() != authority
 
 
 def test_keys_are_readable_by_their_owner_only(tmp_path: Path) -> None:
-    kept_pair(["site.test"], tmp_path)
+    pair_for(["site.test"], tmp_path)
     keys = list(tmp_path.rglob("*.key"))
     assert len(keys) == 2
     assert {stat.S_IMODE(key.stat().st_mode) for key in keys} == {0o600}
@@ -119,17 +130,43 @@ def test_an_authority_from_the_vault(tmp_path: Path) -> None:
 
 
 def test_a_key_of_another_kind_is_refused(tmp_path: Path) -> None:
-    certificate, _key = kept_authority(tmp_path)
+    certificate, _key = kept_authority(tmp_path, tmp_path / "computer")
     with pytest.raises(ValueError, match=r"."):
         parse_authority(certificate.public_bytes(serialization.Encoding.PEM).decode(), "not a key")
 
 
 def test_keys_are_elliptic(tmp_path: Path) -> None:
-    assert isinstance(kept_authority(tmp_path)[1].curve, ec.SECP256R1)
+    assert isinstance(kept_authority(tmp_path, tmp_path / "computer")[1].curve, ec.SECP256R1)
 
 
 def test_two_web_servers_that_ask_at_once_get_one_pair(tmp_path: Path) -> None:
     for turn in range(10):
         with ProcessPoolExecutor(2) as pool:
-            one, two = pool.map(kept_pair, [[f"{turn}.shop.test"]] * 2, [tmp_path] * 2)
+            one, two = pool.map(kept_pair, [[f"{turn}.shop.test"]] * 2, [tmp_path] * 2, [tmp_path / "computer"] * 2)
         assert one == two
+
+
+def test_two_projects_have_one_authority(tmp_path: Path) -> None:
+    """Trusted once, it is trusted for all."""
+    computer = tmp_path / "computer"
+    for name in ("one", "two"):
+        kept_pair([f"{name}.test"], tmp_path / name, computer)
+    assert (tmp_path / "one/ca.crt").read_bytes() == (tmp_path / "two/ca.crt").read_bytes()
+    assert (computer / "ca.crt").read_bytes() == (tmp_path / "two/ca.crt").read_bytes()
+    # Its key is with the computer alone.
+    assert [file.parent.name for file in tmp_path.rglob("ca.key")] == ["computer"]
+
+
+def test_the_authority_of_an_earlier_version_becomes_the_computers(tmp_path: Path) -> None:
+    """Whoever trusts it already need not do so again; a second project's own gives way."""
+    for name in ("one", "two"):
+        pem = authority_pem(new_authority())
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "ca.crt").write_text(pem["certificate"])
+        (tmp_path / name / "ca.key").write_text(pem["key"])
+    trusted = (tmp_path / "one/ca.crt").read_text()
+    for name in ("one", "two"):
+        leaf, signer = certificates(kept_pair([f"{name}.test"], tmp_path / name, tmp_path / "computer")["certificate"])
+        leaf.verify_directly_issued_by(signer)
+        assert (tmp_path / name / "ca.crt").read_text() == trusted
+        assert not (tmp_path / name / "ca.key").exists()

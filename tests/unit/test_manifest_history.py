@@ -19,6 +19,7 @@ from plugins.module_utils.manifest.reading import apt_log
 from plugins.module_utils.manifest.reading.machine import MissingError
 from plugins.module_utils.manifest.section import Collector
 from plugins.module_utils.manifest.sections import environment
+from plugins.plugin_utils.parity.answers import FOUND
 from plugins.plugin_utils.parity.messages import drift_words, items, manifest_words
 from tests.support.paper_host import PaperHost, section_files
 
@@ -271,6 +272,30 @@ def test_a_bare_host_has_a_manifest_too(tmp_path: Path) -> None:
     names = {one.name for one in collectors}
     assert names == {*found["sections"], *(part for part in found["missing"] if "/" not in part)}
     assert all(found["missing"].values())
+
+
+def said_to_be_missing(host: PaperHost) -> set[str]:
+    """Return the sections that people are told are missing."""
+    found = record.collected(host, record.collectors(section_files()))
+    FOUND.check({"manifest": found, "digest": "0" * 12, "time": "2026-11-25T10:00:00Z"})
+    lines = manifest_words({"digest": "0" * 12, "manifest": found})[1:]
+    return {line.removeprefix("Missing: ").partition(":")[0] for line in lines}
+
+
+def test_what_a_host_is_not_to_have_is_not_missing(tmp_path: Path) -> None:
+    """A machine that only keeps backups, and one without Redis, which the application does not ask for."""
+    decided = {"release", "venv", "environment", "settings", "gunicorn", "nginx", "postgresql", "schema", "migrations"}
+    assert not said_to_be_missing(PaperHost(tmp_path, functions=["backup"])) & {*decided, "redis"}
+    every = said_to_be_missing(PaperHost(tmp_path))
+    assert {"release", "venv", "environment", "nginx", "postgresql"} <= every
+    assert "redis" not in every
+
+
+def test_a_service_that_has_lost_its_file_is_missing(tmp_path: Path) -> None:
+    host = PaperHost(tmp_path)
+    host.write("/usr/bin/redis-server", "")
+    assert "redis" in said_to_be_missing(host)
+    assert "redis" not in said_to_be_missing(PaperHost(tmp_path, functions=["db"]))
 
 
 def test_the_recorder_is_what_it_imports() -> None:

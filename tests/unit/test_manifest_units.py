@@ -56,6 +56,24 @@ FragmentPath=/run/systemd/transient/broken.service
 UnitFileState=transient
 MainPID=0
 
+Id=samestack-watch-answer@7-10.0.3.31:8434-10.0.3.32:41200.service
+LoadState=loaded
+ActiveState=active
+Type=simple
+NeedDaemonReload=no
+FragmentPath=/etc/systemd/system/samestack-watch-answer@.service
+UnitFileState=static
+MainPID=0
+
+Id=samestack-mail@3-12345-33.service
+LoadState=loaded
+ActiveState=active
+Type=simple
+NeedDaemonReload=no
+FragmentPath=/etc/systemd/system/samestack-mail@.service
+UnitFileState=static
+MainPID=0
+
 Id=user@1000.service
 LoadState=loaded
 ActiveState=active

@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 WEB = [80, 443]
+#: As `systemctl list-sockets` has them
+SOCKETS = """\
+/run/dbus/system_bus_socket dbus.socket    dbus.service
+[::]:80                     cockpit.socket cockpit@.service
+[::]:8080                   other.socket   other.service
+"""
 
 
 def whats(found: Iterable[dict[str, str]]) -> list[str]:
@@ -57,6 +63,8 @@ def test_a_port_that_another_program_has() -> None:
     [
         ("0::/system.slice/apache2.service", ["nginx.service"], "apache2 (apache2.service)"),
         ("0::/system.slice/docker-0f.scope", ["nginx.service"], "nginx (docker-0f.scope)"),
+        ("0::/init.scope", ["nginx.service"], "systemd (cockpit.socket)"),
+        ("0::/init.scope", ["shop.timer", "cockpit.socket"], ""),
         ("0::/system.slice/nginx.service", ["nginx.service"], ""),
         ("0::/system.slice/system-postgresql.slice/postgresql@17-main.service", ["postgresql.service"], ""),
     ],
@@ -70,13 +78,13 @@ def test_whose_the_program_is(tmp_path: Path, cgroup: str, units: list[str], say
     (process / "fd" / "3").symlink_to("socket:[4242]")
     (process / "comm").write_text(f"{says.split(maxsplit=1)[0] if says else 'x'}\n")
     (process / "cgroup").write_text(f"{cgroup}\n")
-    found = list(taken_ports({"80": units, "443": units}, str(tmp_path)))
+    found = list(taken_ports({"80": units, "443": units}, str(tmp_path), SOCKETS))
     if not says:
         assert found == []
         return
     assert whats(found) == [f"port 80, which nginx needs, is taken by {says}"]
     unit = says[says.index("(") + 1 : -1]
-    assert (f"`sudo systemctl disable --now {unit}`" in found[0]["fix"]) == unit.endswith(".service")
+    assert (f"`sudo systemctl disable --now {unit}`" in found[0]["fix"]) == unit.endswith((".service", ".socket"))
 
 
 @pytest.mark.parametrize(

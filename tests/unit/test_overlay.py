@@ -140,6 +140,8 @@ def test_debug(text: str, debug: bool) -> None:
         ("DJANGO_DEBUG", {"DEBUG": "True"}, {"DJANGO_DEBUG": "True"}),
         ("DEBUG_MODE:int", {"DEBUG": "False"}, {"DEBUG_MODE": "0"}),
         ("DJANGO_DEBUG", {"DEBUG": "False", "DJANGO_DEBUG": "yes"}, {}),
+        ("DEBUG:int", {"DEBUG": "True"}, {"DEBUG": "1"}),
+        ("DEBUG:int", {"DEBUG": "False"}, {"DEBUG": "0"}),
         ("DJANGO_DEBUG", {}, {}),
         ("", {"DEBUG": "False"}, {}),
     ],
@@ -152,6 +154,13 @@ def test_settings_switch_nothing_of_development_on(tmp_path: Path) -> None:
     settings = "import os\nDEBUG = os.getenv('SITE_DEBUG', 'True') == 'True'\nif DEBUG:\n    import no_such_toolbar\n"
     given = {"DEBUG": "False", "SAMESTACK_DEBUG_VARIABLE": "SITE_DEBUG"}
     assert django_prints(tmp_path, "settings.DEBUG", settings, given) == "False"
+
+
+@pytest.mark.parametrize("debug", ["True", "False"])
+def test_settings_may_read_debug_as_a_number(tmp_path: Path, debug: str) -> None:
+    settings = "import os\nDEBUG = bool(int(os.getenv('DEBUG', '0')))\n"
+    given = {"DEBUG": debug, "SAMESTACK_DEBUG_VARIABLE": "DEBUG:int"}
+    assert django_prints(tmp_path, "settings.DEBUG", settings, given) == debug
 
 
 def test_mail_is_caught_where_there_is_a_folder_for_it() -> None:
@@ -194,6 +203,12 @@ def test_the_proxy_is_believed_and_cookies_are_secure() -> None:
 def test_the_apps_own_logging_stays() -> None:
     assert "LOGGING" not in overlay({"LOGGING": {"version": 1}})
     assert "LOGGING" in overlay({"LOGGING": {}})
+
+
+def test_a_folder_that_is_a_path_stays_one() -> None:
+    found = overlay({"STATIC_ROOT": Path("/own"), "MEDIA_ROOT": "/own"}, STATIC_ROOT="/s", MEDIA_ROOT="/m")
+    assert found["STATIC_ROOT"] / "manifest.json" == Path("/s/manifest.json")
+    assert found["MEDIA_ROOT"] == "/m"
 
 
 def test_folders_and_key_come_from_the_machine() -> None:

@@ -109,6 +109,8 @@ def test_braces_stand_for_either() -> None:
         ("postgresql/setting:max_connections", "topology"),
         ("postgresql/extension:citext", "release"),
         ("nginx/server[a 443]/location[/static/]/root", "app_live_path"),
+        # Of what dev alone has, everything is its own.
+        ("nginx/http/server[mail.a.test 443]/ssl_certificate", "app_live_path"),
         ("nginx/http/server_tokens", None),
         ("files//etc/sudoers", None),
         ("timers/cron:/etc/cron.d/x", None),

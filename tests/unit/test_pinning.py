@@ -11,7 +11,8 @@ from plugins.action.release_source import describe, prepare
 from plugins.plugin_utils.project.detect import Given, detect
 from plugins.plugin_utils.project.packages import read_text
 from plugins.plugin_utils.project.pinning import of_lines, of_locked, of_pipfile, of_sources
-from tests.unit.test_project import PINS, startproject, tree
+from tests.support.shapes.skeleton import startproject, tree
+from tests.unit.test_project import PINS
 from tests.unit.test_release_source import arguments
 
 if TYPE_CHECKING:

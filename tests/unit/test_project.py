@@ -10,6 +10,7 @@ import pytest
 from plugins.plugin_utils.errors import DecisionError
 from plugins.plugin_utils.project.detect import Given, detect
 from plugins.plugin_utils.project.packages import additions
+from tests.support.shapes.skeleton import ASGI, MANAGE, WSGI, startproject, tree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,37 +19,6 @@ PINS = {
     "gunicorn": "27.0.1", "granian": "2.8.7", "uvicorn": "0.54.0", "uvicorn-worker": "0.4.0", "psycopg": "3.3.9",
     "psycopg2-binary": "2.9.13", "websockets": "16.1.1",
 }  # fmt: skip
-MANAGE = """import os, sys
-def main():
-    os.environ.setdefault('DJANGO_SETTINGS_MODULE', '{0}')
-    from django.core.management import execute_from_command_line
-    execute_from_command_line(sys.argv)
-"""
-WSGI = """import os
-from django.core.wsgi import get_wsgi_application
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "{0}")
-application = get_wsgi_application()
-"""
-ASGI = WSGI.replace("wsgi", "asgi")
-
-
-def tree(root: Path, files: dict[str, str]) -> Path:
-    for name, content in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
-    return root
-
-
-def startproject(prefix: str = "", name: str = "mysite") -> dict[str, str]:
-    return {
-        f"{prefix}manage.py": MANAGE.format(f"{name}.settings"),
-        f"{prefix}{name}/__init__.py": "",
-        f"{prefix}{name}/settings.py": f"SECRET_KEY = 'x'\nWSGI_APPLICATION = '{name}.wsgi.application'\n",
-        f"{prefix}{name}/wsgi.py": WSGI.format(f"{name}.settings"),
-        f"{prefix}{name}/asgi.py": ASGI.format(f"{name}.settings"),
-        "requirements.txt": "Django==5.2.8\n",
-    }
 
 
 def test_startproject(tmp_path: Path) -> None:
@@ -302,7 +272,11 @@ def test_no_list_of_packages_and_a_broken_one(tmp_path: Path) -> None:
         ({"django": "3.2", "gunicorn": "23"}, "wsgi", "gunicorn", ["psycopg2-binary==2.9.13"]),
         ({"psycopg": "3.2.1", "gunicorn": None}, "wsgi", "gunicorn", ["psycopg-binary==3.2.1"]),
         ({"psycopg": None, "gunicorn": None}, "wsgi", "gunicorn", ["psycopg[binary]"]),
-        ({"psycopg2": "2.9", "gunicorn": None, "uvicorn": "0.5", "wsproto": "1"}, "asgi", "gunicorn",
+        ({"psycopg2": "2.9", "gunicorn": None, "uvicorn": "0.36.1", "wsproto": "1"}, "asgi", "gunicorn",
+         ["uvicorn-worker==0.4.0"]),
+        ({"psycopg2": "2.9", "gunicorn": None, "uvicorn": "0.29.0", "wsproto": "1"}, "asgi", "gunicorn",
+         ["uvicorn-worker==0.3.0"]),
+        ({"psycopg2": "2.9", "gunicorn": None, "uvicorn": None, "wsproto": "1"}, "asgi", "gunicorn",
          ["uvicorn-worker==0.4.0"]),
         ({"psycopg2": "2.9", "gunicorn": None, "uvicorn": "0.5", "uvicorn-worker": "0.4"}, "asgi", "gunicorn",
          ["websockets==16.1.1"]),

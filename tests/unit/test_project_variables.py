@@ -55,15 +55,57 @@ NOT_INSISTING = [
 ]  # fmt: skip
 
 
+OLD = """
+class Site(BaseSettings):
+    NAME: str
+    DAYS: int
+    HOSTS: list[str]
+    MAYBE: str | None
+    TITLE: str = "x"
+    KEY: str = Field(default_factory=make)
+    MUST: str = Field(...)
+    HERE: str = Field("x", env="ELSEWHERE")
+    PGHOST: Optional[str]
+
+    class Config:
+        env_prefix = "SITE_"
+        fields = {"PGHOST": {"env": "PGHOST"}}
+"""
+NEW = """
+class Site(pydantic_settings.BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="site_")
+    name: str
+    token: str = Field(validation_alias="API_TOKEN")
+"""
+
+
+def test_fields_of_pydantic(read) -> None:
+    found = read(OLD)
+    insisted = {name for name, one in found.items() if one.required}
+    assert insisted == {"SITE_NAME", "SITE_DAYS", "SITE_HOSTS", "SITE_MUST"}
+    assert found.keys() - insisted == {"SITE_MAYBE", "SITE_TITLE", "SITE_KEY", "ELSEWHERE", "PGHOST"}
+    assert (found["SITE_DAYS"].value, found["SITE_HOSTS"].value) == ("1", "[]")
+    assert {name for name, one in read(NEW).items() if one.required} == {"SITE_NAME", "API_TOKEN"}
+
+
+def test_defaults_may_be_declared_elsewhere(read) -> None:
+    found = read('env = django_environ.FileAwareEnv(A=(str, ""), **DEFAULTS)\nB = env("B")\nC = os.environ["C"]\n')
+    assert {name: one.required for name, one in found.items()} == {"B": False, "C": True}
+
+
 @pytest.mark.parametrize(
     ("line", "found"),
     [
         ('DEBUG = env.bool("DJANGO_DEBUG", True)', "DJANGO_DEBUG"),
-        ('DEBUG = os.environ.get("SITE_DEBUG", "1") == "1"', "SITE_DEBUG"),
+        ('DEBUG = os.environ.get("SITE_DEBUG", "1") == "1"', "SITE_DEBUG:int"),
         ('DEBUG: bool = bool(int(os.getenv("DEBUG_MODE", "1")))', "DEBUG_MODE:int"),
         ('DEBUG = TEMPLATE_DEBUG = config("APP_DEBUG", default=True, cast=bool)', "APP_DEBUG"),
         ('DEBUG = config("DEBUG_ON", cast=int)', "DEBUG_ON:int"),
         ('DEBUG = env("DEBUG")', ""),
+        ('DEBUG = bool(int(os.getenv("DEBUG", "0")))', "DEBUG:int"),
+        ('DEBUG = os.environ.get("DEBUG") == "1"', "DEBUG:int"),
+        ('DEBUG = os.environ.get("SITE_DEBUG") == "1"', "SITE_DEBUG:int"),
+        ('DEBUG = os.environ.get("DEBUG") in ("1", "True")', ""),
         ('DEBUG = os.environ.get("ENV") != "production"', ""),
         ('DEBUG = not os.environ.get("PRODUCTION")', ""),
         ('OTHER = env.bool("DJANGO_DEBUG", True)', ""),

@@ -25,7 +25,8 @@ from plugins.plugin_utils.project.detect import Given, detect
 from plugins.plugin_utils.project.python import Asked, Build, choose
 from plugins.plugin_utils.release.identity import platform_problem
 from plugins.plugin_utils.release.pythons import Pythons, in_list, in_table
-from tests.unit.test_project import PINS, startproject, tree
+from tests.support.shapes.skeleton import startproject, tree
+from tests.unit.test_project import PINS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -176,8 +177,9 @@ def listed(*builds: Build, **changes: object) -> dict[str, Any]:
 
 
 @pytest.fixture
-def base(tmp_path: Path) -> Path:
-    """Return a project's folder that has uv."""
+def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a project's folder that has uv, on a computer of its own."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     (tmp_path / ".samestack").mkdir()
     (tmp_path / ".samestack/uv").symlink_to(ROOT / ".samestack/uv")
     return tmp_path
@@ -190,7 +192,8 @@ def test_an_archive_is_fetched_once_by_uv(base: Path, monkeypatch: pytest.Monkey
     assert found.builds() == [build]
     path = found.archive(build.interpreter)
     assert hashlib.sha256(path.read_bytes()).hexdigest() == build.sha256
-    assert not list((base / ".samestack/pythons").glob("unpacked-*"))
+    assert path.parent == base / "data/samestack/pythons", "each project of this computer has it"
+    assert not list(path.parent.glob("unpacked-*"))
     # It is there now, whatever the list says, and in whichever way that is named.
     (base / "list.json").unlink()
     monkeypatch.setenv("UV_PYTHON_DOWNLOADS_JSON_URL", "https://nowhere.invalid/list.json")
@@ -208,7 +211,7 @@ def test_an_archive_with_another_digest_is_refused(base: Path) -> None:
     found = Pythons(base, "", str(base / "list.json"))
     with pytest.raises(SamestackError, match=r"Python 3.12.99 cannot be had from file://.*Hash mismatch"):
         found.archive(other.interpreter)
-    assert not list((base / ".samestack/pythons").glob("000000000-*"))
+    assert not list(found.folder.glob("000000000-*"))
 
 
 def test_a_mirror_stands_for_github(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from plugins.action.release_source import describe, prepare
+from plugins.action.release_source import describe, look, prepare
 from plugins.plugin_utils.errors import DecisionError
 from plugins.plugin_utils.project.archive import keep_newest, pack
 from plugins.plugin_utils.project.repository import Request, commits_between, resolve_url
 from plugins.plugin_utils.project.source import fetch, path_files
-from tests.unit.test_project import PINS, startproject, tree
+from tests.support.shapes.skeleton import startproject, tree
+from tests.unit.test_project import PINS
 
 GIT_NAME = {
     "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.org", "GIT_COMMITTER_NAME": "a",
@@ -164,6 +165,50 @@ def test_path_that_does_not_exist_or_has_a_ref(tmp_path: Path) -> None:
     tree(tmp_path / "site", startproject())
     with pytest.raises(DecisionError, match=r"release_ref = v1 \(in the command line\): .*no refs"):
         get(tmp_path, kind="path", location="site", ref="v1", ref_of_this_run=True)
+
+
+@pytest.mark.parametrize("kind", ["source", "project"])
+def test_what_is_wrong_with_a_source_is_seen_without_a_machine(tmp_path: Path, repository: Path, kind: str) -> None:
+    there = {"type": "git", "url": str(repository), "ref": "v1.0"}
+    given = {name: value for name, value in arguments(look=kind, source=there).items() if name != "machine"}
+    look(given, tmp_path)
+    with pytest.raises(DecisionError, match=r"app_source.ref = v1.1 .*Did you mean v1.0"):
+        look({**given, "source": {**there, "ref": "v1.1"}}, tmp_path)
+    with pytest.raises(DecisionError, match=r"release_ref = mian \(in the command line\).*Did you mean main"):
+        look({**given, "ref": "mian"}, tmp_path)
+    with pytest.raises(DecisionError, match=r"app_source.url = .*git cannot read the repository"):
+        look({**given, "source": {**there, "url": str(tmp_path / "nowhere")}}, tmp_path)
+    with pytest.raises(DecisionError, match=r"app_source.path = ../mysite .*there is no folder"):
+        look({**given, "source": {"type": "path", "path": "../mysite"}}, tmp_path)
+
+
+def test_what_a_source_is_is_seen_without_a_machine(tmp_path: Path) -> None:
+    tree(tmp_path / "site", {**startproject(), "requirements.txt": "Django\n"})
+    given = {name: value for name, value in arguments(look="project").items() if name != "machine"}
+    look(given, tmp_path)
+    assert not list((tmp_path / ".samestack/sources").glob("*.gz"))
+    with pytest.raises(DecisionError, match=r"app_settings_module = mysite.prod "):
+        look({**given, "settings": "mysite.prod"}, tmp_path)
+    (tmp_path / "site/requirements.txt").unlink()
+    with pytest.raises(DecisionError, match="no file that lists its packages"):
+        look(given, tmp_path)
+
+
+def test_a_path_is_taken_at_a_ref_where_it_is_there(tmp_path: Path, repository: Path) -> None:
+    head = git(repository, "rev-parse", "HEAD").strip()
+
+    def ask(ref: str) -> str:
+        try:
+            get(tmp_path, kind="path", location=str(repository), ref=ref, ref_of_this_run=True)
+        except DecisionError as error:
+            return str(error)
+        return ""
+
+    assert [ask(ref) for ref in ("HEAD", head, head[:12])] == ["", "", ""]
+    for ref in (f"{head}~1", "--upload-pack=x", "no-such", "$(touch x)", ":/"):
+        assert "is at " + head[:12] in ask(ref)
+    (repository / "new.txt").write_text("not committed")
+    assert "has what no commit has (new.txt)" in ask(head)
 
 
 def test_archive_depends_on_files_alone(tmp_path: Path) -> None:

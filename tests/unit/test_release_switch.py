@@ -177,6 +177,19 @@ def test_what_is_live_is_left_alone(host: Host) -> None:
     assert (len(host.calls), len(host.ledger), switch.changed) == (calls, 1, False)
 
 
+@pytest.mark.parametrize(("status", "told"), [(404, True), (200, False), (302, False), (403, False)])
+def test_a_page_that_is_not_there_is_told(host: Host, status: int, *, told: bool) -> None:
+    """What `startproject` makes serves, and shows visitors nothing but that."""
+    for _again in range(2):
+        switch = host.switch()
+        del switch.server.probe.until_healthy
+        switch.server.probe.answer = lambda _path, _seconds: (status, f"it answers {status}")
+        said = switch.run()[1:]
+        assert bool(said) == told
+        assert not said or said[0].startswith("https://shop.test/ answers 404: ")
+        assert not said or "app_health_path" in said[0]
+
+
 def test_an_unhealthy_release_is_stopped_and_marked(host: Host) -> None:
     host.serve(OLD)
     host.ill[NEW] = "it answers 500"

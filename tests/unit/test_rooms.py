@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -31,6 +32,7 @@ SHARED = {
     "module_utils/release/files/contents",
     "module_utils/release/interpreter",
     "module_utils/release/place",
+    "module_utils/release/testing",
     "module_utils/standalone/audit",
     "module_utils/standalone/certificates",
     "module_utils/standalone/hold_lock",
@@ -93,10 +95,10 @@ def reached(name: str) -> set[str]:
 
 @pytest.mark.parametrize("name", below("modules"))
 def test_a_module_takes_along_only_what_it_uses(name: str) -> None:
-    """The recorder is on the host already, and packers do not see the sections that it finds; one module builds."""
+    """The recorder is on the host already, and packers do not see the sections that it finds; two modules build."""
     found = reached(name)
     assert not [file for file in found if file.startswith("module_utils/manifest/")]
-    assert name == "modules/release_build" or "module_utils/release/builder" not in found
+    assert name in ("modules/release_build", "modules/release_test") or "module_utils/release/builder" not in found
 
 
 @pytest.mark.parametrize("path", sorted(ROLES.glob("*/manifest/*.py")), ids=lambda path: path.stem)
@@ -178,10 +180,15 @@ def test_tools_find_every_file_from_the_root() -> None:
     assert settings["pytest"]["ini_options"]["pythonpath"] == ["."]
 
 
+@functools.cache
+def modules(folder: Path) -> set[str]:
+    return {path.stem for path in folder.glob("*.py")}
+
+
 def test_neighbours_are_imported_by_their_whole_names() -> None:
     # What a role puts on hosts lies flat there, and a test's project is a root of its own.
     for path in [path for path in listed() if not {"roles", "projects"}.intersection(path.parts)]:
-        neighbours = {other.stem for other in path.parent.glob("*.py")} - set(sys.stdlib_module_names)
+        neighbours = modules(path.parent) - set(sys.stdlib_module_names)
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []

@@ -381,6 +381,17 @@ def test_a_unit_ends_before_its_file_goes(tmp_path: Path, monkeypatch: pytest.Mo
     assert stopped == [("systemctl", "stop", "job@*.service", "old.timer", True)]
 
 
+def test_what_a_pattern_names_goes_but_for_what_an_entry_wants(tmp_path: Path) -> None:
+    for name in ("server-1.pem", "server-2.pem", "server.pem", "ca.crt"):
+        (tmp_path / name).write_text(name)
+    keys = entry(tmp_path / "server-*.pem", state="absent")
+    assert apply(entry(tmp_path / "server-2.pem", "server-2.pem"), keys, check=True) == [f"{tmp_path}/server-1.pem"]
+    apply(entry(tmp_path / "server-2.pem", "server-2.pem"), keys)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ca.crt", "server-2.pem", "server.pem"]
+    apply(entry(tmp_path / "server-.pem", state="absent"), keys, entry(tmp_path / "none/x-*", state="absent"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ca.crt", "server.pem"]
+
+
 def test_what_is_left_out_is_left_alone_or_absent() -> None:
     one = {"path": "/x", "content": "1"}
     assert due(one | {"when": True}, "absent") == one | {"when": True}

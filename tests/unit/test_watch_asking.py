@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import http.server
 import json
 import ssl
@@ -13,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cli import asking
+from plugins.module_utils.watch import ping
 from plugins.module_utils.watch.visit import Answer, Visit, believing
 from plugins.plugin_utils.connection.target import Target
+from plugins.plugin_utils.secrets import dates
 from plugins.plugin_utils.secrets.authority import issue, parse_authority
 from tests.support.expected import CERTIFICATE_AUTHORITY
 
@@ -44,7 +47,37 @@ def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         (tmp_path / "ssh").chmod(0o755)
 
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(asking, "is_known", lambda _name: True)
     return says
+
+
+@pytest.mark.parametrize(("unmade", "hosts"), [(["backup1"], ["production1"]), ([], ["production1", "backup1"])])
+def test_a_stand_in_that_was_not_made_is_not_asked(
+    monkeypatch: pytest.MonkeyPatch, unmade: list[str], hosts: list[str]
+) -> None:
+    monkeypatch.chdir(asking.PROJECT)
+    monkeypatch.setattr(asking, "left_out", lambda: unmade)
+    (found,) = asking.places("production", rehearsal=True, host="").values()
+    assert [one.name for one in found] == hosts
+
+
+@pytest.mark.parametrize(("days", "levels"), [(100, []), (400, ["yellow"])])
+def test_the_age_of_secrets_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ssh: Callable[..., None], days: int, levels: list[str]
+) -> None:
+    inventory = asking.Inventory(str(asking.PROJECT / "inventories/dev.yml"))
+    monkeypatch.setattr(asking, "PROJECT", tmp_path)
+    vault = tmp_path / "inventories" / "vault"
+    vault.mkdir(parents=True)
+    date = dates.today() - datetime.timedelta(days=days)
+    dates.write(vault / "production.yml", ["vault_database_password"], {"vault_database_password": date})
+    here = tuple(asking.secrets_of(inventory, "production", "dev1"))
+    ssh(answer())
+    (found,) = asking.asked(asking.replace(HERE, here=here)).sections
+    assert found["name"] == "secrets"
+    assert f"{days} days old" in found["words"]
+    assert [one["level"] for one in found["findings"]] == levels
+    assert [one["mend"] for one in found["findings"]] == ["./samestack rotate production database"] * len(levels)
 
 
 def test_what_a_host_says_is_taken(ssh: Callable[..., None]) -> None:
@@ -70,6 +103,21 @@ def test_what_is_no_answer_is_unknown_and_says_what_to_type(
     found = asking.asked(HERE)
     assert words in found.trouble
     assert (found.state, found.mend) == ("unknown", "./samestack provision staging --rehearsal")
+
+
+@pytest.mark.parametrize(("where", "verb"), [("dev", "up"), ("staging --rehearsal", "rehearse")])
+def test_a_local_machine_that_was_never_made(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], where: str, verb: str
+) -> None:
+    """Whoever asks for it is told what makes it; whoever asks for all has not asked for it."""
+    monkeypatch.setattr(asking, "is_known", lambda _name: False)
+    one = asking.Place("web1", where, Target("web1", ()), local=True)
+    found = asking.asked(one)
+    assert (found.trouble, found.mend, found.state) == (asking.NOT_MADE, f"./samestack {verb}", "unknown")
+    monkeypatch.setattr(asking, "places", lambda *_given, **_options: {where: [one]})
+    codes = [asking.show(name, rehearsal=False, host="", as_json=False) for name in ("", "staging")]
+    assert codes == [0, 2]
+    assert f"mend: ./samestack {verb}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("apart", "state"), [(0, "well"), (3, "well"), (-60, "degraded"), (60, "degraded")])
@@ -104,7 +152,7 @@ def port() -> Iterator[int]:
         file.flush()
         context.load_cert_chain(file.name)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield server.server_port
     server.shutdown()
     server.server_close()
@@ -121,6 +169,19 @@ def test_what_a_visitor_gets(port: int, status: int, well: bool) -> None:
     came = visit(port, f"/{status}/")
     assert (came.status, came.well, came.error) == (status, well, "")
     assert came.certificate
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("http://[::1]:8000/x", "[::1]:8000"),
+        ("https://[2001:db8::7]/x", "[2001:db8::7]"),
+        ("http://hc.test:8000/x", "hc.test:8000"),
+        ("https://hc.test/x", "hc.test"),
+    ],
+)
+def test_a_request_names_whom_it_asks(url: str, host: str) -> None:
+    assert ping.visit(url, well=True).host == host
 
 
 def test_a_certificate_that_nobody_trusts_is_no_answer(port: int) -> None:

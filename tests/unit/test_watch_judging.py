@@ -14,15 +14,19 @@ from plugins.module_utils.watch.checks import (
     certificate,
     changes,
     disk,
+    errors,
     load,
     memory,
+    peers,
     postgresql,
     processes,
     release,
     system,
+    traffic,
     units,
 )
 from plugins.module_utils.watch.judging import held, judged, section
+from plugins.module_utils.watch.look import itself
 from plugins.module_utils.watch.remedies import COMMANDS, VERBS
 from plugins.module_utils.watch.spans import DAY, HOUR
 from roles.redis.watch.redis import CHECK as REDIS_CHECK
@@ -30,7 +34,7 @@ from roles.redis.watch.redis import CHECK as REDIS_CHECK
 NOW = 1_795_000_000.0
 LIMITS = {
     "disk": 90, "disk_days": 14, "memory": 95, "connections": 90, "load": 4, "restarts": 3, "transaction": 900,
-    "lock": 120, "answer": 5, "patience": 60,
+    "lock": 120, "backlog": 600, "errors": 5, "answer": 5, "patience": 60,
 }  # fmt: skip
 GIB = 1 << 30
 
@@ -38,8 +42,9 @@ SITE = {
     "host": "shop.test", "page": "/health/", "status": 200, "well": True, "seconds": 0.1, "error": "", "closed": False,
     "serves": True,
 }  # fmt: skip
-WEB = {"unit": "shop-web@1.service", "state": "active", "result": "success", "since": NOW, "restarts": 0}
+WEB = {"unit": "shop-web@1.service", "state": "active", "result": "success", "since": NOW, "restarts": 0, "says": ""}
 MAIL = {**WEB, "unit": "shop-worker-mail@1.service"}
+DEAD = {**MAIL, "says": "has ended with code 1, and is started again when code changes"}
 TIDY = {
     "unit": "shop-timer-tidy.service",
     "waits": True,
@@ -50,7 +55,18 @@ TIDY = {
 }
 PROCESSES = {
     "now": NOW, "paused": False, "web": [WEB], "serves": True, "workers": {"mail": MAIL}, "timers": {"tidy": TIDY},
+    "backlogs": {},
 }  # fmt: skip
+FIGURES = {"requests": 300, "errors": 3, "p95": 0.1}
+TRAFFIC: Facts = {
+    "now": NOW, "release": "b" * 12, "since": NOW - 600, "left_out": 0, "minutes": FIGURES, "hour": FIGURES,
+    "before": FIGURES, "after": FIGURES, "worse": [],
+}  # fmt: skip
+RAISED: Facts = {
+    "what": "KeyError in shop/views.py, pay", "lines": "KeyError: 1", "release": "b" * 12, "first": NOW - 900,
+    "last": NOW, "count": 2, "open": True, "alone": True,
+}  # fmt: skip
+ERRORS: Facts = {"now": NOW, "cut": False, "release": "b" * 12, "exceptions": {}}
 ROOT = {"used": 5 * GIB, "free": 5 * GIB, "percent": 50.0, "inodes": 10.0, "full": 0}
 MEMORY = {"total": 4 * GIB, "available": 2 * GIB, "swap": GIB, "swap_used": 0, "killed": 0}
 POSTGRESQL: Facts = {
@@ -74,10 +90,16 @@ READ = [int(NOW - 10 * DAY), int(NOW + 80 * DAY), list(NAMES), "CN = an authorit
 CERTIFICATE = {"now": NOW, "acme": False, "names": {"shop.test": {"error": "", "read": READ, "name": "shop.test"}}}
 SITE_CHECK = Check("site", 10, lambda _: None, visit.judge, visit.words)
 
+PEER = {"error": "", "looked": 20.0, "unsent": 0}
+PEERS: Facts = {"own": "web1", "order": ["web1", "web2", "db1"], "hosts": {"web2": PEER, "db1": PEER}}
+
 WELL: list[tuple[Check, Facts]] = [
+    (peers.CHECK, PEERS),
     (SITE_CHECK, SITE),
     (release.CHECK, RELEASE),
     (processes.CHECK, PROCESSES),
+    (traffic.CHECK, TRAFFIC),
+    (errors.CHECK, ERRORS),
     (units.CHECK, {"failed": [], "stopped": [], "watched": 5}),
     (postgresql.CHECK, POSTGRESQL),
     (REDIS_CHECK, REDIS),
@@ -118,8 +140,21 @@ def shown(*read: Any) -> Facts:
     return {**CERTIFICATE, "names": {"shop.test": {"error": "", "read": list(read), "name": "shop.test"}}}
 
 
+def others(web2: Facts = PEER, db1: Facts = PEER, own: str = "web1") -> Facts:
+    """What one of three hosts hears of the others; web1 is well."""
+    hosts = {"web1": PEER, "web2": web2, "db1": db1}
+    return {**PEERS, "own": own, "hosts": {name: about for name, about in hosts.items() if name != own}}
+
+
+GONE = {"error": "no answer within 5 s"}
+SILENT, UNHEARD = {**PEER, "looked": 301.0}, {**PEER, "unsent": 601.0}
 SESSION = {"pid": 7, "user": "shop", "state": "idle in transaction"}
 BAD: list[tuple[Check, Facts, dict[str, str]]] = [
+    (peers.CHECK, others(web2=GONE), {"web2": "red"}),
+    (peers.CHECK, others(GONE, GONE), {"web2": "red", "db1": "red"}),
+    (peers.CHECK, others(web2=SILENT), {"web2 silent": "red"}),
+    (peers.CHECK, others(db1=UNHEARD), {"db1 unsent": "red"}),
+    (peers.CHECK, others(db1={**PEER, "looked": 299.0, "unsent": 599.0}), {}),
     (SITE_CHECK, {**SITE, "status": 0, "well": False, "error": "refused"}, {"answer": "red"}),
     (SITE_CHECK, {**SITE, "status": 502, "well": False}, {"answer": "red"}),
     (SITE_CHECK, {**SITE, "seconds": 6}, {"slow": "yellow"}),
@@ -132,11 +167,29 @@ BAD: list[tuple[Check, Facts, dict[str, str]]] = [
     (processes.CHECK, {**PROCESSES, "web": [], "paused": True}, {}),
     (processes.CHECK, {**PROCESSES, "workers": {"mail": {**MAIL, "state": "failed"}}}, {"worker mail": "red"}),
     (processes.CHECK, {**PROCESSES, "workers": {"mail": {**MAIL, "state": "inactive"}}}, {"worker mail": "red"}),
+    (processes.CHECK, {**PROCESSES, "workers": {"mail": DEAD}}, {"worker mail": "red"}),
     (processes.CHECK, {**PROCESSES, "workers": {"mail": {**MAIL, "restarts": 2}}}, {}),
     (processes.CHECK, {**PROCESSES, "workers": {"mail": {**MAIL, "restarts": 3}}}, {"crashes mail": "red"}),
     (processes.CHECK, {**PROCESSES, "web": [{**WEB, "restarts": 3}]}, {"crashes web": "red"}),
     (processes.CHECK, {**PROCESSES, "timers": {"tidy": {**TIDY, "waits": False}}}, {"timer tidy": "red"}),
     (processes.CHECK, {**PROCESSES, "timers": {"tidy": {**TIDY, "failed": True}}}, {"job tidy": "red"}),
+    (processes.CHECK, {**PROCESSES, "backlogs": {"tidy": 199.9}}, {}),
+    (processes.CHECK, {**PROCESSES, "backlogs": {"tidy": 200.0}}, {"backlog tidy": "yellow"}),
+    (processes.CHECK, {**PROCESSES, "backlogs": {"tidy": 600.0}}, {"backlog tidy": "red"}),
+    (processes.CHECK, {**PROCESSES, "backlogs": {"tidy": None}}, {"backlog tidy": "yellow"}),
+    (processes.CHECK, {**PROCESSES, "timers": {"tidy": {**TIDY, "last": 0}}, "backlogs": {"tidy": None}}, {}),
+    (traffic.CHECK, {**TRAFFIC, "minutes": {**FIGURES, "requests": 100, "errors": 4}}, {}),
+    (traffic.CHECK, {**TRAFFIC, "minutes": {**FIGURES, "requests": 101, "errors": 5}}, {}),
+    (traffic.CHECK, {**TRAFFIC, "minutes": {**FIGURES, "requests": 100, "errors": 5}}, {"errors": "red"}),
+    (traffic.CHECK, {**TRAFFIC, "worse": ["errors", "p95"]}, {"worse": "red", "slower": "red"}),
+    (traffic.CHECK, {**TRAFFIC, "worse": ["errors", "p95"], "since": NOW - 3601}, {}),
+    (traffic.CHECK, {**TRAFFIC, "left_out": 5_000_000, "hour": {"requests": 0, "errors": 0, "p95": None}},
+     {"flood": "note"}),
+    (errors.CHECK, {**ERRORS, "exceptions": {"1": RAISED, "2": {**RAISED, "open": False}}},
+     {"1": "red", "known": "yellow"}),
+    (errors.CHECK, {**ERRORS, "exceptions": {str(n): {**RAISED, "count": 1, "alone": n < 5} for n in range(22)}},
+     {**{str(n): "red" for n in range(5)}, "more": "red"}),
+    (errors.CHECK, {**ERRORS, "cut": True}, {"flood": "note"}),
     (units.CHECK, {"failed": ["a.service"], "stopped": ["b.timer"], "watched": 2},
      {"a.service": "red", "b.timer": "red"}),
     (postgresql.CHECK, {"error": "no server", "unit": "postgresql@17-main.service"}, {"answer": "red"}),
@@ -224,7 +277,48 @@ def test_each_red_or_yellow_line_ends_with_what_mends_it(check: Check, facts: Fa
 def test_remedies_are_those_that_there_are() -> None:
     used = {one.remedy for check, facts, _ in BAD for one in judged(check, facts, LIMITS, "shop")} - {""}
     assert used <= {*VERBS, *COMMANDS}
-    assert {*VERBS, *COMMANDS} - used <= {"start"}, "a remedy for nothing"
+    assert {*VERBS, *COMMANDS} == used, "a remedy for nothing"
+
+
+@pytest.mark.parametrize(
+    ("facts", "tells"),
+    [
+        (others(db1=GONE), True),
+        (others(db1=GONE, own="web2"), False),
+        # The first in the order that is left, watched, and heard
+        (others(web2=GONE, own="db1"), False),
+        ({**others(own="db1"), "hosts": {"web1": GONE, "web2": PEER}}, False),
+        ({**others(own="db1"), "hosts": {"web1": GONE, "web2": SILENT}}, True),
+        ({**others(own="db1"), "hosts": {"web1": UNHEARD, "web2": GONE}}, True),
+        ({**others(own="web2"), "hosts": {"web1": GONE, "db1": PEER}}, True),
+    ],
+)
+def test_one_of_the_hosts_that_are_left_tells(facts: Facts, tells: bool) -> None:
+    about = {"app": "shop", "host": facts["own"], "where": "production"}
+    found = section(peers.CHECK, facts, LIMITS, about, {})["findings"]
+    assert {one["tells"] for one in found} == {tells}
+    assert {one["elsewhere"] for one in found} == {not tells}
+
+
+def test_a_silent_host_is_mended_there() -> None:
+    about = {"app": "shop", "host": "web1", "where": "production"}
+    (found,) = section(peers.CHECK, others(db1=SILENT), LIMITS, about, {})["findings"]
+    assert found["mend"] == "on db1: sudo systemctl enable --now samestack-watch.timer"
+
+
+@pytest.mark.parametrize(
+    ("looked", "begun", "wanted"),
+    [
+        (NOW - 50, NOW - DAY, {}),
+        (NOW - 400, NOW - DAY, {"silent": "red"}),
+        (NOW + 4000, NOW - DAY, {"silent": "red"}),
+        (0, NOW - DAY, {"silent": "red"}),
+        (0, NOW - 40, {"first": "note"}),
+    ],
+)
+def test_a_machine_that_has_just_been_made_is_not_silent(looked: float, begun: float, wanted: dict[str, str]) -> None:
+    facts = {"now": NOW, "looked": looked, "begun": begun, "unsent": {}, "unpinged": {}}
+    assert levels(itself(), facts) == wanted
 
 
 def test_what_nobody_can_say_is_wrong_as_well() -> None:

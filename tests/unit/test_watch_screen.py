@@ -10,32 +10,7 @@ from plugins.plugin_utils.answers import AnswerError
 from plugins.plugin_utils.release.answers import checked
 from plugins.plugin_utils.watch.answers import STATUS
 from plugins.plugin_utils.watch.screen import CODES, Environment, Host, Screen, as_data, worst
-
-NOW = 1_795_000_000.0
-
-
-def finding(level: str, **other: Any) -> dict[str, Any]:
-    return {"key": "k", "level": level, "text": "it is so", "mend": "./samestack provision staging", "since": NOW - 120,
-            "tells": True, "unit": "", **other}  # fmt: skip
-
-
-def answer(**findings: list[dict[str, Any]]) -> dict[str, Any]:
-    names = ("site", "release", "disk")
-    sections = [{"name": name, "words": f"{name} is well", "findings": findings.get(name, [])} for name in names]
-    return {
-        "version": 1,
-        "time": NOW,
-        "host": "h",
-        "looked": NOW,
-        "held": "",
-        "told": {},
-        "sections": sections,
-        "facts": {},
-    }
-
-
-def host(**findings: list[dict[str, Any]]) -> Host:
-    return Host("web1", checked(STATUS, answer(**findings), "web1"))
+from tests.support.statuses import answer, counted, finding, host
 
 
 @pytest.mark.parametrize(
@@ -103,8 +78,14 @@ def test_nothing_that_a_host_says_reaches_the_terminal_as_it_is() -> None:
         {"sections": [{"name": "disk", "words": "", "findings": [{**finding("red"), "level": "green"}]}]},
         {"time": "now"},
         {"sections": "all"},
+        {"series": {"day": {"load": ["<b>"]}}},
+        {"marks": [{"time": 1, "verb": "x" * 100, "result": "ok", "release": ""}]},
     ],
 )
 def test_what_is_no_answer_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(AnswerError):
         checked(STATUS, {**answer(), **wrong}, "web1")
+
+
+def test_numbers_of_a_day_and_a_week_are_taken() -> None:
+    assert host(more=counted()).answer["series"]["week"]["load"][0] == 32.5

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,20 +17,24 @@ import yaml
 
 from plugins.filter.watch import watch_program_files
 from plugins.module_utils.common import secrets
-from plugins.module_utils.watch import look
+from plugins.module_utils.watch import look, ping
 from plugins.module_utils.watch.memory import Memory
+from plugins.module_utils.watch.metrics import text
 from plugins.module_utils.watch.settings import Settings
 from plugins.module_utils.watch.telling import Teller, harmless, one_line
 from plugins.plugin_utils.project_root import ENGINE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from plugins.module_utils.watch.check import Facts
+    from plugins.module_utils.watch.metrics import Metric
 
 LIMITS = {
     "disk": 90, "disk_days": 14, "memory": 95, "connections": 90, "load": 4, "restarts": 3, "transaction": 900,
-    "lock": 120, "answer": 5, "patience": 60,
+    "lock": 120, "backlog": 600, "errors": 5, "answer": 5, "patience": 60,
 }  # fmt: skip
-SETTINGS = Settings("shop", "production", "web1", "production", "/srv/shop", limits=LIMITS)
+SETTINGS = Settings("shop", "production", "web1", "production", "/srv/shop", metrics=True, limits=LIMITS)
 QUIET: Facts = {
     "now": 0, "holder": {}, "held": 0, "frozen": {}, "closed": "", "message": "", "drift": "", "rehearsal": False,
 }  # fmt: skip
@@ -57,12 +62,23 @@ class World:
         monkeypatch.setattr(look, "log", lambda _: self.log)
         monkeypatch.setattr(look, "learn", lambda _: None)
         monkeypatch.setattr(look, "Memory", self)
+        monkeypatch.setattr(look, "KEPT", str(folder))
+        self.pings: list[bool] = []
+        self.why = ""
+        monkeypatch.setattr(ping, "send", self.ping)
         monkeypatch.setattr(look, "Look", lambda settings, memory: World.Moment(settings, memory, self.now))
         monkeypatch.setattr(Memory, "write", lambda _: None)
+        monkeypatch.setattr(look, "write", self.collect)
+        self.metrics: dict[str, float] = {}
 
     class Moment:
         def __init__(self, settings: Settings, memory: Memory, now: float) -> None:
             self.settings, self.memory, self.now = settings, memory, now
+
+    def collect(self, metrics: Iterable[Metric]) -> None:
+        self.metrics = {
+            line.rpartition(" ")[0]: float(line.split()[-1]) for line in text(metrics).splitlines() if line[0] != "#"
+        }
 
     def read(self) -> Memory:
         return self.memory
@@ -70,6 +86,15 @@ class World:
     def tell(self, _: str, title: str, body: str, kind: str) -> bool:
         self.said.append((kind, title, body))
         return self.sent
+
+    def ping(self, _: str, *, well: bool) -> str:
+        self.pings.append(well)
+        return self.why
+
+    def own(self) -> list[str]:
+        """Return what is wrong with the watch itself."""
+        moment = World.Moment(SETTINGS, self.memory, self.now)
+        return [one["key"] for one in look.sections(moment, WELL)[-1]["findings"]]  # type: ignore[arg-type]
 
     def minutes(self, count: int, facts: dict[str, Facts]) -> list[str]:
         """Let some minutes go by, and return of which kind the notices were."""
@@ -147,6 +172,49 @@ def test_what_follows_from_something_known_is_part_of_its_story(world: World) ->
     assert world.minutes(5, {**down, **site}) == ["failure"]
 
 
+def raised(world: World, *names: str) -> dict[str, Facts]:
+    """A host on which these exceptions are new."""
+    one = {"lines": "  shop/views.py:3: pay()\nKeyError: 1", "release": "b" * 12, "first": world.now, "last": world.now}
+    kinds = {name: {**one, "what": f"KeyError in {name}", "count": 1, "open": True, "alone": True} for name in names}
+    return {**WELL, "errors": {"now": world.now, "cut": False, "release": "b" * 12, "exceptions": kinds}}
+
+
+def test_each_exception_is_told_once(world: World) -> None:
+    assert world.minutes(5, raised(world, "a")) == ["failure"]
+    assert "KeyError in a: new with release bbbbbbbbbbbb" in world.said[0][1]
+    assert "  | KeyError: 1" in world.said[0][2]
+    assert world.minutes(5, raised(world, "a", "b", "c")) == ["failure"]
+    (_, title, body) = world.said[0]
+    assert "KeyError in b" in title
+    assert "KeyError in a" not in body
+    # The first is over, and people know the others.
+    assert world.minutes(5, raised(world, "b", "c")) == []
+    # Something else is told, and no exception with it.
+    assert world.minutes(5, {**raised(world, "b", "c"), **FAILED, "changes": QUIET}) == ["failure"]
+    assert "KeyError" not in world.said[0][2]
+    assert world.minutes(5, WELL) == ["success"]
+    assert "errors, units: well again" in world.said[0][2]
+
+
+def test_an_exception_hides_no_outage(world: World) -> None:
+    site = {"site": {"host": "shop.test", "page": "/", "status": 502, "well": False, "seconds": 0.1, "error": "",
+                     "closed": False, "serves": True}}  # fmt: skip
+    assert world.minutes(5, raised(world, "a")) == ["failure"]
+    assert world.minutes(5, {**raised(world, "a"), **site}) == ["failure"]
+    assert world.minutes(5, WELL) == ["success"]
+
+
+def test_what_fails_while_the_database_is_away_is_its_story_and_a_full_disk_is_no_excuse(world: World) -> None:
+    down = {**raised(world, "a"), "postgresql": DATABASE}
+    assert world.minutes(5, down) == ["failure"]
+    assert "and 1 more" in world.said[0][1]
+    assert world.minutes(5, {**down, **raised(world, "a", "b")}) == []
+    assert world.minutes(5, WELL) == ["success"]
+    full = {"disks": {"/srv": {"used": 1, "free": 1, "percent": 95.0, "inodes": 1.0, "full": 0}}, "now": world.now}
+    assert world.minutes(5, {**WELL, "disk": full}) == ["failure"]
+    assert world.minutes(5, {**raised(world, "c"), "disk": full}) == ["failure"]
+
+
 def test_a_run_at_work_holds_alarms_and_no_longer(world: World) -> None:
     at_work = {**QUIET, "holder": {"verb": "deploy", "who": "ada", "since": world.now}, "held": 100}
     assert world.minutes(20, {**FAILED, "changes": at_work}) == []
@@ -202,6 +270,96 @@ def test_a_clock_that_goes_back_tells_nobody_anything(world: World) -> None:
     assert world.minutes(5, WELL) == ["success"]
 
 
+def waited_for(folder: Path) -> None:
+    (folder / "ping").write_text("https://hc.test/secret\n")
+
+
+def test_a_ping_after_each_look_says_whether_people_know_of_something(world: World, tmp_path: Path) -> None:
+    world.minutes(3, FAILED)
+    assert world.pings == []
+    waited_for(tmp_path)
+    world.minutes(2, FAILED)
+    world.minutes(3, WELL)
+    world.minutes(1, {**WELL, "certificate": CERTIFICATE})
+    # What mends itself at once is nobody's alarm.
+    world.minutes(1, FAILED)
+    assert world.pings == [False, False, False, True, True, True, True]
+
+
+def test_a_ping_carries_that_nobody_hears_of_anything(world: World, tmp_path: Path) -> None:
+    waited_for(tmp_path)
+    world.sent = False
+    world.minutes(4, FAILED)
+    world.minutes(1, {**FAILED, "changes": {**QUIET, "rehearsal": True}})
+    assert world.pings == [True, False, False, False, False]
+    world.minutes(14, FAILED)
+    world.minutes(5, WELL)
+    assert not any(world.pings[1:])
+    # What went by untold is told when it can be.
+    world.sent = True
+    assert world.minutes(5, WELL) == ["success"]
+    assert "units: well again after" in world.said[0][2]
+    assert world.pings[-2:] == [True, True]
+
+
+def test_a_stand_in_owes_nobody_a_notice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.sent = False
+    world.minutes(4, FAILED)
+    assert world.own() == ["unsent"]
+    monkeypatch.setitem(globals(), "SETTINGS", replace(SETTINGS, rehearsal=True))
+    assert world.minutes(4, {**WELL, "changes": {**QUIET, "rehearsal": True}}) == []
+    assert world.own() == []
+
+
+def test_a_ping_that_comes_to_nothing_is_a_finding_and_no_more(world: World, tmp_path: Path) -> None:
+    waited_for(tmp_path)
+    world.why = "it answers 404"
+    assert world.minutes(60, WELL) == []
+    assert world.own() == ["ping"]
+    assert world.memory.unpinged == {"since": world.now - 59 * 60, "why": "it answers 404"}
+    world.why = ""
+    world.minutes(1, WELL)
+    assert world.own() == []
+
+
+def test_a_look_that_breaks_pings_nobody(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited_for(tmp_path)
+
+    def full(_: Memory) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(Memory, "write", full)
+    with pytest.raises(OSError, match="No space"):
+        world.minutes(1, WELL)
+    assert world.pings == []
+
+
+PEER = {"error": "", "looked": 20.0, "unsent": 0}
+SITE = {"host": "shop.test", "page": "/", "status": 502, "well": False, "seconds": 0.1, "error": "", "closed": False,
+        "serves": True}  # fmt: skip
+
+
+def gone(own: str, *names: str) -> dict[str, Facts]:
+    """What a host finds when others are gone: they do not answer, and its site does not."""
+    order = ["web1", "web2", "db1"]
+    hosts = {name: {"error": "timed out"} if name in names else PEER for name in order if name != own}
+    return {**WELL, "peers": {"own": own, "order": order, "hosts": hosts}, "site": SITE}
+
+
+def test_a_host_that_is_down_is_one_notice_with_all_that_follows(world: World) -> None:
+    assert world.minutes(10, gone("web1", "db1")) == ["failure"]
+    assert world.said[0][1].startswith("shop, production, web1: db1 does not answer")
+    assert "site: https://shop.test/ answers 502" in world.said[0][2]
+    assert world.minutes(10, {**gone("web1"), "site": {**SITE, "status": 200, "well": True}}) == ["success"]
+
+
+def test_what_another_host_tells_of_is_told_there(world: World) -> None:
+    assert world.minutes(10, gone("web2", "db1")) == []
+    # That one is gone as well.
+    assert world.minutes(10, gone("web2", "db1", "web1")) == ["failure"]
+    assert "and 2 more" in world.said[0][1]
+
+
 KNOWN = "s3cr3t-of-the-shop-9k2"
 
 
@@ -230,7 +388,7 @@ def test_a_hostile_line_of_a_log_harms_nobody() -> None:
 
 
 def test_a_notice_has_an_end() -> None:
-    one = {"section": "units", "text": "x" * 150, "since": 1, "mend": "y", "follows": False}
+    one = {"section": "units", "text": "x" * 150, "since": 1, "mend": "y", "lines": "", "story": "units"}
     red = {f"units {number}": {**one, "unit": str(number)} for number in range(100)}
     about = {"app": "shop", "environment": "production", "host": "web1", "where": "production"}
     notice = Teller(about, 100, lambda _: "line\n" * 8).alarm(list(red), red, {})
@@ -291,7 +449,7 @@ def test_settings_are_those_that_the_role_writes(tmp_path: Path) -> None:
     limits = yaml.safe_load((role / "defaults/main.yml").read_text())["watch_limits"]
     assert limits == LIMITS
     path = tmp_path / "watch.json"
-    values = {name: [] for name in ("workers", "timers", "units", "services")} | {
+    values = {name: [] for name in ("workers", "timers", "backlogs", "units", "services", "peers")} | {
         "app": "a",
         "environment": "b",
         "name": "n",
@@ -300,3 +458,18 @@ def test_settings_are_those_that_the_role_writes(tmp_path: Path) -> None:
     }
     path.write_text(json.dumps(values))
     assert Settings.read(str(path)).workers == ()
+
+
+def test_each_look_leaves_what_it_found_as_numbers(world: World) -> None:
+    red = 'samestack_findings{section="units",level="red"}'
+    world.minutes(1, WELL)
+    assert (world.metrics[red], world.metrics["samestack_units_failed"]) == (0, 0)
+    assert world.metrics["samestack_watch_looked_seconds"] == world.now
+    world.sent = False
+    world.minutes(5, FAILED)
+    assert (world.metrics[red], world.metrics["samestack_units_failed"]) == (1, 1)
+    assert 0 < world.metrics["samestack_watch_unsent_seconds"] <= world.now
+    # What nobody can say has no number, and is a finding.
+    world.minutes(1, {**WELL, "units": {"unknown": "no answer"}})
+    assert "samestack_units_failed" not in world.metrics
+    assert world.metrics['samestack_findings{section="units",level="yellow"}'] == 1

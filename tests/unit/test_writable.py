@@ -12,7 +12,7 @@ import pytest
 
 from plugins.filter.postgresql import EXTENSION_PACKAGES, extension_packages
 from plugins.filter.systemd import folders_above, home_variables
-from plugins.module_utils.release import causes, writable
+from plugins.module_utils.release import application, causes, writable
 from plugins.module_utils.release.files import contents
 from plugins.plugin_utils.errors import DecisionError
 from plugins.plugin_utils.inventory.formats import FORMATS
@@ -152,3 +152,13 @@ def test_extensions_bring_their_packages(names: list[str], packages: list[str]) 
     assert extension_packages(names, fresh) == packages
     brought = [one for names in EXTENSION_PACKAGES.values() for one in names]
     assert len(brought) == len(set(brought))
+
+
+def test_what_confines_a_command_may_name_a_folder_in_anybodys_letters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = 'TemporaryFileSystem="/srv/live/Müller & Söhne/.samestack:ro"'
+    (tmp_path / "shop").write_text(f"# why: ü\n{line}\n", encoding="utf-8")
+    monkeypatch.setattr(application, "SANDBOX", f"{tmp_path}/{{}}")
+    assert application.sandbox("shop") == [line]
+    assert application.sandbox("other") == []

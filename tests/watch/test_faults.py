@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from plugins.module_utils.watch.remedies import COMMANDS
+from tests.support.chromium import DARK, LIGHT, cells, screenshot
 from tests.support.machines import wait_for
+from tests.support.pings import HIDDEN
+from tests.support.soak import rest_in_soak
+from tests.watch.conftest import LONGEST
 
 if TYPE_CHECKING:
     from tests.watch.conftest import Watch
@@ -21,6 +25,8 @@ TYPED = (
     "restart", "start", "largest", "most files", "hungry", "busy", "terminate", "sessions", "vacuum", "refresh",
     "slots", "reboot",
 )  # fmt: skip
+#: One of each program that is typed
+ALWAYS = ("restart", "largest", "busy", "terminate", "refresh")
 HOUR, DAY = 3600, 86400
 #: What one look may cost: a hundredth of a processor of each minute, and memory
 SECONDS, BYTES = 0.6, 60 << 20
@@ -108,11 +114,13 @@ class TestTold:
         watch.later(601)
         watch.well_again()
 
+    @pytest.mark.soak
     def test_a_timer_that_is_stopped(self, watch: Watch) -> None:
         watch.machine.run(f"systemctl stop {watch.machine.app}-timer-tidy.timer")
         watch.mend(watch.told_once("processes timer tidy"))
         watch.well_again()
 
+    @pytest.mark.soak
     def test_a_job_that_fails(self, watch: Watch) -> None:
         unit = f"{watch.machine.app}-timer-tidy.service"
         folder = f"/run/systemd/system/{unit}.d"
@@ -123,6 +131,17 @@ class TestTold:
         finding = watch.told_once("processes job tidy")
         watch.machine.run(f"rm -r {folder}; systemctl daemon-reload")
         watch.mend(finding)
+        watch.well_again()
+
+    @pytest.mark.soak
+    def test_a_job_that_waits(self, watch: Watch) -> None:
+        app = watch.machine.app
+        file, job = f"/srv/{app}/shared/data/waits", f"systemctl start {app}-timer-waits.service"
+        watch.machine.run(f"echo 700 > {file}; chmod 0644 {file}; {job}")
+        assert "(timer waits)" in watch.told_once("processes backlog waits")["text"]
+        watch.machine.run(f"echo 300 > {file}; {job}")
+        assert watch.found()["processes backlog waits"]["level"] == "yellow"
+        watch.machine.run(f"rm {file}; {job}")
         watch.well_again()
 
     def test_a_unit_that_fails(self, watch: Watch) -> None:
@@ -160,23 +179,26 @@ class TestTold:
         watch.mend(finding)
         watch.well_again()
 
+    @pytest.mark.soak
     def test_redis_that_is_stopped(self, watch: Watch) -> None:
         watch.machine.run("systemctl stop redis-server.service")
         watch.mend(watch.told_once("redis answer"))
-        watch.later(601)
+        watch.over()
         watch.well_again()
 
     def test_postgresql_that_is_stopped_is_one_story(self, watch: Watch) -> None:
         watch.machine.run("systemctl stop 'postgresql@*'")
         watch.mend(watch.told_once("postgresql answer"))
-        watch.later(601)
+        watch.over()
         watch.well_again()
 
+    @pytest.mark.soak
     def test_a_transaction_that_is_left_open(self, watch: Watch) -> None:
         session(watch, "holds", "BEGIN; SELECT pg_sleep(300)")
         watch.mend(watch.told_once("postgresql transaction"))
         watch.well_again()
 
+    @pytest.mark.soak
     def test_a_lock_that_somebody_waits_for(self, watch: Watch) -> None:
         session(watch, "holds", "SELECT pg_advisory_lock(77), pg_sleep(300)")
         time.sleep(1)
@@ -184,7 +206,7 @@ class TestTold:
         watch.mend(watch.told_once("postgresql lock"))
         watch.well_again()
 
-    @pytest.mark.parametrize("what", ["room", "inodes"])
+    @pytest.mark.parametrize("what", rest_in_soak(("room", "inodes"), ("room",)))
     def test_a_small_disk_that_fills(self, watch: Watch, what: str) -> None:
         watch.machine.run("mkdir -p /srv/small; mount -t tmpfs -o size=8m,nr_inodes=200 none /srv/small")
         fill = {
@@ -210,12 +232,104 @@ class TestTold:
         watch.mend(finding)
         watch.mend(closed)
         watch.later(601)
-        wait_for("all is well", lambda: watch.look() or not watch.wrong(), 60)
+        wait_for("all is well", lambda: not watch.looked().wrong(), 60)
         watch.looks(3)
         assert watch.chat.got == []
 
 
+class TestWaitedFor:
+    """Whoever waits for pings notices what nobody can tell."""
+
+    def test_each_look_is_followed_by_a_ping(self, watch: Watch) -> None:
+        before = len(watch.pings.got)
+        watch.looks(3)
+        assert watch.pings.got[before:][-3:] == [f"/{watch.machine.name}"] * 3
+        assert HIDDEN not in watch.machine.run("journalctl -o cat; ps axeww; cat /var/lib/samestack/manifest.json")
+        assert watch.machine.run("stat -c %a /etc/samestack/watch.ping").strip() == "600"
+
+    def test_a_ping_says_that_people_know_of_something(self, watch: Watch) -> None:
+        watch.machine.run("systemctl stop redis-server.service")
+        watch.mend(watch.told_once("redis answer"))
+        assert watch.pings.got[-1] == f"/{watch.machine.name}/fail"
+        watch.later(601)
+        watch.well_again()
+        assert watch.pings.got[-1] == f"/{watch.machine.name}"
+
+    @pytest.mark.soak
+    def test_a_clock_that_is_stopped_pings_no_more(self, watch: Watch) -> None:
+        watch.machine.run("systemctl stop samestack-watch.timer")
+        watch.pings.got.clear()
+        time.sleep(70)
+        assert watch.pings.got == []
+        watch.machine.run("systemctl start samestack-watch.timer")
+        wait_for("a ping", lambda: watch.pings.got, 75)
+
+    def test_a_channel_that_is_dead(self, watch: Watch) -> None:
+        watch.chat.status = 500
+        watch.machine.run("systemctl stop redis-server.service")
+        wait_for("a ping says so", lambda: f"/{watch.machine.name}/fail" in watch.looked().pings.got, LONGEST)
+        watch.measured("watch unsent, by a ping")
+        assert watch.found()["watch unsent"]["level"] == "yellow"
+        watch.later(601)
+        assert watch.found()["watch unsent"]["level"] == "red"
+        watch.machine.run("systemctl start redis-server.service")
+        wait_for("Redis is well", lambda: "redis answer" not in watch.looked().found())
+        watch.looks(2)
+        # What went by untold is told when it can be.
+        assert watch.pings.got[-1].endswith("/fail")
+        watch.chat.got.clear()
+        watch.chat.status = 200
+        wait_for("people are told", lambda: watch.looked().chat.types, LONGEST)
+        assert watch.chat.types == ["success"]
+        assert "redis: well again" in watch.chat.got[0]["message"]
+        watch.look()
+        assert watch.pings.got[-1] == f"/{watch.machine.name}"
+
+    @pytest.mark.soak
+    def test_a_ping_that_is_refused_breaks_no_look(self, watch: Watch) -> None:
+        watch.pings.status = 404
+        try:
+            watch.look()
+            finding = wait_for("it is found", lambda: watch.found().get("watch ping"), 75)
+            assert finding["level"] == "yellow"
+            assert finding["text"] == "watch_ping_url: it answers 404"
+            code, said = watch.typed()
+            assert code == 1
+            assert HIDDEN not in said
+            assert watch.chat.got == []
+        finally:
+            watch.pings.status = 200
+        wait_for("all is well", lambda: not watch.looked().wrong(), 75)
+
+
+class TestPage:
+    """The same to look at."""
+
+    def test_it_shows_this_machine_and_its_numbers(self, watch: Watch) -> None:
+        watch.looks(2)
+        _, said = watch.typed()
+        assert "The same to look at: .samestack/status.html" in said
+        page = watch.clone.folder / ".samestack/status.html"
+        assert page.stat().st_mode & 0o777 == 0o600
+        where = f"{watch.machine.kind} --rehearsal"
+        assert {kind for (of, _), kind in cells(page).items() if of == where} <= {"well", "note"}
+        text = page.read_text(encoding="utf-8")
+        assert "Site answers in, the last day" in text
+        assert "Memory, the last week" in text
+        # It has been deployed to lately.
+        assert '<line class="done"' in text
+        assert HIDDEN not in text
+        for width, scheme in ((1250, LIGHT), (1250, DARK), (500, LIGHT), (500, DARK)):
+            picture = page.with_name(f"status-{width}-{scheme}.png")
+            screenshot(page, picture, width, scheme=scheme)
+            assert picture.stat().st_size > 20_000
+        size = watch.machine.run("du -bs /var/lib/samestack/watch")
+        print(f"kept: {size.split()[0]} bytes; page: {len(text)} letters")
+        assert int(size.split()[0]) < 500_000
+
+
 class TestShown:
+    @pytest.mark.soak
     def test_the_day_on_which_a_disk_will_be_full(self, watch: Watch) -> None:
         watch.machine.run(
             "mkdir -p /srv/small; mount -t tmpfs -o size=8m none /srv/small; head -c 4m /dev/zero > /srv/small/a"
@@ -227,6 +341,7 @@ class TestShown:
         assert any(f"full on {day}" in finding["text"] for day in tomorrow), finding
         watch.machine.run("umount /srv/small; rmdir /srv/small")
 
+    @pytest.mark.soak
     def test_a_watch_that_is_silent(self, watch: Watch) -> None:
         watch.machine.run("systemctl stop samestack-watch.timer")
         watch.later(400)
@@ -257,6 +372,7 @@ class TestShown:
         watch.mend(finding)
         assert "changes frozen" not in watch.found()
 
+    @pytest.mark.soak
     def test_who_else_looks_is_silent(self, watch: Watch) -> None:
         """Who makes backups and certificates look tells of them; that they do not look any more is seen here."""
         watch.machine.run("systemctl stop samestack-certificates.timer")
@@ -273,7 +389,7 @@ def words(watch: Watch) -> dict[str, str]:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [name for name in TYPED if name != "reboot"])
+@pytest.mark.parametrize("name", rest_in_soak((name for name in TYPED if name != "reboot"), ALWAYS))
 def test_each_remedy_can_be_typed(watch: Watch, name: str) -> None:
     watch.machine.run(COMMANDS[name].format(**words(watch)))
 

@@ -92,6 +92,11 @@ class Settings:
         return [place for place in places if place.startswith("/")]
 
     @property
+    def kept(self) -> bool:
+        """Return whether anything is kept off this machine, be it by another host of ours."""
+        return bool(self.offer) or any(one["off_machine"] for one in self.repositories)
+
+    @property
     def own_repositories(self) -> list[dict[str, Any]]:
         """Return the repositories that this host's pgBackRest knows."""
         return [one for one in self.repositories if one["number"]]

@@ -52,6 +52,7 @@ def gather(settings: Settings) -> dict[str, Any]:
         "last": read(places.LAST),
         "timers": timers(settings),
         "dropped": dropped(),
+        "kept": settings.kept,
         "disk": disk(settings),
         "uploads": uploads(settings),
         "fetch": fetching,

@@ -86,7 +86,7 @@ class Run:
         line = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
             "run": self.id,
-            **{name: str(self.given.get(name, "")) for name in ("verb", "who", "environment")},
+            **{name: str(self.given.get(name, "")) for name in ("verb", "who", "environment", "engine")},
             "app": self.app,
             "seconds": round(max(now - began, 0), 1),
         }

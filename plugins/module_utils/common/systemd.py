@@ -11,6 +11,8 @@ PROPERTIES = ("Id", "LoadState", "ActiveState", "UnitFileState", "NeedDaemonRelo
 RUNNING = ("active", "reloading", "activating", "refreshing")
 # Units without an [Install] section have nothing to enable or disable.
 FIXED = ("alias", "static", "indirect", "generated")
+# What samestack_watch.py, which runs workers of live code, tells systemd of one that has failed
+ENDED = "has ended"
 
 
 class UnitError(HostError):

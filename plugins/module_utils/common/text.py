@@ -33,7 +33,7 @@ OWN_FRAMES = 3
 #: What is said of a variable that is not set, by os.environ (in its own frame, or in a line that asks it: other
 #: dictionaries lack keys in capitals, too), django-environ, decouple, environs and others of their kind
 MISSING = (
-    r"(?:, in __getitem__|environ\b.*)\n(?:.*\n){0,3}?KeyError: '([A-Za-z_]\w*)'",
+    r"(?:[</ ]os(?:>|\.py)\", line \d+, in __getitem__|environ\b.*)\n(?:.*\n){0,3}?KeyError: '([A-Za-z_]\w*)'",
     r"Set the ([A-Za-z_]\w*) environment variable",
     r"UndefinedValueError: ([A-Za-z_]\w*) not found",
     r"(?:[Ee]nvironment variable|Configuration|Config) [\"']([A-Za-z_]\w*)[\"'] (?:is )?(?:not set|not found|missing)",

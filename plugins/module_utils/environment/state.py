@@ -14,6 +14,8 @@ from ..common.files import read_json
 from ..common.ledger import is_locked, read_ledger
 from ..release.place import LIVE_CODE, Place
 from ..release.state import status
+from ..watch.memory import Memory
+from ..watch.traffic import with_traffic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,6 +85,7 @@ class Environment:
 
     def show(self) -> dict[str, Any]:
         """Return what there is to see."""
+        watched = Memory.read(os.path.join(self.run.folder, "watch", "memory.json"))
         return {
             "live": self.live,
             "kept": self.kept,
@@ -90,5 +93,5 @@ class Environment:
             "frozen": self.frozen,
             "holder": self.holder,
             "maintenance": self.maintenance,
-            "lines": read_ledger(self.run.folder),
+            "lines": with_traffic(read_ledger(self.run.folder), watched.periods),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ WHERE c.relkind IN ('r', 'p', 'f') AND pg_table_is_visible(c.oid) AND a.attnum >
 
 def check(given: Mapping[str, Any]) -> None:
     """Run Django's checks; tell what is due and, where another release serves (given["look"]), by which statements."""
-    manage("check", "--deploy", "--fail-level", "ERROR")
+    manage("check", *deployed(), "--fail-level", "ERROR")
     database = Database()
     conflicts = database.conflicts()
     if conflicts:
@@ -49,6 +50,11 @@ def check(given: Mapping[str, Any]) -> None:
         strangers=database.strangers() if pending else {},
         **kept(database),
     )
+
+
+def deployed() -> list[str]:
+    """Return what has Django check for a deployment, too: where DEBUG is meant, all of that is about DEBUG."""
+    return [] if os.environ.get("DEBUG", "").lower() in ("1", "true", "yes", "on") else ["--deploy"]
 
 
 def describe(_given: Mapping[str, Any]) -> None:

@@ -315,6 +315,8 @@ def changing(given: Mapping[str, Any], *, unsquashed: bool = False) -> Iterator[
     alone_here = alone(database, given["patience"], given["name"])
     with alone_here, impatient(database, given["lock_timeout"]) as watcher, waiting as rebuilt:
         before = database.applied()
+        # Of a squashed migration Django records itself and all that it stands for: what was due is one.
+        due = [] if unsquashed else [name_of(migration) for migration in database.pending()]
         try:
             yield database, before
         finally:
@@ -324,6 +326,7 @@ def changing(given: Mapping[str, Any], *, unsquashed: bool = False) -> Iterator[
             after = database.applied()
             answer(
                 ran=[name for name in after if name not in set(before)],
+                steps=[name for name in due if name in set(after)],
                 reversed=[name for name in before if name not in set(after)],
                 blockers=watcher.blockers,
                 rebuilt=rebuilt,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import sections
 from .reading.live import Live
-from .reading.machine import MissingError
+from .reading.machine import MissingError, NotHereError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -81,13 +81,16 @@ def collected(host: Host, declared: Iterable[Collector]) -> dict[str, Any]:
                 found[collector.name] = collector.collect(host, live)
             except MissingError as missing:
                 host.miss(collector.name, str(missing))
+                if isinstance(missing, NotHereError):
+                    host.not_here.add(collector.name)
             # One section must not take the others with it, whatever this host has that nobody has thought of.
             except Exception as error:
                 host.miss(collector.name, f"{type(error).__name__}: {host.secrets.masked(str(error))}")
 
     with ThreadPoolExecutor(WORKERS) as pool:
         list(pool.map(collect, grouped(declared)))
-    return {"schema": SCHEMA, "sections": without_former(found, host.config.get("former", [])), "missing": host.missing}
+    sections = without_former(found, host.config.get("former", []))
+    return {"schema": SCHEMA, "sections": sections, "missing": host.missing, "not here": sorted(host.not_here)}
 
 
 def without_former(sections: dict[str, Section], apps: Iterable[str]) -> dict[str, Section]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .ownership import Names
     from .server import Server
 
+#: What new databases are copies of
+TEMPLATE = "template1"
 AVAILABLE = """
 SELECT pg_catalog.json_object_agg(e.name, v.trusted) FROM pg_catalog.pg_available_extensions e
 JOIN pg_catalog.pg_available_extension_versions v ON v.name = e.name AND v.version = e.default_version
@@ -52,9 +54,9 @@ def untrusted(server: Server, names: Iterable[str]) -> list[str]:
     return [name for name in names if not trusted.get(name)]
 
 
-def installed(server: Server, database: str) -> dict[str, str]:
+def installed(server: Server, database: str, role: str = READER) -> dict[str, str]:
     """Return the schemas of a database's extensions, by name and in the order in which they were created."""
-    found: list[tuple[str, str]] = json.loads(server.sql(INSTALLED, database, READER) or "[]")
+    found: list[tuple[str, str]] = json.loads(server.sql(INSTALLED, database, role) or "[]")
     return dict(found)
 
 
@@ -83,6 +85,20 @@ def install(server: Server, names: Names, wanted: Iterable[str], *, dry: bool = 
             else:
                 server.sql(create(name), names.database, names.owner)
     return [f"create extension {name}" for name in missing]
+
+
+def install_in_template(server: Server, owner: str, wanted: Iterable[str], *, dry: bool = False) -> list[str]:
+    """Create in the template what databases of the application's tests are to have; returns what was done.
+
+    Whoever makes those may not create what needs a superuser. Raises HostError.
+    """
+    wanted = list(wanted)
+    # Of ours, only whoever makes databases gets in there.
+    there = installed(server, TEMPLATE, owner) if wanted else {}
+    missing = [name for name in wanted if name not in there]
+    for name in missing if not dry else ():
+        create_alone(server, TEMPLATE, name)
+    return [f"create extension {name} in {TEMPLATE}, for tests" for name in missing]
 
 
 def create_alone(server: Server, database: str, name: str) -> None:

@@ -32,7 +32,7 @@ def environment_file_names(path: str) -> set[str]:
 def sandbox(app: str) -> list[str]:
     """Return what confines the application's own processes on this host, a property of systemd-run each."""
     try:
-        with open(SANDBOX.format(app), encoding="ascii") as handle:
+        with open(SANDBOX.format(app), encoding="utf-8") as handle:
             return [line.strip() for line in handle if line[:1].isupper()]
     except FileNotFoundError:
         # Provisioned by an earlier version

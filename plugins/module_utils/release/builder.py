@@ -36,6 +36,9 @@ NO_NETWORK = re.compile(
 class Builder:
     """One release on one host."""
 
+    #: What is said of the release where a step fails
+    WHAT_FAILED = "could not be built"
+
     def __init__(self, params: Mapping[str, Any]) -> None:
         """Take the module's parameters."""
         self.params = params
@@ -188,9 +191,13 @@ class Builder:
         own |= {os.path.join(INSIDE, "home"): self.sandbox.make(f"home-{self.sandbox.steps}")}
         return {inside: real for inside, real in own.items() if os.path.isdir(real)}
 
-    def readable(self) -> list[str]:
-        """Return what of the application a step can read: this release, the environments, and live code."""
-        return [f"-{path}" for path in (self.place.venvs, self.place.folder, self.live_path) if path]
+    def readable(self, given: Mapping[str, str]) -> list[str]:
+        """Return what of the application a step can read: this release, the environments, and live code.
+
+        Without what it may write to: of two mounts in one place systemd keeps the one for reading.
+        """
+        shown = (self.place.venvs, self.place.folder, self.live_path)
+        return [f"-{path}" for path in shown if path and path not in given]
 
     def attempt(
         self, command: Sequence[str], cwd: str, env: Mapping[str, str] | None = None, **options: Any
@@ -200,8 +207,8 @@ class Builder:
         `env` replaces the environment of the build, which leads to the application's own modules.
         """
         values = environment.of_build(self) if env is None else env
-        more = ["BindReadOnlyPaths=" + " ".join(self.readable()), *options.pop("more", ())]
         given = options.pop("given", None) or self.places()
+        more = ["BindReadOnlyPaths=" + " ".join(self.readable(given)), *options.pop("more", ())]
         return self.sandbox.run(Step(command, cwd, values, given, more, **options))
 
     def attempt_with_stand_ins(
@@ -231,7 +238,7 @@ class Builder:
         shown = [os.path.join(INSIDE, "exported"), *([] if self.live_path else [self.place.path("source")])]
         readable = [f"-{own.path(name)}:{INSIDE}/{name}" for name in ("exported", "netrc", "left-out")]
         readable += [f"-{path}" for path in (self.place.folder, self.live_path) if path]
-        if not self.live_path:
+        if os.path.isdir(own.path("source")):
             readable.append(f"{own.path('source')}:{self.place.path('source')}")
         fetching = [*online(), *no_python([*given, *shown]), "BindReadOnlyPaths=" + " ".join(readable)]
         more = [] if knowing else fetching
@@ -254,7 +261,7 @@ class Builder:
                 f"While building, something stands in for variables that only an environment has: {listed}. If that "
                 f"does not suit, set another harmless value in app_build_env (in {DECISIONS_FILE})."
             )
-        return HostError(f"Release {self.place.id} could not be built: `{what}` failed.\n{why}", hint)
+        return HostError(f"Release {self.place.id} {self.WHAT_FAILED}: `{what}` failed.\n{why}", hint)
 
     def unsuited(self, output: str) -> dict[str, str]:
         """Return what stands in for variables that a failure's output names, or all of it where settings failed."""

@@ -168,6 +168,44 @@ REMEDIES = (
         f"app_collectstatic: false (in {DECISIONS_FILE}). Then deploy again.",
     ),
     (
+        r"missing from offline manifest|OfflineGenerationError|/releases/[^/\s]+/static/CACHE\b",
+        "Let django-compressor do its work while a release is built, with COMPRESS_OFFLINE = True in the settings. Set "
+        f"app_build_commands: [python manage.py compress] (in {DECISIONS_FILE}; beside what is there), and deploy "
+        "again.",
+    ),
+    (
+        r"in Vite manifest\b|Vite manifest file|sure webpack has generated the file"
+        r"|Webpack(BundleLookup|LoaderBadStats)Error",
+        "The browser's part of the project was not built. Where it is not committed, let npm build it: set "
+        "app_system_packages: [npm], app_build_network: true and "
+        f'app_build_commands: ["npm ci", "npm run build"] (in {DECISIONS_FILE}; beside what is there), {THEN}.',
+    ),
+    (
+        r"(?:Read-only file system|Permission denied|\bEROFS\b|\bEACCES\b)[^\n]*?/releases/[^/\s]+/static\b",
+        "Static files are a release's own, and are made while it is built: let a command of the project do that "
+        f"(app_build_commands in {DECISIONS_FILE}, such as `python manage.py compilescss` of django-sass-processor), "
+        "and deploy again.",
+    ),
+    (
+        r"sqlite3\.OperationalError: (unable to open database file|attempt to write a readonly database)",
+        "Beside its database the app opens a file of SQLite, in a folder that it may not write to, or that is missing. "
+        "Where that is a folder of the source, such as data, set app_writable_paths: [data] "
+        f"(in {DECISIONS_FILE}; beside what is there), {THEN}.",
+    ),
+    (
+        r"Model class debug_toolbar\.\S+ doesn't declare an explicit app_label|'djdt' is not a registered namespace",
+        "urls.py goes by DEBUG, and INSTALLED_APPS went by another one: the settings do not read it from the variable "
+        "DEBUG, and Samestack sets it after them. Let them read it, or set app_debug: false "
+        "(in inventories/group_vars/dev/differences.yml), and deploy again.",
+    ),
+    (
+        r"NOAUTH Authentication required|HELLO must be called with the client already authenticated"
+        r"|Error (?:111|-[235]) connecting to [\w.-]+:6379\b",
+        "The app looks for Redis elsewhere, or knows no password. Set app_redis: true, and name the variable that its "
+        'settings read the address from, such as app_secret_env: {CACHE_REDIS: "{{ redis_url }}"}; where they have a '
+        f"host and no password, app_redis_open: true (in {DECISIONS_FILE}; beside what is there), {THEN}.",
+    ),
+    (
         r"was not found in the package registry|not found in the package registry|No matching distribution found",
         "Check the package's name; if it is a private one, name its index in release_package_indexes "
         f"(in {DECISIONS_FILE}).",
@@ -180,10 +218,21 @@ REMEDIES = (
 )  # fmt: skip
 #: SQLSTATE 42501, of which a driver passes on PostgreSQL's words alone
 NO_RIGHT = re.compile(r"must be owner of|permission denied for (table|view|sequence|relation|function|schema|type)")
+#: What Python's own library has no more since 3.12 and 3.13, and the package that brings it back
+TAKEN_OUT = {
+    "asynchat": "pyasynchat", "asyncore": "pyasyncore", "audioop": "audioop-lts", "cgi": "legacy-cgi",
+    "imghdr": "standard-imghdr", "pipes": "standard-pipes", "telnetlib": "standard-telnetlib",
+}  # fmt: skip
 #: A file of the release that the application wants to write
 WRITES = re.compile(
     r"(?:Read-only file system|Permission denied|\bEROFS\b|\bEACCES\b)[^\n]*?"
     r"/srv/[^/\s]+/releases/[^/\s]+/source/([^\s'\"]+)"
+)
+#: A log file that cannot be opened, where which one it is was not quoted, and what to do
+LOG_FILE = "Unable to configure handler '"
+LOGS_ELSEWHERE = (
+    "Its LOGGING writes into a file, and a release is nobody's to change: let it write to the console, which "
+    "`./samestack logs` shows, or into the folder that the environment has in APP_DATA_PATH."
 )
 #: An import that failed
 NO_MODULE = re.compile(r"No module named '?([A-Za-z_][\w.]*)'?")
@@ -209,7 +258,7 @@ def advice(output: str) -> str:
         if shell:
             what = f"add the package that has it to app_system_packages (in {DECISIONS_FILE})"
             return f"This host has no {shell}: {what}, {THEN}."
-    return ""
+    return LOGS_ELSEWHERE if LOG_FILE in output else ""
 
 
 def of_rights(output: str) -> str:
@@ -241,6 +290,17 @@ def of_import(output: str) -> str:
     module = NO_MODULE.search(output)
     if not module:
         return ""
+    if package := TAKEN_OUT.get(module[1]):
+        return (
+            f"Set app_extra_requirements: [{package}] (in {DECISIONS_FILE}; beside what is there) and deploy again: "
+            f"this Python's own library has {module[1]} no more."
+        )
+    folder, _, file = module[1].replace(".", "/").rpartition("/")
+    if folder and re.search(rf"(^|[\s/]){re.escape(folder)}/", output):
+        return (
+            f"The project itself has {folder}, with no {file}.py in it: git has not got that file, or Git LFS has it. "
+            "Commit it, and deploy again."
+        )
     return (
         f"The project does not list the package that has {module[1]}: add it to the project's packages, or to "
         f"app_extra_requirements (in {DECISIONS_FILE}), and deploy again."

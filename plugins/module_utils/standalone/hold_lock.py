@@ -1,8 +1,8 @@
 """The deploy lock's half on the host: a program that holds the lock as long as it hears from the run.
 
 It is sent over ssh and runs as root with the host's own Python; `main` is called with the request. One line of JSON a
-piece of news goes to standard output: `waiting` (who holds it), then `held`, `busy` or `frozen`. The lock goes when
-standard input ends or falls silent: then the run is over, or its connection is.
+piece of news goes to standard output: `waiting` (who holds it), then `held`, `busy`, `frozen` or `newer`. The lock goes
+when standard input ends or falls silent: then the run is over, or its connection is.
 """
 
 from __future__ import annotations
@@ -52,6 +52,24 @@ def read(path: str) -> dict[str, Any]:
 def tell(**news: Any) -> None:
     """Tell the run something."""
     os.write(1, json.dumps({"now": time.time(), **news}).encode() + b"\n")
+
+
+def numbers(version: object) -> list[int]:
+    """Return a version as what can be compared; [] for none."""
+    return [int(part) for part in str(version).split(".") if part.isdecimal()]
+
+
+def remember(request: Mapping[str, Any]) -> None:
+    """Write down which Samestack changes the environment, before it changes anything: a run may not get to its end."""
+    os.makedirs(request["state"], mode=0o711, exist_ok=True)
+    path = os.path.join(request["state"], "engine.json")
+    content = {"version": request["engine"], "who": request["who"], "verb": request["verb"], "since": time.time()}
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), 0o600)
+        json.dump(content, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(path + ".new", path)
 
 
 def machine() -> str:
@@ -118,6 +136,7 @@ def take(lock: int, request: Mapping[str, Any], note: str) -> bool:
 
 def hold(request: Mapping[str, Any], note: str) -> None:
     """Write down who holds the lock, say so, and listen until the run is over."""
+    remember(request)
     began = time.time()
     content = {name: request[name] for name in ("id", "who", "verb", "environment")} | {"since": began}
     try:
@@ -137,8 +156,9 @@ def hold(request: Mapping[str, Any], note: str) -> None:
 def main(request: Mapping[str, Any]) -> None:
     """Hold the lock for a run.
 
-    The request has `id`, `who`, `verb`, `environment`; `folder`, where the lock is; `state`, where the file is that
-    says that the environment is frozen; and in seconds `wait`, `patience` and `silence`.
+    The request has `id`, `who`, `verb`, `environment`; `engine`, the version of Samestack, and `allow_older`, whether a
+    later one may have been here; `folder`, where the lock is; `state`, where the files are that say that the
+    environment is frozen, and which version was here last; and in seconds `wait`, `patience` and `silence`.
     """
     # What ends the connection ends the program in order, with the note taken away.
     for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
@@ -152,6 +172,10 @@ def main(request: Mapping[str, Any]) -> None:
         frozen = read(os.path.join(request["state"], "freeze.json"))
         if frozen:
             tell(frozen=frozen)
+            return
+        last = read(os.path.join(request["state"], "engine.json"))
+        if numbers(last.get("version")) > numbers(request["engine"]) and not request["allow_older"]:
+            tell(newer=last)
             return
         hold(request, note)
     except (RunIsOverError, BrokenPipeError):

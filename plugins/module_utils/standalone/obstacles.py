@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     Found = dict[str, str]
 
 LISTENS = "0A"
+#: systemd's own unit, which holds the sockets of socket units; and what tells which these are
+MANAGER, LIST_SOCKETS = "init.scope", ("systemctl", "list-sockets", "--full", "--plain", "--no-legend", "--no-pager")
 #: Files that a provision and the first releases make, by far
 FEWEST_INODES = 10_000
 #: OIDs of what people made in PostgreSQL begin here (FirstNormalObjectId, access/transam.h).
@@ -93,16 +95,31 @@ def stem(unit: str) -> str:
     return unit.split("@", 1)[0].rsplit(".", 1)[0] if "@" not in unit else unit.split("@", 1)[0]
 
 
-def taken_ports(ports: Mapping[str, list[str]], root: str = "/proc") -> Iterator[Found]:
-    """Yield the ports on which somebody else listens."""
+def socket_unit(port: str, listed: str) -> str:
+    """Return the socket unit for which systemd itself listens on a port, as `systemctl list-sockets` has it, or ""."""
+    for line in listed.splitlines():
+        address, *units = line.split()
+        if units and address.rsplit(":", 1)[-1] == port:
+            return units[0]
+    return ""
+
+
+def taken_ports(ports: Mapping[str, list[str]], root: str = "/proc", listed: str | None = None) -> Iterator[Found]:
+    """Yield the ports on which somebody else listens; `listed`: systemd's sockets, asked for where it is None."""
     found = listeners(root)
     for port, units in ports.items():
         inodes = found.get(int(port))
         program, unit = process_of(inodes, root) if inodes else ("", "")
+        if unit == MANAGER:
+            unit = socket_unit(port, run(*LIST_SOCKETS) if listed is None else listed) or unit
         if not program or stem(unit) in {stem(name) for name in units}:
             continue
         owner = f"{program} ({unit})" if unit else program
-        stop = f"Stop it there: `sudo systemctl disable --now {unit}`" if unit.endswith(".service") else "Stop it there"
+        stop = (
+            f"Stop it there: `sudo systemctl disable --now {unit}`"
+            if unit.endswith((".service", ".socket"))
+            else "Stop it there"
+        )
         what = f"port {port}, which {stem(units[0])} needs, is taken by {owner}"
         yield {"what": what, "fix": f"{stop}, or give Samestack another machine"}
 

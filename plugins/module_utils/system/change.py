@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import os
 import shlex
@@ -65,6 +66,18 @@ def rest_of(entries: list[Entry]) -> list[Entry]:
     return found
 
 
+def named_by(entries: list[Entry]) -> list[Entry]:
+    """Return entries that remove what a pattern (`absent`, with a `*` in the last name) names and no other entry."""
+    named = {entry["path"] for entry in entries if entry["state"] != "absent"}
+    found = []
+    for entry in entries:
+        folder, pattern = os.path.split(entry["path"])
+        if entry["state"] == "absent" and "*" in pattern and os.path.isdir(folder):
+            paths = [os.path.join(folder, name) for name in sorted(fnmatch.filter(os.listdir(folder), pattern))]
+            found += [{**entry, "path": path} for path in paths if path not in named]
+    return found
+
+
 class Pending:
     """What has to happen after the files: kept in a file, so that the next run finishes what a cut-off run began."""
 
@@ -114,7 +127,7 @@ class State:
         """Look at everything, change nothing; return the entries that differ and note what they ask for."""
         differing = []
         self.files = list(originals.resolved(self.files))
-        self.files += rest_of(self.files)
+        self.files += [*rest_of(self.files), *named_by(self.files)]
         for entry in self.files:
             if not self.check:
                 sweep(entry["path"])

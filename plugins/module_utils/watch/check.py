@@ -13,14 +13,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from .memory import Memory
+    from .metrics import Metric
     from .settings import Settings
 
 Facts = dict[str, Any]
 #: Somebody is needed now; somebody is needed soon; it is only to be known
 RED, YELLOW, NOTE = "red", "yellow", "note"
 LEVELS = (NOTE, YELLOW, RED)
+#: Of what a section may be a sign: of anything, or of what the application needs, which is what people work on
+ANYTHING, NEEDED = "anything", "needed"
 #: Seconds after which a program that was asked is given up
 ASKED = 15
+#: The clock looks every minute; who is silent for so long does not look any more
+SILENT = 300
+#: Seconds for which a notice may be on its way before that is wrong as well
+UNSENT = 600
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,15 @@ class Finding:
     words: Mapping[str, str] = field(default_factory=dict)
     #: The unit whose log has more to say
     unit: str = ""
+    #: Lines of a log that say it, without secrets
+    lines: str = ""
+    #: Another host of the environment tells people of it
+    elsewhere: bool = False
+
+
+def no_metrics(_: Facts) -> Iterable[Metric]:
+    """Return none."""
+    return ()
 
 
 @dataclass(frozen=True)
@@ -51,12 +67,16 @@ class Check:
     judge: Callable[[Facts, Mapping[str, float]], Iterable[Finding]]
     #: Pure: the facts in a few words
     words: Callable[[Facts], str]
+    #: Pure: the facts as numbers, for whoever collects them (metrics.py has their names)
+    metrics: Callable[[Facts], Iterable[Metric]] = no_metrics
     #: Nobody is told of it from here: who has always told of it goes on to
     tells: bool = True
     #: While visitors see the maintenance page, somebody is at work on this
     worked_on: bool = False
     #: It is how other things that are wrong show: with one of those known, nothing new is told of it
-    follows: bool = False
+    follows: str = ""
+    #: Each finding is a story of its own
+    apart: bool = False
 
 
 class Look:

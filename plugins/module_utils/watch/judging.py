@@ -47,12 +47,15 @@ def section(
     return {
         "name": check.name,
         "follows": check.follows,
+        "apart": check.apart,
+        "worked_on": check.worked_on,
         "words": "nobody can say" if UNKNOWN in facts else check.words(facts),
         "findings": [
             {
-                "key": one.key, "level": one.level, "text": one.text, "unit": one.unit,
-                "mend": mended(one.remedy, about["where"], about["host"], one.words),
-                "since": since.get(f"{check.name} {one.key}", 0), "tells": check.tells,
+                "key": one.key, "level": one.level, "text": one.text, "unit": one.unit, "lines": one.lines,
+                "mend": mended(one.remedy, about["where"], one.words.get("host", about["host"]), one.words),
+                "since": since.get(f"{check.name} {one.key}", 0), "tells": check.tells and not one.elsewhere,
+                "elsewhere": one.elsewhere,
             }
             for one in found
         ],

@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 from ..common import secrets
 from ..common.errors import HostError
 from ..common.paths import CONFIG
 from ..standalone.certificates import tell
-from .check import RED, Check, Facts, Finding, Look
-from .checks import CHECKS
+from . import journal, peers, ping, series
+from .check import NOTE, RED, SILENT, UNSENT, YELLOW, Check, Facts, Finding, Look
+from .checks import CHECKS, errors
 from .checks.changes import LONGEST_RUN
+from .checks.release import marks
+from .hiding import learn
 from .judging import UNKNOWN, VERSION, held, section
 from .memory import Memory
+from .metrics import Metric, of_findings, write
+from .settings import FILE, KEPT
 from .spans import span
 from .telling import Notice, Teller, alarms, decide, harmless, remember
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from .settings import Settings
 
 #: Bytes of a log that are read: a line may be of any length
 LOG_BYTES, LOG_LINES = 1 << 17, 40
-#: The clock looks every minute; who is silent for so long does not look any more
-SILENT = 300
-#: Seconds for which a notice may be on its way before that is wrong as well
-UNSENT = 600
 NOTICES = "notices"
-#: Letters of the shortest secret among ours; what is shorter there are names, which a notice is nothing without
-SECRET = 16
 
 
 def gathered(look: Look) -> dict[str, Facts]:
@@ -60,37 +58,67 @@ def about(settings: Settings) -> dict[str, str]:
 
 def sections(look: Look, facts: Mapping[str, Facts]) -> list[dict[str, Any]]:
     """Return all sections, judged; the watch itself is the last."""
-    settings, memory = look.settings, look.memory
-    checks = [*CHECKS, itself()]
-    known = {**facts, "watch": {"now": look.now, "looked": memory.looked, "unsent": memory.unsent}}
+    settings = look.settings
     return [
-        section(check, known[check.name], settings.limits, about(settings), memory.since)
-        for check in checks
-        if check.name in known
+        section(check, known, settings.limits, about(settings), look.memory.since)
+        for check, known in judgeable(look, facts)
     ]
 
 
+def judgeable(look: Look, facts: Mapping[str, Facts]) -> list[tuple[Check, Facts]]:
+    """Return what is known of each section that is here; the watch itself is the last."""
+    memory = look.memory
+    begun = os.path.getmtime(FILE) if os.path.exists(FILE) else 0
+    own = {
+        "now": look.now,
+        "begun": begun,
+        "looked": memory.looked,
+        "unsent": memory.unsent,
+        "unpinged": memory.unpinged,
+    }
+    known = {**facts, "watch": own}
+    return [(check, known[check.name]) for check in (*CHECKS, itself()) if check.name in known]
+
+
 def itself() -> Check:
-    """Return the check of the watch: whether it is made, and reaches people."""
-    return Check("watch", 1000, lambda _: None, of_watch, words_of_watch)
+    """Return the check of the watch: whether it is made, and reaches people; who is not reached is not told of that."""
+    return Check("watch", 1000, lambda _: None, of_watch, words_of_watch, metrics_of_watch, tells=False)
 
 
 def of_watch(facts: Facts, _: Mapping[str, float]) -> Iterator[Finding]:
     """Yield that nobody looks, or nobody hears of it."""
-    if not facts["looked"] or facts["now"] - facts["looked"] > SILENT:
+    if not facts["looked"] and 0 <= facts["now"] - facts["begun"] < SILENT:
+        yield Finding("first", NOTE, "not looked at yet: the first look comes within minutes")
+    elif not facts["looked"] or abs(facts["now"] - facts["looked"]) > SILENT:
         last = (
             f"the last look was {span(facts['now'] - facts['looked'])} ago" if facts["looked"] else "there was no look"
         )
         yield Finding("silent", "red", f"nobody watches this host: {last}", "start", {"unit": "samestack-watch.timer"})
     unsent = facts["unsent"]
-    if unsent and facts["now"] - unsent["since"] > UNSENT:
-        text = f"a notice could not be sent for {span(facts['now'] - unsent['since'])}: {unsent['why']}"
-        yield Finding("unsent", RED, text, "provision")
+    if unsent:
+        lasts = facts["now"] - unsent["since"]
+        text = f"a notice could not be sent for {span(lasts)}: {unsent['why']}"
+        yield Finding("unsent", RED if lasts > UNSENT else YELLOW, text, "provision")
+    if facts["unpinged"]:
+        yield Finding("ping", YELLOW, f"watch_ping_url: {facts['unpinged']['why']}", "provision")
 
 
 def words_of_watch(facts: Facts) -> str:
     """Return when the last look was."""
     return f"last look {span(facts['now'] - facts['looked'])} ago" if facts["looked"] else "never"
+
+
+def metrics_of_watch(facts: Facts) -> Iterator[Metric]:
+    """Yield when the last look was, and since when a notice waits."""
+    yield Metric("samestack_watch_looked_seconds", facts["looked"])
+    yield Metric("samestack_watch_unsent_seconds", (facts["unsent"] or {"since": 0})["since"])
+
+
+def metrics(look: Look, facts: Mapping[str, Facts], found: Iterable[Mapping[str, Any]]) -> list[Metric]:
+    """Return this look as numbers: what each section has, and how much is wrong in it."""
+    return [
+        metric for check, known in judgeable(look, facts) if UNKNOWN not in known for metric in check.metrics(known)
+    ] + of_findings(found)
 
 
 def show(settings: Settings) -> dict[str, Any]:
@@ -101,6 +129,7 @@ def show(settings: Settings) -> dict[str, Any]:
     return {
         "version": VERSION, "time": look.now, **about(settings), "looked": look.memory.looked,
         "held": held(facts["changes"], LONGEST_RUN), "told": look.memory.told, "sections": found, "facts": facts,
+        "series": series.shown(KEPT, look.now), "marks": marks(settings, look.now),
     }  # fmt: skip
 
 
@@ -109,6 +138,9 @@ def watch(settings: Settings) -> list[str]:
     look = Look(settings, Memory.read())
     memory = look.memory
     memory.looked = look.now
+    if settings.rehearsal:
+        # It tells nobody, and owes nobody a notice of the time when it did.
+        memory.told, memory.unsent = {}, {}
     facts = gathered(look)
     found = sections(look, facts)
     remember(memory, found, look.now)
@@ -121,10 +153,28 @@ def watch(settings: Settings) -> list[str]:
     if names or well:
         learn(settings.app)
         teller = Teller(about(settings), look.now, log)
-        notice = teller.alarm(names, red, memory.told) if names else teller.clear(memory.told)
+        known = memory.told | memory.unsent.get("told", {})
+        notice = teller.alarm(names, red, memory.told) if names else teller.clear(known)
         said = deliver(look, notice)
+    errors.shared(memory, settings.rehearsal)
     memory.write()
+    series.keep(KEPT, look.now, series.row(facts))
+    if settings.peers:
+        peers.say(memory.looked, memory.unsent)
+    if settings.metrics:
+        write(metrics(look, facts, found))
+    # The last thing of all: who waits for it knows by it that the look came to its end.
+    pinged(memory, look.now)
     return said
+
+
+def pinged(memory: Memory, now: float) -> None:
+    """Say elsewhere that this look came to its end, and whether people know of something that is wrong, or should."""
+    address = ping.url()
+    why = ping.send(address, well=not (memory.told or memory.unsent)) if address else ""
+    if why != memory.unpinged.get("why", ""):
+        memory.unpinged = {"since": memory.unpinged.get("since", now), "why": why} if why else {}
+        memory.write()
 
 
 def quiet(facts: Mapping[str, Facts]) -> set[str]:
@@ -140,6 +190,7 @@ def deliver(look: Look, notice: Notice) -> list[str]:
     title, body = (secrets.KNOWN.masked(text) for text in (notice.title, notice.body))
     if wanted and not tell(urls, title, body, notice.kind):
         memory.unsent = memory.unsent or {"since": look.now, "why": "see notices_urls (docs/notices.md)"}
+        memory.unsent["told"] = memory.unsent.get("told", {}) | notice.told
         return ["The notice could not be sent; it is tried again."]
     memory.unsent, memory.told = {}, notice.told
     return [title, *body.splitlines()]
@@ -147,26 +198,4 @@ def deliver(look: Look, notice: Notice) -> list[str]:
 
 def log(unit: str) -> str:
     """Return the last lines of a unit's log, without secrets and harmless to read."""
-    command = ["journalctl", "--no-pager", "--quiet", "--output=cat", f"--lines={LOG_LINES}", f"--unit={unit}"]
-    try:
-        with subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        ) as process:
-            raw = process.stdout.read(LOG_BYTES) if process.stdout else b""
-            process.kill()
-    except OSError:
-        return ""
-    return harmless(secrets.KNOWN.masked(raw.decode(errors="replace")))
-
-
-def learn(app: str) -> None:
-    """Take what is secret on this host, so that no notice has it in it; what root alone may read of ours is."""
-    for name in ("env", "owner.env"):
-        secrets.learn_environment(f"/etc/{app}/{name}")
-    with os.scandir(CONFIG) as entries:
-        private = [entry.path for entry in entries if entry.is_file() and not entry.stat().st_mode & 0o077]
-    for path in private:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            for value in file.read().replace('"', "\n").splitlines():
-                if len(value.strip()) >= SECRET:
-                    secrets.KNOWN.learn(value.strip())
+    return harmless(secrets.KNOWN.masked(journal.last_lines(unit, LOG_LINES, LOG_BYTES)))

@@ -8,7 +8,7 @@ import sys
 
 from ..common.errors import HostError
 from ..common.files import usual_umask
-from . import look
+from . import look, peers
 from .settings import Settings
 
 
@@ -19,7 +19,11 @@ def main(arguments: list[str]) -> int:
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("look", help="look, and tell people what they should know")
     verbs.add_parser("show", help="how this host is, as JSON")
+    verbs.add_parser("answer", help="what other hosts are told, on the connection at standard input")
     asked = parser.parse_args(arguments)
+    if asked.verb == "answer":
+        peers.answer()
+        return 0
     try:
         settings = Settings.read()
     except HostError as error:

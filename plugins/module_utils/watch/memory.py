@@ -31,12 +31,21 @@ class Memory:
     told: dict[str, float] = field(default_factory=dict)
     #: Since when nothing of it is there any more; 0 while something is
     well: float = 0
-    #: The reason why a notice could not be sent, and since when
+    #: The reason why a notice could not be sent, since when, and what people would know by it
     unsent: dict[str, Any] = field(default_factory=dict)
+    #: The same of the ping
+    unpinged: dict[str, Any] = field(default_factory=dict)
     #: Numbers over time, by name
     series: dict[str, list[Sample]] = field(default_factory=dict)
     #: What takes long to find out: time, stamp, value
     seldom: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: How much of Nginx's log was read, and how each release answers (traffic.py)
+    log: list[int] = field(default_factory=list)
+    periods: list[dict[str, Any]] = field(default_factory=list)
+    #: Until when the journal was read, the releases that wrote into it lately, and each kind of exception in it
+    journal: float = 0
+    served: list[str] = field(default_factory=list)
+    exceptions: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: str = MEMORY) -> Memory:

@@ -18,6 +18,7 @@ VERBS = {
     "drift": "./samestack drift <where>",
     "unfreeze": "./samestack unfreeze <where>",
     "open": "./samestack maintenance <where> --off",
+    "rollback": "./samestack rollback <where>",
 }
 #: On the host itself, which {host} is
 COMMANDS = {

@@ -33,6 +33,8 @@ class Settings:
     #: Processes of the application that this host has, by name
     workers: tuple[str, ...] = ()
     timers: tuple[str, ...] = ()
+    #: The timers whose jobs print how long the oldest job waits
+    backlogs: tuple[str, ...] = ()
     runs: bool = False
     #: Units that run where they are enabled
     units: tuple[str, ...] = ()
@@ -41,6 +43,10 @@ class Settings:
     #: The services that are here, by their roles' names
     services: tuple[str, ...] = ()
     backups: bool = False
+    #: A node exporter reads what a look finds
+    metrics: bool = False
+    #: The hosts of the environment (`name`, `address`) in the inventory's order; none where this is the only one
+    peers: tuple[dict[str, str], ...] = ()
     #: What is too much (`watch_…`)
     limits: dict[str, float] = field(default_factory=dict)
 
@@ -50,6 +56,6 @@ class Settings:
         found = read_json(path)
         if found is None:
             raise HostError(f"Nobody watches this host yet ({path}).", "Provision once.")
-        for name in ("workers", "timers", "units", "services"):
+        for name in ("workers", "timers", "backlogs", "units", "services", "peers"):
             found[name] = tuple(found[name])
         return cls(**found)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .check import Look
 
 PROPERTIES = (
-    "Id,LoadState,ActiveState,Result,NRestarts,UnitFileState,StateChangeTimestamp,LastTriggerUSec,ConditionResult,"
+    "Id,LoadState,ActiveState,StatusText,Result,NRestarts,UnitFileState,StateChangeTimestamp,LastTriggerUSec,ConditionResult,"
     "ConditionTimestamp"
 )
 

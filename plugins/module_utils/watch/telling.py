@@ -2,7 +2,8 @@
 
 An alarm waits until what is wrong has been there for a while (`watch_patience`): what mends itself wakes nobody.
 What turns red in a section that people know to be red is part of the same story, and so is what follows from it: a site
-that does not answer, processes that do not stay up. Anything else is another story.
+that does not answer, processes that do not stay up, exceptions while the database is away. Anything else is another
+story, and of exceptions each is one.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .check import RED
+from .check import ANYTHING, NEEDED, RED
 from .spans import moment, span
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Notice:
     kind: str
     title: str
     body: str
-    #: What they know then: sections and since when
+    #: What they know then: sections (and the key of what is apart) and since when
     told: dict[str, float]
 
 
@@ -41,11 +42,27 @@ def remember(memory: Memory, sections: Sequence[Mapping[str, Any]], now: float) 
 
 
 def alarms(sections: Sequence[Mapping[str, Any]], quiet: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Return the red findings of which people are told from here, by section and key."""
+    """Return the red findings of which people are told from here, by section and key.
+
+    What follows from something that another host tells of is part of its story.
+    """
+    elsewhere = any(one["level"] == RED and one["elsewhere"] for part in sections for one in part["findings"])
+    # What the application fails with explains nothing else.
+    causes = [part for part in sections if part["follows"] != NEEDED]
+    follows = {
+        "": set[str](),
+        ANYTHING: {part["name"] for part in causes},
+        NEEDED: {part["name"] for part in causes if part["worked_on"]},
+    }
     return {
-        f"{part['name']} {one['key']}": {**one, "section": part["name"], "follows": part["follows"]}
+        (name := f"{part['name']} {one['key']}"): {
+            **one,
+            "section": part["name"],
+            "follows": follows[part["follows"]],
+            "story": name if part["apart"] else part["name"],
+        }
         for part in sections
-        if part["name"] not in quiet
+        if part["name"] not in quiet and not (elsewhere and part["follows"])
         for one in part["findings"]
         if one["level"] == RED and one["tells"]
     }
@@ -64,15 +81,20 @@ def decide(
     memory.ripe = {name: min(memory.ripe.get(name, now), now) for name in red}
     if red:
         memory.well = 0
+        # Of what is a story of its own nobody needs to know when it was over.
+        memory.told = {story: since for story, since in memory.told.items() if " " not in story or story in red}
         due = [name for name, since in memory.ripe.items() if now - since >= patience]
-        new = [red[name] for name in due if red[name]["section"] not in memory.told]
-        if memory.told and all(one["follows"] for one in new):
+        known = {story.split(" ")[0] for story in memory.told}
+        new = [name for name in due if red[name]["story"] not in memory.told]
+        if all(known.intersection(red[name]["follows"]) for name in new):
             # People know of something that is wrong, and this is how it shows.
-            memory.told |= {one["section"]: now for one in new}
+            memory.told |= {red[name]["story"]: now for name in new}
             return [], False
-        return (list(red) if new else []), False
+        # What is a story of its own is told once.
+        return [*new, *(name for name in red if name not in new and name not in memory.told)], False
     memory.well = min(memory.well or now, now)
-    return [], bool(memory.told) and now - memory.well >= patience
+    # What could not be sent in time is told with it.
+    return [], bool(memory.told or memory.unsent) and now - memory.well >= patience
 
 
 @dataclass(frozen=True)
@@ -97,10 +119,11 @@ class Teller:
         for name in names:
             one = red[name]
             since = one["since"] or self.now
-            told.setdefault(one["section"], since)
+            told.setdefault(one["story"], since)
             lines = [f"{one['section']}: {one['text']}", f"  since {moment(since)} ({span(self.now - since)})"]
             if one["mend"]:
                 lines.append(f"  mend: {one['mend']}")
+            lines += [f"  | {line}" for line in one["lines"].splitlines()]
             if one["unit"] and one["unit"] not in units:
                 units.add(one["unit"])
                 lines += [f"  | {line}" for line in self.log(one["unit"]).splitlines()]
@@ -113,7 +136,8 @@ class Teller:
     def clear(self, known: Mapping[str, float]) -> Notice:
         """Return the notice that all is well again."""
         began = min(known.values(), default=self.now)
-        body = f"{', '.join(known)}: well again after {span(self.now - began)} (since {moment(began)})."
+        sections = dict.fromkeys(story.split(" ")[0] for story in known)
+        body = f"{', '.join(sections)}: well again after {span(self.now - began)} (since {moment(began)})."
         return Notice(SUCCESS, f"{self.whose}: all is well again", body, {})
 
     @property

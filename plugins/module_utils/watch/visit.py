@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 HTTPS = 443
+#: Ports that no request names
+USUAL = (80, HTTPS)
 AGENT = "samestack-watch"
 #: Bytes of an answer that are read: the status is at its beginning
 ENOUGH = 1024
@@ -51,10 +53,17 @@ class Visit:
     name: str
     page: str
     address: str
-    context: ssl.SSLContext
+    #: None: what is asked for is read by everybody
+    context: ssl.SSLContext | None
     #: Seconds for all of it
     timeout: float
     port: int = HTTPS
+
+    @property
+    def host(self) -> str:
+        """Who is asked, as a request names it."""
+        name = f"[{self.name}]" if ":" in self.name else self.name
+        return name if self.port in USUAL else f"{name}:{self.port}"
 
     def ask(self) -> Answer:
         """Ask for the page and return what came."""
@@ -70,10 +79,11 @@ class Visit:
         try:
             with (
                 socket.create_connection((self.address, self.port), left()) as plain,
-                self.context.wrap_socket(plain, server_hostname=self.name) as connection,
+                self.context.wrap_socket(plain, server_hostname=self.name) if self.context else plain as connection,
             ):
-                certificate = connection.getpeercert(binary_form=True) or b""
-                lines = (f"GET {self.page} HTTP/1.1", f"Host: {self.name}", f"User-Agent: {AGENT}", "Connection: close")
+                if isinstance(connection, ssl.SSLSocket):
+                    certificate = connection.getpeercert(binary_form=True) or b""
+                lines = (f"GET {self.page} HTTP/1.1", f"Host: {self.host}", f"User-Agent: {AGENT}", "Connection: close")
                 connection.sendall("".join(f"{line}\r\n" for line in (*lines, "")).encode())
                 head = b""
                 while b"\n" not in head and len(head) < ENOUGH:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from ..text import one_line
 from .ssh_errors import last_words
 
 if TYPE_CHECKING:
@@ -61,6 +62,29 @@ def frozen(news: Mapping[str, Any], environment: str) -> dict[str, str]:
         "msg": f"{environment} is frozen{why}. {by.get('who')} closed it at {moment(since)}.",
         "hint": f"Ask there first. `./samestack unfreeze {environment}` opens it again.",
     }
+
+
+def newer(news: Mapping[str, Any], environment: str, version: str) -> dict[str, str]:
+    """Return message and advice for an environment that a later Samestack than this one has changed."""
+    last = news["newer"]
+    since = float(last.get("since") or 0)
+    found = one_line(str(last.get("version")), 40)
+    return {
+        "msg": f"{environment} was last changed by Samestack {found} ({last.get('who')}, `{last.get('verb')}`, "
+        f"{moment(since)}), and this is {version}, which would take back what that has improved. Nothing was changed.",
+        "hint": f"`./samestack update --to {found}` brings this project up to date, or `git pull`, where a colleague "
+        "has done so. To go back on purpose: provision, or the same command, with `--allow-older-engine` "
+        "(ansible-playbook: -e preflight_allow_older_engine=true).",
+    }
+
+
+def refused(news: Mapping[str, Any], environment: str, wait: int, version: str) -> dict[str, str]:
+    """Return message and advice where an environment is not to be changed now; {} for other news."""
+    if "busy" in news:
+        return busy(news, environment, wait)
+    if "frozen" in news:
+        return frozen(news, environment)
+    return newer(news, environment, version) if "newer" in news else {}
 
 
 def lost(news: Mapping[str, Any], host: str) -> dict[str, str]:

@@ -32,6 +32,8 @@ LOCAL_ACTIONS = frozenset(
         *("include_role", "include_tasks", "include_vars", "import_playbook", "import_role", "import_tasks"),
         *("add_host", "assert", "debug", "fail", "group_by", "meta", "pause", "set_fact", "set_stats"),
         "validate_argument_spec",
+        # What it says of itself is hidden with the secrets.
+        "samestack.core.load_secrets",
     }
 )
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -240,7 +242,9 @@ def closing(run: Run, *, check: bool) -> list[list[Part]]:
     lines: list[list[Part]] = []
     for text, count in run.warnings.items():
         lines.append([("Warning: ", NOTE), (text + (f" ({count} times)" if count > 1 else ""), None)])
-    lines += closing_changes(run.hosts, check=check)
+    # Of a run that asks no machine for anything there is nothing to say of machines, which may not be there yet.
+    if run.remote or run.failures or not run.hosts:
+        lines += closing_changes(run.hosts, check=check)
     lines += [[("Failed: ", FAILED), (f"{host}: {title}", None)] for host, title in run.failures]
     slow = sorted(run.steps.values(), key=lambda step: step.began - step.ended)[:SLOWEST]
     slow = [step for step in slow if step.ended - step.began >= SLOW_SECONDS]
@@ -248,7 +252,7 @@ def closing(run: Run, *, check: bool) -> list[list[Part]]:
         lines.append([("Slowest steps:", None)])
     lines += [[(f"{progress.duration(step.ended - step.began):>14}  {step.title}", None)] for step in slow]
     colour, word = (FAILED, "Stopped by a failure after") if run.failures else (GOOD, "Done in")
-    tasks = f"{run.remote} remote task{'' if run.remote == 1 else 's'}"
+    tasks = f"{run.remote} remote task{'' if run.remote == 1 else 's'}" if run.remote else "on this computer alone"
     return [*lines, [(f"{word} {progress.duration(run.elapsed())}", colour), (f", {tasks}.", None)]]
 
 

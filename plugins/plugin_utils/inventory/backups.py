@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from cryptography import x509
 
 from ..errors import Problem
+from . import environment as in_hand
 from .formats import parse_duration
 from .laws import show
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from .laws import Place
 
@@ -91,6 +92,19 @@ def backup_problems(
             f"`{REASON}: …`, which says why there is none"
         )
         yield Problem(NAME, place(NAME, ()), what, fix, "[]" if not types else "local alone")
+
+
+def leaves_idle(repositories: object) -> bool:
+    """Return whether no machine is asked to keep anything; what is not resolved may ask one."""
+    if not isinstance(repositories, list):
+        return False
+    return HOST not in [one.get("type") if isinstance(one, dict) else HOST for one in repositories]
+
+
+def idle_keepers(groups: Mapping[str, Sequence[str]], repositories: object) -> list[str]:
+    """Return the hosts that would keep backups and do nothing else, where nobody is asked to keep any."""
+    working = in_hand.working(groups)
+    return [host for host in groups.get("backup", []) if host not in working] if leaves_idle(repositories) else []
 
 
 def number_problems(values: Mapping[str, Any], place: Place) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -47,6 +48,7 @@ def connection_problems(inventory: Inventory, host: str, host_vars: HostVars) ->
     if host not in inventory.groups.get(in_hand.REHEARSAL, []):
         return
     state = inventory.root.resolve() / ".samestack"
+    yield from address_problems(inventory, host, host_vars, state / "provider.json")
     if "ansible_host" in host_vars:
         value = str(plain(host_vars["ansible_host"]))
         fix = "Take it out of the rehearsal: its machines are found by their names"
@@ -70,3 +72,25 @@ def connection_problems(inventory: Inventory, host: str, host_vars: HostVars) ->
         what = "a rehearsal must connect with .samestack/ssh_config, which leads to local machines only"
         fix = "Write -F '{{ inventory_dir }}/../.samestack/ssh_config'"
         yield Problem(name, inventory.place(name, (), host), what, fix, " ".join(words) or "(nothing)")
+
+
+def address_problems(inventory: Inventory, host: str, host_vars: HostVars, record: Path) -> Iterator[Problem]:
+    """Yield what is wrong where the others would look for a local machine at another address than it has.
+
+    Args:
+        inventory: the inventory.
+        host: a local machine.
+        host_vars: its variables.
+        record: what box/setup wrote about the machines; an earlier version's inventories work addresses out themselves.
+    """
+    try:
+        given = json.loads(record.read_text(encoding="utf-8"))["addresses"][host]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    value = str(plain(host_vars.get("machine_address", given)))
+    if value != given:
+        place = inventory.place("machine_address", (), host)
+        what = f"on this computer {host} has the address {given}: several projects have machines here"
+        file = "inventories/group_vars/rehearsal/differences.yml"
+        fix = f"Take machine_address in {file} from a newer Samestack, which reads it where `./samestack up` wrote it"
+        yield Problem("machine_address", place, what, fix, value)

@@ -31,6 +31,12 @@ def environments_of(host: str, groups: Mapping[str, Sequence[str]]) -> list[str]
     return [name for name in ENVIRONMENTS if host in groups.get(name, [])]
 
 
+def working(groups: Mapping[str, Sequence[str]]) -> set[str]:
+    """Return the hosts that do something else than to keep backups."""
+    others = {*ENVIRONMENTS, REHEARSAL, "backup", "all", "ungrouped"}
+    return {host for group, hosts in groups.items() if group not in others for host in hosts}
+
+
 def is_local(host: str, groups: Mapping[str, Sequence[str]]) -> bool:
     """Tell whether a host is a machine on this computer (development, rehearsal): its secrets are generated here."""
     return host in groups.get("dev", []) or host in groups.get(REHEARSAL, [])

@@ -117,9 +117,10 @@ def _scalars(node: yaml.Node, path: KeyPath = ()) -> dict[KeyPath, Scalar]:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if isinstance(key, yaml.ScalarNode):
-                found |= _scalars(value, (*path, key.value))
+                here = (*path, key.value)
+                found |= _scalars(value, here)
                 if not key.style and key.tag != STRING:
-                    found[*path, key.value] = Scalar(key.value, key.tag, is_key=True)
+                    found[here] = Scalar(key.value, key.tag, is_key=True)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             found |= _scalars(value, (*path, index))

@@ -276,6 +276,10 @@ FORMATS: dict[str, Format] = {
     ),
     "address": Format(parse_address, "Write an address, such as 203.0.113.7"),
     "https_url": Format(_matching(r"https://[^\s/]+/\S*", "an https:// URL"), "Write it whole: https://host/path"),
+    "ping_url": Format(
+        _matching(r"https?://[^\s/@]+(/\S*)?", "a URL to ask for"),
+        'Write it whole, such as https://hc-ping.com/{{ vault_ping_key }}/{{ inventory_hostname }}, or "" for none',
+    ),
     "app_name": Format(
         parse_app_name, f"Write at most {LONGEST_APP_NAME} lowercase letters, digits and single hyphens, a letter first"
     ),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ansible.errors import AnsibleError
 
 from ..errors import Problem
+from ..project_root import own_state_inside
 from . import app_environment, backups, certificates, laws, notices
 from . import environment as in_hand
 from .values import NOT_HERE, check_values
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .files import KeyPath
     from .view import HostValues, HostVars, Inventory
 
+TAKE_OUT = "Take the host out: the environment has no backups for it to keep (backup_repositories)"
 # What only a later step of a run knows: secrets, and what a host says of itself
 LATER = re.compile(r"'(vault_\w+|ansible_facts)\b[^']*' is undefined")
 
@@ -82,6 +84,9 @@ def all_value_problems(inventory: Inventory, host: str, host_vars: HostValues) -
         if not (problem.variable in left_out and problem.what.endswith(NOT_HERE)):
             yield problem
     yield from laws.borrowed_accounts(values, place)
+    yield from laws.debugger_problems(values, place)
+    if isinstance(values.get("app_source"), dict):
+        yield from laws.hiding_problems(values, own_state_inside(values["app_source"]), place)
     yield from app_environment.name_problems(values, place)
     yield from app_environment.database_problems(values, lambda: str(reader.read("database_url")), place)
     yield from notices.url_problems(values.get(notices.NAME), place)
@@ -94,7 +99,9 @@ def all_value_problems(inventory: Inventory, host: str, host_vars: HostValues) -
         origins = {name: inventory.written(name, host) for name in values}
         own = {name: values[name] for name, by in origins.items() if by and not by.ours}
         address = {"ansible_host": host_vars["ansible_host"]} if "ansible_host" in host_vars else {}
-        yield from laws.placeholders(own | address, place)
+        yield from laws.placeholders(own, place)
+        idle = host in keepers and host in backups.idle_keepers(inventory.groups, values.get(backups.NAME))
+        yield from laws.placeholders(address, place, TAKE_OUT if idle else laws.WRITE_YOUR_OWN)
 
 
 def not_needed(values: Mapping[str, Any], *, fetches: bool) -> set[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Problem
@@ -28,12 +29,11 @@ LONGEST_SHOWN = 72
 SIMILAR, NEARLY_EQUAL = 0.6, 0.88
 # Names that may be set anywhere: secrets, and Ansible's own (connection, group priority).
 FREE = ("vault_", "ansible_")
-HIDDEN = re.compile(r"password|secret|token|private_key|credentials|notices_urls|webhook_url", re.IGNORECASE)
+HIDDEN = re.compile(r"password|secret|token|private_key|credentials|notices_urls|webhook_url|ping_url", re.IGNORECASE)
 PEOPLE = "security_people"
-#: What has another name and shape now
-FORMERLY = {"security_admins": PEOPLE}
 SHAPES = {PEOPLE: "security_people: {ada: {keys: […]}}"}
-PLACEHOLDER = re.compile(r"(^|[.@/\s])example\.(com|net|org)\b")
+PLACEHOLDER = re.compile(r"(^|[.@/\s])example\.(com|net|org)\b|^change-me$")
+WRITE_YOUR_OWN = "Write your own in its place"
 
 
 def show(name: str, value: object) -> str:
@@ -50,16 +50,25 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return next(iter(most_like(name, known, 1, SIMILAR)), None)
 
 
-def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
-    """Return the sentence that offers the nearest known name, or else another way out (a clause in lower case)."""
-    if name in FORMERLY:
-        return f"It is called {FORMERLY[name]} now: write {SHAPES[FORMERLY[name]]}"
+def did_you_mean(
+    name: str, known: Iterable[str], otherwise: str, former: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    """Return the sentence that offers the nearest known name, or else another way out (a clause in lower case).
+
+    `former` says what names of earlier versions are now.
+    """
+    if new := former.get(name):
+        return f"It is {new} now: write {SHAPES.get(new, 'that')}, as `./samestack update` does"
     near = nearest(name, known)
     return f"Write {near}, if that is what you meant; otherwise {otherwise}" if near else otherwise.capitalize()
 
 
 def unknown_names(
-    settings: list[Setting], known: set[str], prefixes: set[str], used_elsewhere: Iterable[Setting] = ()
+    settings: list[Setting],
+    known: set[str],
+    prefixes: set[str],
+    used_elsewhere: Iterable[Setting] = (),
+    former: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Problem]:
     """Yield the variables with one of our prefixes that nothing reads, and those that nearly have a known name."""
     readers = [*settings, *used_elsewhere]
@@ -75,7 +84,7 @@ def unknown_names(
                 name,
                 setting.place(),
                 "there is no such variable",
-                did_you_mean(name, known, "take the line out"),
+                did_you_mean(name, known, "take the line out", former),
                 show(name, setting.value),
             )
 
@@ -152,10 +161,12 @@ def worked_out(settings: list[Setting]) -> Iterator[Problem]:
         )
 
 
-def unknown_differences(allowed: set[str], known: set[str], place: str) -> Iterator[Problem]:
+def unknown_differences(
+    allowed: set[str], known: set[str], place: str, former: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Problem]:
     """Yield the declared differences that are no variables: a typo there would forbid what was meant to be allowed."""
     for name in sorted(allowed - known):
-        fix = did_you_mean(name, known, "take the line out")
+        fix = did_you_mean(name, known, "take the line out", former)
         yield Problem("allowed_differences", place, "there is no such variable", fix, name)
 
 
@@ -176,8 +187,33 @@ def borrowed_accounts(values: Mapping[str, Any], place: Place) -> Iterator[Probl
             yield Problem(dotted(PEOPLE, (name,)), place(PEOPLE, (name,)), what, "Write a person's name")
 
 
-def placeholders(values: Mapping[str, Any], place: Place) -> Iterator[Problem]:
-    """Yield the values that are still the example's own domain; a real server needs real ones."""
+def debugger_problems(values: Mapping[str, Any], place: Place) -> Iterator[Problem]:
+    """Yield the debugger where releases are served: whoever reaches its port runs what he likes."""
+    if values.get("app_debugger") and not values.get("app_live_path"):
+        what = "the debugger is for live code (app_live_path), and this host serves releases"
+        fix = "Set it in inventories/group_vars/dev/differences.yml alone"
+        yield Problem("app_debugger", place("app_debugger", ()), what, fix, show("app_debugger", True))
+
+
+def hiding_problems(values: Mapping[str, Any], inside: str, place: Place) -> Iterator[Problem]:
+    """Yield live code whose application would see our secrets: no unit of systemd can name where they are.
+
+    Args:
+        values: the decisions as a host sees them.
+        inside: where the folder that runs leave behind is in the live code; "" where it is elsewhere.
+        place: who knows where a value was written.
+    """
+    bad = next((one for one in inside if one in ":\\" or not one.isprintable()), "")
+    if bad and values.get("app_live_path"):
+        part = "path" if values["app_source"].get("type") == "path" else "live_checkout"
+        what = f"the application must not see {inside!r} in it, and a unit of systemd cannot name that ({bad!r})"
+        fix = "Rename that folder: any name without a colon, a backslash or a control character"
+        variable, value = dotted("app_source", (part,)), values["app_source"][part]
+        yield Problem(variable, place("app_source", (part,)), what, fix, show(variable, value))
+
+
+def placeholders(values: Mapping[str, Any], place: Place, instead: str = WRITE_YOUR_OWN) -> Iterator[Problem]:
+    """Yield the values that are still the example's own domain, or that `init` left open: a server needs real ones."""
     for name, value in values.items():
         for path, text in leaves(value):
             if isinstance(text, str) and PLACEHOLDER.search(text):
@@ -185,7 +221,7 @@ def placeholders(values: Mapping[str, Any], place: Place) -> Iterator[Problem]:
                     dotted(name, path),
                     place(name, path),
                     "this is the placeholder that the project came with",
-                    "Write your own in its place",
+                    instead,
                     show(name, text),
                 )
 

@@ -9,6 +9,7 @@ from ..errors import Problem
 from . import environment as in_hand
 from . import laws, notices
 from .files import label
+from .migrations import all_migrations
 from .view import DECISIONS
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def name_problems(inventory: Inventory) -> Iterator[Problem]:
     known, allowed = inventory.known, inventory.allowed
     declared_in = label(inventory.folder / in_hand.MARK, inventory.root)
     files = inventory.settings
-    yield from laws.unknown_names(files, known, inventory.prefixes)
+    former = {name: " and ".join(new) for one in all_migrations() for name, new in one.gone.items()}
+    yield from laws.unknown_names(files, known, inventory.prefixes, (), former)
     # A name that does not exist is one problem, not two.
     current = [s for s in files if s.name not in notices.RETIRED]
     real = [s for s in current if s.name in known | allowed or not s.name.startswith(tuple(inventory.prefixes))]
@@ -40,8 +42,10 @@ def name_problems(inventory: Inventory) -> Iterator[Problem]:
     yield from laws.worked_out(files)
     yield from laws.without_effect(files, allowed)
     yield from notices.retired_decisions([*files, *inventory.extra])
-    yield from laws.unknown_differences(allowed, {*known, *(s.name for s in files if s.everywhere)}, declared_in)
-    yield from laws.unknown_names(inventory.extra, known, inventory.prefixes, used_elsewhere=files)
+    yield from laws.unknown_differences(
+        allowed, {*known, *(s.name for s in files if s.everywhere)}, declared_in, former
+    )
+    yield from laws.unknown_names(inventory.extra, known, inventory.prefixes, files, former)
     if not all(in_hand.is_local(host, inventory.groups) for host in inventory.hosts):
 
         def home(name: str) -> str:

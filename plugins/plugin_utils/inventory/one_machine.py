@@ -28,6 +28,21 @@ WAYS = ("ansible_ssh_common_args", "ansible_ssh_extra_args", "ansible_ssh_args",
 SSH_PORT = 22
 
 
+#: How strong a setting is by its kind, and whether it stands in the inventory itself
+STRENGTH: Mapping[tuple[str, bool], int] = {
+    ("group", True): 1, ("all", False): 2, ("group", False): 3, ("host", True): 4, ("host", False): 5,
+}  # fmt: skip
+
+
+class Member(NamedTuple):
+    """A host of an environment, in which file, and the groups that it is in there."""
+
+    environment: str
+    host: str
+    file: str
+    groups: list[str]
+
+
 class Place(NamedTuple):
     """Where an inventory says that a host is."""
 
@@ -63,50 +78,49 @@ def shared_machine_problems(inventory: Inventory) -> Iterator[Problem]:
 
 def places(inventory: Inventory) -> list[Place]:
     """Return where the inventories of this folder have their hosts; local stand-ins are told apart by Vagrant."""
-    found = []
-    files = sorted(inventory.folder.glob("*.y*ml"))
-    for file in files:
-        name = label(file, inventory.root)
+    found = [place_of(inventory, member) for member in members(inventory)]
+    return [place for place in found if not any("{{" in part for part in place.key[:2])]
+
+
+def members(inventory: Inventory) -> Iterator[Member]:
+    """Yield the hosts of all inventories of this folder but for local stand-ins."""
+    for file in sorted(inventory.folder.glob("*.y*ml")):
         groups = inventory.groups_in(file)
         if REHEARSAL in groups:
             continue
         for environment in ENVIRONMENTS:
             for host in groups.get(environment, []):
                 member_of = [group for group, hosts in groups.items() if host in hosts]
-                found.append(place_of(inventory, environment, host, name, member_of))
-    return [place for place in found if not any("{{" in part for part in place.key[:2])]
+                yield Member(environment, host, label(file, inventory.root), member_of)
 
 
-def place_of(inventory: Inventory, environment: str, host: str, file: str, groups: list[str]) -> Place:
+def written(inventory: Inventory, member: Member, *names: str) -> Setting | None:
+    """Return the strongest setting of the first of several names, as Ansible would find it for a host."""
+    for name in names:
+        mine = [
+            setting
+            for setting in inventory.settings
+            if setting.name == name
+            and (not setting.inline or setting.file == member.file)
+            and (setting.owner == member.host if setting.kind == "host" else setting.owner in ("all", *member.groups))
+            and (setting.kind, setting.inline) in STRENGTH
+        ]
+        if mine:
+            return max(mine, key=lambda setting: STRENGTH[setting.kind, setting.inline])
+    return None
+
+
+def place_of(inventory: Inventory, member: Member) -> Place:
     """Return where a file has a host of an environment."""
-
-    def written(names: tuple[str, ...]) -> Setting | None:
-        """Return the strongest setting of the first of several names, as Ansible would find it."""
-        strength: Mapping[tuple[str, bool], int] = {
-            ("group", True): 1, ("all", False): 2, ("group", False): 3, ("host", True): 4, ("host", False): 5,
-        }  # fmt: skip
-        for name in names:
-            mine = [
-                setting
-                for setting in inventory.settings
-                if setting.name == name
-                and (not setting.inline or setting.file == file)
-                and (setting.owner == host if setting.kind == "host" else setting.owner in ("all", *groups))
-                and (setting.kind, setting.inline) in strength
-            ]
-            if mine:
-                return max(mine, key=lambda setting: strength[setting.kind, setting.inline])
-        return None
-
-    address = written(ADDRESS)
-    port = written(PORT)
-    ways = [setting.value if (setting := written((name,))) else "" for name in WAYS]
+    address = written(inventory, member, *ADDRESS)
+    port = written(inventory, member, *PORT)
+    ways = [setting.value if (setting := written(inventory, member, name)) else "" for name in WAYS]
     key = (
-        normal(address.value if address else host),
+        normal(address.value if address else member.host),
         str(port.value if port else SSH_PORT),
         *(" ".join(str(way).split()) for way in ways),
     )
-    return Place(environment, host, file, address, key)
+    return Place(member.environment, member.host, member.file, address, key)
 
 
 def normal(address: Any) -> str:

@@ -14,7 +14,8 @@ KEY, WHY = Text(4096), Text(4096)
 SCALAR = OneOf((Nothing(), Boolean(), Number(-(2.0**63)), Text(1 << 18)))
 VALUE = OneOf((SCALAR, Each(OneOf((Nothing(), Boolean(), Number(-(2.0**63)), Text(1 << 16))), 200_000)))
 MANIFEST = Record(
-    {"schema": Number(), "sections": Names(WORD, Names(KEY, VALUE, 200_000), 200)}, {"missing": Names(KEY, WHY)}
+    {"schema": Number(), "sections": Names(WORD, Names(KEY, VALUE, 200_000), 200)},
+    {"missing": Names(KEY, WHY), "not here": Each(WORD)},
 )
 ABOUT = {"cause": WORD, "run": Text(200), "who": PERSON, "time": TIME, "digest": DIGEST}
 RECORDING = Record({}, ABOUT)

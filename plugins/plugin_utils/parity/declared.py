@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 #: Declared differences that stay on the control node
 NOWHERE = ("notices_",)
-FUNCTIONS = ("web", "worker", "db", "cache", "lb", "build", "backup")
+FUNCTIONS = ("web", "worker", "db", "cache", "lb", "build", "backup", "monitor")
 #: The decision behind what role django puts into the application's environment
 SOURCES = {
     "DEBUG": "app_debug", "ALLOWED_HOSTS": "app_domains", "CSRF_TRUSTED_ORIGINS": "app_domains",

@@ -33,7 +33,10 @@ def manifest_words(result: Mapping[str, Any]) -> list[str]:
     sections = result["manifest"]["sections"]
     keys = sum(len(section) for section in sections.values())
     say = [f"Manifest {result['digest']}: {keys} values in {len(sections)} sections (/var/lib/samestack/manifest.json)"]
-    return say + [f"Missing: {part}: {why}" for part, why in sorted(result["manifest"]["missing"].items())]
+    # What another machine has, or the application does not ask for, is missed by nobody.
+    elsewhere = result["manifest"].get("not here", [])
+    missing = sorted(result["manifest"]["missing"].items())
+    return say + [f"Missing: {part}: {why}" for part, why in missing if part not in elsewhere]
 
 
 def drift_words(result: Mapping[str, Any]) -> list[str]:

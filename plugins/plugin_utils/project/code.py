@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
+from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +16,8 @@ MODULE_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 SETTINGS_VARIABLE = "DJANGO_SETTINGS_MODULE"
 
 SKIPPED_FOLDERS = {"node_modules", "__pycache__", "site-packages", "venv", "env", "build", "dist"}
+# What puts settings together of files that it names
+SPLIT = "split_settings"
 # Folders below this depth hold examples and templates, not the project.
 DEPTH = 4
 
@@ -31,10 +35,24 @@ def walk(folder: Path, name: str, depth: int = DEPTH) -> Iterator[Path]:
 
 def parse(path: Path) -> ast.Module | None:
     """Return the file's syntax tree, or None when it cannot be read (a newer Python's syntax, another encoding)."""
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[ast.Module | None, list[ast.AST]]:
+    """Return a file's syntax tree and what it imports; nobody may change them, they are read for several reasons."""
     try:
-        return ast.parse(path.read_text(encoding="utf-8"))
+        about = path.stat()
+        return _parsed(path, about.st_mtime_ns, about.st_size)
     except (OSError, SyntaxError, ValueError):
-        return None
+        return None, []
+
+
+@functools.lru_cache(maxsize=2048)
+def _parsed(path: Path, _changed: int, _size: int) -> tuple[ast.Module, list[ast.AST]]:
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    kinds = (ast.Import, ast.ImportFrom, *([ast.Call] if SPLIT in text else []))
+    return tree, [node for node in ast.walk(tree) if isinstance(node, kinds)]
 
 
 def module_file(folders: list[Path], module: str) -> Path | None:
@@ -105,20 +123,19 @@ def assigned_text(path: Path, name: str) -> str | None:
 
 def imported_files(path: Path, folders: list[Path]) -> list[Path]:
     """Return the file and every file of the project that it imports, directly or not."""
-    found: list[Path] = []
-    waiting = [path]
+    found: dict[Path, None] = {}
+    waiting = deque([path])
     while waiting:
-        current = waiting.pop(0)
-        if current in found:
-            continue
-        found.append(current)
-        waiting += _imports(current, folders)
-    return found
+        current = waiting.popleft()
+        if current not in found:
+            found[current] = None
+            waiting += _imports(current, folders)
+    return list(found)
 
 
 def _imports(path: Path, folders: list[Path]) -> list[Path]:
     files: list[Path | None] = []
-    for node in ast.walk(parse(path) or ast.Module([], [])):
+    for node in _read(path)[1]:
         if isinstance(node, ast.ImportFrom):
             where, module = folders, node.module or ""
             if node.level:
@@ -128,4 +145,8 @@ def _imports(path: Path, folders: list[Path]) -> list[Path]:
             files += [module_file(where, name) for name in [*filter(None, [module]), *names]]
         elif isinstance(node, ast.Import):
             files += [module_file(folders, alias.name) for alias in node.names]
+        elif isinstance(node, ast.Call) and dotted(node.func) in ("include", "optional"):
+            # django-split-settings: paths beside the file, which may be patterns
+            names = [text for text in map(text_of, node.args) if text and not text.startswith("/")]
+            files += [file for name in names for file in sorted(path.parent.glob(name)) if file.suffix == ".py"]
     return [file for file in files if file]

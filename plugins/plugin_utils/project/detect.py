@@ -12,7 +12,7 @@ from ..errors import APP_FILE, DecisionError
 from ..text import listing
 from .code import imported_files, module_file, walk
 from .entry_points import find_application, find_settings
-from .packages import Packages, additions, find_file, kind_of, read_packages
+from .packages import Packages, additions, find_file, kind_of, read_packages, read_toml
 from .python import Asked, asked_by
 from .variables import debug_variable, variables_of
 
@@ -47,7 +47,7 @@ class Project:
     environment: dict[str, bool]
     # Harmless values for variables, by what the settings make of them
     stand_ins: dict[str, str] = field(default_factory=dict)
-    # What DEBUG is called where it is not called DEBUG (`debug_variable`)
+    # What DEBUG is called where it is not called DEBUG, or is a number (`debug_variable`)
     debug_variable: str = ""
     asked: Asked = field(default_factory=Asked)
     notes: list[str] = field(default_factory=list)
@@ -66,7 +66,7 @@ def detect(root: Path, given: Given, pins: Mapping[str, str]) -> Project:
         pins: versions of the packages that may be added (see `additions`).
     """
     directory = find_directory(root, given.directory)
-    folders = [root / directory, *([root / "src"] if (root / "src").is_dir() and directory != "src" else [])]
+    folders = import_folders(root, directory)
     settings, notes = find_settings(folders, given.settings)
     interface, application, more = find_application(folders, settings, given.wsgi, given.asgi)
     packages = find_packages(root, directory, given.requirements)
@@ -90,19 +90,24 @@ def detect(root: Path, given: Given, pins: Mapping[str, str]) -> Project:
     )
 
 
+def import_folders(root: Path, directory: str) -> list[Path]:
+    """Return the folders that modules are imported from: that of manage.py, and `src`."""
+    return [root / directory, *([root / "src"] if (root / "src").is_dir() and directory != "src" else [])]
+
+
 def find_directory(root: Path, given: str) -> str:
     """Return the folder of manage.py relative to the source, "" for the source itself."""
     if given.strip("/. "):
         if (root / given / "manage.py").is_file():
             return given.strip("/")
-        found = _listed_folders(root)
+        found = manage_folders(root)
         raise DecisionError(
             "app_directory", given, "there is no manage.py in that folder of the source",
             f"There is one in: {listing(found)}" if found else "Name the folder that has it",
         )  # fmt: skip
     if (root / "manage.py").is_file():
         return ""
-    found = _listed_folders(root)
+    found = manage_folders(root)
     if len(found) == 1:
         return found[0]
     if not found:
@@ -116,7 +121,8 @@ def find_directory(root: Path, given: str) -> str:
     )  # fmt: skip
 
 
-def _listed_folders(root: Path) -> list[str]:
+def manage_folders(root: Path) -> list[str]:
+    """Return the folders that have a manage.py of Django's, relative to the source, nearest first."""
     files = [path for path in walk(root, "manage.py") if "DJANGO_SETTINGS_MODULE" in path.read_text(errors="replace")]
     return [path.parent.relative_to(root).as_posix() for path in files]
 
@@ -146,6 +152,14 @@ def _found_packages(root: Path, directory: str) -> tuple[str, str]:
            if (folder / "pyproject.toml").is_file()):  # fmt: skip
         raise DecisionError("app_requirements", "", "the project uses Poetry and has no lock",
                            "Run `poetry lock` and commit poetry.lock")  # fmt: skip
+    for folder in folders:
+        if groups := list(read_toml(folder / "pyproject.toml").get("dependency-groups", {})):
+            raise DecisionError(
+                "app_requirements", "",
+                f"pyproject.toml lists packages in groups alone ({', '.join(groups)}), and no lock is beside it",
+                f"Run `uv pip compile --group {groups[0]} -o requirements.txt` with the group that servers need, and "
+                "commit requirements.txt",
+            )  # fmt: skip
     raise DecisionError(
         "app_requirements", "", "the source has no file that lists its packages",
         "Add uv.lock, pylock.toml, poetry.lock, Pipfile.lock, requirements.txt, or dependencies in pyproject.toml",

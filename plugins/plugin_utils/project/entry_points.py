@@ -12,6 +12,7 @@ from .code import assigned_text, imported_files, module_file, parse, settings_na
 from .variables import variables_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 PRODUCTION = ("production", "prod", "live")
@@ -28,32 +29,35 @@ def find_settings(folders: list[Path], given: str) -> tuple[str, list[str]]:
     if given:
         if module_file(folders, given):
             return given, []
-        near = nearest(given, _settings_modules(folders))
+        near = nearest(given, settings_modules(folders))
         raise DecisionError(
             "app_settings_module", given, "the source has no such module",
             f"Did you mean {listing(near)}?" if near else "Leave it empty to have it found",
         )  # fmt: skip
-    named = _named_settings(folders)
+    named = named_settings(folders)
     if not named:
         raise DecisionError(
             "app_settings_module", given, "neither manage.py nor wsgi.py names a settings module",
-            f"Set it, like {listing(_settings_modules(folders)) or 'mysite.settings'}",
+            "Set it" + (_candidates(folders) or ", like mysite.settings"),
         )  # fmt: skip
     existing = [name for name in named if module_file(folders, name)]
     if not existing:
         raise DecisionError(
             "app_settings_module", given, f"manage.py names {listing(named)}, which the source does not have",
-            "Set the module that it does have" + _candidates(folders),
+            "Set one that it has" + _candidates(folders, named),
         )  # fmt: skip
     return _choose_settings(existing, folders)
 
 
-def _candidates(folders: list[Path]) -> str:
-    found = _settings_modules(folders)
-    return f", such as {listing(found)}" if found else ""
+def _candidates(folders: list[Path], named: Sequence[str] = ()) -> str:
+    """Return the modules that may be meant, the likeliest first: beside what is named, then as their names suit."""
+    packages = {name.rpartition(".")[0] for name in named}
+    first, *rest = sorted(settings_modules(folders), key=lambda name: name.rpartition(".")[0] not in packages) or [""]
+    others = f" (or {listing(rest)})" if rest else ""
+    return f", for example app_settings_module: {first}{others}" if first else ""
 
 
-def _named_settings(folders: list[Path]) -> list[str]:
+def named_settings(folders: list[Path]) -> list[str]:
     """Return what the entry points name: what serves before what manages."""
     files = [path for name in ("wsgi", "asgi") for path in _entry_files(folders[0], name)]
     names = [name for file in [*files, folders[0] / "manage.py"] if file.is_file() for name in settings_names(file)]
@@ -110,7 +114,7 @@ def _has_code(path: Path) -> bool:
     return tree is None or any(not (hasattr(node, "value") and text_of(node.value)) for node in tree.body)
 
 
-def _settings_modules(folders: list[Path]) -> list[str]:
+def settings_modules(folders: list[Path]) -> list[str]:
     """Return the modules that look like settings and can be imported, for messages: what serves before what tests."""
     found = []
     for folder in folders:
@@ -119,15 +123,20 @@ def _settings_modules(folders: list[Path]) -> list[str]:
         names = [path.relative_to(folder).with_suffix("").parts for path in paths if path.name != "__init__.py"]
         # `production.example.py` is there to be copied.
         found += [".".join(parts) for parts in names if not any("." in part for part in parts)]
-    return sorted(dict.fromkeys(found), key=_suits)
+    return sorted(dict.fromkeys(found), key=suits)
 
 
-def _suits(module: str) -> int:
+def suits(module: str) -> int:
     """Return how little a settings module looks like one that serves."""
     last = module.rpartition(".")[2]
     if last in PRODUCTION:
         return 0
-    return 2 if last in TESTING or (last in DEVELOPMENT and last not in SHARED) else 1
+    if not set(module.split(".")).isdisjoint(TESTING):
+        return 4
+    if last in DEVELOPMENT and last not in SHARED:
+        return 3
+    # Those of a hosting provider set what only its machines have.
+    return 1 if last in ("settings", *SHARED) else 2
 
 
 def find_application(folders: list[Path], settings: str, wsgi: str, asgi: str) -> tuple[str, str, list[str]]:
@@ -162,7 +171,7 @@ def _found_entry(folders: list[Path], settings: str, interface: str, declared: d
     module, _, name = declared.get(interface, "").rpartition(".")
     if module and module_file(folders, module):
         return f"{module}:{name}"
-    found = _entry_modules(folders, interface)
+    found = entry_modules(folders, interface)
     package = settings.split(".", maxsplit=1)[0]
     beside = [entry for entry in found if entry.split(".", maxsplit=1)[0] == package]
     choice = found if len(found) == 1 else beside
@@ -195,7 +204,7 @@ def _checked_entry(folders: list[Path], variable: str, value: str) -> str:
     if not colon and not module_file(folders, module):
         module, _, name = value.rpartition(".")
     if not module or not module_file(folders, module):
-        found = _entry_modules(folders, variable.removeprefix("app_"))
+        found = entry_modules(folders, variable.removeprefix("app_"))
         raise DecisionError(
             variable, value, "the source has no such module",
             f"It has {listing(found)}" if found else "Write it like mysite.wsgi:application",
@@ -220,7 +229,8 @@ def _entry_files(folder: Path, name: str) -> list[Path]:
     return [*walk(folder, f"{name}.py", 3), *packages]
 
 
-def _entry_modules(folders: list[Path], interface: str) -> list[str]:
+def entry_modules(folders: list[Path], interface: str) -> list[str]:
+    """Return the modules that look like an entry point of one kind, wsgi or asgi."""
     marks = (f"get_{interface}_application", "application")
     found = []
     for folder in folders:

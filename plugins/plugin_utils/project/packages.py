@@ -36,10 +36,16 @@ BYTE_ORDER_MARKS = [
 GROUPS = ("production", "prod", "deploy")
 # What people call the packages that they develop with: groups, extras, and files of requirements
 DEVELOPMENT = ("dev", "develop", "development", "local", "debug")
-DEVELOPMENT_FILES = [
-    *(f"requirements{mark}{name}.txt" for name in DEVELOPMENT for mark in "/-_."),
-    *(f"{name}{mark}requirements.txt" for name in DEVELOPMENT for mark in "-_."),
-]
+# The same of what they test with
+TESTING = ("test", "tests", "testing")
+BOTH = (*DEVELOPMENT, *TESTING)
+DEVELOPMENT_FILES, TESTING_FILES = (
+    [
+        *(f"requirements{mark}{name}.txt" for name in names for mark in "/-_."),
+        *(f"{name}{mark}requirements.txt" for name in names for mark in "-_."),
+    ]
+    for names in (DEVELOPMENT, TESTING)
+)
 # Servers and drivers that come in one of these forms
 # What uvicorn speaks WebSockets with; without one of them it answers 404.
 WEBSOCKETS = {"websockets", "wsproto"}
@@ -197,24 +203,43 @@ def _development(root: Path, kind: str, file: str, project: Mapping[str, Any]) -
     settings = project.get("tool", {})
     if kind == "requirements":
         top = folder.parent if folder.name == "requirements" and folder != root else folder
-        found = [top / name for name in DEVELOPMENT_FILES if (top / name).is_file() and top / name != root / file]
-        return Development(files=[path.relative_to(root).as_posix() for path in found[:1]])
+        listed = [[top / name for name in names] for names in (DEVELOPMENT_FILES, TESTING_FILES)]
+        found = [next((path for path in paths if path.is_file() and path != root / file), None) for paths in listed]
+        return Development(files=[path.relative_to(root).as_posix() for path in found if path])
     if kind == "pipenv":
         return Development(groups=["develop"])
     if kind == "pylock":
-        found = [folder / f"pylock.{name}.toml" for name in DEVELOPMENT]
-        return Development(files=[path.relative_to(root).as_posix() for path in found if path.is_file()][:1])
-    extras = [name for name in project.get("project", {}).get("optional-dependencies", {}) if name in DEVELOPMENT]
+        locks = [[folder / f"pylock.{name}.toml" for name in names] for names in (DEVELOPMENT, TESTING)]
+        found = [next((path for path in paths if path.is_file()), None) for paths in locks]
+        return Development(files=[path.relative_to(root).as_posix() for path in found if path])
+    extras = [name for name in project.get("project", {}).get("optional-dependencies", {}) if name in BOTH]
     if kind == "poetry":
         own = settings.get("poetry", {})
         declared += [*own.get("group", {}), *(["dev"] if own.get("dev-dependencies") else [])]
-        return Development(extras, [name for name in dict.fromkeys(declared) if name in DEVELOPMENT])
+        return Development(extras, [name for name in dict.fromkeys(declared) if name in BOTH])
     # uv's own: what it installs when nobody says anything
     uv = settings.get("uv", {})
     default = uv.get("default-groups", ["dev"])
-    chosen = declared if default == "all" else [name for name in declared if name in {*default, *DEVELOPMENT}]
+    chosen = declared if default == "all" else [name for name in declared if name in {*default, *BOTH}]
     old = ["dev"] if kind == "uv" and uv.get("dev-dependencies") and "dev" not in chosen else []
     return Development(extras, [*chosen, *old])
+
+
+def developed_with(root: Path, packages: Packages) -> dict[str, str | None]:
+    """Return the packages that live code has and servers have not, and their versions."""
+    path, mine = root / packages.file, packages.development
+    found: dict[str, str | None] = {}
+    if packages.kind == "uv":
+        inside = Path(os.path.relpath(root / packages.folder, path.parent)).as_posix()
+        found = _versions(reachable(read_toml(path), inside, [*mine.extras, *mine.groups]))
+    elif packages.kind == "requirements":
+        for name in mine.files:
+            found |= _requirements(root / name, {}, [])
+    elif packages.kind == "poetry":
+        found = _versions(one for one in read_toml(path)["package"] if {*one.get("groups", [])} & {*mine.groups})
+    elif packages.kind == "pipenv":
+        found = _pinned(json.loads(read_text(path)).get("develop", {}))
+    return {name: version for name, version in found.items() if name not in packages.versions}
 
 
 def _companions(root: Path, kind: str, file: str, project: str) -> list[str]:
@@ -309,9 +334,12 @@ def _poetry(path: Path, _project: Any, _wanted: list[str]) -> dict[str, str | No
 
 
 def _pipenv(path: Path, _project: Any, _wanted: list[str]) -> dict[str, str | None]:
-    default = json.loads(read_text(path))["default"]
+    return _pinned(json.loads(read_text(path))["default"])
+
+
+def _pinned(listed: Mapping[str, Any]) -> dict[str, str | None]:
     return {canonicalize_name(name): str(one.get("version", "")).removeprefix("==") or None
-            for name, one in default.items()}  # fmt: skip
+            for name, one in listed.items()}  # fmt: skip
 
 
 def read_text(path: Path) -> str:
@@ -392,6 +420,10 @@ def _caret(text: str) -> str:
     return ",".join(parts) if "||" not in text else ""
 
 
+#: Gunicorn's worker of uvicorn has been its own package since 0.30; from 0.4 on it wants a uvicorn as new as this one.
+NEW_UVICORN, WORKER_OF_OLD = "0.36", "0.3.0"
+
+
 def additions(versions: Mapping[str, str | None], interface: str, server: str, pins: Mapping[str, str]) -> list[str]:
     """Return the pinned requirements that serve the project and are not among its packages.
 
@@ -406,7 +438,9 @@ def additions(versions: Mapping[str, str | None], interface: str, server: str, p
         names += ["uvicorn", "uvicorn-worker"]
         if not WEBSOCKETS & versions.keys():
             names.append("websockets")
-    added = [f"{name}=={pins[name]}" for name in names if name not in versions]
+    older = Version(versions.get("uvicorn") or NEW_UVICORN) < Version(NEW_UVICORN)
+    added = [f"{name}=={WORKER_OF_OLD if older and name == 'uvicorn-worker' else pins[name]}"
+             for name in names if name not in versions]  # fmt: skip
     return added + _driver(versions, pins)
 
 

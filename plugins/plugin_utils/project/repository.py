@@ -120,11 +120,15 @@ class Git:
     def __init__(self, request: Request, cache: Path, environment: Mapping[str, str]) -> None:
         self.request, self.cache, self.environment = request, cache, environment
 
+    def find(self) -> tuple[Path, str]:
+        """Return the mirror, brought up to date, and the commit that is asked for; raises DecisionError."""
+        mirror = self._mirror(self.request.location)
+        return mirror, self._resolve(mirror, self.request.location, self.request.ref)
+
     def export(self, tree: Tree) -> Source:
         """Put the files of the ref into the folder; raises DecisionError."""
         url = self.request.location
-        mirror = self._mirror(url)
-        commit = self._resolve(mirror, url, self.request.ref)
+        mirror, commit = self.find()
         self._export_commit(mirror, url, commit, tree)
         time = int(self._git(mirror, "log", "-1", "--format=%ct", commit).stdout)
         where = f"{self.request.ref} is " if self.request.ref else ""
@@ -270,9 +274,9 @@ class Mercurial:
         self.environment = environment
         self.options = ["--config", "ui.interactive=no", "--config", f"ui.ssh={environment['GIT_SSH_COMMAND']}"]
 
-    def export(self, tree: Tree) -> Source:
-        """Put the files of the ref into the folder; raises DecisionError."""
-        url, ref = self.request.location, self.request.ref or "default"
+    def find(self) -> tuple[Path, str, int]:
+        """Return the clone, brought up to date, and the node that is asked for with its time; raises DecisionError."""
+        url = self.request.location
         clone = mirror_of(self.cache, "hg", url)
         if (clone / ".hg" / "hgrc").is_file():
             done = self._hg(clone, "pull", "--quiet", url)
@@ -284,7 +288,12 @@ class Mercurial:
         if done.returncode:
             problem = f"hg cannot read the repository:\n{last_lines(done.stderr, 6)}\n"
             raise DecisionError("app_source.url", url, problem, "Check the address and that this computer may read it")
-        node, time = self._resolve(clone, ref)
+        return clone, *self._resolve(clone, self.request.ref or "default")
+
+    def export(self, tree: Tree) -> Source:
+        """Put the files of the ref into the folder; raises DecisionError."""
+        url, ref = self.request.location, self.request.ref or "default"
+        clone, node, time = self.find()
         with tempfile.TemporaryDirectory(dir=self.cache) as scratch:
             folder = Path(scratch) / "files"
             options = ["--config", "ui.archivemeta=false", "--no-decode", "--type", "files", "--subrepos"]

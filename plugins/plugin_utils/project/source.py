@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import tempfile
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from .programs import FULL, HARMLESS, full_disk, run
 from .repository import Git, Mercurial, Request, Source, copy_file, ssh_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 # What lies about in a folder that no version control looks after, and does not belong on a server
 JUNK_FOLDERS = {
@@ -32,16 +33,37 @@ JUNK_FILES = re.compile(r".*\.(pyc|pyo|sqlite3?|sqlite3-journal|log|swp)|\.env(\
 def fetch(request: Request, target: Path, cache: Path) -> Source:
     """Put the source into `target`, an empty folder; `cache` keeps mirrors. Raises SamestackError."""
     tree = Tree(target)
+    with _readable(cache):
+        if request.kind == "path":
+            source = _copy_path(request, tree)
+        else:
+            with _repository(request, cache) as repository:
+                source = repository.export(tree)
+    return replace(source, listed=tree.listed)
+
+
+def find(request: Request, cache: Path) -> None:
+    """See that the source is there, at the ref that is asked for; raises SamestackError."""
+    with _readable(cache):
+        if request.kind == "path":
+            _check_path(request)
+        else:
+            with _repository(request, cache) as repository:
+                repository.find()
+
+
+@contextmanager
+def _readable(cache: Path) -> Iterator[None]:
     try:
-        source = _copy_path(request, tree) if request.kind == "path" else _fetch_repository(request, tree, cache)
+        yield
     except OSError as error:
         if error.errno in FULL:
             raise full_disk(cache) from error
         raise SamestackError(f"The source could not be read or written on this computer: {error}.") from error
-    return replace(source, listed=tree.listed)
 
 
-def _fetch_repository(request: Request, tree: Tree, cache: Path) -> Source:
+@contextmanager
+def _repository(request: Request, cache: Path) -> Iterator[Git | Mercurial]:
     variable = "app_source.url"
     if re.match(r"https?://[^/@]+@", request.location):
         raise DecisionError(variable, "(hidden)", "the address contains a user or a password, which logs would show",
@@ -51,20 +73,40 @@ def _fetch_repository(request: Request, tree: Tree, cache: Path) -> Source:
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as scratch:
         environment = ssh_environment(request, Path(scratch))
-        if request.kind == "hg":
-            return Mercurial(request, cache, environment).export(tree)
-        return Git(request, cache, environment).export(tree)
+        yield (Mercurial if request.kind == "hg" else Git)(request, cache, environment)
 
 
-def _copy_path(request: Request, tree: Tree) -> Source:
-    """Copy a folder's files; the digest over names, modes and contents identifies them."""
+def _check_path(request: Request) -> Path:
+    """Return the folder that is asked for; raises DecisionError."""
     folder = request.path
     if not folder.is_dir():
         raise DecisionError("app_source.path", request.location, f"there is no folder {folder.resolve()}",
                            "Name the folder of the project, relative to this repository or absolute")  # fmt: skip
     if request.ref:
+        _check_ref(request, folder)
+    return folder
+
+
+def _check_ref(request: Request, folder: Path) -> None:
+    """See that a folder is at the ref that is asked for: it is taken as it is. Raises DecisionError."""
+    head = _ask_git(folder, "rev-parse", "--verify", "--quiet", "HEAD^{commit}").strip()
+    if not head:
         advice = "Leave the ref out, or give app_source a repository"
-        raise request.ref_problem("a source of type path has no refs", advice)
+        raise request.ref_problem("a source of type path has no refs, and this folder is no work tree of git", advice)
+    asked = f"{request.ref}^{{commit}}"
+    wanted = _ask_git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", asked).strip()
+    if wanted != head:
+        what = f"a source of type path is taken as it is, and {folder.resolve()} is at {head[:12]}"
+        raise request.ref_problem(what, "Check that ref out there, or leave the ref out")
+    changed = _ask_git(folder, "status", "--porcelain", "--", ".").splitlines()
+    if changed:
+        what = f"{folder.resolve()} has what no commit has ({one_line(changed[0][3:], 80)})"
+        raise request.ref_problem(what, "Commit that, or leave the ref out")
+
+
+def _copy_path(request: Request, tree: Tree) -> Source:
+    """Copy a folder's files; the digest over names, modes and contents identifies them."""
+    folder = _check_path(request)
     files = path_files(folder)
     for name in files:
         copy_file(folder / name, name, tree)

@@ -12,11 +12,22 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .code import dotted, parse, text_of
+from .fields import fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+#: docs/app.md: what every app is given
+GIVEN = frozenset(
+    {
+        "SECRET_KEY", "SECRET_KEY_FALLBACKS", "DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DATABASE_URL",
+        "STATIC_ROOT", "MEDIA_ROOT", "HOME", "APP_DATA_PATH", "DJANGO_SETTINGS_MODULE", "PATH", "USER",
+        "PYTHONUNBUFFERED", "PYTHONPATH",
+    }
+)  # fmt: skip
+#: … with app_redis
+WITH_REDIS = frozenset({"REDIS_URL", "CACHE_URL", "CELERY_BROKER_URL", "RQ_REDIS_URL"})
 VARIABLE_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 #: What readers are called where a file does not say it: django-environ's and environs' `env`, decouple's `config`
 READERS = frozenset({"env", "ENV", "config", "environ", "Env"})
@@ -79,6 +90,8 @@ VALUES = {
     "import_string": "builtins.str",
     "import_module": "builtins",
 }
+#: The same for fields of pydantic, which takes JSON for what is no text
+OF_FIELDS = {**dict.fromkeys(("list", "List", "set", "tuple"), "[]"), **dict.fromkeys(("dict", "Dict"), "{}")}
 #: Functions and methods after which a text is one still, of the same kind
 SAME = frozenset({"str", "strip", "lstrip", "rstrip", "lower", "upper", "encode", "decode", "open"})
 #: Keywords that say what a text is
@@ -87,10 +100,15 @@ KEYWORDS = {"dsn": "https://build@localhost/1"}
 
 @dataclass
 class Variable:
-    """One environment variable: whether some line insists on it, and a value that suits what is made of it, or ""."""
+    """One environment variable: whether some line insists on it, and a value that suits what is made of it, or "".
+
+    Attributes:
+        default: what the first line that has one takes where nobody sets it, as it is written.
+    """
 
     required: bool = False
     value: str = ""
+    default: ast.expr | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass
@@ -98,8 +116,10 @@ class File:
     """A file while it is being read."""
 
     readers: frozenset[str]
-    defaults: frozenset[str]
+    defaults: Mapping[str, ast.expr]
     found: dict[str, Variable]
+    #: Whether a reader may have defaults that another place says: `environ.Env(**DEFAULTS)`
+    more_defaults: bool = False
     # Names that were given a variable's text: a later line may say what is made of it.
     aliases: dict[str, str] = field(default_factory=dict)
 
@@ -109,7 +129,9 @@ class File:
             variable = self.found.setdefault(name, Variable())
             suiting = value or made_of(node, around)
             variable.value = variable.value or suiting
-            variable.required |= insists and sure and name not in self.defaults
+            elsewhere = name in self.defaults or (self.more_defaults and isinstance(node, ast.Call))
+            variable.required |= insists and sure and not elsewhere
+            variable.default = variable.default or default_of(node, around) or self.defaults.get(name)
             if around and sure and not has_default(node) and not has_other(node, around[-1]):
                 # `int(os.getenv("X"))` insists as well, and so does `os.getenv("X").split()`.
                 variable.required |= bool(made_of(node, around)) or isinstance(around[-1], ast.Attribute)
@@ -120,7 +142,8 @@ class File:
             variable = self.found[self.aliases[node.id]]
             variable.value = variable.value or made_of(node, around)
         for child, runs in parts(node):
-            self.read(child, (*around, node), sure and runs)
+            other = isinstance(node, ast.If) and child in node.orelse and asks_for_unset(node.test)
+            self.read(child, (*around, node), sure and (runs or other))
 
     def reads(self, node: ast.AST) -> Iterator[tuple[str, bool, str]]:
         """Yield (name, whether the line insists, a suitable value or "") of what one node reads."""
@@ -156,11 +179,40 @@ class File:
         yield first, not plain and not default, VALUES.get(kind, "")
 
 
+def asks_for_unset(test: ast.expr) -> bool:
+    """Return whether a condition asks for one variable of the environment that nobody sets by itself."""
+    name = None
+    if isinstance(test, ast.Call) and dotted(test.func).endswith(("environ.get", "getenv")) and len(test.args) == 1:
+        name = text_of(test.args[0])
+    elif isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.In):
+        name = text_of(test.left) if dotted(test.comparators[0]).endswith("environ") else None
+    return bool(name) and name not in GIVEN | WITH_REDIS
+
+
 def has_default(node: ast.AST) -> bool:
     """Return whether a read of os.environ or a reader has a value for what is not set."""
     return isinstance(node, ast.Call) and (
         bool(node.args[1:]) or bool(node.keywords) or not dotted(node.func).endswith(("environ.get", "getenv"))
     )
+
+
+def reads(call: ast.Call) -> bool:
+    """Return whether a call reads the environment."""
+    function = dotted(call.func)
+    name = text_of(call.args[0]) if call.args else None
+    reader = function.endswith(("environ.get", "getenv")) or function.partition(".")[0] in READERS
+    return reader and bool(name) and bool(VARIABLE_NAME.fullmatch(str(name)))
+
+
+def default_of(node: ast.AST, around: tuple[ast.AST, ...]) -> ast.expr | None:
+    """Return what a read takes where the variable is not set, as it is written; None where it says nothing."""
+    if not isinstance(node, ast.Call):
+        return None
+    words = {word.arg: word.value for word in node.keywords}
+    default = words.get("default") or next((one for one in node.args[1:] if not is_cast(one)), None)
+    if default or not around or not has_other(node, around[-1]):
+        return default
+    return around[-1].values[-1] if isinstance(around[-1], ast.BoolOp) else None
 
 
 def has_other(node: ast.AST, outer: ast.AST) -> bool:
@@ -217,43 +269,58 @@ def readers_of(tree: ast.Module) -> frozenset[str]:
     return frozenset(names - {""})
 
 
-def declared_defaults(tree: ast.Module) -> frozenset[str]:
-    """Return the names with a default in `environ.Env(DEBUG=(bool, False))`."""
+def declared_defaults(tree: ast.Module) -> tuple[dict[str, ast.expr], bool]:
+    """Return the defaults in `environ.Env(DEBUG=(bool, False))`, by name, and whether more are taken from elsewhere."""
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and dotted(node.func).endswith("Env")]
     keywords = [keyword for call in calls for keyword in call.keywords]
-    return frozenset(
-        word.arg for word in keywords if word.arg and isinstance(word.value, ast.Tuple) and word.value.elts[1:]
-    )
+    defaults = {
+        word.arg: word.value.elts[1]
+        for word in keywords
+        if word.arg and isinstance(word.value, ast.Tuple) and word.value.elts[1:]
+    }
+    return defaults, any(word.arg is None for word in keywords)
 
 
 def variables_of(files: list[Path]) -> dict[str, Variable]:
     """Return the environment variables that the files read, by name.
 
     Understood: os.environ and os.getenv, django-environ and environs (`env("X")`, `env.bool("X")`, `env.db()`),
-    decouple (`config("X")`) and dj_database_url.
+    decouple (`config("X")`), dj_database_url, and pydantic's classes of settings.
     """
     found: dict[str, Variable] = {}
     for path in files:
         tree = parse(path)
         if tree is not None:
-            File(readers_of(tree), declared_defaults(tree), found).read(tree, (), sure=True)
+            defaults, more = declared_defaults(tree)
+            File(readers_of(tree), defaults, found, more).read(tree, (), sure=True)
+            for one in fields(tree):
+                variable = found.setdefault(one.variable, Variable())
+                variable.required |= one.required
+                variable.value = variable.value or VALUES.get(one.kind, OF_FIELDS.get(one.kind, ""))
+                variable.default = variable.default or one.default
     return dict(sorted(found.items()))
 
 
 def debug_variable(files: list[Path]) -> str:
-    """Return the variable that settings take DEBUG from where it is called otherwise, "" where none is.
+    """Return the variable that settings take DEBUG from where it is called otherwise or no word; "" where none is.
 
     One that is read as a number ends with `:int`. What has no DEBUG in its name says more than that (ENV, PRODUCTION).
     """
     for path in files:
         tree = parse(path)
-        reading = File(readers_of(tree), frozenset(), {}) if tree else None
+        reading = File(readers_of(tree), {}, {}) if tree else None
         for node in tree.body if tree else []:
             targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
             if not reading or "DEBUG" not in [dotted(one) for one in targets if one]:
                 continue
             inside = list(ast.walk(node))
             for name in (name for one in inside for name, _insists, _value in reading.reads(one)):
-                if "DEBUG" in name and name != "DEBUG":
-                    return f"{name}:int" if "int" in map(dotted, inside) else name
+                number = "int" in map(dotted, inside) or any(map(is_one, inside))
+                if "DEBUG" in name and (number or name != "DEBUG"):
+                    return f"{name}:int" if number else name
     return ""
+
+
+def is_one(node: ast.AST) -> bool:
+    """Return whether something is compared with "1" and nothing else."""
+    return isinstance(node, ast.Compare) and "1" in map(text_of, (node.left, *node.comparators))

@@ -24,6 +24,11 @@ BUILD = Record({}, {
     "commits": COMMITS,
 })  # fmt: skip
 INPUTS = Record({}, {"platform": NAME, "python": NAME})
+#: What is recorded beside a release of its tests
+TESTED = Record({}, {
+    "result": NAME, "reason": WORDS, "commands": Each(WORDS, 1000), "sha256": DIGEST, "seconds": Number(),
+    "time": NAME, "who": LINE, "vid": VENV,
+})  # fmt: skip
 STATE = Record(
     {
         "current": RELEASE, "release": RELEASE, "sha256": DIGEST, "vid": VENV, "healthy": Boolean(), "why": WORDS,
@@ -33,16 +38,20 @@ STATE = Record(
     },
     {
         "accepted": Record({}, {"sha256": DIGEST, "release": RELEASE}), "kept": Each(RELEASE), "good": Each(RELEASE),
-        "restarts": Names(NAME, Number(), 1000),
+        "restarts": Names(NAME, Number(), 1000), "tests": TESTED,
     },
 )  # fmt: skip
 #: What a host has packed
 PACKED = Record({"sha256": DIGEST, "vid": VENV, "venv_sha256": DIGEST, "venv_packed": Boolean()})
+FIGURES = Record({"requests": Number(), "errors": Number(), "p95": OneOf((Nothing(), Number()))})
+TRAFFIC = Record({"before": OneOf((Nothing(), FIGURES)), "after": FIGURES, "worse": Each(NAME, 10)})
+#: What a line says of them
+TESTS = Record({}, {"result": NAME, "reason": WORDS, "seconds": Number()})
 LEDGER_LINE = Record({}, {
     "time": Text(20, r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "verb": NAME, "who": LINE, "result": NAME, "reason": WORDS,
     "message": WORDS, "release": NAME, "from": NAME, "to": NAME, "label": LINE, "seconds": Number(),
     "migrations": Each(NAME), "commits": COMMITS, "on": Boolean(), "files": OneOf((Number(), Each(Text(), 600_000))),
-    "packages": Number(),
+    "packages": Number(), "traffic": TRAFFIC, "tests": TESTS,
 })  # fmt: skip
 APP = Text(24, "[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 #: Whose a machine is, as role host has written it there
@@ -67,6 +76,7 @@ OBSTACLES = Each(Record({"what": LINE, "fix": LINE}), 100)
 STACK = Record({"versions": Names(PACKAGE, VERSION, 100_000), "architecture": WORD, "updated": WORD})
 SINCE = Number(0, 2.0**35)
 HOLDER = Record({}, {"since": SINCE, "who": LINE, "verb": NAME, "environment": NAME, "message": WORDS})
+ENGINE = Record({"version": Text(40, r"[\d.]+")}, {"since": SINCE, "who": LINE, "verb": NAME})
 LIVE = Record({}, {"release": RELEASE, "label": LINE})
 LEDGER_STATE = Record(
     {
@@ -79,7 +89,7 @@ LEDGER_STATE = Record(
 #: What the program says that holds the lock
 NEWS = Record({}, {
     "now": SINCE, "began": SINCE, "held": Boolean(), "machine": LINE, "waiting": HOLDER, "busy": HOLDER,
-    "frozen": HOLDER, "ended": Number(-1000, 1000), "said": Text(100_000),
+    "frozen": HOLDER, "newer": ENGINE, "ended": Number(-1000, 1000), "said": Text(100_000),
 })  # fmt: skip
 
 

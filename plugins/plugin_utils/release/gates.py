@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ...module_utils.release.testing import why_not
 from .identity import platform_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     State = Mapping[str, Any]
 
@@ -81,6 +82,17 @@ def of_staging(staging: Mapping[str, State], pending: list[str], *, acceptance: 
             "Look at it there, then: `./samestack accept staging` (or set release_acceptance: false in "
             "inventories/group_vars/all/app.yml)",
         )
+
+
+def untested(staging: Mapping[str, State], commands: Sequence[str]) -> Iterator[Gate]:
+    """Yield why the tests of what staging serves do not let it go on; `commands` are those that it must have passed."""
+    for host, state in staging.items():
+        if state["release"] and (why := why_not(state.get("tests") or {}, commands, state["sha256"])):
+            # The branch may be further by now.
+            commit = (state.get("build") or {}).get("commit")
+            deploy = f"./samestack deploy staging{f' --ref {commit}' if commit else ''}"
+            mend = f'Run them: `{deploy}`. To promote it all the same, say why: `--skip-tests "…"`'
+            yield Gate(f"{host}: release {state['current']} may not be promoted, {why}", mend)
 
 
 def of_production(host: str, state: State, release: State, room: int) -> Iterator[Gate]:

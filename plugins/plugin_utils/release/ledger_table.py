@@ -11,7 +11,7 @@ from ..text import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-HEAD = ("When (UTC)", "Verb", "Who", "From → to", "Commits", "Time", "Migrations", "Result")
+HEAD = ("When (UTC)", "Verb", "Who", "From → to", "Commits", "Time", "Migrations", "Errors", "p95", "Result")
 SWITCHING = ("deploy", "promote", "rollback", "restore")
 TIMED = (*SWITCHING, "provision", "upgrade")
 WHO_LETTERS, LABEL_LETTERS, REASON_LETTERS = 18, 24, 70
@@ -61,10 +61,18 @@ def marks(line: Mapping[str, Any], state: Mapping[str, Any]) -> list[str]:
         "failed": line.get("result") == "failed",
         "current": line.get("current"),
         "dirty": line.get("current") and state.get("dirty"),
+        "worse": (line.get("traffic") or {}).get("worse"),
+        "tests passed": tests(line) == "ok",
+        "tests skipped": tests(line) == "skipped",
         "differences accepted": line.get("differences_accepted"),
         "accepted": line.get("verb") in SWITCHING and line.get("result") == "ok" and line.get("release") in accepted,
     }
     return [f"({name})" for name, holds in found.items() if holds]
+
+
+def tests(line: Mapping[str, Any]) -> str:
+    """Return what came of the tests of a line's release, "" where it had none; of those that fail it says more."""
+    return str((line.get("tests") or {}).get("result", ""))
 
 
 def row(line: Mapping[str, Any], marked: Sequence[str]) -> tuple[str, ...]:
@@ -77,7 +85,19 @@ def row(line: Mapping[str, Any], marked: Sequence[str]) -> tuple[str, ...]:
     result = [] if line.get("result") == "failed" else [str(line.get("result", ""))]
     reason = shortened(str(line.get("reason", "")).strip().split("\n")[0], REASON_LETTERS)
     end = " ".join([*result, *marked, *([reason] if reason else [])])
-    return when, str(line.get("verb", "")), person, subject(line), commits(line), seconds, number, end
+    verb = str(line.get("verb", ""))
+    return when, verb, person, subject(line), commits(line), seconds, number, *traffic(line), end
+
+
+def traffic(line: Mapping[str, Any]) -> tuple[str, str]:
+    """Return how many requests failed, and how long nearly all took: before a release, and in its first hour."""
+    found = line.get("traffic")
+    both = (found["before"], found["after"]) if found else ()
+    known = [one if one and one["requests"] else None for one in both]
+    shares = [f"{one['errors'] * 100 / one['requests']:.2g} %" if one else "?" for one in known]
+    times = [f"{one['p95'] * 1000:.0f} ms" if one and one["p95"] is not None else "?" for one in known]
+    shown = ["" if set(texts) <= {"?"} else " → ".join(texts) for texts in (shares, times)]
+    return shown[0], shown[1]
 
 
 def subject(line: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The builds of CPython that applications may have: which there are, and their archives in `.samestack/pythons/`.
+"""The builds of CPython that applications may have: which there are, and their archives, which all projects share.
 
 The control node fetches them, by uv, and hosts are sent them: so it is known before a host is touched whether one can
 be had, production gets the bytes that staging got and needs no way to where they come from, and what a host unpacks
@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, Any
 from ansible.module_utils.urls import open_url
 
 from ...module_utils.release.files.contents import file_digest
+from ..computer import computer_folder
 from ..errors import DecisionError, SamestackError
 from ..project.archive import keep_newest
 from ..project.python import MIRRORED, OWN, Build
 from ..project_root import project_path
-from ..text import one_line
+from ..text import one_line, without_logins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 TABLE = Path(__file__).parents[1] / "project/pythons.txt"
 #: uv's own names of what app_python_mirror and app_python_downloads say: who has set them here need not say it again.
 MIRROR, DOWNLOADS = "UV_PYTHON_INSTALL_MIRROR", "UV_PYTHON_DOWNLOADS_JSON_URL"
-ARCHIVES_KEPT = 6
+# Of all projects on this computer; each is 30 MB.
+ARCHIVES_KEPT = 12
 LARGEST_LIST, LIST_SECONDS = 64 << 20, 30
 #: Beginning of the digest with which uv begins the name of an archive that it keeps
 DIGITS = 9
@@ -47,7 +49,7 @@ class Pythons:
 
     def __init__(self, base: Path, mirror: str, downloads: str) -> None:
         """Take the project's folder and the two decisions."""
-        self.folder = base / ".samestack" / "pythons"
+        self.folder = computer_folder() / "pythons"
         # Where box/setup puts it: in the project, or beside the tools that run this
         homes = (base, Path(sys.prefix).resolve().parent)
         places = [home / ".samestack" / "uv" / "bin" / "uv" for home in homes]
@@ -133,11 +135,11 @@ class Pythons:
                 errors="replace", env=env, check=False,
             )  # fmt: skip
         causes = re.findall(r"^\s*(?:error|cause): (.*)$", done.stderr, re.MULTILINE)
-        return hidden(one_line(causes[-1] if causes else done.stderr, 200)) if done.returncode else ""
+        return without_logins(one_line(causes[-1] if causes else done.stderr, 200)) if done.returncode else ""
 
     def shown(self, build: Build) -> str:
         """Return the address that an archive is fetched from, without a password."""
-        return hidden(build.url.replace(MIRRORED, self.mirror.rstrip("/"), 1) if self.mirror else build.url)
+        return without_logins(build.url.replace(MIRRORED, self.mirror.rstrip("/"), 1) if self.mirror else build.url)
 
 
 def or_own() -> str:
@@ -145,15 +147,10 @@ def or_own() -> str:
     return f"Or take the hosts' own: app_python: {OWN}"
 
 
-def hidden(text: str) -> str:
-    """Return a text in which no address has a password."""
-    return re.sub(r"(\w+://)[^/\s@]+@", r"\1", text)
-
-
 def reason(error: Exception) -> str:
     """Return an error in a few words."""
     what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-    return one_line(hidden(what), 200)
+    return one_line(without_logins(what), 200)
 
 
 def in_table(text: str) -> Iterator[Build]:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from ..computer import alone_in
 from ..files import write_whole
 
 if TYPE_CHECKING:
@@ -85,15 +86,31 @@ def authority_pem(authority: Authority) -> dict[str, str]:
     return {"certificate": _certificate_pem(authority[0]), "key": _key_pem(authority[1])}
 
 
-def kept_authority(state: Path) -> Authority:
-    """Return the authority that a folder keeps, made on first use."""
-    certificate_file, key_file = state / "ca.crt", state / "ca.key"
-    if certificate_file.exists() and key_file.exists():
-        return parse_authority(certificate_file.read_text(), key_file.read_text())
-    authority = new_authority()
-    pem = authority_pem(authority)
-    write_whole(key_file, pem["key"], 0o600)
-    write_whole(certificate_file, pem["certificate"], 0o644)
+def kept_authority(state: Path, computer: Path) -> Authority:
+    """Return the authority of this computer, made on first use: whoever trusts it trusts every project here.
+
+    Args:
+        state: a project's folder; the certificate alone is copied there, for people to find. One that the project has
+            made for itself (an earlier version did) becomes the computer's, where that has none.
+        computer: the folder that keeps it.
+    """
+    with alone_in(computer):
+        certificate_file, key_file = computer / "ca.crt", computer / "ca.key"
+        if not (certificate_file.exists() and key_file.exists()):
+            own = [state / "ca.crt", state / "ca.key"]
+            pem = (
+                {"certificate": own[0].read_text(), "key": own[1].read_text()}
+                if all(file.exists() for file in own)
+                else authority_pem(new_authority())
+            )
+            write_whole(key_file, pem["key"], 0o600)
+            write_whole(certificate_file, pem["certificate"], 0o644)
+        authority = parse_authority(certificate_file.read_text(), key_file.read_text())
+    shown = state / "ca.crt"
+    if not shown.exists() or shown.read_bytes() != certificate_file.read_bytes():
+        write_whole(shown, certificate_file.read_bytes(), 0o644)
+    # It signs nothing any more.
+    (state / "ca.key").unlink(missing_ok=True)
     return authority
 
 
@@ -115,9 +132,15 @@ def _still_good(file: Path, names: list[x509.GeneralName], issuer: x509.Certific
     return fresh and allowed and held == names and certificate.issuer == issuer.subject
 
 
-def issue(names: list[str], authority: Authority, life: datetime.timedelta = LIFE) -> dict[str, str]:
-    """Return `certificate` (with its chain) and `key` for domain names or IP addresses, each PEM."""
+def issue(
+    names: list[str], authority: Authority, life: datetime.timedelta = LIFE, *, client: bool = False
+) -> dict[str, str]:
+    """Return `certificate` (with its chain) and `key` for domain names or IP addresses, each PEM.
+
+    A certificate is good for a server, or for a client that servers ask who it is, and never for both.
+    """
     issuer, issuer_key = authority
+    usage = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
     authority_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
@@ -125,26 +148,26 @@ def issue(names: list[str], authority: Authority, life: datetime.timedelta = LIF
         _builder(subject, issuer.subject, key, life)
         .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         .add_extension(authority_key, critical=False)
         .sign(issuer_key, hashes.SHA256())
     )
     return {"certificate": _certificate_pem(certificate) + _certificate_pem(issuer), "key": _key_pem(key)}
 
 
-def kept_pair(names: list[str], state: Path) -> dict[str, str]:
-    """Return what `issue` returns, from the folder's own authority; made anew only when it must be.
+def kept_pair(names: list[str], state: Path, computer: Path) -> dict[str, str]:
+    """Return what `issue` returns, kept in a project's folder; made anew only when it must be.
 
     Two web servers of a site ask at the same moment, each in a process of its own: one makes the pair.
     """
     (state / "certificates").mkdir(mode=0o700, parents=True, exist_ok=True)
     with (state / "certificates" / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return _kept_pair(names, state)
+        return _kept_pair(names, state, computer)
 
 
-def _kept_pair(names: list[str], state: Path) -> dict[str, str]:
-    authority = kept_authority(state)
+def _kept_pair(names: list[str], state: Path, computer: Path) -> dict[str, str]:
+    authority = kept_authority(state, computer)
     stem = state / "certificates" / names[0].replace("*", "_")
     certificate_file, key_file = stem.with_name(f"{stem.name}.crt"), stem.with_name(f"{stem.name}.key")
     general = [_general_name(name) for name in names]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..inventory.environment import ENVIRONMENTS
 from ..inventory.files import label
@@ -91,6 +91,38 @@ def table(
         days, most = (today - date).days if date else None, ages.get(name, usual)
         text = f"{name:{width}}  " + (f"{date}, {days} day{'' if days == 1 else 's'}" if date else "unknown age")
         if days is None or days > most:
-            how = f"rotate {environment} {rotated[name]}" if name in rotated else f"secrets {environment} --edit"
-            text += f"{'' if days is None else f', older than {most}'}: `./samestack {how}` gives it a new value"
+            how = renewing(environment, name, rotated)
+            text += f"{'' if days is None else f', older than {most}'}: `{how}` gives it a new value"
         yield text
+
+
+def renewing(environment: str, name: str, rotated: Mapping[str, str]) -> str:
+    """Return the command that gives a secret of an environment a new value; `rotated`: kinds, by name."""
+    how = f"rotate {environment} {rotated[name]}" if name in rotated else f"secrets {environment} --edit"
+    return f"./samestack {how}"
+
+
+def ages_section(
+    environment: str, known: Mapping[str, datetime.date | None], ages: Mapping[str, int], usual: int
+) -> dict[str, Any] | None:
+    """Return the section `secrets` of the screen that shows how all is; None where no age is known.
+
+    Its arguments are those of `table`.
+    """
+    rotated = {name: kind for kind, names in kinds().items() for name in names}
+    days = {
+        name: (dates.today() - date).days
+        for name, date in known.items()
+        if date and name != LOGIN and not PASSING.match(name)
+    }
+    if not days:
+        return None
+    old = [
+        {
+            "key": name, "level": "yellow", "text": f"{name} is {count} days old, more than {ages.get(name, usual)}",
+            "since": 0, "tells": False, "unit": "", "mend": renewing(environment, name, rotated),
+        }
+        for name, count in days.items() if count > ages.get(name, usual)
+    ]  # fmt: skip
+    oldest = max(days, key=lambda name: days[name])
+    return {"name": "secrets", "words": f"the oldest of {len(days)} is {days[oldest]} days old", "findings": old}

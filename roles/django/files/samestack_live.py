@@ -2,6 +2,14 @@
 
 import importlib  # which module it is, is known on the machine only
 import os
+import pdb
+
+if "SAMESTACK_BREAKPOINTS" in os.environ:
+    # As people wrote it before there was breakpoint()
+    debugger = importlib.import_module("samestack_debug")
+    pdb.set_trace = debugger.set_trace
+    if "SAMESTACK_DEBUGGER" in os.environ:
+        debugger.listen(int(os.environ["SAMESTACK_DEBUGGER"]))
 
 _module, _, _name = os.environ["SAMESTACK_BASE_APPLICATION"].partition(":")
 # By its name, as Gunicorn would

@@ -5,6 +5,7 @@ Pure functions of the application's settings and the process's environment; Djan
 
 from collections.abc import Mapping
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -94,7 +95,7 @@ def debug_as_read(environment: Mapping[str, str]) -> dict[str, str]:
     They may switch much on by it (a toolbar, another storage) before this says what DEBUG is.
     """
     name, _, kind = environment.get("SAMESTACK_DEBUG_VARIABLE", "").partition(":")
-    if not name or name in environment or "DEBUG" not in environment:
+    if not name or "DEBUG" not in environment or (name != "DEBUG" and name in environment):
         return {}
     debug = truth(environment["DEBUG"])
     return {name: str(int(debug)) if kind == "int" else str(debug)}
@@ -126,7 +127,9 @@ def overlay(own: Mapping[str, Any], environment: Mapping[str, str], *, mailers: 
     settings["SILENCED_SYSTEM_CHECKS"] = list(dict.fromkeys([*own.get("SILENCED_SYSTEM_CHECKS", []), *silenced]))
     for name in ("SECRET_KEY", "STATIC_ROOT", "MEDIA_ROOT"):
         if environment.get(name):
-            settings[name] = environment[name]
+            # Where it is a Path, the application's code goes on from it: STATIC_ROOT / "manifest.json".
+            kind = Path if isinstance(own.get(name), Path) else str
+            settings[name] = kind(environment[name])
     if environment.get("SECRET_KEY_FALLBACKS"):
         fallbacks = [*words(environment["SECRET_KEY_FALLBACKS"]), *own.get("SECRET_KEY_FALLBACKS", [])]
         settings["SECRET_KEY_FALLBACKS"] = list(dict.fromkeys(fallbacks))

@@ -7,16 +7,19 @@ it waits for both, and what takes too long to begin (web_request_timeout) is end
 import asyncio
 import importlib  # which module it is, is known on the machine only
 import logging
+import math
 import os
 import signal
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 LOOK_SECONDS = 1.0
+# What an import waited for, a database for one, may be there by then.
+AGAIN_SECONDS = 15.0
 TOO_LATE = b"<!doctype html><title>504</title><h1>This page took too long</h1><p>Please try again later.</p>"
 
 Message = dict[str, Any]
@@ -56,6 +59,12 @@ def tell(request: Any = None, **_signal: Any) -> None:
         written = False
     if not written:
         say(traceback.format_exc())
+
+
+def is_debugged() -> bool:
+    """Return whether somebody has stopped this process to look into it: that takes the time that it takes."""
+    debugger = sys.modules.get("samestack_debug")
+    return bool(debugger and debugger.used)
 
 
 class Watched:
@@ -100,6 +109,8 @@ class Watched:
             time.sleep(LOOK_SECONDS)
             now, running = time.monotonic(), dict(self.running)
             late = {thread: asked for thread, (since, asked) in running.items() if now - since > self.seconds}
+            if is_debugged():
+                return
         self.make_way(late)
 
     def make_way(self, late: Mapping[int, str]) -> None:
@@ -137,6 +148,8 @@ class Limited:
         late = []
 
         def end() -> None:
+            if is_debugged():
+                return
             late.append(True)
             task.cancel()
 
@@ -167,13 +180,77 @@ class Limited:
         await send({"type": "http.response.body", "body": TOO_LATE})
 
 
+class Code:
+    """Live code as this process imports it: when it is another one, the process makes way for the next.
+
+    Gunicorn's own look begins after the import, and so would not see what is saved meanwhile.
+    """
+
+    def __init__(self) -> None:
+        """Look at the code, before it is imported."""
+        self.top = os.path.realpath(os.getcwd())
+        # Beside this file on the machine
+        self.times: Callable[[str], dict[str, float]] = importlib.import_module("samestack_watch").times
+        self.seen = self.times(self.top)
+
+    def follow(self, files: Iterable[str] = (), seconds: float = math.inf) -> None:
+        """Look for what is saved below the folder or in these files, and end this process then, or after a while."""
+        # Granian's own look sees every file, from the beginning on.
+        if os.environ.get("SAMESTACK_SERVER") != "granian":
+            arguments = (list(files), time.monotonic() + seconds)
+            threading.Thread(target=self.make_way, args=arguments, name="samestack-code", daemon=True).start()
+
+    def make_way(self, files: Sequence[str], deadline: float) -> None:
+        """Do that; whoever waits at a breakpoint of what is no more does not keep it."""
+        beside = [saved(file) for file in files]
+        while (
+            time.monotonic() < deadline
+            and [saved(file) for file in files] == beside
+            and self.times(self.top) == self.seen
+        ):
+            time.sleep(LOOK_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
+        if is_debugged():
+            time.sleep(LOOK_SECONDS)
+            os._exit(0)
+
+
+def saved(file: str) -> float:
+    """Return when a file was saved, 0 for one that is gone."""
+    try:
+        return os.stat(file).st_mtime
+    except OSError:
+        # An editor was quicker.
+        return 0
+
+
+def imported(name: str) -> Callable[..., Any]:
+    """Return an application by its name, as a server would."""
+    module, _, attribute = name.partition(":")
+    # Known on the machine only
+    found: Callable[..., Any] = getattr(importlib.import_module(module), attribute or "application")
+    return found
+
+
 def served() -> Callable[..., Any]:
     """Return the application that the environment names, watched."""
-    module, _, name = os.environ["SAMESTACK_APPLICATION"].partition(":")
-    # By its name, as the server would
-    application = getattr(importlib.import_module(module), name or "application")
+    live = os.environ["SAMESTACK_APPLICATION"].startswith("samestack_live")
+    code = Code() if live else None
+    try:
+        application = imported(os.environ["SAMESTACK_APPLICATION"])
+        if code:
+            code.follow()
+    except (Exception, SystemExit) as error:
+        # Who asks is who writes the code: what went wrong is shown on the page.
+        if not code or os.environ.get("DEBUG", "").lower() != "true":
+            raise
+        say(traceback.format_exc())
+        # Beside this file on the machine
+        broken = importlib.import_module("samestack_broken")
+        application = broken.application(error)
+        code.follow(broken.files_of(error), AGAIN_SECONDS)
+    # Django is the application's; the visitor stands beside this file.
     importlib.import_module("django.core.signals").got_request_exception.connect(tell)
-    # Beside this file on the machine
     visitor = importlib.import_module("samestack_visitor")
     seconds = float(os.environ["SAMESTACK_REQUEST_TIMEOUT"])
     if os.environ.get("SAMESTACK_INTERFACE") == "asgi":

@@ -62,7 +62,9 @@ def wait(child: "subprocess.Popen[bytes]", top: str) -> bool:
     while times(top) == seen:
         with suppress(subprocess.TimeoutExpired):
             if child.returncode is None and child.wait(LOOK_SECONDS) != 0:
-                tell(f"has ended with code {child.returncode}, and is started again when code changes")
+                text = f"has ended with code {child.returncode}, and is started again when code changes"
+                tell(text)
+                print(f"This worker {text}.", file=sys.stderr, flush=True)
         # A clean end is systemd's to start again.
         if child.returncode == 0:
             return False

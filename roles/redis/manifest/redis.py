@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
-from plugins.module_utils.manifest.reading.machine import MissingError
+from plugins.module_utils.manifest.reading.machine import MissingError, NotHereError
 from plugins.module_utils.manifest.section import Collector, Service
 
 if TYPE_CHECKING:
     from plugins.module_utils.manifest.reading.machine import Host, Section
 
+SERVER = "/usr/bin/redis-server"
 SOCKET, FILE, USERS = "/run/redis/redis-server.sock", "/etc/redis/redis.conf", "/etc/redis/users.acl"
 #: Who may ask for everything, and root's file with the password
 ADMIN, ADMIN_PASSWORD = "samestack", "/etc/samestack/redis-password"
@@ -73,8 +75,11 @@ def waiting(text: str, known: dict[str, str]) -> dict[str, str]:
 
 def collect(host: Host) -> Section:
     """Return the section; raises MissingError."""
-    if "cache" not in host.config["functions"] or not host.text(FILE):
-        raise MissingError("Redis is on another machine, or the application uses none")
+    text = host.text(FILE)
+    if "cache" in host.config["functions"] and not text and os.path.exists(host.path(SERVER)):
+        raise MissingError(f"{FILE} is not there")
+    if "cache" not in host.config["functions"] or not text:
+        raise NotHereError("Redis is on another machine, or the application uses none")
     info_text, modules, users, config = ask(host, "info server", "module list", "acl list", "config get *")
     info = dict(line.split(":", 1) for line in info_text.splitlines() if ":" in line)
     section: Section = {"version": info.get("redis_version", ""), "build": info.get("redis_build_id", "")}
@@ -84,7 +89,7 @@ def collect(host: Host) -> Section:
     for name, value in known.items():
         secret = name in SECRET and value
         section[name] = host.keyed(value) if secret else host.secrets.masked(PAIR.sub("server-….pem", value))
-    for name, value in waiting(host.text(FILE), known).items():
+    for name, value in waiting(text, known).items():
         section[f"file:{name}"] = host.secrets.masked(PAIR.sub("server-….pem", value)) + " (waits for a restart)"
     return section
 

@@ -12,6 +12,7 @@ from ...common.held_folder import PathError
 from ...release.files.contents import BESIDE, FILE, FOLDER, LINK, NO_DIGEST, PROGRAM, Contents, parents
 from ...release.files.contents import text_digest as digest_of_text
 from ...release.place import Place
+from .machine import MissingError, NotHereError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -89,6 +90,12 @@ class Live:
         if packages.sha256 != sha256 or os.path.basename(self.venv) != vid:
             found.append("venv (changed)")
         return sorted(found + [f"venv/{text}" for text in differences(self.venv_tree, packages)])
+
+
+def no_release(host: Host) -> MissingError:
+    """Return why a host without a live release has none: it runs no application, or none was deployed yet."""
+    kind = MissingError if "app" in host.config["functions"] else NotHereError
+    return kind("no release is live on this host")
 
 
 def read_tree(host: Host, top: str, beside: Iterable[str], everywhere: bool = False) -> Tree:

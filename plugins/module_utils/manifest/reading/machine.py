@@ -35,6 +35,10 @@ class MissingError(Exception):
     """A part of the manifest cannot be had; the text says why."""
 
 
+class NotHereError(MissingError):
+    """A part of the manifest is none of this host's, as it was decided: nothing is missing."""
+
+
 class StrangeError(MissingError):
     """A file is not read because of what it is, or of who put it there."""
 
@@ -49,6 +53,8 @@ class Host:
         self.cache = cache
         self.root = root
         self.missing: dict[str, str] = {}
+        # Which of them are not to be here
+        self.not_here: set[str] = set()
         #: What the files of sections say of their services
         self.services: Sequence[Service] = ()
         self.secrets = Secrets(self)

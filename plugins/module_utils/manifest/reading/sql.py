@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from ...common import postgresql
-from .machine import MissingError
+from .machine import MissingError, NotHereError
 
 if TYPE_CHECKING:
     from .machine import Host
@@ -48,7 +48,7 @@ def rows(
     All of them are one call. Each query is the text of a SELECT; what it names is what the rows' dictionaries have.
     """
     if "db" not in host.config["functions"]:
-        raise MissingError("the database is on another machine")
+        raise NotHereError("the database is on another machine")
     parts = [ONE.format(name=name, text=text) for name, text in queries.items()]
     if not os.path.exists(host.path("/usr/bin/psql")):
         raise MissingError("PostgreSQL is not installed")

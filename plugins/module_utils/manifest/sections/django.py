@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from ...common.secrets import is_secret_name
 from ...release.application import app_command, hand_over
 from ...release.inside import inside_answer, inside_source
-from ..reading.machine import COMPLAINT_LENGTH, PATIENCE_SECONDS, MissingError
+from ..reading.live import no_release
+from ..reading.machine import COMPLAINT_LENGTH, PATIENCE_SECONDS, MissingError, NotHereError
 from ..reading.processes import changed_since, main_processes, started
 from ..section import Collector
 
@@ -31,9 +32,9 @@ def settings(host: Host, live: Live) -> Section:
 def gunicorn(host: Host, live: Live) -> Section:
     """Return the section `gunicorn`; raises MissingError where another server serves, or none."""
     if "web" not in host.config["functions"]:
-        raise MissingError("this host serves no web requests")
+        raise NotHereError("this host serves no web requests")
     if server_of(live) != "gunicorn":
-        raise MissingError(f"the release is served by {server_of(live)}; its command is in section units")
+        raise NotHereError(f"the release is served by {server_of(live)}; its command is in section units")
     found = described(host, live)
     if "gunicorn" not in found:
         raise MissingError(found.get("trouble", "Gunicorn was not asked"))
@@ -57,7 +58,7 @@ def config_file(host: Host) -> str:
 def described(host: Host, live: Live) -> dict[str, Any]:
     """Return what `settings.describe` answers, without secrets: so it is kept, too. Raises MissingError."""
     if not live.id or "app" not in host.config["functions"]:
-        raise MissingError("no release is live on this host")
+        raise no_release(host)
     if live.trouble:
         raise MissingError(live.trouble)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...common.secrets import URL_PASSWORD, assignments, is_secret_name
-from ..reading.machine import MissingError
+from ..reading.machine import MissingError, NotHereError
 from ..reading.processes import environment, main_processes
 from ..section import Collector
 
@@ -32,7 +32,7 @@ def is_secret(host: Host, name: str, value: str) -> bool:
 def collect(host: Host) -> Section:
     """Return the section; raises MissingError."""
     if "app" not in host.config["functions"]:
-        raise MissingError("the application does not run on this host")
+        raise NotHereError("the application does not run on this host")
     found = learn(host)
     if not found:
         raise MissingError(f"/etc/{host.config['app']}/env is not there")

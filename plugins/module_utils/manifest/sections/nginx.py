@@ -7,7 +7,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from ..reading.machine import MissingError
+from ..reading.machine import MissingError, NotHereError
 from ..reading.processes import changed_since, started
 from ..section import Collector, Service
 
@@ -115,7 +115,7 @@ def build(text: str) -> tuple[str, list[str], str]:
 def collect(host: Host) -> Section:
     """Return the section; raises MissingError."""
     if "web" not in host.config["functions"]:
-        raise MissingError("this host has no web server")
+        raise NotHereError("this host has no web server")
     version, options, tls = build(host.ask("nginx", "-V")[2])
     text = host.run("nginx", "-T")
     section: Section = {"version": version, "TLS library": tls, "modules": options}

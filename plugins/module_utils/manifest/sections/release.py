@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ...common.paths import STATE
-from ..reading.machine import MissingError
+from ..reading.live import no_release
 from ..section import Collector
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ NAMED = 100
 def collect(host: Host, live: Live) -> Section:
     """Return the section; raises MissingError where no release is live."""
     if not live.id:
-        raise MissingError("no release is live on this host")
+        raise no_release(host)
     changed = live.changed
     section: Section = {
         "id": live.id,

@@ -39,7 +39,8 @@ RUNNING = ("active", "reloading", "activating", "refreshing")
 STACK = ("ssh", "nftables", "systemd-timesyncd", "unattended-upgrades", "cron")
 #: Units that come and go by themselves
 PASSING = re.compile(
-    r"^(user@|user-runtime-dir@|session-|run-[ru]?\d|run-user|systemd-(hostnamed|localed|timedated)|samestack-manifest@)|^run-"
+    r"^(user@|user-runtime-dir@|session-|run-[ru]?\d|run-user|systemd-(hostnamed|localed|timedated)|"
+    r"samestack-(manifest|watch-answer|mail)@)|^run-"
 )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ...common.folders import read_file
 from ...common.held_folder import ANYBODY, PathError
-from ..reading.machine import MissingError
+from ..reading.live import no_release
 from ..section import Collector
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def digest_of(files: Iterable[str], tree: Tree) -> str:
 def collect(host: Host, live: Live) -> Section:
     """Return the section; raises MissingError where no release is live."""
     if not live.id:
-        raise MissingError("no release is live on this host")
+        raise no_release(host)
     section: Section = {}
     known: set[str] = set()
     for path in [path for path in live.venv_tree if METADATA.match(path)]:

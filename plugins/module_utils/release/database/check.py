@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # at the very least.
 MANY_ROWS = 10_000
 COMMANDS = {
-    "check.check": "manage.py check --deploy",
+    "check.check": "manage.py check",
     "check.describe": "manage.py showmigrations",
     "reverse.plan": "manage.py migrate --plan",
 }
@@ -332,6 +332,7 @@ def advice(place: Place, account: Mapping[str, Any], why: str) -> str:
     if missing:
         names = ", ".join(dict.fromkeys(missing))
         return f"Set {names} in app_env or app_secret_env (in {DECISIONS_FILE}): `./samestack provision`, deploy again."
-    if "OperationalError" in why:
+    # What SQLite says is not of the application's database: that is PostgreSQL.
+    if "OperationalError" in why and "sqlite3." not in why:
         return NO_ANSWER
     return causes.advice(why) or causes.of_import(why) or causes.PROJECT

@@ -33,15 +33,18 @@ WAIT = (
 )
 
 
-def migrate(place: Place, params: Mapping[str, Any], run: Run) -> list[str]:
-    """Run `manage.py migrate` with a release's code; returns the migrations that ran. Raises HostError."""
+def migrate(place: Place, params: Mapping[str, Any], run: Run) -> tuple[list[str], bool]:
+    """Run `manage.py migrate` with a release's code; raises HostError.
+
+    Returns the migrations that ran, as they were due, and whether the database has anything new recorded at all.
+    """
     code, answer, output = inside(place, params, "migrate.migrate", {})
     run.note(migrations=answer["ran"])
     remember(place, answer["ran"])
     if code:
-        done = "Before it these ran and stay: " + ", ".join(answer["ran"]) + "." if answer["ran"] else ""
+        done = "Before it these ran and stay: " + ", ".join(answer["steps"]) + "." if answer["steps"] else ""
         explain(place, "migrate", answer, output, done)
-    return list(answer["ran"])
+    return list(answer["steps"]), bool(answer["ran"])
 
 
 def remember(place: Place, ran: Sequence[str]) -> None:
@@ -78,7 +81,8 @@ def inside(
         "name": f"samestack {call.rsplit('.', maxsplit=1)[-1]} {place.id}",
     }
     code, answer, output = run_inside(place, params, call, given)
-    return code, answer or {"ran": [], "reversed": [], "blockers": [], "rebuilt": [], "unfinished": []}, output
+    nothing: dict[str, Any] = {name: [] for name in ("ran", "steps", "reversed", "blockers", "rebuilt", "unfinished")}
+    return code, answer or nothing, output
 
 
 def explain(place: Place, what: str, answer: Mapping[str, Any], output: str, done: str) -> NoReturn:

@@ -57,7 +57,7 @@ def put_back(params: Mapping[str, Any], run: Run) -> str:
     releases = [step["release"] for step in reversed(plan["steps"]) if gone.intersection(step["names"])]
     try:
         for release in dict.fromkeys([*releases, plan["live"]]):
-            again += migrations.migrate(Place(params["root"], release), params, run)
+            again += migrations.migrate(Place(params["root"], release), params, run)[0]
     except HostError as error:
         return (
             f"Release {plan['live']} starts again, and the database is not as it knows it: {error} "

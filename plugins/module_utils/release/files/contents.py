@@ -25,8 +25,8 @@ MODES = (FILE, PROGRAM, LINK, FOLDER)
 VENV = "venv"
 NO_DIGEST = "-"
 #: Lies beside what is listed: the list itself, and what is known of the release but is not part of it.
-LIST, BUILD = "contents", "build.json"
-BESIDE = (LIST, BUILD, "database.json", VENV)
+LIST, BUILD, TESTS = "contents", "build.json", "tests.json"
+BESIDE = (LIST, BUILD, TESTS, "database.json", VENV)
 #: What people wrote; and, beside the releases, the folders of it to which the application writes
 SOURCE, KEPT, MEDIA = "source/", "shared/paths/", "shared/media"
 CHUNK = 1 << 20

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...common import ledger
 from ...common.files import read_json
-from .. import pythons
+from .. import pythons, testing
 from ..place import LIVE_CODE, Place
 from . import archive, static_history
 
@@ -31,6 +31,8 @@ class Kept:
     migrations: set[str] = field(default_factory=set)
     replaces: set[str] = field(default_factory=set)
     vid: str = ""
+    #: That of its tests
+    tests: str = ""
 
 
 def prune(place: Place, app: str, keep: int, run: ledger.Run) -> list[str]:
@@ -88,7 +90,8 @@ def remove(place: Place, wanted: set[str], releases: Mapping[str, Kept]) -> list
     removed = [name for name in place.names if name not in wanted]
     for name in removed:
         archive.clear(os.path.join(place.releases, name))
-    unused = unused_environments(place, {release.vid for release in releases.values() if release.id in wanted})
+    stay = [release for release in releases.values() if release.id in wanted]
+    unused = unused_environments(place, {vid for release in stay for vid in (release.vid, release.tests)})
     for vid in unused:
         archive.clear(os.path.join(place.venvs, vid))
     return [*removed, *[f"venv-{vid}" for vid in unused], *pythons.prune(place)]
@@ -105,7 +108,8 @@ def complete_releases(place: Place) -> dict[str, Kept]:
         link = release.path("venv")
         vid = os.path.basename(os.readlink(link)) if os.path.islink(link) else ""
         names = {key: set(map(str, build.get(key) or [])) for key in ("migrations", "replaces")}
-        found[name] = Kept(name, str(build.get("built", "")), names["migrations"], names["replaces"], vid)
+        tests = str(testing.recorded(release).get("vid", ""))
+        found[name] = Kept(name, str(build.get("built", "")), names["migrations"], names["replaces"], vid, tests)
     return found
 
 

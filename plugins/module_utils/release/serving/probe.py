@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ...common.errors import DECISIONS_FILE
 from . import units
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ POLL_SECONDS = 0.05
 # what comes too fast.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.6
 LOOK_SECONDS = 0.5
-BAD_REQUEST, SERVER_ERROR = 400, 500
+BAD_REQUEST, NOT_FOUND, SERVER_ERROR = 400, 404, 500
 FRONT = ("127.0.0.1", 443)
 # A visitor's question: nginx may be in the middle of a reload.
 FRONT_TRIES, FRONT_PAUSE = 3, 0.3
@@ -138,11 +139,23 @@ class Probe:
         self.host = host
         self.page = page
         self.web_user = web_user
+        #: The status of the answer that was well
+        self.found = 0
 
     @property
     def address(self) -> str:
         """Return what is asked for, in words."""
         return f"https://{self.host}{self.page}"
+
+    @property
+    def remarks(self) -> list[str]:
+        """Return what people should know of a page that is not there: Django's own answer is no sign of much."""
+        if self.found != NOT_FOUND:
+            return []
+        return [
+            f"{self.address} answers 404: the application has no page there (what `startproject` makes has none at / "
+            f"but with DEBUG). Name one that it has in app_health_path (in {DECISIONS_FILE}), such as /admin/login/"
+        ]
 
     def until_healthy(self, unit: str, path: str, seconds: int, meanwhile: Callable[[], None] = lambda: None) -> str:
         """Return "" as soon as the server on a socket answers well, else why it is given up.
@@ -156,6 +169,7 @@ class Probe:
             meanwhile()
             status, why = self.answer(path, deadline - time.monotonic())
             if status and is_well(status):
+                self.found = status
                 return ""
             if status == BAD_REQUEST:
                 return self.refused()

@@ -100,9 +100,9 @@ class Server:
             f"machine): {why}.\n{text}".strip()
         )
 
-    def journal_of(self, unit: str) -> str:
-        """Return what a unit wrote since this began, cut to what tells."""
-        text = release_units.journal(unit, self.began - 1)
+    def journal_of(self, unit: str, since: float | None = None) -> str:
+        """Return what a unit wrote since this began, or since a time (seconds since 1970), cut to what tells."""
+        text = release_units.journal(unit, self.began - 1 if since is None else since)
         return str(release_text.journal_excerpt(text, os.path.realpath(self.place.path("source"))))
 
     def take_visitors(self) -> None:

@@ -17,7 +17,8 @@ from ...common import ledger, maintenance_page, pending, priority
 from ...common.errors import DECISIONS_FILE, HostError
 from ...common.files import point, read_json
 from ...common.stopwatch import Steps
-from .. import causes
+from ...common.text import NOTHING_WRITTEN
+from .. import causes, testing
 from ..files import live_code, retention, static_history
 from ..place import LIVE_CODE, Place
 from . import server, units, workers
@@ -110,7 +111,7 @@ class Switch:
             self.record.succeed(**self.line())
         self.record_late()
         came = f" (before: {self.before})" if self.before and not self.is_renewal else ""
-        return [f"Release {self.release} is live{came}"]
+        return [f"Release {self.release} is live{came}", *self.server.probe.remarks]
 
     def finish(self) -> list[str]:
         """Wait for the workers that are ending what they have begun; returns what there is to say. Raises HostError."""
@@ -147,7 +148,7 @@ class Switch:
         # A run that was cut off may have left some of them behind the others.
         priority.step_up(units.ordinary(self.units.wanted(self.instance)))
         self.record_late()
-        return [f"Release {self.release} is live already: nothing to do"]
+        return [f"Release {self.release} is live already: nothing to do", *self.server.probe.remarks]
 
     def record_late(self) -> None:
         """Write the ledger line of a switch that was cut off before it was written."""
@@ -160,6 +161,7 @@ class Switch:
         known = {name: built[name] for name in ("label", "sha256") if built.get(name)}
         if self.params.get("commits"):
             known["commits"] = self.params["commits"]
+        known |= testing.told(testing.recorded(self.place))
         before = self.before
         if self.is_renewal:
             before = next(iter(static_history.releases(self.place.root)), "")
@@ -266,9 +268,13 @@ class Switch:
     def check_workers(self, unit: str) -> None:
         """Raise a HostError for a worker that does not stay up; "" is none."""
         if unit:
+            wrote = self.server.journal_of(unit)
+            if wrote == NOTHING_WRITTEN:
+                # One of live code ends when a file is saved, before anything is typed.
+                wrote = self.server.journal_of(unit, since=0)
             raise HostError(
                 f"app_workers.{units.worker_name(unit)} (in {DECISIONS_FILE}): the site serves, but this worker does "
-                f"not stay up ({workers.UP_SECONDS:.0f} s are asked of it).\n" + self.server.journal_of(unit),
+                f"not stay up ({workers.UP_SECONDS:.0f} s are asked of it).\n{wrote}",
                 "Mend its command and deploy again.",
             )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from ...common import priority
+from ...common.systemd import ENDED
 from . import units as release_units
 
 if TYPE_CHECKING:
@@ -13,11 +15,11 @@ if TYPE_CHECKING:
 # A worker is up when its process has run for this long (docs/processes.md). Most that cannot run say so while they
 # start; the rest of a deployment takes about as long.
 UP_SECONDS = 3.0
+# What is younger, and busy, may be starting yet.
+YOUNG_SECONDS = 10.0
 # What a worker that does not end by itself is given beyond its time until systemd has killed it
 GRACE_SECONDS = 30
 POLL_SECONDS = 0.1
-# What samestack_watch.py tells systemd of a command that has failed
-ENDED = "has ended"
 
 
 class Workers:
@@ -73,7 +75,8 @@ class Workers:
         Those whose time has not come, because one before them has not ended, are not waited for. `since`: how often
         systemd had restarted each by itself when this began.
         """
-        deadline = time.monotonic() + 2 * UP_SECONDS
+        deadline = time.monotonic() + YOUNG_SECONDS
+        started = False
         while True:
             self.take_turns()
             shown, before = self.shown(), self.before()
@@ -81,8 +84,13 @@ class Workers:
                 if does_not_stay(state, (since or {}).get(unit, 0)):
                     return unit
             settled = all(self.waits_for(unit, before) or is_settled(state) for unit, state in shown.items())
-            if settled or time.monotonic() > deadline:
+            young = [unit for unit, state in shown.items() if age(state) < YOUNG_SECONDS]
+            if (settled and (started or not young)) or time.monotonic() > deadline:
                 return ""
+            if settled:
+                # A slow machine takes longer to find out that it cannot run.
+                priority.wait_until_idle(young, deadline - time.monotonic())
+                started = True
             time.sleep(POLL_SECONDS)
 
     def restarts(self) -> dict[str, int]:
@@ -125,8 +133,12 @@ def is_settled(state: Mapping[str, str]) -> bool:
     """Return whether a worker has been up for long enough, or ends what it has begun before it is restarted."""
     if state.get("ActiveState") == "deactivating":
         return True
-    began = int(state.get("ExecMainStartTimestampMonotonic") or 0) / 1e6
-    return state.get("ActiveState") == "active" and time.monotonic() - began >= UP_SECONDS
+    return state.get("ActiveState") == "active" and age(state) >= UP_SECONDS
+
+
+def age(state: Mapping[str, str]) -> float:
+    """Return the seconds since a unit's process was started."""
+    return time.monotonic() - int(state.get("ExecMainStartTimestampMonotonic") or 0) / 1e6
 
 
 def does_not_stay(state: Mapping[str, str], before: int) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...common import ledger, maintenance_page, text
 from ...common.files import read_json
+from .. import testing
 from ..application import environment_file_names
 from ..files import contents, retention
 from ..place import LIVE_CODE, Place
@@ -45,6 +46,7 @@ def state(params: Mapping[str, Any], run: ledger.Run) -> dict[str, Any]:
         "free": free(params["root"]),
         "kept": [name for name in retention.complete_releases(place) if name != LIVE_CODE],
         "good": ledger.good_releases(lines),
+        "tests": testing.recorded(place),
         "accepted": dict(ledger.accepted_releases(lines).get(place.id, {})),
         "failed": ledger.failed_releases(lines),
         "frozen": read_json(os.path.join(run.folder, "freeze.json")) or {},

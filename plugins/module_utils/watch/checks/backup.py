@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ...common.files import read_json
 from ...common.paths import STATE
 from ..check import NOTE, RED, Check, Facts, Finding, Look
+from ..metrics import Metric
 from ..spans import moment, span
 
 if TYPE_CHECKING:
@@ -51,4 +52,13 @@ def words(facts: Facts) -> str:
     return "; ".join(parts) or "nothing can be restored from here"
 
 
-CHECK = Check("backup", 110, gather, judge, words, tells=False)
+def metrics(facts: Facts) -> Iterator[Metric]:
+    """Yield until when everything can be restored, and when that was last tried."""
+    drill = facts["drill"]
+    yield Metric("samestack_backup_restorable_until_seconds", facts["until"] or 0)
+    yield Metric("samestack_backup_looked_seconds", facts["time"])
+    yield Metric("samestack_backup_drill_seconds", drill.get("time") or 0)
+    yield Metric("samestack_backup_drill_ok", bool(drill.get("ok")))
+
+
+CHECK = Check("backup", 110, gather, judge, words, metrics, tells=False)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...standalone import certificates
 from ..check import RED, Check, Facts, Finding, Look
+from ..metrics import Metric
 from ..spans import day, span
 
 if TYPE_CHECKING:
@@ -70,4 +71,11 @@ def words(facts: Facts) -> str:
     return f"{span(min(ends) - facts['now'])} left, until {day(min(ends))}" if ends else "none is shown"
 
 
-CHECK = Check("certificate", 100, gather, judge, words, tells=False)
+def metrics(facts: Facts) -> Iterator[Metric]:
+    """Yield when each ends; what cannot be seen has none."""
+    for name, about in facts["names"].items():
+        if not about["error"]:
+            yield Metric("samestack_certificate_ends_seconds", known(about).ends, {"name": name})
+
+
+CHECK = Check("certificate", 100, gather, judge, words, metrics, tells=False)

@@ -11,6 +11,7 @@ from ...common.files import read_json
 from ...common.ledger import OURS, described, is_locked
 from ...common.paths import RUN, STATE
 from ..check import NOTE, YELLOW, Check, Facts, Finding, Look
+from ..metrics import Metric
 from ..spans import moment, span
 
 if TYPE_CHECKING:
@@ -84,4 +85,10 @@ def words(facts: Facts) -> str:
     return ", ".join((["a run is at work"] if facts["holder"] else []) + parts) or "none outside of Samestack"
 
 
-CHECK = Check("changes", 130, gather, judge, words)
+def metrics(facts: Facts) -> Iterator[Metric]:
+    """Yield what is so and what is not."""
+    for name, fact in (("run", "holder"), ("frozen", "frozen"), ("maintenance", "closed"), ("drift", "drift")):
+        yield Metric(f"samestack_{name}", bool(facts[fact]))
+
+
+CHECK = Check("changes", 130, gather, judge, words, metrics)

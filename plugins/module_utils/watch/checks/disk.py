@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ..check import RED, YELLOW, Check, Facts, Finding, Look
+from ..metrics import Metric
 from ..spans import DAY, HOUR, day, size
 
 if TYPE_CHECKING:
@@ -100,4 +101,12 @@ def words(facts: Facts) -> str:
     return ", ".join(f"{mount} {disk['percent']:.0f} %" for mount, disk in facts["disks"].items())
 
 
-CHECK = Check("disk", 70, gather, judge, words)
+def metrics(facts: Facts) -> Iterator[Metric]:
+    """Yield how full each is, and in how many days it will be."""
+    for mount, disk in facts["disks"].items():
+        days = (disk["full"] - facts["now"]) / DAY if disk["full"] else float("inf")
+        yield Metric("samestack_disk_used_percent", disk["percent"], {"mountpoint": mount})
+        yield Metric("samestack_disk_days_left", days, {"mountpoint": mount})
+
+
+CHECK = Check("disk", 70, gather, judge, words, metrics)

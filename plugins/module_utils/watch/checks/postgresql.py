@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ...common.errors import HostError
 from ...common.postgresql import ACCOUNT, READER, psql, settings
 from ..check import RED, YELLOW, Check, Facts, Finding, Look
+from ..metrics import Metric
 from ..spans import HOUR, size, span
 
 if TYPE_CHECKING:
@@ -144,4 +145,24 @@ def words(facts: Facts) -> str:
     )
 
 
-CHECK = Check("postgresql", 50, gather, judge, words, worked_on=True)
+def metrics(facts: Facts) -> Iterator[Metric]:
+    """Yield whether it answers, how much is in use, and how far the standbys are."""
+    yield Metric("samestack_postgresql_up", not facts["error"])
+    if facts["error"]:
+        return
+    yield Metric("samestack_postgresql_connections", facts["used"])
+    yield Metric("samestack_postgresql_connections_most", facts["most"])
+    yield Metric("samestack_replication_standbys", len(facts["standbys"]))
+    # Several may have one name, and a number is there once.
+    behind: dict[str, tuple[float, bool]] = {}
+    for one in facts["standbys"]:
+        most, streams = behind.get(one["name"], (0, True))
+        behind[one["name"]] = (max(most, one["behind"] or 0), streams and one["state"] == "streaming")
+    for name, (most, streams) in behind.items():
+        yield Metric("samestack_replication_behind_bytes", most, {"standby": name})
+        yield Metric("samestack_replication_streaming", streams, {"standby": name})
+    for slot in facts["slots"]:
+        yield Metric("samestack_replication_kept_bytes", slot["kept"] or 0, {"slot": slot["name"]})
+
+
+CHECK = Check("postgresql", 50, gather, judge, words, metrics, worked_on=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ...common import pending
+from ...common.systemd import ENDED
 from ...release.place import Place
-from ..check import RED, Check, Facts, Finding, Look
+from .. import journal
+from ..check import ANYTHING, RED, YELLOW, Check, Facts, Finding, Look
 from ..spans import span
 from ..systemd import shown
 
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
 
 #: Seconds in which restarts are counted
 WINDOW = 600
+#: Lines of a job's log, and bytes of them, in which its number is: systemd has the last words
+LINES, BYTES = 20, 1 << 16
+SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?")
 RUNS = ("active", "activating", "reloading", "deactivating")
 
 
@@ -38,6 +44,7 @@ def gather(look: Look) -> Facts | None:
         "serves": bool(settings.site),
         "workers": {name: one(look, unit, found) for unit, name in workers.items()},
         "timers": {name: timer(unit, found) for unit, name in timers.items()},
+        "backlogs": {name: backlog(f"{app}-timer-{name}.service") for name in settings.backlogs},
     }
 
 
@@ -47,7 +54,7 @@ def one(look: Look, unit: str, found: Mapping[str, Mapping[str, str]]) -> Facts:
     restarts = int(about.get("NRestarts") or 0)
     return {
         "unit": unit, "state": about.get("ActiveState", "inactive"), "result": about.get("Result", ""),
-        "since": moment_of(about.get("StateChangeTimestamp", "")),
+        "since": moment_of(about.get("StateChangeTimestamp", "")), "says": about.get("StatusText", ""),
         "restarts": look.memory.growth(f"restarts {unit}", look.now, restarts, WINDOW),
     }  # fmt: skip
 
@@ -61,6 +68,13 @@ def timer(unit: str, found: Mapping[str, Mapping[str, str]]) -> Facts:
         "result": job.get("Result", ""), "last": moment_of(clock.get("LastTriggerUSec", "")),
         "runs": job.get("ActiveState") in RUNS,
     }  # fmt: skip
+
+
+def backlog(unit: str) -> float | None:
+    """Return the number that a job has printed last, None where it printed none."""
+    lines = journal.last_lines(unit, LINES, BYTES).split("\n")
+    numbers = [line.strip() for line in lines if SECONDS.fullmatch(line.strip())]
+    return float(numbers[-1]) if numbers else None
 
 
 def moment_of(text: str) -> float:
@@ -81,6 +95,9 @@ def judge(facts: Facts, limits: Mapping[str, float]) -> Iterator[Finding]:
         if about["restarts"] >= limits["restarts"]:
             often = f"{what} was started anew {about['restarts']:.0f} times in {span(WINDOW)}: it does not stay up"
             yield Finding(f"crashes {name}", RED, often, "logs", unit=about["unit"])
+        elif name != "web" and about["says"].startswith(ENDED):
+            # With live code what runs the worker waits for a file to be saved.
+            yield Finding(f"worker {name}", RED, f"{what} {about['says']}", "logs", unit=about["unit"])
         elif name != "web" and about["state"] not in RUNS:
             why = f" ({about['result']})" if about["result"] not in ("", "success") else ""
             yield Finding(
@@ -95,6 +112,14 @@ def judge(facts: Facts, limits: Mapping[str, float]) -> Iterator[Finding]:
             text = f"the last job of timer {name} failed ({about['result']}{when})"
             yield Finding(f"job {name}", RED, text, "restart", {"unit": about["unit"]}, about["unit"])
 
+    for name, waits in facts["backlogs"].items():
+        unit = facts["timers"][name]["unit"]
+        if waits is None and facts["timers"][name]["last"]:
+            yield Finding(f"backlog {name}", YELLOW, f"timer {name} prints no number of seconds", "logs", unit=unit)
+        elif waits and waits >= limits["backlog"] / 3:
+            level = RED if waits >= limits["backlog"] else YELLOW
+            yield Finding(f"backlog {name}", level, f"the oldest job waits for {span(waits)} (timer {name})", "logs")
+
 
 def words(facts: Facts) -> str:
     """Return what runs, and when each timer was last at work."""
@@ -108,7 +133,8 @@ def words(facts: Facts) -> str:
             "at work" if about["runs"] else f"{span(facts['now'] - about['last'])} ago" if about["last"] else "not yet"
         )
         parts.append(f"timer {name} {last}")
+    parts += [f"oldest job {span(waits)}" for waits in facts["backlogs"].values() if waits is not None]
     return "; ".join(parts) or "none here"
 
 
-CHECK = Check("processes", 30, gather, judge, words, worked_on=True, follows=True)
+CHECK = Check("processes", 30, gather, judge, words, worked_on=True, follows=ANYTHING)

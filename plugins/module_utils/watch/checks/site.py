@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...common import maintenance_page
 from ...release.place import Place
-from ..check import Check, Facts, Look
+from ..check import ANYTHING, Check, Facts, Look
 from ..visit import Visit, believing, judge, seen, words
 
 #: Seconds that a visitor on this machine waits at most
@@ -24,4 +24,4 @@ def gather(look: Look) -> Facts | None:
     return seen(visit, answer, serves=serves, closed=maintenance_page.is_on())
 
 
-CHECK = Check("site", 10, gather, judge, words, worked_on=True, follows=True)
+CHECK = Check("site", 10, gather, judge, words, worked_on=True, follows=ANYTHING)

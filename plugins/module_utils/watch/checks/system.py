@@ -10,6 +10,7 @@ from ...packages.stale_services import stale_units
 from ..check import NOTE, YELLOW, Check, Facts, Finding, Look
 from ..container import is_container
 from ..lifetimes import POSTGRESQL, SYSTEMS, seconds
+from ..metrics import Metric
 from ..spans import DAY, HOUR, day, span
 
 if TYPE_CHECKING:
@@ -129,4 +130,10 @@ def words(facts: Facts) -> str:
     return f"{name.capitalize()} {number}" + (f" until {day(seconds(date) - 1)}" if date else "") + f", {updates}"
 
 
-CHECK = Check("system", 120, gather, judge, words)
+def metrics(facts: Facts) -> Iterator[Metric]:
+    """Yield which system it is."""
+    name, number = facts["system"]
+    yield Metric("samestack_system_info", 1, {"system": name, "release": number})
+
+
+CHECK = Check("system", 120, gather, judge, words, metrics)

@@ -6,6 +6,7 @@ import fnmatch
 from typing import TYPE_CHECKING
 
 from ..check import RED, Check, Facts, Finding, Look
+from ..metrics import Metric
 from ..systemd import failed, shown
 
 if TYPE_CHECKING:
@@ -50,4 +51,10 @@ def words(facts: Facts) -> str:
     return f"{bad} not well" if bad else f"none has failed; {facts['watched']} services run"
 
 
-CHECK = Check("units", 40, gather, judge, words, worked_on=True)
+def metrics(facts: Facts) -> Iterator[Metric]:
+    """Yield how many are not well."""
+    yield Metric("samestack_units_failed", len(facts["failed"]))
+    yield Metric("samestack_units_stopped", len(facts["stopped"]))
+
+
+CHECK = Check("units", 40, gather, judge, words, metrics, worked_on=True)

@@ -13,6 +13,7 @@ certificates/*:{fingerprint,ends} | expected                 | each certificate 
 certificates/*/internal-ca.crt:*  | expected                 | each environment has its own authority
 certificates/trusted otherwise    | topology                 | the database server's packages bring one
 certificates/trusted*             | machine_trusted_ca_files | authorities that are trusted
+certificates/*/nginx/tls/*:names  | app_live_path web_tls    | caught mail is read by who develops
 certificates/*                    | web_tls topology         | where the certificate comes from
 """
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 SIZED = "shared_buffers,effective_cache_size,maintenance_work_mem"
 #: What decides how many connections there are room for
 CONNECTED = "database_settings topology processors web_processes web_threads app_workers"
+#: What decides who uses the server: tests make databases where live code is served
+USED = "topology machine_address watch_exporters app_live_path"
 #: What decides which extensions there are: a migration may create one
 MADE = "release app_live_path database_extensions"
 ORDER, SHORT = 110, "pg"
@@ -25,13 +27,13 @@ postgresql/setting:{{listen_addresses,ssl*}} | topology machine_address         
 postgresql/setting:work_mem                  | {CONNECTED} memory                | a connection's share
 postgresql/setting:max_connections           | {CONNECTED}                       | sized with what connects
 postgresql/setting:*                         | database_settings                 | settings of the environment's own
-postgresql/{{rules,role:*}}                  | topology machine_address          | other machines use the database
+postgresql/{{rules,role:*}}                  | {USED}                            | who uses the database
 sockets/tcp *:5432                           | topology machine_address          | other machines use the database
 """
 #: The decisions behind its variable of the application, and behind its files
 WRONG = {"superusers": "as good as a superuser of the database server, and nobody declared it"}
 ENVIRONMENT = {"DATABASE_URL": "topology"}
-FILES = {"/etc/postgresql/*": f"memory {CONNECTED} machine_address"}
+FILES = {"/etc/postgresql/*": f"memory {CONNECTED} machine_address watch_exporters"}
 #: What belongs to one role or one database alone
 FOR = re.compile(r"(\S+) for (.+) in (.+)")
 ANY_ROLE, ANY_DATABASE = "any role", "any database"

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 ORDER, SHORT = 190, "prt"
 RULES = """
 sockets/unix /run/*/live.sock | deployed topology | the same
+sockets/unix /run/*/mail.sock | app_live_path     | caught mail is read by who develops
 """
 
 

@@ -13,6 +13,8 @@ RULES = """
 units/not read yet:*           | never                           | what systemd has not read yet
 units/*-{web@,worker-,timer-}* | deployed topology app_live_path | there is a release to run
 units/*certbot*                | web_tls                         | renews what comes from ACME
+units/*samestack-mail*         | app_live_path                   | caught mail is read by who develops
+files//etc/systemd/system/samestack-mail* | app_live_path      | caught mail is read by who develops
 """
 REPLACED = ("*-{web@,worker-}*",)
 

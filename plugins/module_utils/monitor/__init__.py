@@ -1,0 +1,1 @@
+"""What a monitor's alerts are to people."""

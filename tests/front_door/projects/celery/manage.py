@@ -1,0 +1,8 @@
+#!/usr/bin/env python
+import os
+
+from django.core.management import execute_from_command_line
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orders.settings")
+    execute_from_command_line()
