@@ -284,6 +284,49 @@ def test_the_stand_ins_expression_is_the_one_that_is_written_now() -> None:
     assert there_and_back(MIGRATIONS[3], {name: own})[0].texts[name] == own
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("a: 1\nsecurity_login_paths: [/in/]  # ours\n",
+         "a: 1\nweb_login_paths: [/admin/login/, /accounts/login/, /login/, /in/]  # ours\n"),
+        ("web_login_paths: [/in/]\n# x\nsecurity_login_paths:\n  - /in/  # z\n  - /on/  # y\n",
+         "web_login_paths: [/in/, /on/]\n# x\n# z\n# y\n"),
+        ("security_login_paths: []\nweb_login_paths: []\n", "web_login_paths: []\n"),
+        ("web_login_paths:\n  # one\n  - /in/\n", "web_login_paths:\n  # one\n  - /in/\n"),
+        ("{security_login_paths: [/a/], web_login_paths: [/b/]}\n", "{web_login_paths: [/b/, /a/]}\n"),
+    ],
+)  # fmt: skip
+def test_pages_of_one_list(before: str, after: str) -> None:
+    project, back = there_and_back(MIGRATIONS[6], {APP: before})
+    assert project.texts[APP] == after
+    assert project.left == []
+    decided, returned = yaml.safe_load(after), yaml.safe_load(back[APP])
+    assert returned["web_login_paths"] == returned["security_login_paths"] == decided["web_login_paths"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "security_login_paths: []\n",
+        "security_login_paths: '{{ x }}'\n",
+        "security_login_paths: [/a/]\nweb_login_paths: []\n",
+    ],
+)
+def test_what_one_list_cannot_say(text: str) -> None:
+    project = Project({APP: text})
+    MIGRATIONS[6].forward(project)
+    assert project.texts[APP] == text
+    assert len(project.left) == 1
+
+
+def test_one_list_in_two_files_is_named() -> None:
+    texts = {APP: "security_login_paths: [/a/]\n", OWN: "web_login_paths: [/b/]\n"}
+    project = Project(dict(texts))
+    MIGRATIONS[6].forward(project)
+    assert project.texts == texts
+    assert f"which is set in {OWN}:1 already" in project.left[0].what
+
+
 CHANGELOG = """\
 # Changes
 
