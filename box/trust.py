@@ -17,8 +17,9 @@ from box.common import SetupError, as_root, run
 from box.places import COMPUTER
 
 AUTHORITY = COMPUTER / "ca.crt"
-#: Where Debian and Ubuntu look for what a computer trusts: one authority for all projects on it
-TRUSTED = Path("/usr/local/share/ca-certificates/samestack.crt")
+#: Where Debian and Ubuntu look for what a computer trusts, below a folder of its own: one authority for all projects on
+#: it. What lies beside that folder is what local machines trust as well (machine_trusted_ca_files).
+TRUSTED = Path("/usr/local/share/ca-certificates/samestack/samestack.crt")
 KEYCHAIN = "/Library/Keychains/System.keychain"
 #: What it is called in a browser's list
 NAME = "Samestack"
@@ -46,14 +47,14 @@ class System:
 
     def add(self) -> None:
         """Put it in; raises SetupError."""
-        run(["install", "-m", "0644", str(AUTHORITY), str(TRUSTED)], root=True)
+        run(["install", "-D", "-m", "0644", str(AUTHORITY), str(TRUSTED)], root=True)
         run(["update-ca-certificates"], root=True)
 
     def remove(self) -> bool:
         """Take out what is in it under our name; returns whether there was any. Raises SetupError."""
         if not TRUSTED.exists():
             return False
-        run(["rm", str(TRUSTED)], root=True)
+        run(["rm", "-r", str(TRUSTED.parent)], root=True)
         run(["update-ca-certificates", "--fresh"], root=True)
         return True
 

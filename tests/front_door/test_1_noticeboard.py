@@ -229,6 +229,7 @@ def home(tmp_path: Path) -> Iterator[dict[str, str]]:
     (tmp_path / ".mozilla/firefox/x.default/cert9.db").touch()
     yield {"HOME": str(tmp_path), "XDG_DATA_HOME": data, "SSH_AUTH_SOCK": ""}
     if trusted:
+        trust.TRUSTED.parent.mkdir(exist_ok=True)
         trust.TRUSTED.write_bytes(trusted)
         subprocess.run(["update-ca-certificates"], check=True, capture_output=True)
 
