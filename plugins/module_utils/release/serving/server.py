@@ -10,6 +10,7 @@ from ...common import priority
 from ...common import text as release_text
 from ...common.files import point
 from ..files import static_history
+from ..place import LIVE_CODE
 from . import probe, sockets
 from . import units as release_units
 
@@ -100,10 +101,17 @@ class Server:
             f"machine): {why}.\n{text}".strip()
         )
 
-    def journal_of(self, unit: str, since: float | None = None) -> str:
-        """Return what a unit wrote since this began, or since a time (seconds since 1970), cut to what tells."""
-        text = release_units.journal(unit, self.began - 1 if since is None else since)
-        return str(release_text.journal_excerpt(text, os.path.realpath(self.place.path("source"))))
+    def journal_of(self, unit: str) -> str:
+        """Return what a unit wrote since this began, cut to what tells.
+
+        One of live code fails when a file is saved, before anything is typed: what it wrote then is told as well.
+        """
+        for since in (self.began - 1, 0) if self.release == LIVE_CODE else (self.began - 1,):
+            text = release_units.journal(unit, since)
+            told = str(release_text.journal_excerpt(text, os.path.realpath(self.place.path("source"))))
+            if told != release_text.NOTHING_WRITTEN:
+                break
+        return told
 
     def take_visitors(self) -> None:
         """Lead nginx to it; its static files can be had before."""

@@ -17,7 +17,6 @@ from ...common import ledger, maintenance_page, pending, priority
 from ...common.errors import DECISIONS_FILE, HostError
 from ...common.files import point, read_json
 from ...common.stopwatch import Steps
-from ...common.text import NOTHING_WRITTEN
 from .. import causes, testing
 from ..files import live_code, retention, static_history
 from ..place import LIVE_CODE, Place
@@ -268,13 +267,10 @@ class Switch:
     def check_workers(self, unit: str) -> None:
         """Raise a HostError for a worker that does not stay up; "" is none."""
         if unit:
-            wrote = self.server.journal_of(unit)
-            if wrote == NOTHING_WRITTEN:
-                # One of live code ends when a file is saved, before anything is typed.
-                wrote = self.server.journal_of(unit, since=0)
             raise HostError(
                 f"app_workers.{units.worker_name(unit)} (in {DECISIONS_FILE}): the site serves, but this worker does "
-                f"not stay up ({workers.UP_SECONDS:.0f} s are asked of it).\n{wrote}",
+                f"not stay up ({workers.UP_SECONDS:.0f} s are asked of it).\n"
+                f"{self.server.journal_of(unit)}",
                 "Mend its command and deploy again.",
             )
 
