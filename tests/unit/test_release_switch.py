@@ -12,6 +12,7 @@ from plugins.module_utils.common import ledger as release_ledger
 from plugins.module_utils.common import maintenance_page, pending, priority
 from plugins.module_utils.common.errors import HostError as Error
 from plugins.module_utils.release.files import static_history
+from plugins.module_utils.release.place import LIVE_CODE
 from plugins.module_utils.release.serving import sockets
 from plugins.module_utils.release.serving import units as release_units
 from plugins.module_utils.release.serving.pause import Pause
@@ -305,6 +306,15 @@ def test_live_code_and_releases_change_places_with_a_deployment(host: Host) -> N
     assert (switch.run(), switch.changed, host.calls) == ([], False, [])
     host.owe()
     assert host.switch(release_id="", live=False).run() != []
+
+
+@pytest.mark.parametrize(("release", "told"), [(NEW, "nothing"), (LIVE_CODE, "ModuleNotFoundError")])
+def test_live_code_has_failed_before_anything_is_typed(
+    release: str, told: str, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = "Traceback (most recent call last):\n  no lines of it\nModuleNotFoundError: no module named x\n"
+    monkeypatch.setattr(release_units, "journal", lambda _unit, since: "" if since else before)
+    assert told in host.switch(release_id=release).server.journal_of("shop-web@x.service")
 
 
 def test_a_new_release_has_what_changed(host: Host) -> None:
