@@ -78,14 +78,18 @@ def staging(team: Team) -> Machine:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        (STAMP, f'"time": "{UP}/inventories/group_vars/all/evil"'),
-        (STAMP, '"time": "9999-12-31T23:59:59Z"'),
-        (r'"digest": "[0-9a-f]+"', f'"digest": "/{UP}/x"'),
-        (r'"sections": \{', '"sections": {"../../x<script>": {"a": "b"}, '),
-        (r'"schema": 1', '"schema": ' + "[" * 400 + "]" * 400),
-        (r'"history": \[', '"history": [{"time": "<b>", "digest": "../x", "cause": "\\u001b[2J"}, '),
+        pytest.param(STAMP, f'"time": "{UP}/inventories/group_vars/all/evil"', id="time"),
+        pytest.param(STAMP, '"time": "9999-12-31T23:59:59Z"', id="future", marks=pytest.mark.soak),
+        pytest.param(r'"digest": "[0-9a-f]+"', f'"digest": "/{UP}/x"', id="digest", marks=pytest.mark.soak),
+        pytest.param(r'"sections": \{', '"sections": {"../../x<script>": {"a": "b"}, ', id="section"),
+        pytest.param(r'"schema": 1', '"schema": ' + "[" * 400 + "]" * 400, id="nested", marks=pytest.mark.soak),
+        pytest.param(
+            r'"history": \[',
+            '"history": [{"time": "<b>", "digest": "../x", "cause": "\\u001b[2J"}, ',
+            id="history",
+            marks=pytest.mark.soak,
+        ),
     ],
-    ids=["time", "future", "digest", "section", "nested", "history"],
 )
 def test_a_manifest_is_kept_in_its_place_or_not_at_all(team: Team, staging: Machine, old: str, new: str) -> None:
     before = files(team.clone.folder)
@@ -116,12 +120,13 @@ def test_what_a_manifest_says_is_words(team: Team, staging: Machine) -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        (ID, f'"current": "{UP}/etc/samestack"'),
-        (r'"vid": "[0-9a-f]{12}"', f'"vid": "{UP}/etc/samestack"'),
-        (r'"sha256": "[0-9a-f]{64}"', '"sha256": "../../x"'),
-        (r'"label": "[^"]*"', '"label": {"a": "\\u001b[2J"}'),
+        pytest.param(ID, f'"current": "{UP}/etc/samestack"', id="id"),
+        pytest.param(
+            r'"vid": "[0-9a-f]{12}"', f'"vid": "{UP}/etc/samestack"', id="environment", marks=pytest.mark.soak
+        ),
+        pytest.param(r'"sha256": "[0-9a-f]{64}"', '"sha256": "../../x"', id="digest"),
+        pytest.param(r'"label": "[^"]*"', '"label": {"a": "\\u001b[2J"}', id="label", marks=pytest.mark.soak),
     ],
-    ids=["id", "environment", "digest", "label"],
 )
 def test_a_promotion_takes_nothing_from_elsewhere(team: Team, staging: Machine, old: str, new: str) -> None:
     production = team.machine("production")

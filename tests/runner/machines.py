@@ -31,17 +31,18 @@ SOAKS = (
     "soak-repositories",
     "second-hand",
 )
+#: The longest first
 SCENARIOS = (
     "releases",
     "attacks",
     "backups",
     "parity",
-    "apps",
-    "acme",
-    "stack-lock",
     "two-machines",
-    "bookworm",
     "trixie",
+    "apps",
+    "stack-lock",
+    "acme",
+    "bookworm",
 )
 
 
