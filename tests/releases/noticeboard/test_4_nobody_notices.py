@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.support.team import Team
 
 # More of them: `./samestack soak`
-DEPLOYMENTS = 3
+DEPLOYMENTS = 2
 VISITORS = (
     Visitors("fast", "/db/", 2),
     Visitors("kept", "/db/", 3, keep=True),
