@@ -146,8 +146,8 @@ def test_a_link_that_leads_out_is_not_followed(tmp_path: Path) -> None:
         (without(project(), "requirements.txt") | {"Pipfile": ""}, "Pipfile has no lock"),
         (
             without(project(), "requirements.txt")
-            | {"pyproject.toml": '[dependency-groups]\nmain = ["Django==5.2.8"]\ndev = []\n'},
-            r"groups alone \(main, dev\), and no lock",
+            | {"pyproject.toml": '[dependency-groups]\nsmall = ["Django==5.2.8"]\nlarge = ["django"]\n'},
+            r"groups alone \(small, large\), and no lock",
         ),
     ],
 )
