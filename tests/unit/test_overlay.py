@@ -208,7 +208,9 @@ def test_the_apps_own_logging_stays() -> None:
 def test_a_log_that_cannot_be_written_is_the_journals(tmp_path: Path) -> None:
     """A release is nobody's to change."""
     file = "{'class': 'logging.handlers.RotatingFileHandler', 'level': 'ERROR', 'maxBytes': 9, 'filename': %r}"
-    lines = [f"'{name}': {file % str(path)}" for name, path in (("a", tmp_path / "no/a.log"), ("b", tmp_path / "b.log"))]
+    lines = [
+        f"'{name}': {file % str(path)}" for name, path in (("a", tmp_path / "no/a.log"), ("b", tmp_path / "b.log"))
+    ]
     settings = f"LOGGING = {{'version': 1, 'handlers': {{{', '.join(lines)}}}}}\n"
     shown = "*(one for one in settings.LOGGING['handlers'].values())"
     journal, own = django_prints(tmp_path, f"repr([{shown}])", settings, {})[1:-1].split("}, ")

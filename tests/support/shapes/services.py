@@ -75,6 +75,13 @@ SHAPES: dict[str, Shape] = {
                 "STORAGES = {'default': {'BACKEND': 'storages.backends.s3.S3Storage'}}\n"),
         {"web_static_url": "/assets/"}, [],
     ),
+    "a folder for all data, and one with data that are committed": (
+        project("from pathlib import Path\nBASE_DIR = Path(__file__).resolve().parent.parent\n"
+                "DATA_DIR = folder('DATA', BASE_DIR / 'data')\nLOG_DIR = folder('LOG', DATA_DIR / 'log')\n"
+                "SITE_DATA_DIR = BASE_DIR / 'countries'\nOTHER = BASE_DIR / 'other'\n",
+                _dot_gitignore="data/\nother/\n", countries__a_dot_csv="x\n"),
+        {"app_writable_paths": ["data"]}, [],
+    ),
     "a queue in SQLite, and logs": (
         project("BASE_DIR = Path('x')\n"
             "HUEY = {'filename': os.path.join(BASE_DIR, 'data', 'tasks.sqlite3')}\n"
