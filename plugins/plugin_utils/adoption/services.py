@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..project.variables import WITH_REDIS
@@ -53,6 +54,9 @@ SUPERUSERS = ("postgis", "vector")
 CREATED = re.compile(
     r"CreateExtension\(\s*['\"]([\w-]+)|CREATE EXTENSION (?:IF NOT EXISTS )?['\"]?([\w-]+)", re.IGNORECASE
 )
+MIGRATION = re.compile(r"(^|/)migrations/\w+\.py$")
+#: What no other database than SQLite takes, and what a migration asks that does it for SQLite alone
+OF_SQLITE, ASKS = re.compile(r"\bPRAGMA \w|\bsqlite_master\b"), "vendor"
 GIS = "django.contrib.gis"
 
 
@@ -79,6 +83,10 @@ def _databases(source: Source) -> Iterator[Finding]:
     if package and not engines and not source.has(*POSTGRESQL):
         yield _not_ours(ENGINE_PACKAGES[package], source.package_place(package))
         return
+    if (place := written_for_sqlite(source)) and not source.has(*POSTGRESQL):
+        told = _not_ours("SQLite", place)
+        yield replace(told, sure="likely", note=f"its migrations are written for SQLite; {told.note}")
+        return
     names = [name for name in known if name != "default"] if isinstance(known, dict) else []
     if said:
         sqlite = all("sqlite" in text for text, _place in engines) and engines
@@ -92,6 +100,15 @@ def _databases(source: Source) -> Iterator[Finding]:
         # What is asked for under a condition may be off.
         sure: Sureness = "sure" if said.sure else "guess"
         yield Finding("more databases", ", ".join(names), said.place, sure, note=note, problem=said.sure)
+
+
+def written_for_sqlite(source: Source) -> str:
+    """Return where a migration says what SQLite alone understands, "" for nowhere."""
+    for name in filter(MIGRATION.search, source.files):
+        text = source.text(name)
+        if ASKS not in text and (said := OF_SQLITE.search(text)):
+            return source.place(name, said[0])
+    return ""
 
 
 def _not_ours(name: str, place: str) -> Finding:

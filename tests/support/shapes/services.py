@@ -24,6 +24,16 @@ SHAPES: dict[str, Shape] = {
         project("DATABASES = {'default': {'ENGINE': 'django.db.backends.mysql'}}\n", packages="mysqlclient==2.2\n"),
         {"app_system_packages": ["gcc", "python3-dev", "default-libmysqlclient-dev", "pkg-config"]}, ["database"],
     ),
+    "migrations for SQLite alone": (
+        project("DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'x'}}\n",
+                mysite__migrations__0001_initial_dot_py="cursor.execute('PRAGMA table_info(\"x\")')\n"),
+        ADMIN, ["database"],
+    ),
+    "migrations for SQLite where it is that": (
+        project("DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'x'}}\n",
+                mysite__migrations__0001_initial_dot_py="if connection.vendor == 'sqlite':\n    x('PRAGMA y')\n"),
+        ADMIN, [],
+    ),
     "SQLite, and a package for MySQL beside it": (
         project("DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3'}}\n", packages="mysqlclient==2.2\n"),
         {"app_system_packages": ["gcc", "python3-dev", "default-libmysqlclient-dev", "pkg-config"]}, [],
