@@ -119,6 +119,8 @@ def test_what_a_program_lacks_at_run_time(output: str, package: str) -> None:
          "python manage.py compilescss"),
         ("OSError: [Errno 30] Read-only file system: '/srv/x/releases/8d62fa25256d/static/css/site.css'",
          "app_build_commands"),
+        ('error x@11.4.6: The engine "node" is incompatible with this module. Got "20.19.2"', "--package node@22"),
+        ("npm error code EBADENGINE", "--package node@22"),
         ("Cannot find src/main.ts for app=default in Vite manifest at /srv/x/static/manifest.json", "npm run build"),
         ("sqlite3.OperationalError: unable to open database file", "set app_writable_paths: [data]"),
         ("ValueError: Unable to configure handler 'file'", "let it write to the console"),

@@ -181,6 +181,13 @@ REMEDIES = (
         f'app_build_commands: ["npm ci", "npm run build"] (in {DECISIONS_FILE}; beside what is there), {THEN}.',
     ),
     (
+        r"The engine \"node\" is incompatible|code EBADENGINE|ERR_PNPM_UNSUPPORTED_ENGINE|requires Node\.js",
+        "The machine's Node is older than the project's browser part wants. npm brings another one: in "
+        f"app_build_commands (in {DECISIONS_FILE}), write `npx --yes --package node@22 -- npm ci`, with the version "
+        "that is asked for, or `npx --yes --package node@22 --package yarn -- yarn install`; so before each command "
+        "that runs Node. Then deploy again.",
+    ),
+    (
         r"(?:Read-only file system|Permission denied|\bEROFS\b|\bEACCES\b)[^\n]*?/releases/[^/\s]+/static\b",
         "Static files are a release's own, and are made while it is built: let a command of the project do that "
         f"(app_build_commands in {DECISIONS_FILE}, such as `python manage.py compilescss` of django-sass-processor), "
