@@ -162,8 +162,7 @@ def take_over(before: Path, project: Path) -> None:
     """Give a project what another one's runs have left, and with it the machine that is known by this folder."""
     for left in [*before.glob(".samestack/*"), *before.glob(".samestack/engine/*/.venv")]:
         place = project / left.relative_to(before)
-        # Secrets are those of its application: this one has others.
-        if left.name not in ("engine", "secrets") and not place.exists():
+        if left.name != "engine" and not place.exists():
             place.parent.mkdir(parents=True, exist_ok=True)
             left.rename(place)
     shutil.rmtree(before)

@@ -68,5 +68,5 @@ def test_a_machine_is_taken_over_without_the_engine_of_before(tmp_path: Path) ->
     (project / ".samestack/engine/1").mkdir(parents=True)
     take_over(before, project)
     found = sorted(path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file())
-    assert found == [".samestack/engine/1/.venv/python", ".samestack/ssh_config"]
+    assert found == [".samestack/engine/1/.venv/python", ".samestack/secrets/dev.yml", ".samestack/ssh_config"]
     assert not before.exists()

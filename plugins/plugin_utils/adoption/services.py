@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..project.variables import WITH_REDIS
+from ..text import listing
 from . import ours
 from .finding import Finding
 from .reading import UNKNOWN
@@ -54,6 +55,8 @@ SUPERUSERS = ("postgis", "vector")
 CREATED = re.compile(
     r"CreateExtension\(\s*['\"]([\w-]+)|CREATE EXTENSION (?:IF NOT EXISTS )?['\"]?([\w-]+)", re.IGNORECASE
 )
+MODEL = re.compile(r"^class \w+\([^)]*\bModel\b", re.MULTILINE)
+ABSTRACT = re.compile(r"\b(?:abstract|proxy) = True|\bmanaged = False")
 MIGRATION = re.compile(r"(^|/)migrations/\w+\.py$")
 #: What no other database than SQLite takes, and what a migration asks that does it for SQLite alone
 OF_SQLITE, ASKS = re.compile(r"\bPRAGMA \w|\bsqlite_master\b"), "vendor"
@@ -63,6 +66,7 @@ GIS = "django.contrib.gis"
 def found(source: Source) -> Iterator[Finding]:
     """Yield what the project keeps things in."""
     yield from _databases(source)
+    yield from _migrations(source)
     yield from _extensions(source)
     yield from redis(source)
     yield from _memcached(source)
@@ -117,6 +121,27 @@ def _not_ours(name: str, place: str) -> Finding:
         f"raw SQL of {name}'s own in the code has to be looked through"
     )
     return Finding("database", name, place, note=note, problem=True)
+
+
+def _migrations(source: Source) -> Iterator[Finding]:
+    """Yield that apps with models have a folder for migrations and none in it: who runs them makes them, each anew."""
+    folders = {name.rpartition("/")[0] for name in source.files if MIGRATION.search(name)}
+    made = {name.rpartition("/")[0] for name in source.files if MIGRATION.search(name) and "__init__" not in name}
+    apps = sorted(folder.rpartition("/")[0] for folder in folders - made)
+    without = [app for app in apps if has_tables(source, app)]
+    if without:
+        note = (
+            "git has none of them, so their tables are missing here. Made on each machine they would be others each "
+            "time: run `manage.py makemigrations` in the project, and commit what it makes"
+        )
+        place = f"{without[0]}/migrations/__init__.py:1"
+        yield Finding("migrations", f"none of {listing(without)}", place, note=note, problem=True)
+
+
+def has_tables(source: Source, app: str) -> bool:
+    """Return whether the models of an app, a folder, are more than what others are made from."""
+    files = [text for name, text in source.code.items() if name.startswith((f"{app}/models.py", f"{app}/models/"))]
+    return any(len(MODEL.findall(text)) > len(ABSTRACT.findall(text)) for text in files)
 
 
 def _extensions(source: Source) -> Iterator[Finding]:

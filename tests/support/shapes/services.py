@@ -34,6 +34,15 @@ SHAPES: dict[str, Shape] = {
                 mysite__migrations__0001_initial_dot_py="if connection.vendor == 'sqlite':\n    x('PRAGMA y')\n"),
         ADMIN, [],
     ),
+    "migrations that git has not got": (
+        project() | {
+            "shop/models.py": "class Thing(models.Model):\n    pass\n", "shop/migrations/__init__.py": "",
+            "base/models.py": "class Base(models.Model):\n    class Meta:\n        abstract = True\n",
+            "base/migrations/__init__.py": "", "full/models.py": "class Thing(models.Model):\n    pass\n",
+            "full/migrations/__init__.py": "", "full/migrations/0001_initial.py": "",
+        },
+        ADMIN, ["migrations"],
+    ),
     "SQLite, and a package for MySQL beside it": (
         project("DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3'}}\n", packages="mysqlclient==2.2\n"),
         {"app_system_packages": ["gcc", "python3-dev", "default-libmysqlclient-dev", "pkg-config"]}, [],
