@@ -121,6 +121,7 @@ def test_what_a_program_lacks_at_run_time(output: str, package: str) -> None:
          "app_build_commands"),
         ('error x@11.4.6: The engine "node" is incompatible with this module. Got "20.19.2"', "--package node@22"),
         ("npm error code EBADENGINE", "--package node@22"),
+        ('ProgrammingError: permission denied to create extension "bloom"', "database_extensions: [bloom]"),
         ("Cannot find src/main.ts for app=default in Vite manifest at /srv/x/static/manifest.json", "npm run build"),
         ("sqlite3.OperationalError: unable to open database file", "set app_writable_paths: [data]"),
         ("ValueError: Unable to configure handler 'file'", "let it write to the console"),

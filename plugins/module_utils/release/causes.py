@@ -225,6 +225,7 @@ REMEDIES = (
 )  # fmt: skip
 #: SQLSTATE 42501, of which a driver passes on PostgreSQL's words alone
 NO_RIGHT = re.compile(r"must be owner of|permission denied for (table|view|sequence|relation|function|schema|type)")
+NO_EXTENSION = re.compile(r'permission denied to create extension "([\w-]+)"')
 #: What Python's own library has no more since 3.12 and 3.13, and the package that brings it back
 TAKEN_OUT = {
     "asynchat": "pyasynchat", "asyncore": "pyasyncore", "audioop": "audioop-lts", "cgi": "legacy-cgi",
@@ -270,6 +271,11 @@ def advice(output: str) -> str:
 
 def of_rights(output: str) -> str:
     """Return what to do where the database's owner lacks a right, "" where nothing says so."""
+    if extension := NO_EXTENSION.search(output):
+        return (
+            f"Set database_extensions: [{extension[1]}] (in {DECISIONS_FILE}; beside what is there), {THEN}: this one "
+            "PostgreSQL lets nobody make but its superuser."
+        )
     if not NO_RIGHT.search(output):
         return ""
     return (

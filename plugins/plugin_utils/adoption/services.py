@@ -48,10 +48,14 @@ OPERATIONS = {
     "TrigramExtension": "pg_trgm", "UnaccentExtension": "unaccent", "HStoreExtension": "hstore",
     "CITextExtension": "citext", "BtreeGinExtension": "btree_gin", "BtreeGistExtension": "btree_gist",
     "CryptoExtension": "pgcrypto",
-    "VectorExtension": "vector",
+    "VectorExtension": "vector", "BloomExtension": "bloom",
 }  # fmt: skip
-#: Those that a database's owner may not make alone
-SUPERUSERS = ("postgis", "vector")
+#: Those that PostgreSQL lets a database's owner make (its manual, "Additional Supplied Modules", since 13)
+TRUSTED = frozenset(
+    {"btree_gin", "btree_gist", "citext", "cube", "dict_int", "fuzzystrmatch", "hstore", "intarray", "isn", "lo",
+     "ltree", "pgcrypto", "pg_trgm", "plpgsql", "seg", "tablefunc", "tcn", "tsm_system_rows", "tsm_system_time",
+     "unaccent", "uuid-ossp"}
+)  # fmt: skip
 CREATED = re.compile(
     r"CreateExtension\(\s*['\"]([\w-]+)|CREATE EXTENSION (?:IF NOT EXISTS )?['\"]?([\w-]+)", re.IGNORECASE
 )
@@ -165,7 +169,7 @@ def _extensions(source: Source) -> Iterator[Finding]:
             wanted.setdefault(match[1] or match[2], source.place(name, match[0].splitlines()[0]))
     for extension, place in wanted.items():
         # What PostgreSQL trusts its owner with, migrations make by themselves.
-        decided = {"database_extensions": [extension]} if extension in SUPERUSERS else {}
+        decided = {"database_extensions": [extension]} if extension not in TRUSTED else {}
         yield Finding("extension of PostgreSQL", extension, place, decisions=decided)
     if "postgis" in wanted:
         packages = ["binutils", "gdal-bin", "libproj-dev"]

@@ -17,8 +17,9 @@ SHAPES: dict[str, Shape] = {
     ),
     "pgvector, and an extension that the owner may make": (
         project(packages="pgvector==0.4\npsycopg2==2.9.10\n", mysite__migrations__0001_dot_py=(
-            "from django.contrib.postgres.operations import TrigramExtension\noperations = [TrigramExtension()]\n")),
-        {"database_extensions": ["vector"], "app_system_packages": ["gcc", "python3-dev", "libpq-dev"]}, [],
+            "from django.contrib.postgres.operations import TrigramExtension\n"
+            "operations = [TrigramExtension(), BloomExtension()]\n")),
+        {"database_extensions": ["vector", "bloom"], "app_system_packages": ["gcc", "python3-dev", "libpq-dev"]}, [],
     ),
     "MySQL": (
         project("DATABASES = {'default': {'ENGINE': 'django.db.backends.mysql'}}\n", packages="mysqlclient==2.2\n"),
