@@ -196,7 +196,7 @@ def found_origin(project: Path, commit: str) -> str:
 
 def uncommitted() -> list[str]:
     """Return the files of this clone that differ from its commit: no pin has what they say."""
-    return [line[3:] for line in git("status", "--porcelain", "--untracked-files=no").splitlines()]
+    return git("diff", "--name-only", "HEAD").splitlines()
 
 
 def install(project: Path) -> None:

@@ -117,6 +117,8 @@ def write(adoption: Adoption, project: Path, lock: str, version: str, domain: st
         environment = next((one for one in ("staging", "production") if one in name), "")
         if domain and environment:
             text = writing.with_domain(text, environment, domain)
+        if name == "group_vars/dev/differences.yml":
+            text = writing.of_dev(text, adoption)
         if name in ("group_vars/dev/differences.yml", "group_vars/rehearsal/differences.yml"):
             text += writing.stand_ins(adoption.stand_ins)
         put(inventories / name, text)

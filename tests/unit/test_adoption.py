@@ -75,6 +75,35 @@ def test_a_secret_that_is_taken_apart_has_a_harmless_value_in_dev(tmp_path: Path
     assert "vault_sentry_dsn: https://" in writing.stand_ins(found.stand_ins)
 
 
+TOOLBAR = "from django.conf import settings\nurlpatterns = []\nif settings.DEBUG:\n    import debug_toolbar\n"
+INCLUDED = TOOLBAR.replace("import debug", "include('debug_toolbar.urls')\n    # ")
+GUARDED = TOOLBAR.replace("    import", "    if 'debug_toolbar' in settings.INSTALLED_APPS:\n        import")
+BY_DEBUG = "INSTALLED_APPS = ['debug_toolbar']\nif not DEBUG:\n    INSTALLED_APPS.remove('debug_toolbar')\n"
+
+
+@pytest.mark.parametrize(
+    ("settings", "urls", "told"),
+    [
+        ("DEBUG = False\n", TOOLBAR, {"app_debug": False}),
+        (f"import other\nDEBUG = other.DEBUG\n{BY_DEBUG}", TOOLBAR, {"app_debug": False}),
+        ("DEBUG = False\n", INCLUDED, {"app_debug": False}),
+        (f"import os\nDEBUG = os.environ.get('DEBUG') == 'True'\n{BY_DEBUG}", TOOLBAR, {}),
+        ("DEBUG = False\n", GUARDED, {}),
+        ("DEBUG = False\n", TOOLBAR.replace("debug_toolbar", "mysite"), {}),
+        ("DEBUG = False\nINSTALLED_APPS = ['debug_toolbar']\n", TOOLBAR, {}),
+    ],
+)
+def test_dev_goes_without_debug_where_urls_cannot_have_it(
+    tmp_path: Path, settings: str, urls: str, told: dict[str, bool]
+) -> None:
+    found = read(tmp_path, {**project(settings), "mysite/urls.py": urls})
+    assert found.of_dev == told
+    assert "app_debug" not in found.decisions
+    text = writing.of_dev("---\napp_debug: true\nweb_hsts: 0\n", found)
+    assert yaml.safe_load(text) == {"app_debug": not told, "web_hsts": 0}
+    assert ("# mysite/urls.py:3" in text) is bool(told)
+
+
 @pytest.mark.parametrize(
     "files",
     [
@@ -146,8 +175,8 @@ def test_a_link_that_leads_out_is_not_followed(tmp_path: Path) -> None:
         (without(project(), "requirements.txt") | {"Pipfile": ""}, "Pipfile has no lock"),
         (
             without(project(), "requirements.txt")
-            | {"pyproject.toml": '[dependency-groups]\nmain = ["Django==5.2.8"]\ndev = []\n'},
-            r"groups alone \(main, dev\), and no lock",
+            | {"pyproject.toml": '[dependency-groups]\nsmall = ["Django==5.2.8"]\nlarge = ["django"]\n'},
+            r"groups alone \(small, large\), and no lock",
         ),
     ],
 )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+import sys
+from types import SimpleNamespace
 
 import pytest
 
+from plugins.module_utils.inside_app import check
 from plugins.module_utils.inside_app.check import deployed
 from plugins.module_utils.release.database.check import recorded
 
@@ -39,3 +42,28 @@ def test_with_debug_nothing_is_checked_for_a_deployment(
     else:
         monkeypatch.setenv("DEBUG", debug)
     assert deployed() == words
+
+
+@pytest.mark.parametrize(("applied", "fails"), [([], False), (["shop.0001_initial"], True)])
+def test_what_a_deployment_is_checked_for_may_read_tables(
+    monkeypatch: pytest.MonkeyPatch, applied: list[str], fails: bool
+) -> None:
+    """In a new database there are none: a check that reads one would never let the first release be."""
+    asked: list[tuple[str, ...]] = []
+
+    def manage(*arguments: str) -> None:
+        asked.append(arguments)
+        if "--deploy" in arguments:
+            sys.exit(1)
+
+    monkeypatch.setenv("DEBUG", "False")
+    monkeypatch.setattr(check, "manage", manage)
+    monkeypatch.setattr(check, "import_module", lambda _name: SimpleNamespace(apps=SimpleNamespace(ready=True)))
+    monkeypatch.setattr(check, "Database", lambda: SimpleNamespace(applied=lambda: applied))
+    if fails:
+        with pytest.raises(SystemExit):
+            check.run_checks()
+    else:
+        check.run_checks()
+        assert asked[-1] == ("check", "--fail-level", "ERROR")
+    assert "--deploy" in asked[0]

@@ -147,6 +147,12 @@ def test_how_they_are_installed() -> None:
     assert whole == [*plain, "--extra", "debug", "--group", "dev"]
     assert added == ["pip", "install", "gunicorn==27.0.1"]
     assert of("pyproject", "pyproject.toml", groups=["dev"])[0][4:6] == ["--group", "dev"]
+    assert of("pyproject", "pyproject.toml", groups=["dev"])[0][2:4] == ["-r", "pyproject.toml"]
+    alone = {"kind": "pyproject", "file": "pyproject.toml", "extras": [], "groups": ["main"], "unpinned": {}}
+    given = {"packages": alone, "requirements": ["gunicorn==27.0.1"]}
+    assert commands(given, "/srv/source", "pyproject.toml", live=False) == [
+        ["pip", "install", "--group", "main", "gunicorn==27.0.1"]
+    ]
     # Without any, as a release has it
     assert of("uv", "uv.lock")[0] == [*plain, "--no-editable"]
     assert chosen({"packages": {"extras": ["prod"], "groups": []}}) == (["prod"], [])

@@ -201,8 +201,21 @@ def test_the_proxy_is_believed_and_cookies_are_secure() -> None:
 
 
 def test_the_apps_own_logging_stays() -> None:
-    assert "LOGGING" not in overlay({"LOGGING": {"version": 1}})
-    assert "LOGGING" in overlay({"LOGGING": {}})
+    assert overlay({"LOGGING": {"version": 1}})["LOGGING"] == {"version": 1}
+    assert overlay({"LOGGING": {}})["LOGGING"] == samestack_overlay.LOGGING
+
+
+def test_a_log_that_cannot_be_written_is_the_journals(tmp_path: Path) -> None:
+    """A release is nobody's to change."""
+    file = "{'class': 'logging.handlers.RotatingFileHandler', 'level': 'ERROR', 'maxBytes': 9, 'filename': %r}"
+    lines = [
+        f"'{name}': {file % str(path)}" for name, path in (("a", tmp_path / "no/a.log"), ("b", tmp_path / "b.log"))
+    ]
+    settings = f"LOGGING = {{'version': 1, 'handlers': {{{', '.join(lines)}}}}}\n"
+    shown = "*(one for one in settings.LOGGING['handlers'].values())"
+    journal, own = django_prints(tmp_path, f"repr([{shown}])", settings, {})[1:-1].split("}, ")
+    assert journal == "{'class': 'logging.StreamHandler', 'level': 'ERROR'"
+    assert "RotatingFileHandler" in own
 
 
 def test_a_folder_that_is_a_path_stays_one() -> None:

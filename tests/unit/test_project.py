@@ -253,6 +253,24 @@ def test_bare_pyproject_and_pylock(tmp_path: Path) -> None:
     assert detect(tmp_path, Given(), PINS).packages.versions == {"django": "5.2"}
 
 
+def test_packages_in_dependency_groups_alone(tmp_path: Path) -> None:
+    files = startproject()
+    del files["requirements.txt"]
+    groups = (
+        '[dependency-groups]\nbase = ["celery==5.5"]\nmain = ["Django==5.2.8", {include-group = "base"}]\n'
+        'dev = ["django==6.0", "mypy"]\n'
+    )
+    tree(tmp_path, {**files, "pyproject.toml": groups})
+    found = detect(tmp_path, Given(), PINS).packages
+    assert (found.kind, found.groups, found.development.groups) == ("pyproject", ["main"], ["dev"])
+    assert found.versions == {"django": "5.2.8", "celery": "5.5"}
+    # Where there is a list of the project's, its groups are nobody's but who develops it.
+    project = '[project]\nname = "x"\nversion = "1"\ndependencies = ["Django==5.1"]\n'
+    (tmp_path / "pyproject.toml").write_text(project + groups)
+    found = detect(tmp_path, Given(), PINS).packages
+    assert (found.groups, found.versions) == ([], {"django": "5.1"})
+
+
 def test_no_list_of_packages_and_a_broken_one(tmp_path: Path) -> None:
     files = startproject()
     del files["requirements.txt"]

@@ -6,6 +6,7 @@ import datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from ansible.parsing.dataloader import DataLoader
 
 from plugins.plugin_utils.files import write_whole
 from plugins.plugin_utils.secrets import dates, keys
@@ -21,6 +22,7 @@ from plugins.plugin_utils.secrets.keys import (
     read_secrets,
     with_values,
 )
+from plugins.plugin_utils.secrets.vault import secret_problems
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +69,21 @@ def test_local_secrets_grow_and_keep_what_people_wrote(folder: Path, monkeypatch
     after = local_secrets(folder, "dev")
     assert after.items() > {**before, "vault_mail_password": "mine"}.items()
     assert after["vault_new_key"]
+
+
+def test_what_the_application_alone_is_given_is_made_up_where_it_is_local(folder: Path) -> None:
+    more = folder / "group_vars/all/app.yml"
+    more.write_text(more.read_text() + 'app_secret_env: {A: "{{ vault_token }}", B: "x{{ vault_sentry_dsn }}"}\n')
+    harmless = folder / "group_vars/dev/differences.yml"
+    harmless.parent.mkdir()
+    harmless.write_text("---\nvault_sentry_dsn: https://build@localhost/1\n")
+    values = local_secrets(folder, "dev")
+    assert len(values["vault_token"]) == 64
+    # What stands there already counts, and what another service wants, somebody has to write down.
+    assert not {"vault_sentry_dsn", "vault_mail_password"} & values.keys()
+    problems = list(secret_problems(DataLoader(), folder, "dev", local=True))
+    assert [one.variable for one in problems] == ["vault_mail_password"]
+    assert {"vault_token", "vault_sentry_dsn"} <= local_secrets(folder, "staging").keys()
 
 
 def test_new_values_are_long_and_all_different() -> None:

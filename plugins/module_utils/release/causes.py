@@ -181,6 +181,13 @@ REMEDIES = (
         f'app_build_commands: ["npm ci", "npm run build"] (in {DECISIONS_FILE}; beside what is there), {THEN}.',
     ),
     (
+        r"The engine \"node\" is incompatible|code EBADENGINE|ERR_PNPM_UNSUPPORTED_ENGINE|requires Node\.js",
+        "The machine's Node is older than the project's browser part wants. npm brings another one: in "
+        f"app_build_commands (in {DECISIONS_FILE}), write `npx --yes --package node@22 -- npm ci`, with the version "
+        "that is asked for, or `npx --yes --package node@22 --package yarn -- yarn install`; so before each command "
+        "that runs Node. Then deploy again.",
+    ),
+    (
         r"(?:Read-only file system|Permission denied|\bEROFS\b|\bEACCES\b)[^\n]*?/releases/[^/\s]+/static\b",
         "Static files are a release's own, and are made while it is built: let a command of the project do that "
         f"(app_build_commands in {DECISIONS_FILE}, such as `python manage.py compilescss` of django-sass-processor), "
@@ -218,6 +225,7 @@ REMEDIES = (
 )  # fmt: skip
 #: SQLSTATE 42501, of which a driver passes on PostgreSQL's words alone
 NO_RIGHT = re.compile(r"must be owner of|permission denied for (table|view|sequence|relation|function|schema|type)")
+NO_EXTENSION = re.compile(r'permission denied to create extension "([\w-]+)"')
 #: What Python's own library has no more since 3.12 and 3.13, and the package that brings it back
 TAKEN_OUT = {
     "asynchat": "pyasynchat", "asyncore": "pyasyncore", "audioop": "audioop-lts", "cgi": "legacy-cgi",
@@ -263,6 +271,11 @@ def advice(output: str) -> str:
 
 def of_rights(output: str) -> str:
     """Return what to do where the database's owner lacks a right, "" where nothing says so."""
+    if extension := NO_EXTENSION.search(output):
+        return (
+            f"Set database_extensions: [{extension[1]}] (in {DECISIONS_FILE}; beside what is there), {THEN}: this one "
+            "PostgreSQL lets nobody make but its superuser."
+        )
     if not NO_RIGHT.search(output):
         return ""
     return (

@@ -6,6 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from .fetching import CERTIFICATES
 from .sandbox import INSIDE
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def of_build(builder: Building) -> dict[str, str]:
         values.setdefault(name, suiting.get(name) or stand_in(name, services))
     values.update(of_release(builder))
     values["MEDIA_ROOT"] = media(builder)
+    # A Node that npm brings knows its own authorities alone, where the system's one knows the machine's.
+    values["NODE_EXTRA_CA_CERTS"] = CERTIFICATES
     values.update({name: str(value) for name, value in builder.params["build_env"].items()})
     # Byte-code is made once, at the end, and checked by the source's digest: a time says nothing on another host.
     values |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "LANG": "C.UTF-8"}

@@ -159,7 +159,9 @@ def commands(release: Mapping[str, Any], source: str, listed: str, *, live: bool
         # Such a lock stands alone in a command.
         alone = [["-r", listed, *optional], *([files] if files else []), *([added] if added else [])]
         return [["pip", "install", *one] for one in alone]
-    return [["pip", "install", "-r", listed, *files, *optional, *added]]
+    # A file with groups alone is no project that could be installed.
+    main = [] if kind == "pyproject" and release["packages"]["groups"] else ["-r", listed]
+    return [["pip", "install", *main, *files, *optional, *added]]
 
 
 def fetched_environment(builder: Building) -> str:

@@ -46,6 +46,8 @@ DEPLOYED = (
 )  # fmt: skip
 #: Names of folders that tell nothing of what is in them
 NAMELESS = {"src", "app", "backend", "server", "web", "www", "django", "project", "site", "code", "api", "repo", "main"}
+#: Decisions that dev has for itself
+OF_DEV = ("app_debug",)
 #: More questions are for nobody to answer
 MOST_QUESTIONS = 2
 #: What Ansible takes for a template, and the one kind that is made of a name here
@@ -66,6 +68,7 @@ class Adoption:
         findings: in the order in which they are told.
         decisions: by the names of app.yml.
         stand_ins: values of secrets for local machines, where a random text would not do.
+        of_dev: what is otherwise in dev than Samestack has it there.
     """
 
     root: Path
@@ -73,6 +76,7 @@ class Adoption:
     findings: list[Finding]
     decisions: dict[str, Any] = field(default_factory=dict)
     stand_ins: dict[str, str] = field(default_factory=dict)
+    of_dev: dict[str, Any] = field(default_factory=dict)
 
     @property
     def problems(self) -> list[Finding]:
@@ -95,7 +99,8 @@ def adopt(root: Path, ask: Ask) -> Adoption:
     findings = [plain(finding) for finding in [*chosen, *told_once([*rest, *beside(source)])]]
     decisions = decisions_of(findings)
     stand_ins = decisions.pop("dev", {})
-    return Adoption(root, application_name(root), findings, decisions, stand_ins)
+    of_dev = {name: decisions.pop(name) for name in OF_DEV if name in decisions}
+    return Adoption(root, application_name(root), findings, decisions, stand_ins, of_dev)
 
 
 def plain(finding: Finding) -> Finding:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..project.variables import WITH_REDIS
+from ..text import listing
 from . import ours
 from .finding import Finding
 from .reading import UNKNOWN
@@ -46,19 +48,29 @@ OPERATIONS = {
     "TrigramExtension": "pg_trgm", "UnaccentExtension": "unaccent", "HStoreExtension": "hstore",
     "CITextExtension": "citext", "BtreeGinExtension": "btree_gin", "BtreeGistExtension": "btree_gist",
     "CryptoExtension": "pgcrypto",
-    "VectorExtension": "vector",
+    "VectorExtension": "vector", "BloomExtension": "bloom",
 }  # fmt: skip
-#: Those that a database's owner may not make alone
-SUPERUSERS = ("postgis", "vector")
+#: Those that PostgreSQL lets a database's owner make (its manual, "Additional Supplied Modules", since 13)
+TRUSTED = frozenset(
+    {"btree_gin", "btree_gist", "citext", "cube", "dict_int", "fuzzystrmatch", "hstore", "intarray", "isn", "lo",
+     "ltree", "pgcrypto", "pg_trgm", "plpgsql", "seg", "tablefunc", "tcn", "tsm_system_rows", "tsm_system_time",
+     "unaccent", "uuid-ossp"}
+)  # fmt: skip
 CREATED = re.compile(
     r"CreateExtension\(\s*['\"]([\w-]+)|CREATE EXTENSION (?:IF NOT EXISTS )?['\"]?([\w-]+)", re.IGNORECASE
 )
+MODEL = re.compile(r"^class \w+\([^)]*\bModel\b", re.MULTILINE)
+ABSTRACT = re.compile(r"\b(?:abstract|proxy) = True|\bmanaged = False")
+MIGRATION = re.compile(r"(^|/)migrations/\w+\.py$")
+#: What no other database than SQLite takes, and what a migration asks that does it for SQLite alone
+OF_SQLITE, ASKS = re.compile(r"\bPRAGMA \w|\bsqlite_master\b"), "vendor"
 GIS = "django.contrib.gis"
 
 
 def found(source: Source) -> Iterator[Finding]:
     """Yield what the project keeps things in."""
     yield from _databases(source)
+    yield from _migrations(source)
     yield from _extensions(source)
     yield from redis(source)
     yield from _memcached(source)
@@ -79,6 +91,10 @@ def _databases(source: Source) -> Iterator[Finding]:
     if package and not engines and not source.has(*POSTGRESQL):
         yield _not_ours(ENGINE_PACKAGES[package], source.package_place(package))
         return
+    if (place := written_for_sqlite(source)) and not source.has(*POSTGRESQL):
+        told = _not_ours("SQLite", place)
+        yield replace(told, sure="likely", note=f"its migrations are written for SQLite; {told.note}")
+        return
     names = [name for name in known if name != "default"] if isinstance(known, dict) else []
     if said:
         sqlite = all("sqlite" in text for text, _place in engines) and engines
@@ -94,12 +110,42 @@ def _databases(source: Source) -> Iterator[Finding]:
         yield Finding("more databases", ", ".join(names), said.place, sure, note=note, problem=said.sure)
 
 
+def written_for_sqlite(source: Source) -> str:
+    """Return where a migration says what SQLite alone understands, "" for nowhere."""
+    for name in filter(MIGRATION.search, source.files):
+        text = source.text(name)
+        if ASKS not in text and (said := OF_SQLITE.search(text)):
+            return source.place(name, said[0])
+    return ""
+
+
 def _not_ours(name: str, place: str) -> Finding:
     note = (
         f"Samestack runs PostgreSQL, not {name}. Django itself can move: `manage.py dumpdata` there, `loaddata` here; "
         f"raw SQL of {name}'s own in the code has to be looked through"
     )
     return Finding("database", name, place, note=note, problem=True)
+
+
+def _migrations(source: Source) -> Iterator[Finding]:
+    """Yield that apps with models have a folder for migrations and none in it: who runs them makes them, each anew."""
+    folders = {name.rpartition("/")[0] for name in source.files if MIGRATION.search(name)}
+    made = {name.rpartition("/")[0] for name in source.files if MIGRATION.search(name) and "__init__" not in name}
+    apps = sorted(folder.rpartition("/")[0] for folder in folders - made)
+    without = [app for app in apps if has_tables(source, app)]
+    if without:
+        note = (
+            "git has none of them, so their tables are missing here. Made on each machine they would be others each "
+            "time: run `manage.py makemigrations` in the project, and commit what it makes"
+        )
+        place = f"{without[0]}/migrations/__init__.py:1"
+        yield Finding("migrations", f"none of {listing(without)}", place, note=note, problem=True)
+
+
+def has_tables(source: Source, app: str) -> bool:
+    """Return whether the models of an app, a folder, are more than what others are made from."""
+    files = [text for name, text in source.code.items() if name.startswith((f"{app}/models.py", f"{app}/models/"))]
+    return any(len(MODEL.findall(text)) > len(ABSTRACT.findall(text)) for text in files)
 
 
 def _extensions(source: Source) -> Iterator[Finding]:
@@ -123,7 +169,7 @@ def _extensions(source: Source) -> Iterator[Finding]:
             wanted.setdefault(match[1] or match[2], source.place(name, match[0].splitlines()[0]))
     for extension, place in wanted.items():
         # What PostgreSQL trusts its owner with, migrations make by themselves.
-        decided = {"database_extensions": [extension]} if extension in SUPERUSERS else {}
+        decided = {"database_extensions": [extension]} if extension not in TRUSTED else {}
         yield Finding("extension of PostgreSQL", extension, place, decisions=decided)
     if "postgis" in wanted:
         packages = ["binutils", "gdal-bin", "libproj-dev"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..project.code import dotted, module_file, parse, text_of
 from ..project.entry_points import PRODUCTION
+from ..project.variables import reads
 from .finding import Finding
 from .reading import DEEPEST
 from .source import Address, addresses, included
@@ -46,8 +47,12 @@ STORES = {
 #: What a process writes by itself; the application's database is PostgreSQL here, wherever its settings have a file.
 WRITTEN = re.compile(r"\.(sqlite3?|db|log)$")
 DATABASE = "DATABASES"
+#: What a folder is called in which a project keeps whatever it writes
+DATA = re.compile(r"(?:\w+_)?DATA_(?:DIR|DIRECTORY|FOLDER|PATH|ROOT)")
 #: What makes no other path of one, and what takes its last part away
 AS_IT_IS = {"abspath", "realpath", "Path", "str", "normpath", "dirname"}
+#: Apps that are there for debugging, and whose URLs nobody can load where they are not installed
+OF_DEBUG = ("debug_toolbar", "silk")
 
 
 def found(source: Source) -> Iterator[Finding]:
@@ -63,6 +68,7 @@ def found(source: Source) -> Iterator[Finding]:
     yield from _paths(source)
     yield from _stores(source)
     yield from _written(source)
+    yield from _debug(source)
     yield health(source)
 
 
@@ -169,20 +175,82 @@ def _stores(source: Source) -> Iterator[Finding]:
                           "and app_secret_env, and take it off for dev if you want them on the machine")  # fmt: skip
 
 
+def _debug(source: Source) -> Iterator[Finding]:
+    """Yield that dev goes without DEBUG: URLs that go by it, of an app that is installed by another one.
+
+    What people develop with has its own settings as a rule, and those that serve say DEBUG = False.
+    """
+    if read_from_outside(source, "DEBUG"):
+        return
+    for name, text in source.code.items():
+        tree = parse(source.root / name) if "DEBUG" in text and any(app in text for app in OF_DEBUG) else None
+        for node in ast.walk(tree) if tree else ():
+            # Whoever looks for it there is safe.
+            if not isinstance(node, ast.If) or not by_debug(node) or "INSTALLED_APPS" in ast.dump(node):
+                continue
+            app = next((app for app in OF_DEBUG if loads(node, app)), "")
+            if app and (not source.app(app) or installed_by_debug(source, app)):
+                note = (
+                    f"with DEBUG, this file loads {app}, which these settings do not install; so dev goes without. Let "
+                    "them read DEBUG from the environment, and set it there again"
+                )
+                place = f"{name}:{node.lineno}"
+                yield Finding("DEBUG", "off in dev, too", place, "likely", {"app_debug": False}, note)
+                return
+
+
+def read_from_outside(source: Source, name: str) -> bool:
+    """Return whether the environment has a say in a setting."""
+    nodes = [node for said in source.settings.every(name) for node in ast.walk(said.node)]
+    calls = any(isinstance(node, ast.Call) and reads(node) for node in nodes)
+    return calls or any(isinstance(node, ast.Attribute | ast.Name) and "environ" in dotted(node) for node in nodes)
+
+
+def by_debug(node: ast.If) -> bool:
+    """Return whether a condition asks for DEBUG, the settings' own or through django.conf."""
+    return any(dotted(part) in ("DEBUG", "settings.DEBUG") for part in ast.walk(node.test))
+
+
+def loads(node: ast.If, app: str) -> bool:
+    """Return whether the body of a condition imports an app, or includes its URLs by their name."""
+    names: list[str] = []
+    for part in (part for statement in node.body for part in ast.walk(statement)):
+        match part:
+            case ast.Import():
+                names += [alias.name for alias in part.names]
+            case ast.ImportFrom(module=str(module)):
+                names.append(module)
+            case ast.Call():
+                names.append(included(part))
+    return any(name.partition(".")[0] == app for name in names)
+
+
+def installed_by_debug(source: Source, app: str) -> bool:
+    """Return whether the settings install an app, or take it out, by DEBUG."""
+    nodes = (node for file in source.settings.files for node in ast.walk(parse(file) or ast.Module([], [])))
+    conditions = (node for node in nodes if isinstance(node, ast.If) and by_debug(node))
+    return any(text_of(part) == app for node in conditions for part in ast.walk(node) if isinstance(part, ast.Constant))
+
+
 def _written(source: Source) -> Iterator[Finding]:
-    """Yield the folders of the source that hold files which processes write: logs, queues in SQLite."""
+    """Yield the folders of the source that hold what processes write: logs, queues in SQLite, all data."""
     told = set()
     for name in source.settings.names():
         for said in source.settings.every(name) if name != DATABASE else ():
             file = said.place.rpartition(":")[0]
             for node in ast.walk(said.node):
                 first, *folders, last = joined(source, node) or ["", ""]
-                folder = posixpath.normpath("/".join([first, *folders]).strip("/"))
-                if not folders or not WRITTEN.search(last) or folder in told or not is_data(source, folder):
+                whole = DATA.fullmatch(name)
+                kept = [*folders, last] if whole else folders if WRITTEN.search(last) else []
+                folder = posixpath.normpath("/".join([first, *kept]).strip("/"))
+                if not any(kept) or folder in told or not is_data(source, folder):
+                    continue
+                # What is committed there, a release brings.
+                if whole and any(file.startswith(f"{folder}/") for file in source.files):
                     continue
                 told.add(folder)
                 place = f"{file}:{getattr(node, 'lineno', 1)}"
-                yield Finding("written folder", f"{folder}, for {last}", place, "likely",
+                yield Finding("written folder", f"{folder}, for {name if whole else last}", place, "likely",
                               {"app_writable_paths": [folder]}, "kept outside the releases")  # fmt: skip
 
 

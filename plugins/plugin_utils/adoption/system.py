@@ -71,6 +71,10 @@ LOCKS = {
     "pnpm-lock.yaml": ("npx --yes pnpm{2} install --frozen-lockfile", "npx --yes pnpm{2} run"),
 }
 
+#: The Node that each release of a system has at least: a newer one comes from npm.
+NODE = 18
+NODE_FILES = (".nvmrc", ".node-version")
+
 
 def found(source: Source) -> Iterator[Finding]:
     """Yield what has to be on the machine."""
@@ -115,7 +119,8 @@ def _build(source: Source, name: str, script: str) -> Finding:
     install, run = LOCKS.get(lock, ("npm{0} install", "npm{0} run"))
     inside = posixpath.relpath(folder or ".", source.project.directory or ".")
     options = ["", "", ""] if inside == "." else [f" --prefix {inside}", f" --cwd {inside}", f" --dir {inside}"]
-    commands = [install.format(*options), f"{run.format(*options)} {script}"]
+    node, said = node_of(source, name)
+    commands = [with_node(one, node) for one in (install.format(*options), f"{run.format(*options)} {script}")]
     decided = {"app_build_commands": commands, "app_build_network": True, "app_system_packages": ["npm"]}
     place = source.place(name, f'"{script}"')
     app = source.app(*WEB_BUILDS)
@@ -123,14 +128,37 @@ def _build(source: Source, name: str, script: str) -> Finding:
     # What is beside the Django project may be a site of its own.
     if app or (ignored and not inside.startswith("..")):
         why = f"{app} is installed" if app else f"{ignored} is not in git"
-        return Finding(
-            "Node", " && ".join(commands), place, "likely", decided, f"{why}: the build makes what pages load"
-        )
+        note = f"{why}: the build makes what pages load" + (f"; {said} asks for Node {node}" if node > NODE else "")
+        return Finding("Node", " && ".join(commands), place, "likely", decided, note)
     note = (
         f"nothing says that pages need it; if they do: app_build_commands: {json.dumps(commands)}, "
         f"app_build_network: true, app_system_packages: [npm]"
     )
     return Finding("Node", f"{script} in package.json", place, "guess", note=note)
+
+
+def node_of(source: Source, name: str) -> tuple[int, str]:
+    """Return which Node a package.json is for, and the file that says it; (0, "") where none does."""
+    folder = posixpath.dirname(name)
+    for place in dict.fromkeys(posixpath.join(above, file) for above in (folder, "") for file in NODE_FILES):
+        if version := re.match(r"v?(\d+)(\.|\s|$)", source.text(place)):
+            return int(version[1]), place
+    content: dict[str, Any] = json.loads(source.text(name))
+    engines, tools = content.get("engines"), content.get("devDependencies")
+    asked = str(engines.get("node", "")) if isinstance(engines, dict) else ""
+    # What TypeScript is told to write for
+    asked += " ".join(tools if isinstance(tools, dict) else ()) if not asked else ""
+    version = re.match(r"[^\w]*v?(\d+)", asked) or re.search(r"@tsconfig/node(\d+)\b", asked)
+    return (int(version[1]), name) if version else (0, "")
+
+
+def with_node(command: str, node: int) -> str:
+    """Return a command that runs with a Node which is newer than some release's, as npm brings it."""
+    if node <= NODE:
+        return command
+    bring = f"npx --yes --package node@{node}"
+    tool = command.removeprefix("npx --yes ")
+    return f"{bring} --package {tool.split()[0]} -- {tool}" if tool != command else f"{bring} -- {command}"
 
 
 def built_folder(source: Source, folder: str) -> str:

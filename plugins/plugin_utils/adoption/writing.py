@@ -113,6 +113,19 @@ def as_yaml(value: str) -> str:
     return dumped.removesuffix("...\n").strip()
 
 
+def of_dev(text: str, adoption: Adoption) -> str:
+    """Return dev's differences with what was found to be otherwise there."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        name = line.partition(":")[0]
+        if name in adoption.of_dev:
+            lines += [f"# {told}" for told in comments(name, adoption.findings)]
+            lines += decision(name, adoption.of_dev[name]).splitlines()
+        else:
+            lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
 def stand_ins(values: dict[str, str]) -> str:
     """Return the lines for local machines about secrets that somebody takes apart; "" for none."""
     if not values:

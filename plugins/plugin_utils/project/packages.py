@@ -96,9 +96,34 @@ def find_file(root: Path, directory: str) -> tuple[str, str] | None:
                 lock = workspace_lock(root, folder)
                 if lock:
                     return "uv", lock
-            if path.is_file() and (name != "pyproject.toml" or "dependencies" in read_toml(path).get("project", {})):
+            if path.is_file() and (name != "pyproject.toml" or lists_packages(read_toml(path))):
                 return kind_of(name), path.relative_to(root).as_posix()
     return None
+
+
+def lists_packages(project: Mapping[str, Any]) -> bool:
+    """Return whether a pyproject.toml says which packages a server gets."""
+    return "dependencies" in project.get("project", {}) or bool(groups_of_servers(project))
+
+
+def groups_of_servers(project: Mapping[str, Any]) -> list[str]:
+    """Return the groups of a pyproject.toml that a server gets where it lists packages in groups alone.
+
+    It is the one that has Django in it, if no other has but those for developing, and those that are called so.
+    """
+    declared = project.get("dependency-groups", {})
+    if "dependencies" in project.get("project", {}):
+        return []
+    found = [name for name in declared if name not in (*BOTH, *GROUPS) and "django" in _listed(_group(declared, name))]
+    return [*found, *(name for name in GROUPS if name in declared)] if len(found) == 1 else []
+
+
+def _group(declared: Mapping[str, Any], name: str, around: tuple[str, ...] = ()) -> list[str]:
+    """Return the requirements of a dependency group, those of groups that it includes as well (PEP 735)."""
+    found: list[str] = []
+    for one in declared.get(name, []) if name not in around else []:
+        found += [one] if isinstance(one, str) else _group(declared, one.get("include-group", ""), (*around, name))
+    return found
 
 
 def upwards(root: Path, start: Path) -> list[Path]:
@@ -151,12 +176,13 @@ def read_packages(root: Path, kind: str, file: str, directory: str = "") -> Pack
     project = read_toml(root / folder / "pyproject.toml")
     readers: dict[str, Callable[[Path, Any, list[str]], dict[str, str | None]]] = {
         "pylock": _pylock, "poetry": _poetry, "pipenv": _pipenv, "requirements": _requirements,
-        "pyproject": lambda _path, content, _groups: _listed(content["project"].get("dependencies", [])),
+        "pyproject": lambda _path, content, extras: _listed(_of_pyproject(content, extras)),
     }  # fmt: skip
-    if kind == "pyproject" and "project" not in project:
-        raise ValueError(f"{file} has no [project] table")
+    if kind == "pyproject" and not lists_packages(project):
+        raise ValueError(f"{file} lists no packages in a [project] table")
     extras = [name for name in GROUPS if name in project.get("project", {}).get("optional-dependencies", {})]
     groups = [name for name in GROUPS if name in project.get("dependency-groups", {})] if kind == "uv" else []
+    groups += groups_of_servers(project) if kind == "pyproject" else []
     inside = Path(os.path.relpath(root / folder, path.parent)).as_posix()
     try:
         if kind == "uv":
@@ -306,8 +332,7 @@ def _unpinned(path: Path, kind: str, project: Mapping[str, Any], extras: list[st
             found.why |= more.why
             found.paths += more.paths
         return found
-    table = project.get("project", {})
-    lines = [*table.get("dependencies", []), *(one for name in extras for one in table["optional-dependencies"][name])]
+    lines = _of_pyproject(project, extras)
     found, uv = of_lines(lines), project.get("tool", {}).get("uv", {})
     more = of_sources(uv.get("sources", {}), _listed(lines))
     links = of_lines(f"--find-links {one}" for one in uv.get("find-links", []))
@@ -315,6 +340,14 @@ def _unpinned(path: Path, kind: str, project: Mapping[str, Any], extras: list[st
         found.why |= other.why
         found.paths += other.paths
     return found
+
+
+def _of_pyproject(project: Mapping[str, Any], extras: list[str]) -> list[str]:
+    """Return the requirements of a pyproject.toml that a server gets."""
+    table, groups = project.get("project", {}), project.get("dependency-groups", {})
+    optional = [one for name in extras for one in table["optional-dependencies"][name]]
+    of_groups = [one for name in groups_of_servers(project) for one in _group(groups, name)]
+    return [*table.get("dependencies", []), *optional, *of_groups]
 
 
 def _of_servers(path: Path, kind: str) -> list[dict[str, Any]]:

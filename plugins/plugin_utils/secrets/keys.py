@@ -15,7 +15,8 @@ import yaml
 
 from ..files import write_whole
 from ..inventory.defaults import default_files, wiring_files
-from ..inventory.files import label, variable_files
+from ..inventory.environment import REHEARSAL
+from ..inventory.files import Setting, label, read_settings, variable_files
 from ..project_root import ENGINE
 from . import dates
 from .acme_account import new_account_key
@@ -76,6 +77,24 @@ def needed_secrets(folder: Path) -> dict[str, str]:
 def invented_secrets() -> set[str]:
     """Return the names whose values Samestack may invent: its own. What others issued, people must write down."""
     return set(references(wiring_files(), ENGINE))
+
+
+def written_secrets(folder: Path, environment: str, *, local: bool) -> set[str]:
+    """Return the `vault_*` names that have a value in the inventory's own files, as harmless ones of local machines."""
+    return {one.name for one in _settings(folder, environment, local=local) if REFERENCE.fullmatch(one.name)}
+
+
+def secrets_of_application(folder: Path, environment: str, *, local: bool) -> set[str]:
+    """Return the names whose values the application is given, and nobody else: `app_secret_env`."""
+    given = [one.value for one in _settings(folder, environment, local=local) if one.name == "app_secret_env"]
+    texts = [str(text) for value in given if isinstance(value, dict) for text in value.values()]
+    return {name for text in texts for name in REFERENCE.findall(text)} - {LOGIN}
+
+
+def _settings(folder: Path, environment: str, *, local: bool) -> list[Setting]:
+    """Return what the inventory's own files set for all environments and for this one."""
+    owners = {environment, *([REHEARSAL] if local and environment != "dev" else [])}
+    return [one for one in read_settings(folder, folder.parent)[0] if one.kind == "all" or one.owner in owners]
 
 
 def read_secrets(text: str) -> dict[str, Any]:
@@ -165,13 +184,16 @@ def is_readable_by_others(path: Path) -> bool:
 def local_secrets(folder: Path, environment: str) -> dict[str, Any]:
     """Return the secrets of a local environment; what this project may invent is made where it is missing.
 
-    Raises ValueError where the file cannot be understood.
+    So is what the application alone is given: nobody has issued anything for a local machine. Raises ValueError where
+    the file cannot be understood.
     """
     path = secret_file(folder, environment, local=True)
     path.parent.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     values = read_secrets(text)
-    if lacking := names_to_invent(values):
+    theirs = secrets_of_application(folder, environment, local=True) - invented_secrets()
+    theirs -= written_secrets(folder, environment, local=True)
+    if lacking := [*names_to_invent(values), *missing_secrets(values, theirs)]:
         text = with_values(text, new_values(lacking))
         write_whole(path, text, 0o600)
         values = read_secrets(text)

@@ -3,7 +3,7 @@
 Pure functions of the application's settings and the process's environment; Django is not imported.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,12 @@ LOGGING = {
     "handlers": {"journal": {"class": "logging.StreamHandler"}},
     "loggers": {"django": {"handlers": ["journal"], "level": "INFO", "propagate": False}},
 }
+
+# Handlers that write a file, and what they take that one for a stream does not
+TO_FILE = ("FileHandler", "WatchedFileHandler", "RotatingFileHandler", "TimedRotatingFileHandler")
+OF_FILE = frozenset(
+    {"filename", "mode", "encoding", "delay", "errors", "maxBytes", "backupCount", "when", "interval", "utc", "atTime"}
+)
 
 
 def words(text: str) -> list[str]:
@@ -106,13 +112,34 @@ def truth(text: str) -> bool:
     return text.lower() in ("1", "true", "yes", "on")
 
 
-def overlay(own: Mapping[str, Any], environment: Mapping[str, str], *, mailers: bool = False) -> dict[str, Any]:
+def logged(own: Mapping[str, Any], may_write: Callable[[str], bool]) -> dict[str, Any]:
+    """Return LOGGING: the application's own, in which the journal takes the place of files that cannot be written.
+
+    A release is nobody's to change, and with a log beside manage.py no process would start.
+    """
+    handlers = own.get("handlers") or {}
+    moved = {
+        name: {key: value for key, value in handler.items() if key not in OF_FILE} | {"class": "logging.StreamHandler"}
+        for name, handler in handlers.items()
+        if str(handler.get("class", "")).endswith(TO_FILE) and not may_write(str(handler.get("filename", "")))
+    }
+    return {**own, "handlers": {**handlers, **moved}} if moved else dict(own)
+
+
+def overlay(
+    own: Mapping[str, Any],
+    environment: Mapping[str, str],
+    *,
+    mailers: bool = False,
+    may_write: Callable[[str], bool] = lambda _path: True,
+) -> dict[str, Any]:
     """Return the settings to set over the application's own.
 
     Args:
         own: the application's settings, by name.
         environment: the process's environment; only what it holds is set.
         mailers: its Django has MAILERS by default.
+        may_write: whether the process may write a file, which need not be there.
     """
     settings: dict[str, Any] = {
         "SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https"),
@@ -152,6 +179,5 @@ def overlay(own: Mapping[str, Any], environment: Mapping[str, str], *, mailers: 
             settings["INSTALLED_APPS"] = [*own.get("INSTALLED_APPS", []), "django.contrib.postgres"]
     if environment.get("SAMESTACK_MAIL_FOLDER"):
         settings |= caught_mail(own, environment["SAMESTACK_MAIL_FOLDER"], mailers=mailers)
-    if not own.get("LOGGING"):
-        settings["LOGGING"] = LOGGING
+    settings["LOGGING"] = logged(own["LOGGING"], may_write) if own.get("LOGGING") else LOGGING
     return settings

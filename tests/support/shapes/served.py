@@ -86,6 +86,12 @@ SHAPES: dict[str, Shape] = {
             "poetry.lock": "[[package]]\nname = 'django'\nversion = '5.2.8'\ngroups = ['main']\n",
         }, ADMIN, [],
     ),
+    "dependency groups alone": (
+        without(project(), "requirements.txt") | {
+            "pyproject.toml": "[dependency-groups]\nmain = ['django==5.2.8', 'celery==5.5.0']\ndev = ['ruff']\n",
+            "mysite/celery.py": CELERY.format("mysite.settings", "mysite"),
+        }, ADMIN | {"app_workers": QUEUE, "app_redis": True}, [],
+    ),
     "pipenv": (
         without(project(), "requirements.txt") | {
             "Pipfile": "[packages]\ndjango = '*'\n",

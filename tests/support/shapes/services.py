@@ -17,12 +17,32 @@ SHAPES: dict[str, Shape] = {
     ),
     "pgvector, and an extension that the owner may make": (
         project(packages="pgvector==0.4\npsycopg2==2.9.10\n", mysite__migrations__0001_dot_py=(
-            "from django.contrib.postgres.operations import TrigramExtension\noperations = [TrigramExtension()]\n")),
-        {"database_extensions": ["vector"], "app_system_packages": ["gcc", "python3-dev", "libpq-dev"]}, [],
+            "from django.contrib.postgres.operations import TrigramExtension\n"
+            "operations = [TrigramExtension(), BloomExtension()]\n")),
+        {"database_extensions": ["vector", "bloom"], "app_system_packages": ["gcc", "python3-dev", "libpq-dev"]}, [],
     ),
     "MySQL": (
         project("DATABASES = {'default': {'ENGINE': 'django.db.backends.mysql'}}\n", packages="mysqlclient==2.2\n"),
         {"app_system_packages": ["gcc", "python3-dev", "default-libmysqlclient-dev", "pkg-config"]}, ["database"],
+    ),
+    "migrations for SQLite alone": (
+        project("DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'x'}}\n",
+                mysite__migrations__0001_initial_dot_py="cursor.execute('PRAGMA table_info(\"x\")')\n"),
+        ADMIN, ["database"],
+    ),
+    "migrations for SQLite where it is that": (
+        project("DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'x'}}\n",
+                mysite__migrations__0001_initial_dot_py="if connection.vendor == 'sqlite':\n    x('PRAGMA y')\n"),
+        ADMIN, [],
+    ),
+    "migrations that git has not got": (
+        project() | {
+            "shop/models.py": "class Thing(models.Model):\n    pass\n", "shop/migrations/__init__.py": "",
+            "base/models.py": "class Base(models.Model):\n    class Meta:\n        abstract = True\n",
+            "base/migrations/__init__.py": "", "full/models.py": "class Thing(models.Model):\n    pass\n",
+            "full/migrations/__init__.py": "", "full/migrations/0001_initial.py": "",
+        },
+        ADMIN, ["migrations"],
     ),
     "SQLite, and a package for MySQL beside it": (
         project("DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3'}}\n", packages="mysqlclient==2.2\n"),
@@ -51,6 +71,26 @@ SHAPES: dict[str, Shape] = {
         {"app_build_commands": ["npm ci", "npm run build"], "app_build_network": True,
             "app_system_packages": ["npm"]}, [],
     ),
+    "a newer Node than releases have, by a file, and yarn": (
+        project("INSTALLED_APPS = ['django_vite']\n", package_dot_json='{"scripts": {"build": "vite build"}}',
+                _dot_nvmrc="v24.1.0\n", yarn_dot_lock=""),
+        {"app_build_commands": ["npx --yes --package node@24 --package yarn -- yarn install --frozen-lockfile",
+                                "npx --yes --package node@24 --package yarn -- yarn run build"],
+            "app_build_network": True, "app_system_packages": ["npm"]}, [],
+    ),
+    "a newer Node than releases have, by what TypeScript is told": (
+        project("INSTALLED_APPS = ['django_vite']\n", package_dot_json=
+                '{"scripts": {"build": "vite build"}, "devDependencies": {"@tsconfig/node22": "^22.0.5"}}'),
+        {"app_build_commands": ["npx --yes --package node@22 -- npm install",
+                                "npx --yes --package node@22 -- npm run build"],
+            "app_build_network": True, "app_system_packages": ["npm"]}, [],
+    ),
+    "a Node that all releases have": (
+        project("INSTALLED_APPS = ['django_vite']\n", package_dot_json=
+                '{"scripts": {"build": "x"}, "engines": {"node": ">=18 <23", "npm": ">=7"}}'),
+        {"app_build_commands": ["npm install", "npm run build"], "app_build_network": True,
+            "app_system_packages": ["npm"]}, [],
+    ),
     "a frontend inside of the package, below manage.py": (
         moved(project() | {"mysite/frontend/package.json": '{"scripts": {"build": "vite build"}}'}, "src",
               "requirements.txt") | {".gitignore": "mysite/static/dist\n"},
@@ -74,6 +114,13 @@ SHAPES: dict[str, Shape] = {
         project("STATIC_URL = '/assets/'\nMEDIA_URL = 'https://cdn.example.org/'\n"
                 "STORAGES = {'default': {'BACKEND': 'storages.backends.s3.S3Storage'}}\n"),
         {"web_static_url": "/assets/"}, [],
+    ),
+    "a folder for all data, and one with data that are committed": (
+        project("from pathlib import Path\nBASE_DIR = Path(__file__).resolve().parent.parent\n"
+                "DATA_DIR = folder('DATA', BASE_DIR / 'data')\nLOG_DIR = folder('LOG', DATA_DIR / 'log')\n"
+                "SITE_DATA_DIR = BASE_DIR / 'countries'\nOTHER = BASE_DIR / 'other'\n",
+                _dot_gitignore="data/\nother/\n", countries__a_dot_csv="x\n"),
+        {"app_writable_paths": ["data"]}, [],
     ),
     "a queue in SQLite, and logs": (
         project("BASE_DIR = Path('x')\n"
