@@ -294,9 +294,9 @@ CASES = {
     ),
     "secret that nobody wrote down": Broken(
         APP,
-        "# app_secret_env: {}",
-        'app_secret_env:\n  MAIL_PASSWORD: "{{ vault_mail_password }}"',
-        ("vault_mail_password (in .samestack/secrets/dev.yml)", "no value", "app.yml:", "Write a line"),
+        "# app_secret_files: {}",
+        'app_secret_files:\n  MAIL_KEY: "{{ vault_mail_key }}"',
+        ("vault_mail_key (in .samestack/secrets/dev.yml)", "no value", "app.yml:", "Write a line"),
     ),
     "notice that leads nowhere": Broken(
         NOTICES,
