@@ -152,10 +152,15 @@ def up(recipe: Recipe, folder: Path, limit: float, *, keep: bool) -> str:
 
 
 def edited(decided: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
-    """Return decisions with those of a recipe in them; of a mapping, what is there stays beside it."""
-    both = {name: decided[name] | value for name, value in variables.items()
-            if isinstance(value, dict) and isinstance(decided.get(name), dict)}  # fmt: skip
-    return decided | variables | both
+    """Return decisions with those of a recipe in them; of a mapping and of a list, what is there stays beside it."""
+    both = dict(variables)
+    for name, value in variables.items():
+        there = decided.get(name)
+        if isinstance(value, dict) and isinstance(there, dict):
+            both[name] = there | value
+        elif isinstance(value, list) and isinstance(there, list):
+            both[name] = there + [one for one in value if one not in there]
+    return decided | both
 
 
 def take_over(before: Path, project: Path) -> None:

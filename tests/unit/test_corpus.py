@@ -36,11 +36,12 @@ def test_the_reason_is_one_line(said: str, reason: str) -> None:
     assert why(said) == reason
 
 
-def test_an_edited_line_of_a_mapping_takes_nothing_away() -> None:
+def test_an_edited_line_takes_nothing_away_from_what_is_there() -> None:
     decided = {"app_env": {"A": "1", "B": "2"}, "app_system_packages": ["gcc"], "app_redis": True}
-    changed = {"app_env": {"B": "3"}, "app_system_packages": ["npm"], "app_python": "host"}
+    changed = {"app_env": {"B": "3"}, "app_system_packages": ["npm", "gcc"], "app_python": "host"}
     assert edited(decided, changed) == {
-        "app_env": {"A": "1", "B": "3"}, "app_system_packages": ["npm"], "app_redis": True, "app_python": "host",
+        "app_env": {"A": "1", "B": "3"}, "app_system_packages": ["gcc", "npm"], "app_redis": True,
+        "app_python": "host",
     }  # fmt: skip
 
 

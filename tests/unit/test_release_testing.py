@@ -15,6 +15,8 @@ from plugins.action.check_promotion import ActionModule as Promotion
 from plugins.action.release_test import ActionModule
 from plugins.filter.services import scratch_servers
 from plugins.module_utils.release import testing
+from plugins.module_utils.release.environment import of_build
+from plugins.module_utils.release.fetching import CERTIFICATES
 from plugins.module_utils.release.files import retention
 from plugins.module_utils.release.place import Place
 from plugins.module_utils.release.trial import Trial
@@ -122,6 +124,13 @@ def test_the_environment_of_tests(tmp_path: Path) -> None:
     assert values["PYTHONPATH"].split(":")[-1] == f"{tmp_path}/venvs/{VID}/lib/python3.13/site-packages"
     assert values["VIRTUAL_ENV"].endswith(TESTS_VID)
     assert values["HOME"] == "/run/build/home"
+
+
+def test_a_node_from_npm_is_told_which_authorities_to_trust(tmp_path: Path) -> None:
+    place(tmp_path)
+    told = "NODE_EXTRA_CA_CERTS"
+    assert trial(tmp_path).values()[told] == of_build(trial(tmp_path))[told] == CERTIFICATES
+    assert of_build(trial(tmp_path, build_env={told: "/own.pem"}))[told] == "/own.pem"
 
 
 def test_without_anything_to_test_with_they_run_as_it_serves(tmp_path: Path) -> None:

@@ -183,9 +183,10 @@ REMEDIES = (
     (
         r"The engine \"node\" is incompatible|code EBADENGINE|ERR_PNPM_UNSUPPORTED_ENGINE|requires Node\.js",
         "The machine's Node is older than the project's browser part wants. npm brings another one: in "
-        f"app_build_commands (in {DECISIONS_FILE}), write `npx --yes --package node@22 -- npm ci`, with the version "
-        "that is asked for, or `npx --yes --package node@22 --package yarn -- yarn install`; so before each command "
-        "that runs Node. Then deploy again.",
+        f"app_build_commands (in {DECISIONS_FILE}), write `npx --yes --package node@22 -- env "
+        "--unset=npm_config_package npm ci`, with the version that is asked for, or `npx --yes --package node@22 "
+        "--package yarn -- env --unset=npm_config_package yarn install`; so before each command that runs Node. "
+        "Then deploy again.",
     ),
     (
         r"(?:Read-only file system|Permission denied|\bEROFS\b|\bEACCES\b)[^\n]*?/releases/[^/\s]+/static\b",

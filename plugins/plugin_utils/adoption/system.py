@@ -158,7 +158,9 @@ def with_node(command: str, node: int) -> str:
         return command
     bring = f"npx --yes --package node@{node}"
     tool = command.removeprefix("npx --yes ")
-    return f"{bring} --package {tool.split()[0]} -- {tool}" if tool != command else f"{bring} -- {command}"
+    bring += f" --package {tool.split()[0]}" if tool != command else ""
+    # Debian's npm hands --package on to scripts, whose own npx would look for its program in these packages alone.
+    return f"{bring} -- env --unset=npm_config_package {tool}"
 
 
 def built_folder(source: Source, folder: str) -> str:

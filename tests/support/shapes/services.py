@@ -74,15 +74,18 @@ SHAPES: dict[str, Shape] = {
     "a newer Node than releases have, by a file, and yarn": (
         project("INSTALLED_APPS = ['django_vite']\n", package_dot_json='{"scripts": {"build": "vite build"}}',
                 _dot_nvmrc="v24.1.0\n", yarn_dot_lock=""),
-        {"app_build_commands": ["npx --yes --package node@24 --package yarn -- yarn install --frozen-lockfile",
-                                "npx --yes --package node@24 --package yarn -- yarn run build"],
+        {"app_build_commands": [
+            "npx --yes --package node@24 --package yarn -- env --unset=npm_config_package yarn install "
+            "--frozen-lockfile",
+            "npx --yes --package node@24 --package yarn -- env --unset=npm_config_package yarn run build"],
             "app_build_network": True, "app_system_packages": ["npm"]}, [],
     ),
     "a newer Node than releases have, by what TypeScript is told": (
         project("INSTALLED_APPS = ['django_vite']\n", package_dot_json=
                 '{"scripts": {"build": "vite build"}, "devDependencies": {"@tsconfig/node22": "^22.0.5"}}'),
-        {"app_build_commands": ["npx --yes --package node@22 -- npm install",
-                                "npx --yes --package node@22 -- npm run build"],
+        {"app_build_commands": [
+            "npx --yes --package node@22 -- env --unset=npm_config_package npm install",
+            "npx --yes --package node@22 -- env --unset=npm_config_package npm run build"],
             "app_build_network": True, "app_system_packages": ["npm"]}, [],
     ),
     "a Node that all releases have": (
