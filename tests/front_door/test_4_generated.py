@@ -47,7 +47,7 @@ def copied(name: str) -> Callable[[Path], None]:
     def make(folder: Path) -> None:
         shutil.copytree(PROJECTS / name, folder, dirs_exist_ok=True)
         if (folder / "pyproject.toml").exists():
-            subprocess.run([UV, "lock", "--quiet", "--project", folder], check=True)
+            subprocess.run([UV, "lock", "--quiet", "--system-certs", "--project", folder], check=True)
 
     return make
 
