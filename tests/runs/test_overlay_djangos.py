@@ -26,7 +26,7 @@ DATABASE = (
 def test_a_plain_project_runs_with_what_a_machine_sets(tmp_path: Path, version: str) -> None:
     venv, project, mail = tmp_path / "venv", tmp_path / "project", tmp_path / "mail"
     driver = "psycopg2-binary" if "3.2" in version else "psycopg[binary]"
-    environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
+    environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never", "UV_SYSTEM_CERTS": "true"}
     for arguments in (
         ["venv", "--quiet", "--python", sys.executable, str(venv)],
         ["pip", "install", "--quiet", "--python", str(venv), f"Django{version}", driver],
