@@ -96,3 +96,10 @@ def test_a_file_that_is_no_yaml(project: Project, file: Path) -> None:
     (problem,) = problems(project, b"right")
     assert "holds no YAML" in problem
     assert "hunter2" not in problem
+
+
+def test_a_value_that_lies_open_in_the_inventory_is_none(project: Project, file: Path) -> None:
+    file.write_bytes(encrypt(complete(project).replace("vault_redis_password: ", "# ")))
+    project.add("group_vars/staging/own.yml", "vault_redis_password: open")
+    (problem,) = problems(project, b"right")
+    assert problem.startswith("vault_redis_password (in inventories/vault/staging.yml): it has no value")

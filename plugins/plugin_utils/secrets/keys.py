@@ -79,21 +79,21 @@ def invented_secrets() -> set[str]:
     return set(references(wiring_files(), ENGINE))
 
 
-def written_secrets(folder: Path, environment: str, *, local: bool) -> set[str]:
-    """Return the `vault_*` names that have a value in the inventory's own files, as harmless ones of local machines."""
-    return {one.name for one in _settings(folder, environment, local=local) if REFERENCE.fullmatch(one.name)}
+def written_secrets(folder: Path, environment: str) -> set[str]:
+    """Return the `vault_*` names that the inventory's own files give harmless values on local machines."""
+    return {one.name for one in _local_settings(folder, environment) if REFERENCE.fullmatch(one.name)}
 
 
-def secrets_of_application(folder: Path, environment: str, *, local: bool) -> set[str]:
-    """Return the names whose values the application is given, and nobody else: `app_secret_env`."""
-    given = [one.value for one in _settings(folder, environment, local=local) if one.name == "app_secret_env"]
+def secrets_of_application(folder: Path, environment: str) -> set[str]:
+    """Return the names whose values the application is given on local machines, and nobody else: `app_secret_env`."""
+    given = [one.value for one in _local_settings(folder, environment) if one.name == "app_secret_env"]
     texts = [str(text) for value in given if isinstance(value, dict) for text in value.values()]
     return {name for text in texts for name in REFERENCE.findall(text)} - {LOGIN}
 
 
-def _settings(folder: Path, environment: str, *, local: bool) -> list[Setting]:
-    """Return what the inventory's own files set for all environments and for this one."""
-    owners = {environment, *([REHEARSAL] if local and environment != "dev" else [])}
+def _local_settings(folder: Path, environment: str) -> list[Setting]:
+    """Return what the inventory's own files set for all environments and for the local machines of this one."""
+    owners = {environment, *([REHEARSAL] if environment != "dev" else [])}
     return [one for one in read_settings(folder, folder.parent)[0] if one.kind == "all" or one.owner in owners]
 
 
@@ -191,8 +191,7 @@ def local_secrets(folder: Path, environment: str) -> dict[str, Any]:
     path.parent.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     values = read_secrets(text)
-    theirs = secrets_of_application(folder, environment, local=True) - invented_secrets()
-    theirs -= written_secrets(folder, environment, local=True)
+    theirs = secrets_of_application(folder, environment) - invented_secrets() - written_secrets(folder, environment)
     if lacking := [*names_to_invent(values), *missing_secrets(values, theirs)]:
         text = with_values(text, new_values(lacking))
         write_whole(path, text, 0o600)

@@ -110,7 +110,9 @@ def secret_problems(loader: DataLoader, folder: Path, environment: str, *, local
         yield Problem("vault password", label(kept, folder.parent), "others on this computer can read the file", fix)
     needed = needed_secrets(folder)
     invented = names_to_invent(values)
-    for name in missing_secrets(values, needed.keys() - written_secrets(folder, environment, local=local)):
+    # A real environment's secret is in its vault, and nowhere else.
+    harmless = written_secrets(folder, environment) if local else set()
+    for name in missing_secrets(values, needed.keys() - harmless):
         how = f"add it with `ansible-vault edit {place}`" if not local else f"write a line `{name}: …` into that file"
         if name in invented and not local:
             how += f", or run `./samestack secrets {environment}`, which makes one up"
